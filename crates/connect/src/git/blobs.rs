@@ -1,0 +1,241 @@
+//! Reading blobs: one `cat-file --batch` per reader, asked one object at a time.
+
+use std::io::{self, BufRead, Read, Write};
+use std::process::Stdio;
+
+use super::command::{failed, start_error};
+use super::repository::Repository;
+use crate::Error;
+use crate::process::Stream;
+
+const WHAT: &str = "read an object";
+
+/// The longest header line: an id, a type and a size.
+const LONGEST_HEADER: u64 = 256;
+
+/// What is left of an object that nobody wants is read and dropped up to this many bytes; beyond it a new process is
+/// cheaper.
+const WORTH_SKIPPING: u64 = 16 * 1024 * 1024;
+
+/// Reads blobs of one repository through a git process of its own. A worker thread each; it starts with the first read
+/// and starts anew after a damaged object.
+pub struct BlobReader {
+    repository: Repository,
+    stream: Option<Stream>,
+    /// Bytes of the last object that have not been read, the line break behind it included.
+    pending: u64,
+}
+
+impl Repository {
+    /// A reader of blobs.
+    ///
+    /// # Errors
+    /// [`Error::GitMissing`] and the like, when the process cannot be started.
+    pub fn reader(&self) -> Result<BlobReader, Error> {
+        let mut reader = BlobReader { repository: self.clone(), stream: None, pending: 0 };
+        reader.stream()?;
+        Ok(reader)
+    }
+}
+
+impl BlobReader {
+    /// The content of the blob `id`, a full object id.
+    ///
+    /// # Errors
+    /// [`Error::MissingObject`] when the repository does not hold it; [`Error::CorruptObject`] when it is damaged or no
+    /// blob; [`Error::UnknownRevision`] when `id` is no object id. The reader can be used on after each of them.
+    pub fn read(&mut self, id: &str) -> Result<BlobContent<'_>, Error> {
+        if !self.repository.is_id(id) {
+            let revision = id.chars().map(crate::process::printable).take(200).collect();
+            return Err(Error::UnknownRevision { revision });
+        }
+        self.skip_pending();
+        match self.ask(id) {
+            Ok(Header::Found { id: found, kind, size }) => {
+                self.pending = size.saturating_add(1);
+                if found != id {
+                    self.stream = None;
+                    return Err(Error::GitAnswer { what: WHAT });
+                }
+                if kind != "blob" {
+                    return Err(Error::CorruptObject { id: found, detail: format!("it is a {kind}, not a blob") });
+                }
+                Ok(BlobContent { reader: self, id: found, size, left: size })
+            }
+            Ok(Header::Missing { .. }) => Err(self.absent(id)),
+            // Git ends itself over a damaged object, and says why.
+            Ok(Header::End) => Err(self.post_mortem(id)),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(self.post_mortem(id)),
+            Err(source) => {
+                self.stream = None;
+                Err(start_error(source, WHAT))
+            }
+        }
+    }
+
+    fn ask(&mut self, id: &str) -> io::Result<Header> {
+        let stream = self.stream().map_err(io::Error::other)?;
+        let input = stream.input()?;
+        input.write_all(id.as_bytes())?;
+        input.write_all(b"\n")?;
+        input.flush()?;
+        read_header(stream.output())
+    }
+
+    fn stream(&mut self) -> Result<&mut Stream, Error> {
+        if self.stream.is_none() {
+            let mut command = self.repository.command();
+            command.args(["cat-file", "--batch"]).stdin(Stdio::piped());
+            self.pending = 0;
+            self.stream = Some(Stream::start(&mut command).map_err(|e| start_error(e, WHAT))?);
+        }
+        self.stream.as_mut().ok_or(Error::GitAnswer { what: WHAT })
+    }
+
+    /// Brings the process to the end of the last object.
+    fn skip_pending(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(stream) = self.stream.as_mut().filter(|_| pending > 0) else { return };
+        let skipped = pending <= WORTH_SKIPPING
+            && io::copy(&mut stream.output().take(pending), &mut io::sink()).is_ok_and(|n| n == pending);
+        if !skipped {
+            self.stream = None;
+        }
+    }
+
+    /// Git calls an object missing too when the file that holds it makes no sense from its first byte.
+    fn absent(&self, id: &str) -> Error {
+        let file = id
+            .split_at_checked(2)
+            .map(|(folder, name)| self.repository.common_dir().join("objects").join(folder).join(name));
+        match file.is_some_and(|file| file.symlink_metadata().is_ok()) {
+            true => {
+                Error::CorruptObject { id: id.to_owned(), detail: "its file is there and cannot be read".to_owned() }
+            }
+            false => Error::MissingObject { id: id.to_owned() },
+        }
+    }
+
+    /// Why the process ended over `id`.
+    fn post_mortem(&mut self, id: &str) -> Error {
+        self.pending = 0;
+        let said = match self.stream.take().map(Stream::finish) {
+            Some(Ok((_, said))) => said,
+            _ => String::new(),
+        };
+        match failed(WHAT, &said) {
+            Error::MissingObject { .. } => Error::MissingObject { id: id.to_owned() },
+            _ if said.is_empty() => Error::CorruptObject { id: id.to_owned(), detail: "git ended over it".to_owned() },
+            _ => Error::CorruptObject { id: id.to_owned(), detail: said },
+        }
+    }
+}
+
+/// The content of a blob, read as it comes. What is not read is skipped when the reader is used again.
+pub struct BlobContent<'a> {
+    reader: &'a mut BlobReader,
+    id: String,
+    size: u64,
+    left: u64,
+}
+
+impl BlobContent<'_> {
+    /// The blob's size in bytes, known before anything is read.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The whole content.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when it is larger than `limit` bytes; [`Error::CorruptObject`] when it ends early.
+    pub fn bytes(mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        if self.size > limit {
+            return Err(Error::TooLarge { what: "a file", limit: "the limit for one file" });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0).min(16 * 1024 * 1024));
+        match self.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(e) => Err(Error::CorruptObject { id: self.id, detail: e.to_string() }),
+        }
+    }
+}
+
+impl Read for BlobContent<'_> {
+    /// As [`Read::read`]. A blob that ends before its size is an error (`InvalidData`), never a short file.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
+        let Some(buf) = buf.get_mut(..want).filter(|b| !b.is_empty()) else { return Ok(0) };
+        let stream = self.reader.stream.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        let n = stream.output().read(buf)?;
+        if n == 0 {
+            let error = self.reader.post_mortem(&self.id);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        let read = u64::try_from(n).unwrap_or(u64::MAX);
+        self.left = self.left.saturating_sub(read);
+        self.reader.pending = self.reader.pending.saturating_sub(read);
+        Ok(n)
+    }
+}
+
+/// The line in front of an object.
+pub(super) enum Header {
+    /// The object follows: `size` bytes and a line break.
+    Found {
+        /// Its id.
+        id: String,
+        /// `blob`, `commit`, `tree` or `tag`.
+        kind: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// There is no such object.
+    Missing {
+        /// Its id.
+        id: String,
+    },
+    /// There are no more objects.
+    End,
+}
+
+/// Reads the line in front of an object (git-cat-file, "BATCH OUTPUT").
+pub(super) fn read_header(output: &mut impl BufRead) -> io::Result<Header> {
+    let mut line = Vec::new();
+    output.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(Header::End);
+    }
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no header of an object");
+    let text = std::str::from_utf8(&line).map_err(|_| wrong())?.strip_suffix('\n').ok_or_else(wrong)?;
+    let mut words = text.split(' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(id), Some("missing"), None, None) => Ok(Header::Missing { id: id.to_owned() }),
+        (Some(id), Some(kind), Some(size), None) => {
+            let size = size.parse().map_err(|_| wrong())?;
+            Ok(Header::Found { id: id.to_owned(), kind: kind.to_owned(), size })
+        }
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_reader_goes_to_any_thread() {
+        fn fits<T: Send>() {}
+        fits::<BlobReader>();
+        fits::<Repository>();
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_fall_over(bytes: Vec<u8>) {
+            let _ = read_header(&mut &bytes[..]);
+        }
+    }
+}

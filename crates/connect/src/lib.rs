@@ -1,0 +1,34 @@
+//! Reaches out: git, SSH signing, child processes.
+//!
+//! This room is the only one that starts processes, and it starts them in one file ([`process`]). What comes back
+//! from a process is hostile until it is parsed: every output is read in a stream or up to a limit, every exit code
+//! is looked at, and what could not be read is an error of its own, never an empty answer.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`git`] | reads a repository through the `git` binary: head, commits, trees, blobs, identity, commit signatures |
+//! | [`ssh`] | signs with a person's key: in process, through `ssh-agent`, or on a hardware key through `ssh-keygen` |
+//! | [`process`] | runs a deployment's command; names this device without revealing it |
+//! | [`explain`] | the long text behind every error code of this room |
+//!
+//! # What a judged repository cannot do
+//!
+//! A repository under examination is somebody else's input, its `.git/config` included. Reading it runs no code of
+//! its choosing: no hooks, file system monitors, filters, text conversions, external diffs, pagers or transports,
+//! and no object is fetched on demand. It cannot rewrite its own history for our eyes either: replacement refs,
+//! grafts and the commit-graph cache are not believed. See [`git`] for how each of these is closed.
+
+pub mod error;
+pub mod explain;
+pub mod git;
+pub mod process;
+pub mod ssh;
+
+pub use error::Error;
+pub use explain::EXPLANATIONS;
+pub use git::{
+    BlobContent, BlobReader, ChangeStatus, ChangedFile, Commit, Head, Ident, ObjectFormat, RawSignature, Repository,
+    SignatureStatus, Submodule, Tree, TreeFile, verify_commit,
+};
+pub use process::{ExitOutcome, host_name, run};
+pub use ssh::SshSigner;

@@ -1,0 +1,186 @@
+//! `person`, `role`, `policy`, `claim`: acts about who is who and what is in effect.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_evidence::sshsig::PublicKey;
+use countersign_govern::access::{people, policy as activation};
+use countersign_model::Exit;
+use countersign_policy::Bundle;
+use countersign_stages::release::claim as claims;
+use serde_json::json;
+
+use super::args::{
+    ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs, PolicyArgs, PolicyVerb, RoleArgs, RoleVerb,
+};
+use super::place::notices;
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, printable};
+
+/// Reads a public key file.
+fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    match lines.as_slice() {
+        [one] => Ok(PublicKey::parse(one)?),
+        _ => Err(CliError::Usage {
+            what: format!("`{}` holds {} public keys; one is needed", path.display(), lines.len()),
+            help: "name a file with one line, as ssh-keygen writes it: FILE.pub".into(),
+        }
+        .into()),
+    }
+}
+
+/// `person add`, `person list`.
+pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Outcome {
+    match &args.verb {
+        PersonVerb::Add { name, ssh_key, key, format } => {
+            let public = public_key(ssh_key)?;
+            let mut session = at.open(env)?;
+            let (person, index) = people::add(&mut session, name, &public, &key.signer(env)?)?;
+            notices(&mut session);
+            match format {
+                Format::Json => output::json(&json!({
+                    "version": 1, "person": person, "name": name.trim(), "key": public.fingerprint(), "index": index,
+                }))?,
+                Format::Text => output::print(&format!(
+                    "✓ {} is enrolled as {person} with the key {} (entry {index})\nNext: countersign role grant {:?} ROLE\n",
+                    printable(name.trim()),
+                    public.fingerprint(),
+                    name.trim()
+                ))?,
+            }
+        }
+        PersonVerb::List { format } => list(at, *format, env)?,
+    }
+    Ok(Exit::Pass)
+}
+
+fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), Failure> {
+    let session = at.open(env)?;
+    let people = session.state().people.values();
+    match format {
+        PersonFormat::Json => output::json(&json!({
+            "version": 1,
+            "people": people.map(|p| json!({
+                "person": p.id, "name": p.name, "roles": p.roles,
+                "keys": p.keys.iter().map(PublicKey::fingerprint).collect::<Vec<_>>(), "index": p.index,
+            })).collect::<Vec<_>>(),
+        })),
+        PersonFormat::AllowedSigners => {
+            let mut out = String::new();
+            for p in people {
+                // A principal is a pattern list: the id has none of its special characters, a name might.
+                for key in &p.keys {
+                    let _ = writeln!(out, "{} namespaces=\"countersign-*\" {}", p.id, key.to_openssh());
+                }
+            }
+            output::print(&out)
+        }
+        PersonFormat::Text => {
+            let mut out = String::new();
+            for p in people {
+                let roles: Vec<&str> = p.roles.iter().map(|r| r.as_str()).collect();
+                let roles = if roles.is_empty() { "no role".to_owned() } else { roles.join(", ") };
+                let _ = writeln!(out, "{}  {}  {roles}", p.id, printable(p.label()));
+                for key in &p.keys {
+                    let _ = writeln!(out, "    {} {}", key.algorithm(), key.fingerprint());
+                }
+            }
+            if out.is_empty() {
+                out.push_str("nobody is enrolled yet: countersign init\n");
+            }
+            output::print(&out)
+        }
+    }
+}
+
+/// `role grant`.
+pub(crate) fn role(at: &PlaceArgs, args: &RoleArgs, env: &Environment) -> Outcome {
+    let RoleVerb::Grant { person, role, reason, key, format } = &args.verb;
+    let mut session = at.open(env)?;
+    let (id, index) = people::grant_role(&mut session, person, *role, reason.as_deref(), &key.signer(env)?)?;
+    notices(&mut session);
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "person": id, "role": role, "index": index}))?,
+        Format::Text => {
+            let label = session.state().people.get(&id).map_or_else(|| id.to_string(), |p| p.label().to_owned());
+            let label = printable(&label);
+            output::print(&match index {
+                Some(index) => format!("✓ {label} is {role} from here on (entry {index})\n"),
+                None => format!("✓ {label} is {role} already\n"),
+            })?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// `policy show`, `policy activate`.
+pub(crate) fn policy(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Outcome {
+    match &args.verb {
+        PolicyVerb::Show { format } => {
+            let session = at.open(env)?;
+            let shipped = Bundle::shipped().digest();
+            let active = session.state().bundle.as_ref();
+            match format {
+                Format::Json => output::json(&json!({
+                    "version": 1, "shipped": shipped,
+                    "active": active.map(|b| json!({"bundle": b.digest, "by": b.by, "index": b.index})),
+                }))?,
+                Format::Text => {
+                    let mut out = match active {
+                        Some(b) => format!("in effect  {} (entry {}, by {})\n", b.digest, b.index, b.by),
+                        None => "in effect  the shipped one; nobody activated a bundle: countersign init\n".into(),
+                    };
+                    out.push_str(&format!("shipped    {shipped}\n"));
+                    if active.is_some_and(|b| b.digest != shipped) {
+                        out.push_str("Next: an officer puts the shipped one in effect: countersign policy activate\n");
+                    }
+                    output::print(&out)?;
+                }
+            }
+        }
+        PolicyVerb::Activate { dir, reason, key } => {
+            let bundle = match dir {
+                Some(dir) => Bundle::load(dir)?,
+                None => Bundle::shipped(),
+            };
+            countersign_policy::RegorusEngine.check(&bundle)?;
+            let mut session = at.open(env)?;
+            let index = activation::activate(&mut session, &bundle, reason.as_deref(), &key.signer(env)?)?;
+            notices(&mut session);
+            output::print(&match index {
+                Some(index) => format!(
+                    "✓ {} is in effect from here on (entry {index}); decisions made before it no longer count\n",
+                    bundle.digest()
+                ),
+                None => format!("✓ {} is in effect already\n", bundle.digest()),
+            })?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// `claim`.
+pub(crate) fn claim(at: &PlaceArgs, args: &ClaimArgs, env: &Environment) -> Outcome {
+    let repository = at.repository()?;
+    let mut session = at.open(env)?;
+    let claimed = claims::claim(&mut session, &repository, &args.commits, &args.key.signer(env)?)?;
+    notices(&mut session);
+    match args.format {
+        Format::Json => output::json(&json!({
+            "version": 1, "person": claimed.person, "commits": claimed.commits, "index": claimed.index,
+        }))?,
+        Format::Text => {
+            let n = output::count(claimed.commits.len() as u64, "commit", "commits");
+            output::print(&match claimed.index {
+                Some(index) => {
+                    format!("✓ {n} claimed by {} (entry {index}); they exclude this person from approving\n", claimed.person)
+                }
+                None => "✓ all of them were claimed by this person before\n".into(),
+            })?;
+        }
+    }
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,76 @@
+//! `approve` and `import`.
+
+use countersign_model::Exit;
+use countersign_policy::RegorusEngine;
+use countersign_stages::release::approve::{Approved, approve, import as import_approval};
+use countersign_store::Session;
+use serde_json::json;
+
+use super::args::{ApproveArgs, Format, ImportArgs, PlaceArgs};
+use super::place::{find_run, notices};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, Paint, gates};
+
+/// The largest approval file that is read, in bytes.
+const MOST_IMPORT: u64 = 4 * 1024 * 1024;
+
+/// Signs an approval.
+pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outcome {
+    let mut session = at.open(env)?;
+    if session.state().trust.is_none() {
+        return Err(countersign_stages::Error::NoTrustRoot { act: "approve" }.into());
+    }
+    let run = find_run(&session, &args.run)?;
+    let signer = args.key.signer(env)?;
+    let approved = approve(&mut session, &RegorusEngine, &run, args.slot, &signer, args.out.is_some())?;
+    notices(&mut session);
+    if let Some(path) = &args.out {
+        let bytes = approved.act.to_vec()?;
+        std::fs::write(path, bytes).map_err(|source| CliError::Write { path: path.clone(), source })?;
+    }
+    print(&session, &approved, args.format, args.out.as_deref(), env)?;
+    Ok(Exit::Pass)
+}
+
+/// Adds an approval signed elsewhere.
+pub(crate) fn import(at: &PlaceArgs, args: &ImportArgs, env: &Environment) -> Outcome {
+    let read = |source| CliError::Read { path: args.file.clone(), source };
+    let file = std::fs::File::open(&args.file).map_err(read)?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_IMPORT), &mut bytes).map_err(read)?;
+    let mut session = at.open(env)?;
+    let approved = import_approval(&mut session, &RegorusEngine, &bytes)?;
+    notices(&mut session);
+    print(&session, &approved, args.format, None, env)?;
+    Ok(Exit::Pass)
+}
+
+fn print(
+    session: &Session,
+    approved: &Approved,
+    format: Format,
+    out: Option<&std::path::Path>,
+    env: &Environment,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "run": approved.run, "person": approved.person, "as": approved.slot,
+            "index": approved.index, "out": out.map(|p| p.to_string_lossy()), "gates": gates::to_json(&approved.gates),
+        })),
+        Format::Text => {
+            let p = Paint::of(env);
+            let who = session.state().people.get(&approved.person);
+            let who = who.map_or_else(|| approved.person.to_string(), |x| output::printable(x.label()));
+            let place = match (approved.index, out) {
+                (Some(index), _) => format!("entry {index}"),
+                (None, Some(path)) => format!("in {}; carry it over: countersign import FILE", path.display()),
+                (None, None) => "nowhere".into(),
+            };
+            let mut text =
+                format!("{}✓{} {} approval of {} by {who} ({place})\n\n", p.good, p.reset, approved.slot, approved.run);
+            text.push_str(&gates::signatures(&approved.gates, &approved.run, session.state(), &p));
+            output::print(&text)
+        }
+    }
+}

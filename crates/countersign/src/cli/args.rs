@@ -1,0 +1,548 @@
+//! The command line. Help texts are read by newcomers: one sentence each, then the next thing to type.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use countersign_model::{Role, Slot};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  pass                          10  denied by a gate, or findings
+    1  internal error                11  waiting for approval
+    2  usage or configuration        12  drift
+    3  nothing to examine            13  verification failed
+    4  not signed in or forbidden    14  incomplete: something could not be looked at
+    5  backend unreachable          130  interrupted
+Ten and above mean: the tool worked, and the answer is no.
+
+Start with `countersign run` in a git repository; `countersign explain CODE` tells more about an error.";
+
+/// Compliance as part of delivery: every change is scanned, judged, signed by two people, and provable.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where the repository and its ledger are.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// The git repository [default: the one around the current directory]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Place")]
+    pub(crate) repo: Option<PathBuf>,
+    /// The ledger's directory [default: `.countersign` at the top of the repository]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Place")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Judge the commit at HEAD and record everything (the main job)
+    Run(RunArgs),
+    /// Look for findings in a directory or file; records nothing
+    Scan(ScanArgs),
+    /// Attach evidence or artifacts to a run
+    Record(RecordArgs),
+    /// Show where a run's gates stand now
+    Gate(GateArgs),
+    /// Compute a recorded decision again and compare
+    Replay(ReplayArgs),
+    /// Establish the root of trust with the first administrator
+    Init(InitArgs),
+    /// Enrol people, list them
+    Person(PersonArgs),
+    /// Grant roles
+    Role(RoleArgs),
+    /// Show or activate the policy bundle in effect
+    Policy(PolicyArgs),
+    /// Say that commits without a verified signature are yours
+    Claim(ClaimArgs),
+    /// List and grant suppressions that the judged tree asks for
+    Suppression(SuppressionArgs),
+    /// Sign an approval of a run
+    Approve(ApproveArgs),
+    /// Add an approval that was signed on another machine
+    Import(ImportArgs),
+    /// Issue a deploy grant, or redeem one and run a command
+    Deploy(DeployArgs),
+    /// Check a whole ledger offline
+    Verify(VerifyArgs),
+    /// Show the ledger, its entries, and receipts
+    Ledger(LedgerArgs),
+    /// Carry this machine's trust in a ledger to another machine
+    Trust(TrustArgs),
+    /// Check what this installation needs to work
+    Doctor(DoctorArgs),
+    /// Explain an error code, or list them all
+    Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages into a directory
+    Man(ManArgs),
+}
+
+/// Formats of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Text,
+    /// For programs; versioned, with a JSON schema in `schemas/`.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// GitHub workflow annotations.
+    Github,
+    /// GitLab code quality.
+    Gitlab,
+    /// JUnit XML.
+    Junit,
+}
+
+/// Formats of everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Which key signs.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The SSH key that signs: a private key, or a .pub file whose key ssh-agent holds
+    /// [default: COUNTERSIGN_KEY, else the key in ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The change ticket
+    #[arg(long, value_name = "ID")]
+    pub(crate) ticket: Option<String>,
+    /// Why the change is made
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Show only what changed since REV; what is judged and covered stays the same
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: Option<String>,
+    /// The environment the release is for [default: production]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Further rule files or directories
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// No progress bar
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// What to look at
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Further rule files or directories
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// A baseline: known findings for which suppression is requested
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write everything found into a baseline file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_baseline: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// No progress bar
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// Files to attach; what kind they are is detected
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The run [default: the latest run of the commit at HEAD]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The files are build artifacts: named by digest, not stored, and bound by approvals
+    #[arg(long)]
+    pub(crate) artifact: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    #[command(subcommand)]
+    pub(crate) verb: GateVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GateVerb {
+    /// Decide again on the present state of the ledger and show every gate
+    Check {
+        /// The run: its id or the start of it, its commit, or `latest`
+        #[arg(default_value = "latest")]
+        run: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The decision: its id (`dec-…`), digest or log index; or a run, for its last decision
+    #[arg(default_value = "latest")]
+    pub(crate) decision: String,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Ask nothing
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The first administrator's SSH public key
+    #[arg(long, value_name = "FILE.pub")]
+    pub(crate) ssh_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// The first administrator's name [default: git's user.name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PersonArgs {
+    #[command(subcommand)]
+    pub(crate) verb: PersonVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonVerb {
+    /// Enrol a person; an administrator signs
+    Add {
+        /// The name people know them by
+        name: String,
+        /// Their SSH public key
+        #[arg(long, value_name = "FILE.pub")]
+        ssh_key: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List everybody with their roles and keys
+    List {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = PersonFormat::Text)]
+        format: PersonFormat,
+    },
+}
+
+/// Formats of the list of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PersonFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For `ssh-keygen -Y verify -f`.
+    AllowedSigners,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoleArgs {
+    #[command(subcommand)]
+    pub(crate) verb: RoleVerb,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| {
+        let known: Vec<&str> = Role::ALL.iter().map(|r| r.as_str()).collect();
+        format!("no such role; known are {}", known.join(", "))
+    })
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoleVerb {
+    /// Grant a role; an administrator signs
+    Grant {
+        /// The person's name or id
+        person: String,
+        /// developer, engineer, release-manager, security-officer, compliance-officer, auditor or administrator
+        #[arg(value_parser = role)]
+        role: Role,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) verb: PolicyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show which bundle is in effect, who activated it, and the one shipped with this binary
+    Show {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Put a bundle in effect; a security or compliance officer signs
+    Activate {
+        /// A directory of Rego files [default: the bundle shipped with this binary]
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClaimArgs {
+    /// Commits or ranges (BASE..HEAD); a claim only ever adds a conflict of interest
+    #[arg(required = true, value_name = "COMMIT")]
+    pub(crate) commits: Vec<String>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuppressionArgs {
+    #[command(subcommand)]
+    pub(crate) verb: SuppressionVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SuppressionVerb {
+    /// List what the judged tree asks not to count
+    List {
+        /// The run
+        #[arg(default_value = "latest")]
+        run: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Grant requested suppressions; a security or compliance officer who wrote none of the change signs
+    Grant {
+        /// The run
+        run: String,
+        /// Fingerprints, or the start of them
+        #[arg(value_name = "FINGERPRINT", required_unless_present = "all")]
+        fingerprints: Vec<String>,
+        /// All that are asked for
+        #[arg(long, conflicts_with = "fingerprints")]
+        all: bool,
+        /// Why the risk is accepted
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// For how many days
+        #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=365))]
+        days: u16,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The run: its id or the start of it, its commit, or `latest`
+    pub(crate) run: String,
+    /// Which of the two signatures: technical or regulatory
+    #[arg(long = "as", value_name = "SLOT")]
+    pub(crate) slot: Slot,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Write the signature into FILE instead of the ledger, to be carried over with `import`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What `approve --out` wrote
+    pub(crate) file: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "countersign deploy RUN --env ENV [--key FILE] [--out FILE]\n       \
+                            countersign deploy --grant FILE -- COMMAND…")]
+pub(crate) struct DeployArgs {
+    /// The run to issue a grant for
+    #[arg(required_unless_present = "grant", conflicts_with = "grant")]
+    pub(crate) run: Option<String>,
+    /// Where to deploy
+    #[arg(long, value_name = "ENV", required_unless_present = "grant", conflicts_with = "grant")]
+    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// How long the grant lives, in minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1440))]
+    pub(crate) ttl: u16,
+    /// Where to write the grant [default: beside the ledger's keys in the data directory]
+    #[arg(long, value_name = "FILE", conflicts_with = "grant")]
+    pub(crate) out: Option<PathBuf>,
+    /// Redeem this grant (a file or a grant id) and run COMMAND once
+    #[arg(long, value_name = "FILE", requires = "command")]
+    pub(crate) grant: Option<PathBuf>,
+    /// The command that deploys
+    #[arg(last = true, value_name = "COMMAND", requires = "grant")]
+    pub(crate) command: Vec<OsString>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A repository or a ledger's directory
+    pub(crate) path: Option<PathBuf>,
+    /// Trust by this file (`trust export`) or verifier key instead of this machine's pin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    pub(crate) verb: LedgerVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerVerb {
+    /// Origin, verifier key, size, root, and where the tiles are
+    Info {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List entries
+    Entries {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List runs
+    Runs {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print an entry, or what it speaks of
+    Show {
+        /// Log index
+        index: u64,
+        /// Print the payload's bytes as stored
+        #[arg(long, conflicts_with_all = ["statement", "signature", "attachment"])]
+        payload: bool,
+        /// Print the signed statement's bytes, exactly as signed
+        #[arg(long, conflicts_with = "attachment")]
+        statement: bool,
+        /// Print the armoured SSH signature of an act
+        #[arg(long, conflicts_with_all = ["statement", "attachment"])]
+        signature: bool,
+        /// Print the bytes of attachment N, from 0
+        #[arg(long, value_name = "N")]
+        attachment: Option<usize>,
+    },
+    /// Write a receipt: an offline proof (tlog-proof) that an entry is in the log
+    Receipt {
+        /// Log index
+        index: u64,
+        /// Where to write it [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    #[command(subcommand)]
+    pub(crate) verb: TrustVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustVerb {
+    /// Write what this machine believes about the ledger into a trust file
+    Export {
+        /// Where to write it [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Believe a trust file from now on; compare it with its sender over another channel first
+    Import {
+        /// The trust file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The code in brackets after `error`; none lists them all
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// bash, elvish, fish, powershell or zsh
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Where to write the pages
+    pub(crate) dir: PathBuf,
+}

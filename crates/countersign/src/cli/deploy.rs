@@ -1,0 +1,148 @@
+//! `deploy`: issue a grant, or redeem one.
+
+use std::path::{Path, PathBuf};
+
+use countersign_model::{Exit, GrantId, RunId};
+use countersign_policy::RegorusEngine;
+use countersign_stages::release::deploy::{issue, redeem};
+use serde_json::json;
+
+use super::args::{DeployArgs, Format, PlaceArgs};
+use super::place::{find_run, notices};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, Paint};
+
+/// Issues or redeems.
+pub(crate) fn run(at: &PlaceArgs, args: &DeployArgs, env: &Environment) -> Outcome {
+    match (&args.run, &args.env, &args.grant) {
+        (Some(run), Some(environment), None) => issue_grant(at, args, run, environment, env),
+        (_, _, Some(grant)) => redeem_grant(at, args, grant, env),
+        _ => Err(CliError::Usage {
+            what: "either a run and --env, or --grant and a command".into(),
+            help: "countersign deploy --help".into(),
+        }
+        .into()),
+    }
+}
+
+fn issue_grant(at: &PlaceArgs, args: &DeployArgs, run: &str, environment: &str, env: &Environment) -> Outcome {
+    let mut session = at.open(env)?;
+    if session.state().trust.is_none() {
+        return Err(countersign_stages::Error::NoTrustRoot { act: "deploy" }.into());
+    }
+    let run: RunId = find_run(&session, run)?;
+    let signer = args.key.signer(env)?;
+    let issued = issue(&mut session, &RegorusEngine, &run, environment, i64::from(args.ttl) * 60, &signer)?;
+    notices(&mut session);
+    let id = &issued.grant.grant;
+    let path = args.out.clone().unwrap_or_else(|| {
+        session.installation().ledger_dir(session.ledger().origin()).join("grants").join(format!("{id}.json"))
+    });
+    write_grant(&path, &issued.act.to_vec()?, id)?;
+    match args.format {
+        Format::Json => output::json(&json!({
+            "version": 1,
+            "grant": {
+                "id": id, "file": path.to_string_lossy(), "run": run, "environment": environment,
+                "commit": issued.grant.commit, "expires": issued.grant.expires, "index": issued.index,
+                "self_judged": issued.grant.self_judged,
+            },
+        }))?,
+        Format::Text => {
+            let p = Paint::of(env);
+            output::print(&format!(
+                "{}✓{} grant {id} for {environment}, good once until {} (entry {})\n  judged by this machine itself \
+                 (self-judged)\n  {}countersign deploy --grant {} -- COMMAND{}\n",
+                p.good,
+                p.reset,
+                issued.grant.expires,
+                issued.index,
+                p.hint,
+                path.display(),
+                p.reset
+            ))?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+fn write_grant(path: &Path, act: &[u8], id: &GrantId) -> Result<(), Failure> {
+    let fail = |source| CliError::Write { path: path.to_owned(), source };
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir).map_err(fail)?;
+    }
+    let act: serde_json::Value = serde_json::from_slice(act).map_err(|source| CliError::Json { source })?;
+    let mut text = serde_json::to_string_pretty(&json!({"version": 1, "grant": id, "act": act}))
+        .map_err(|source| CliError::Json { source })?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(fail)?;
+    Ok(())
+}
+
+fn redeem_grant(at: &PlaceArgs, args: &DeployArgs, grant: &Path, env: &Environment) -> Outcome {
+    let id = grant_id(grant)?;
+    let mut session = at.open(env)?;
+    let dir = PathBuf::from(".");
+    let deployed = redeem(&mut session, &RegorusEngine, &id, &args.command, &dir)?;
+    notices(&mut session);
+    match args.format {
+        Format::Json => output::json(&json!({
+            "version": 1, "grant": deployed.grant, "run": deployed.run, "environment": deployed.environment,
+            "success": deployed.outcome.success(), "exit_code": deployed.outcome.code,
+            "signal": deployed.outcome.signal, "index": deployed.index,
+        }))?,
+        Format::Text if deployed.outcome.success() => {
+            let p = Paint::of(env);
+            output::print(&format!(
+                "{}✓{} deployed {} to {} (entry {})\n",
+                p.good, p.reset, deployed.run, deployed.environment, deployed.index
+            ))?;
+        }
+        Format::Text => {}
+    }
+    if deployed.outcome.success() {
+        return Ok(Exit::Pass);
+    }
+    let how = match (deployed.outcome.code, deployed.outcome.signal) {
+        (Some(code), _) => format!("code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no code".into(),
+    };
+    Err(CliError::DeploymentFailed { how }.into())
+}
+
+/// A grant is named by its id, or by a file that names the id: the ledger is what counts, not the file.
+fn grant_id(grant: &Path) -> Result<GrantId, Failure> {
+    let name = grant.to_string_lossy();
+    if let Some(id) = find_id(&name)
+        && !grant.exists()
+    {
+        return Ok(id);
+    }
+    let text =
+        std::fs::read_to_string(grant).map_err(|source| CliError::Read { path: grant.to_owned(), source })?;
+    find_id(&text).ok_or_else(|| CliError::NoGrantInFile { path: grant.to_owned() }.into())
+}
+
+/// The first `gra-` + 20 hex digits in a text.
+fn find_id(text: &str) -> Option<GrantId> {
+    text.match_indices(GrantId::PREFIX).find_map(|(at, _)| {
+        let id = text.get(at..at + GrantId::PREFIX.len() + 20)?;
+        let hex = id.strip_prefix(GrantId::PREFIX)?;
+        hex.bytes().all(|b| b.is_ascii_hexdigit()).then(|| GrantId::from_text(id))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_found_by_its_id() {
+        let id = "gra-0123456789abcdef0123";
+        assert_eq!(find_id(&format!("{{\"grant\": \"{id}\"}}")), Some(GrantId::from_text(id)));
+        assert_eq!(find_id("gra-xyz"), None);
+        assert_eq!(find_id("gra-é123456789abcdef0123"), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! `ledger info | entries | runs | show | receipt`.
+
+use std::fmt::Write as _;
+
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::dsse::{self, Envelope};
+use countersign_model::Exit;
+use countersign_store::{Ledger, Session};
+use serde_json::json;
+
+use super::args::{Format, LedgerArgs, LedgerVerb, PlaceArgs};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, printable};
+
+/// Shows the ledger.
+pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outcome {
+    match &args.verb {
+        LedgerVerb::Info { format } => info(&Ledger::open(&at.ledger_dir()?)?, *format)?,
+        LedgerVerb::Entries { format } => entries(&Ledger::open(&at.ledger_dir()?)?, *format)?,
+        LedgerVerb::Runs { format } => runs(&at.open(env)?, *format)?,
+        LedgerVerb::Show { index, payload, statement, signature, attachment } => {
+            let ledger = Ledger::open(&at.ledger_dir()?)?;
+            let what = match (payload, statement, signature, attachment) {
+                (true, ..) => Part::Payload,
+                (_, true, ..) => Part::Statement,
+                (_, _, true, _) => Part::Signature,
+                (_, _, _, Some(n)) => Part::Attachment(*n),
+                _ => Part::Entry,
+            };
+            output::print_bytes(&show(&ledger, *index, &what)?)?;
+        }
+        LedgerVerb::Receipt { index, out } => {
+            let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
+            match out {
+                Some(path) => std::fs::write(path, text).map_err(|source| CliError::Write { path: path.clone(), source })?,
+                None => output::print(&text)?,
+            }
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+fn info(ledger: &Ledger, format: Format) -> Result<(), Failure> {
+    let tiles = std::path::absolute(ledger.tiles_dir()).unwrap_or_else(|_| ledger.tiles_dir());
+    let root = output::run_root(&ledger.root());
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "origin": ledger.origin(), "vkey": ledger.vkey().to_string(), "size": ledger.size(),
+            "root": root, "tiles": tiles.to_string_lossy(),
+        })),
+        Format::Text => output::print(&format!(
+            "origin  {}\nvkey    {}\nsize    {}\nroot    {root}\ntiles   {}\n",
+            ledger.origin(),
+            ledger.vkey(),
+            ledger.size(),
+            tiles.display()
+        )),
+    }
+}
+
+fn entries(ledger: &Ledger, format: Format) -> Result<(), Failure> {
+    let all = ledger.entries(0..ledger.size())?;
+    match format {
+        Format::Json => {
+            let list: Vec<_> = all.iter().map(|(index, entry)| json!({"index": index, "entry": entry})).collect();
+            output::json(&json!({"version": 1, "entries": list}))
+        }
+        Format::Text => {
+            let mut out = String::new();
+            for (index, e) in &all {
+                let _ = writeln!(out, "{index:>6}  {}  {:<20}  {} #{}", e.time, e.kind.as_str(), e.stream, e.version);
+            }
+            output::print(&out)
+        }
+    }
+}
+
+fn runs(session: &Session, format: Format) -> Result<(), Failure> {
+    let mut runs: Vec<_> = session.state().runs.values().collect();
+    runs.sort_by_key(|r| r.index);
+    match format {
+        Format::Json => {
+            let list: Vec<_> = runs
+                .iter()
+                .map(|r| {
+                    json!({
+                        "run": r.id, "repository": r.identity, "commit": r.commit, "attempts": r.attempts.len(),
+                        "decisions": r.decisions.iter().map(|d| &d.digest).collect::<Vec<_>>(),
+                        "approvals": r.approvals.len(),
+                    })
+                })
+                .collect();
+            output::json(&json!({"version": 1, "runs": list}))
+        }
+        Format::Text => {
+            let mut out = String::new();
+            for r in &runs {
+                let _ = writeln!(
+                    out,
+                    "{}  {}  {}, {}, {}",
+                    r.id,
+                    r.commit.get(..12).unwrap_or(&r.commit),
+                    output::count(r.attempts.len() as u64, "attempt", "attempts"),
+                    output::count(r.decisions.len() as u64, "decision", "decisions"),
+                    output::count(r.approvals.len() as u64, "approval", "approvals"),
+                );
+            }
+            if out.is_empty() {
+                out.push_str("no run yet: countersign run\n");
+            }
+            output::print(&out)
+        }
+    }
+}
+
+/// What of an entry is printed.
+enum Part {
+    Entry,
+    Payload,
+    Statement,
+    Signature,
+    Attachment(usize),
+}
+
+fn show(ledger: &Ledger, index: u64, part: &Part) -> Result<Vec<u8>, Failure> {
+    let (_, entry) = ledger
+        .entries(index..index.saturating_add(1))?
+        .into_iter()
+        .next()
+        .ok_or(countersign_store::Error::NoSuchEntry { index, size: ledger.size() })?;
+    let media = entry.payload.media.as_str();
+    let none = |what: &str| {
+        Failure::from(CliError::Usage {
+            what: format!("entry {index} ({}) has no {what}", printable(entry.kind.as_str())),
+            help: format!("see what it has: countersign ledger show {index}"),
+        })
+    };
+    match part {
+        Part::Entry => {
+            let mut text = serde_json::to_vec_pretty(&entry).map_err(|source| CliError::Json { source })?;
+            text.push(b'\n');
+            Ok(text)
+        }
+        Part::Payload => Ok(ledger.payload(&entry.payload)?),
+        Part::Statement if media == countersign_evidence::act::MEDIA_TYPE => {
+            Ok(SignedAct::from_slice(&ledger.payload(&entry.payload)?)?.statement()?)
+        }
+        Part::Statement if media == dsse::MEDIA_TYPE => {
+            let envelope = Envelope::from_json(&ledger.payload(&entry.payload)?)?;
+            envelope.unverified_payload().ok_or_else(|| none("readable statement"))
+        }
+        Part::Statement => Err(none("statement")),
+        Part::Signature if media == countersign_evidence::act::MEDIA_TYPE => {
+            let act = SignedAct::from_slice(&ledger.payload(&entry.payload)?)?;
+            Ok(act.signature().as_bytes().to_vec())
+        }
+        Part::Signature => Err(none("SSH signature")),
+        Part::Attachment(n) => match entry.attachments.get(*n) {
+            Some(blob) => Ok(ledger.payload(blob)?),
+            None => Err(none(&format!("attachment {n}"))),
+        },
+    }
+}

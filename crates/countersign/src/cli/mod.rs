@@ -1,0 +1,76 @@
+//! One file a verb. A verb reads its arguments, calls a use case, and hands what came of it to `output`.
+
+mod access;
+mod approve;
+mod args;
+mod deploy;
+mod doctor;
+mod explain;
+mod gate;
+pub(crate) mod init;
+mod ledger;
+mod place;
+mod record;
+mod replay;
+mod run;
+mod scan;
+mod shell;
+mod suppression;
+mod trust;
+mod verify;
+
+use clap::Parser as _;
+use countersign_model::Exit;
+
+use crate::config::Environment;
+use crate::errors::Outcome;
+use crate::output;
+use args::{Cli, Verb};
+
+/// Parses, dispatches, and turns an expected error into text and an exit code.
+pub(crate) fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let help = matches!(e.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+            // Nowhere is left to complain when this fails.
+            let _ = e.print();
+            return if help { Exit::Pass } else { Exit::Usage };
+        }
+    };
+    let env = Environment::read();
+    match dispatch(&cli, &env) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output::failure(&failure);
+            failure.0.exit()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
+    let at = &cli.place;
+    match &cli.verb {
+        Verb::Run(a) => run::run(at, a, env),
+        Verb::Scan(a) => scan::run(at, a, env),
+        Verb::Record(a) => record::run(at, a, env),
+        Verb::Gate(a) => gate::run(at, a, env),
+        Verb::Replay(a) => replay::run(at, a, env),
+        Verb::Init(a) => init::run(at, a, env),
+        Verb::Person(a) => access::person(at, a, env),
+        Verb::Role(a) => access::role(at, a, env),
+        Verb::Policy(a) => access::policy(at, a, env),
+        Verb::Claim(a) => access::claim(at, a, env),
+        Verb::Suppression(a) => suppression::run(at, a, env),
+        Verb::Approve(a) => approve::run(at, a, env),
+        Verb::Import(a) => approve::import(at, a, env),
+        Verb::Deploy(a) => deploy::run(at, a, env),
+        Verb::Verify(a) => verify::run(at, a, env),
+        Verb::Ledger(a) => ledger::run(at, a, env),
+        Verb::Trust(a) => trust::run(at, a, env),
+        Verb::Doctor(a) => doctor::run(at, a, env),
+        Verb::Explain(a) => explain::run(a),
+        Verb::Completions(a) => shell::completions(a),
+        Verb::Man(a) => shell::man(a),
+    }
+}

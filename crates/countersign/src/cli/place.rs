@@ -1,0 +1,88 @@
+//! Finds the repository and its ledger, and opens them.
+
+use std::path::{Path, PathBuf};
+
+use countersign_connect::SshSigner;
+use countersign_connect::git::Repository;
+use countersign_model::RunId;
+use countersign_store::Session;
+use countersign_store::session::default_ledger_dir;
+
+use super::args::{KeyArgs, PlaceArgs};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure};
+use crate::output;
+
+impl PlaceArgs {
+    /// The repository.
+    pub(crate) fn repository(&self) -> Result<Repository, Failure> {
+        let dir = self.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+        Ok(Repository::discover(&dir)?)
+    }
+
+    /// The ledger's directory. Linked worktrees of one repository share one ledger.
+    pub(crate) fn ledger_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.ledger {
+            let text = dir.to_string_lossy();
+            if text.contains("://") {
+                return Err(CliError::LedgerUrl { ledger: text.into_owned() }.into());
+            }
+            return Ok(dir.clone());
+        }
+        // A ledger stands by itself: it can be read where no repository is.
+        let here = self.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+        match self.repository() {
+            Ok(repository) => Ok(ledger_of(&repository)),
+            Err(_) if default_ledger_dir(&here).join("ledger/checkpoint").exists() => Ok(default_ledger_dir(&here)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Opens the ledger that is there.
+    pub(crate) fn open(&self, env: &Environment) -> Result<Session, Failure> {
+        Ok(Session::open(&self.ledger_dir()?, env.installation()?, env.clock.clone())?)
+    }
+
+    /// Opens the ledger or makes a new one.
+    pub(crate) fn open_or_create(&self, env: &Environment, salt: Option<[u8; 32]>) -> Result<Session, Failure> {
+        Ok(Session::open_or_create(&self.ledger_dir()?, env.installation()?, env.clock.clone(), salt)?)
+    }
+}
+
+/// Where the ledger of a repository lies by default.
+pub(crate) fn ledger_of(repository: &Repository) -> PathBuf {
+    let common = repository.common_dir();
+    let top = match common.parent() {
+        Some(parent) if common.file_name().is_some_and(|n| n == ".git") => parent,
+        _ => repository.root(),
+    };
+    default_ledger_dir(top)
+}
+
+impl KeyArgs {
+    /// The key that signs.
+    pub(crate) fn signer(&self, env: &Environment) -> Result<SshSigner, Failure> {
+        signer(&env.key_file(self.key.as_deref())?, env)
+    }
+}
+
+/// A signer for a key file; asks for a passphrase only where somebody can answer.
+pub(crate) fn signer(path: &Path, env: &Environment) -> Result<SshSigner, Failure> {
+    let signer = SshSigner::from_key_file(path)?;
+    Ok(if env.attended { signer } else { signer.without_prompts() })
+}
+
+/// The run that a text names.
+pub(crate) fn find_run(session: &Session, text: &str) -> Result<RunId, Failure> {
+    match session.state().runs_named(text).as_slice() {
+        [one] => Ok(one.id.clone()),
+        _ => Err(countersign_stages::Error::NoSuchRun { run: text.to_owned() }.into()),
+    }
+}
+
+/// Says on stderr what was set right on the way.
+pub(crate) fn notices(session: &mut Session) {
+    for notice in session.take_notices() {
+        output::note(&format!("[{}] {}", notice.code, notice.what));
+    }
+}

@@ -1,0 +1,133 @@
+//! `run`: the main job.
+
+use countersign_connect::git::Repository;
+use countersign_model::Diagnostic as _;
+use countersign_policy::RegorusEngine;
+use countersign_scan::{Baseline, RuleSet, report};
+use countersign_stages::build::observe::Ask;
+use countersign_stages::build::run::{Inputs, Ran, run as judge};
+use countersign_stages::release::rules::overall;
+use countersign_store::Paths;
+
+use super::args::{PlaceArgs, ReportFormat, RunArgs};
+use super::place::notices;
+use crate::config::{Config, Environment, FILE};
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::progress::Bar;
+use crate::output::run::{self as page, Narrowed};
+use crate::output::{self, Paint};
+
+/// The largest configuration or baseline that is read from a commit, in bytes.
+const MOST_CONFIG: u64 = 64 * 1024 * 1024;
+
+/// Judges the commit at `HEAD`, records everything, prints, and says it with the exit code.
+pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome {
+    let repository = at.repository()?;
+    // A mistake in the file that is being edited is told at once; what counts is what is committed.
+    let edited = Config::load(repository.root())?;
+    let committed = committed(&repository)?;
+    let config = &committed.config;
+    let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
+    let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()))?;
+    let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
+    let declarations = config.declarations();
+    let environment = args.env.clone().or_else(|| config.release.environment.clone());
+    let inputs = Inputs {
+        rules: &rules,
+        engine: &RegorusEngine,
+        ask: Ask {
+            environment: environment.unwrap_or_else(|| "production".into()),
+            ticket: args.ticket.clone(),
+            reason: args.reason.clone(),
+        },
+        declarations: &declarations,
+        baseline: committed.baseline.as_ref(),
+        progress: &bar,
+        cache_dir: &Paths::new(session.ledger().dir()).cache(),
+    };
+    let narrowed = args.base.as_deref().map(|base| narrow(&repository, base)).transpose()?;
+    let ran = judge(&mut session, &repository, &inputs)?;
+    drop(bar);
+    notices(&mut session);
+    warn(&ran);
+    match args.format {
+        ReportFormat::Text => {
+            output::print(&page::text(&ran, &session, &rules, narrowed.as_ref(), &Paint::of(env)))?;
+        }
+        ReportFormat::Json => output::json(&page::to_json(&ran, &session))?,
+        other => print_report(other, &ran.report, &rules, env)?,
+    }
+    Ok(page::exit(overall(&ran.gates)))
+}
+
+fn warn(ran: &Ran) {
+    if let Some(w) = &ran.cache_warning {
+        output::note(&format!("[{}] {w}; everything was scanned anew", w.code()));
+    }
+    if let Some(e) = &ran.cache_unsaved {
+        output::note(&format!("[{}] {e}; the next run scans everything again", e.code()));
+    }
+}
+
+/// Writes a scan report in one of its formats.
+pub(crate) fn print_report(
+    format: ReportFormat,
+    found: &report::Report,
+    rules: &RuleSet,
+    env: &Environment,
+) -> Result<(), Failure> {
+    let mut out = Vec::new();
+    let written = match format {
+        ReportFormat::Text => report::text::write_styled(found, rules, &Paint::of(env).scan(), &mut out),
+        ReportFormat::Json => report::json::write(found, rules, &mut out),
+        ReportFormat::Sarif => report::sarif::write(found, rules, &mut out),
+        ReportFormat::Github => report::github::write(found, rules, &mut out),
+        ReportFormat::Gitlab => report::gitlab::write(found, rules, &mut out),
+        ReportFormat::Junit => report::junit::write(found, rules, &mut out),
+    };
+    written.map_err(|source| CliError::Output { source })?;
+    output::print_bytes(&out)
+}
+
+/// What the commit at `HEAD` proposes.
+struct Committed {
+    config: Config,
+    baseline: Option<Baseline>,
+}
+
+/// Reads configuration and baseline from the commit, not from the directory: what is judged is the commit.
+fn committed(repository: &Repository) -> Result<Committed, Failure> {
+    let none = Committed { config: Config { version: 1, ..Config::default() }, baseline: None };
+    let countersign_connect::git::Head::Commit { id, .. } = repository.head()? else { return Ok(none) };
+    let Some(bytes) = repository.file_at(&id, FILE, MOST_CONFIG)? else { return Ok(none) };
+    let text = String::from_utf8(bytes).map_err(|_| CliError::Config {
+        place: countersign_model::Place::file(FILE),
+        what: "it is not UTF-8".into(),
+        suggestion: None,
+    })?;
+    let config = Config::parse(&text, FILE)?;
+    let baseline = match &config.scan.baseline {
+        None => None,
+        Some(path) => {
+            let bytes = repository
+                .file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?
+                .ok_or_else(|| CliError::Usage {
+                    what: format!("the baseline `{}` is not in the commit", path.display()),
+                    help: format!("write and commit it: countersign scan --write-baseline {}", path.display()),
+                })?;
+            Some(Baseline::parse(&bytes, path)?)
+        }
+    };
+    Ok(Committed { config, baseline })
+}
+
+fn narrow(repository: &Repository, base: &str) -> Result<Narrowed, Failure> {
+    let mut commits = 0;
+    repository.each_commit(Some(base), "HEAD", |_| {
+        commits += 1;
+        Ok(())
+    })?;
+    let files = repository.changed_files(Some(base), "HEAD")?.len() as u64;
+    Ok(Narrowed { base: base.to_owned(), commits, files })
+}
+

@@ -1,0 +1,78 @@
+//! `verify`: the whole ledger, offline. Exit 0 means a positive cryptographic result, and nothing else does.
+
+use std::path::{Path, PathBuf};
+
+use countersign_evidence::note::VerifierKey;
+use countersign_govern::audit::verify::{Anchor, verify};
+use countersign_model::Exit;
+use countersign_store::Ledger;
+use countersign_store::installation::Pin;
+
+use super::args::{Format, PlaceArgs, VerifyArgs};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, Paint, verify as page};
+
+/// Verifies a ledger.
+pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let dir = ledger_dir(at, args.path.as_deref())?;
+    let (anchor, by) = match &args.trust {
+        Some(file) => (trust_file(file)?, format!("trusted by {}", file.display())),
+        None => pinned(&dir, env)?,
+    };
+    let verified = verify(&dir, &anchor)?;
+    match args.format {
+        Format::Json => output::json(&page::to_json(&verified))?,
+        Format::Text => output::print(&page::text(&verified, &by, &Paint::of(env)))?,
+    }
+    if !verified.holds() {
+        return Ok(Exit::Unverified);
+    }
+    if matches!(anchor, Anchor::Pin(_)) && args.trust.is_none() {
+        let root = countersign_model::Digest::from_bytes(verified.report.root);
+        env.installation()?.remember(&verified.report.origin, verified.report.size, root)?;
+    }
+    Ok(Exit::Pass)
+}
+
+/// A path names a repository, a ledger's directory, or its tiles.
+fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf, Failure> {
+    let Some(path) = path else { return at.ledger_dir() };
+    if path.join("ledger").is_dir() {
+        return Ok(path.to_owned());
+    }
+    if path.join(".countersign").is_dir() {
+        return Ok(path.join(".countersign"));
+    }
+    let inside = PlaceArgs { repo: Some(path.to_owned()), ledger: None };
+    // A path that is no repository either has no ledger: the error says so and names it.
+    inside.ledger_dir().or_else(|_| Ok(path.to_owned()))
+}
+
+/// A trust file (`trust export`), or a file with the log's verifier key alone.
+fn trust_file(file: &Path) -> Result<Anchor, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    if text.trim_start().starts_with('{') {
+        return Ok(Anchor::Pin(Pin::load(file)?));
+    }
+    Ok(Anchor::Key(VerifierKey::parse(text.trim())?))
+}
+
+/// This machine's pin. A pin is looked up by the origin that the ledger states; one for another key fails it.
+fn pinned(dir: &Path, env: &Environment) -> Result<(Anchor, String), Failure> {
+    let origin = match Ledger::open(dir) {
+        Ok(ledger) => Some(ledger.origin().to_owned()),
+        Err(e) if e.is_not_found() => return Err(e.into()),
+        // Too damaged to open: verification names what is wrong, and the pin is found by what the file says.
+        Err(_) => std::fs::read_to_string(dir.join("ledger/origin")).ok().map(|o| o.trim_end().to_owned()),
+    };
+    let installation = env.installation()?;
+    let pin = match &origin {
+        Some(origin) => installation.pin(origin)?,
+        None => None,
+    };
+    Ok(match pin {
+        Some(pin) => (Anchor::Pin(pin), "pinned on this machine".into()),
+        None => (Anchor::None, "not pinned on this machine".into()),
+    })
+}

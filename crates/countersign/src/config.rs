@@ -1,0 +1,226 @@
+//! The environment and `countersign.toml`. The only room that reads either.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_model::{Clock, Place, SystemClock};
+use countersign_scan::Declaration;
+use countersign_store::installation::Installation;
+use serde::Deserialize;
+
+use crate::errors::{CliError, Failure};
+
+/// The configuration's file name, at the top of a repository.
+pub(crate) const FILE: &str = "countersign.toml";
+
+/// `countersign.toml`: what a repository proposes. It changes nothing by itself: every suppression it asks for has to
+/// be granted by somebody else.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Format version, 1.
+    #[serde(default = "one")]
+    pub(crate) version: u32,
+    /// What a scan is told.
+    #[serde(default)]
+    pub(crate) scan: ScanConfig,
+    /// What a release is told.
+    #[serde(default)]
+    pub(crate) release: ReleaseConfig,
+}
+
+/// `[scan]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScanConfig {
+    /// Keys the fingerprints, so that every clone gives the same; 64 hex digits.
+    pub(crate) salt: Option<String>,
+    /// A baseline file: known findings for which suppression is requested.
+    pub(crate) baseline: Option<PathBuf>,
+    /// `[[scan.declare]]`
+    #[serde(default)]
+    pub(crate) declare: Vec<Declare>,
+}
+
+/// A declared suppression request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Declare {
+    /// Glob of paths.
+    path: String,
+    /// Glob of rule ids.
+    rule: String,
+    /// Why.
+    reason: String,
+}
+
+/// `[release]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReleaseConfig {
+    /// The environment that `run` judges for unless `--env` says otherwise.
+    pub(crate) environment: Option<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Config {
+    /// Parses a configuration; errors name file, line and the nearest known key.
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, CliError> {
+        let config: Self = toml::from_str(text).map_err(|e| {
+            let line = e.span().map(|s| 1 + text.as_bytes().iter().take(s.start).filter(|b| **b == b'\n').count());
+            let place = Place { file: file.into(), line: line.and_then(|l| u32::try_from(l).ok()), column: None };
+            let what = e.message().lines().next().unwrap_or_default().to_owned();
+            CliError::Config { place, suggestion: nearest_key(&what), what }
+        })?;
+        let wrong = |what: String| Err(CliError::Config { place: Place::file(file), what, suggestion: None });
+        if config.version != 1 {
+            return wrong(format!("version {} is not known, only version 1 is", config.version));
+        }
+        if config.scan.declare.iter().any(|d| d.reason.trim().is_empty()) {
+            return wrong("a declaration needs a reason".into());
+        }
+        if config.scan.salt.as_ref().is_some_and(|s| parse_salt(s).is_none()) {
+            return wrong("`scan.salt` is 64 hex digits".into());
+        }
+        Ok(config)
+    }
+
+    /// Reads the configuration in a directory; the default one where there is none.
+    pub(crate) fn load(dir: &Path) -> Result<Self, CliError> {
+        let path = dir.join(FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self { version: 1, ..Self::default() }),
+            Err(source) => Err(CliError::Read { path, source }),
+        }
+    }
+
+    /// The declared suppression requests.
+    pub(crate) fn declarations(&self) -> Vec<Declaration> {
+        self.scan
+            .declare
+            .iter()
+            .map(|d| Declaration { path: d.path.clone(), rule: d.rule.clone(), reason: d.reason.clone() })
+            .collect()
+    }
+
+    /// The configured salt.
+    pub(crate) fn salt(&self) -> Option<[u8; 32]> {
+        self.scan.salt.as_deref().and_then(parse_salt)
+    }
+}
+
+/// Parses 64 hex digits.
+fn parse_salt(text: &str) -> Option<[u8; 32]> {
+    countersign_model::digest::from_hex(text)?.try_into().ok()
+}
+
+/// "unknown field `scna`, expected one of `version`, `scan`" → the nearest of these.
+fn nearest_key(message: &str) -> Option<String> {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (unknown, known) = quoted.split_first()?;
+    if !message.starts_with("unknown field") {
+        return None;
+    }
+    let nearest = known.iter().min_by_key(|k| strsim::damerau_levenshtein(unknown, k))?;
+    Some(format!("did you mean `{nearest}`? known here: {}", known.join(", ")))
+}
+
+/// The process's surroundings, read once.
+pub(crate) struct Environment {
+    /// Where keys and pins are kept.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The key to sign with unless `--key` names one.
+    pub(crate) key: Option<PathBuf>,
+    /// The user's home.
+    pub(crate) home: Option<PathBuf>,
+    /// The user's login name.
+    pub(crate) user: Option<String>,
+    /// The clock.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether colour is wanted at all.
+    pub(crate) colour: bool,
+    /// Whether somebody is at the terminal.
+    pub(crate) attended: bool,
+}
+
+impl Environment {
+    /// Reads it.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+    pub(crate) fn read() -> Self {
+        let path = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let home = path("HOME").or_else(|| path("USERPROFILE"));
+        let data_dir = path("COUNTERSIGN_DATA_DIR")
+            .or_else(|| path("XDG_DATA_HOME").filter(|p| p.is_absolute()).map(|p| p.join("countersign")))
+            .or_else(|| home.as_ref().map(|h| h.join(".local/share/countersign")));
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| !v.is_empty() && v != "0");
+        Self {
+            data_dir,
+            key: path("COUNTERSIGN_KEY"),
+            user: std::env::var("USER").ok().filter(|u| !u.is_empty()),
+            clock: clock(),
+            colour: !no_colour && (forced || std::io::stdout().is_terminal()),
+            attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            home,
+        }
+    }
+
+    /// The data directory.
+    pub(crate) fn installation(&self) -> Result<Installation, Failure> {
+        Ok(self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?)
+    }
+
+    /// The file of the key to sign with.
+    pub(crate) fn key_file(&self, named: Option<&Path>) -> Result<PathBuf, Failure> {
+        if let Some(path) = named.map(Path::to_path_buf).or_else(|| self.key.clone()) {
+            return Ok(path);
+        }
+        let ssh = self.home.as_ref().map(|h| h.join(".ssh"));
+        let usual = ["id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk"];
+        ssh.iter()
+            .flat_map(|dir| usual.iter().map(move |name| dir.join(name)))
+            .find(|path| path.exists())
+            .ok_or_else(|| CliError::NoKey.into())
+    }
+}
+
+/// The machine's clock. A debug build can be given a fixed one, so that tests can turn it; a released one cannot.
+#[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+fn clock() -> Arc<dyn Clock> {
+    match std::env::var("COUNTERSIGN_NOW").ok().and_then(|t| t.parse().ok()) {
+        Some(now) => Arc::new(countersign_model::FixedClock(now)),
+        None => Arc::new(SystemClock),
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_model::Diagnostic as _;
+
+    #[test]
+    fn an_unknown_key_names_line_and_neighbour() {
+        let e = Config::parse("version = 1\n\n[scan]\nbasline = \"x\"\n", "countersign.toml").unwrap_err();
+        assert_eq!(e.place().unwrap().to_string(), "countersign.toml:4");
+        assert!(e.help().contains("`baseline`"), "{}", e.help());
+    }
+
+    #[test]
+    fn the_written_example_parses() {
+        let text = crate::cli::init::example(&"ab".repeat(32));
+        let config = Config::parse(&text, FILE).unwrap();
+        assert!(config.salt().is_some());
+    }
+}

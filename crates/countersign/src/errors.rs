@@ -1,0 +1,326 @@
+//! Errors of the command line itself, and one type for the errors of all rooms.
+
+use std::path::PathBuf;
+
+use countersign_model::{Diagnostic, Exit, Explanation, Place};
+
+/// Any expected error, whichever room it comes from.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) Box<dyn Diagnostic>);
+
+impl<E: Diagnostic> From<E> for Failure {
+    fn from(e: E) -> Self {
+        Self(Box::new(e))
+    }
+}
+
+/// What a verb returns: the exit code of a tool that worked, or an expected error.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+/// What can be wrong with a command line, its configuration or its output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    /// The configuration does not parse.
+    #[error("the configuration cannot be read: {what}")]
+    Config {
+        /// Where.
+        place: Place,
+        /// What.
+        what: String,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was asked for cannot be printed.
+    #[error("cannot write the output")]
+    Output {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No signing key was named and none is in the usual places.
+    #[error("no signing key was named, and none is in the usual places")]
+    NoKey,
+    /// The public and the private key do not belong together.
+    #[error("`{}` is not the private half of `{}`", key.display(), public.display())]
+    KeyMismatch {
+        /// The private key.
+        key: PathBuf,
+        /// The public key.
+        public: PathBuf,
+    },
+    /// A question would have to be asked and nobody can answer.
+    #[error("`init` asks before it writes, and nobody is at this terminal to answer")]
+    Unattended,
+    /// The user said no.
+    #[error("nothing was done")]
+    Declined,
+    /// A ledger that is no directory.
+    #[error("`{ledger}` is no directory; this version keeps ledgers in directories only")]
+    LedgerUrl {
+        /// What was named.
+        ledger: String,
+    },
+    /// No home directory.
+    #[error("there is no home directory to keep keys and pins in")]
+    NoHome,
+    /// An unknown error code.
+    #[error("there is no error code `{code}`")]
+    NoSuchCode {
+        /// What was asked for.
+        code: String,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// Nothing to scan.
+    #[error("there is nothing to examine in `{}`", path.display())]
+    NothingToScan {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The grant file names no grant.
+    #[error("`{}` names no grant", path.display())]
+    NoGrantInFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The deployment's command failed.
+    #[error("the deployment failed: its command ended with {how}")]
+    DeploymentFailed {
+        /// How.
+        how: String,
+    },
+    /// A value on the command line makes no sense.
+    #[error("{what}")]
+    Usage {
+        /// What.
+        what: String,
+        /// What to type instead.
+        help: String,
+    },
+    /// A document could not be written as JSON.
+    #[error("a document cannot be written as JSON")]
+    Json {
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Diagnostic for CliError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Config { .. } => "CS-CLI-001",
+            Self::Read { .. } => "CS-CLI-002",
+            Self::Write { .. } => "CS-CLI-003",
+            Self::Output { .. } => "CS-CLI-004",
+            Self::NoKey => "CS-CLI-005",
+            Self::KeyMismatch { .. } => "CS-CLI-006",
+            Self::Unattended => "CS-CLI-007",
+            Self::Declined => "CS-CLI-008",
+            Self::LedgerUrl { .. } => "CS-CLI-009",
+            Self::NoHome => "CS-CLI-010",
+            Self::NoSuchCode { .. } => "CS-CLI-011",
+            Self::NothingToScan { .. } => "CS-CLI-012",
+            Self::NoGrantInFile { .. } => "CS-CLI-013",
+            Self::DeploymentFailed { .. } => "CS-CLI-014",
+            Self::Usage { .. } => "CS-CLI-015",
+            Self::Json { .. } => "CS-CLI-016",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        EXPLANATIONS.iter().find(|e| e.code == self.code()).map_or(Exit::Internal, |e| e.exit)
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Config { place, .. } => Some(place.clone()),
+            Self::Read { path, .. } | Self::Write { path, .. } | Self::NoGrantInFile { path } => {
+                Some(Place::file(path.display().to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Config { suggestion: Some(s), .. } => s.clone(),
+            Self::Config { .. } => "`countersign init` writes a commented example where there is none".into(),
+            Self::Read { .. } => "check the path and its permissions".into(),
+            Self::Write { path, .. } => format!("check that `{}` can be written", path.display()),
+            Self::Output { .. } => "check where the output goes; what was recorded stays recorded".into(),
+            Self::NoKey => "name one with --key FILE, or make one: ssh-keygen -t ed25519".into(),
+            Self::KeyMismatch { .. } => "name the two halves of one key: --ssh-key FILE.pub --key FILE".into(),
+            Self::Unattended => "say yes beforehand: countersign init --yes --ssh-key FILE.pub".into(),
+            Self::Declined => "run it again when you are ready: countersign init".into(),
+            Self::LedgerUrl { .. } => "name a directory: --ledger DIR".into(),
+            Self::NoHome => "set COUNTERSIGN_DATA_DIR to a directory of yours".into(),
+            Self::NoSuchCode { nearest: Some(n), .. } => format!("did you mean: countersign explain {n}"),
+            Self::NoSuchCode { nearest: None, .. } => "list them all: countersign explain".into(),
+            Self::NothingToScan { .. } => "name a file or a directory with files: countersign scan PATH".into(),
+            Self::NoGrantInFile { .. } => "name the file that `countersign deploy RUN --env ENV` wrote".into(),
+            Self::DeploymentFailed { .. } => {
+                "the failure is recorded; fix its cause, then ask a release manager for another grant".into()
+            }
+            Self::Usage { help, .. } => help.clone(),
+            Self::Json { .. } => "report this as a fault of countersign".into(),
+        }
+    }
+}
+
+/// The long texts behind [`CliError`]'s codes.
+pub(crate) const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-CLI-001",
+        title: "the configuration cannot be read",
+        text: "countersign.toml is read strictly: a key that is not known is an error, for a misspelt setting that is \
+               silently ignored is a control that silently does not run.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-002",
+        title: "a file cannot be read",
+        text: "A file named on the command line or in the configuration is missing or not readable.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-003",
+        title: "a file cannot be written",
+        text: "A file that a command was to write cannot be written. What was recorded in the ledger stays recorded.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: "CS-CLI-004",
+        title: "the output cannot be written",
+        text: "Standard output is closed or full. Records come before output, so nothing is lost: the ledger has it.",
+        exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-CLI-005",
+        title: "no signing key",
+        text: "Acts are signed with an SSH key: --key FILE, else COUNTERSIGN_KEY, else ~/.ssh/id_ed25519, \
+               ~/.ssh/id_ecdsa, ~/.ssh/id_ed25519_sk or ~/.ssh/id_ecdsa_sk. A .pub file stands for the key of that \
+               name in ssh-agent.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CLI-006",
+        title: "two different keys",
+        text: "--ssh-key names the public key that is enrolled, --key the private key that signs. They must belong \
+               together.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-007",
+        title: "nobody to ask",
+        text: "`init` shows what it is about to do and asks. In a script, say yes beforehand with --yes.",
+        exit: Exit::Usage,
+    },
+    Explanation { code: "CS-CLI-008", title: "declined", text: "You answered no. Nothing was written.", exit: Exit::Usage },
+    Explanation {
+        code: "CS-CLI-009",
+        title: "not a directory",
+        text: "A ledger is a directory. Database and bucket ledgers are not part of this version.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-010",
+        title: "no home directory",
+        text: "Private keys and pins are kept in COUNTERSIGN_DATA_DIR, else in $XDG_DATA_HOME/countersign, else in \
+               ~/.local/share/countersign. None of these can be told here.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-011",
+        title: "no such code",
+        text: "Codes look like CS-ROOM-NNN and are printed in brackets after `error`.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-012",
+        title: "nothing to examine",
+        text: "The path holds no file that could be looked at. Nothing found because nothing was there is not a pass.",
+        exit: Exit::Nothing,
+    },
+    Explanation {
+        code: "CS-CLI-013",
+        title: "no grant in the file",
+        text: "A grant file names a grant of the ledger (gra-…). This one does not.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-014",
+        title: "the deployment failed",
+        text: "The grant was redeemed and its command ended without success. The ledger says so; the environment \
+               counts as not deployed to. A grant is good for one try.",
+        exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-CLI-015",
+        title: "wrong usage",
+        text: "A value on the command line makes no sense there. `--help` shows what does.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-016",
+        title: "not representable as JSON",
+        text: "A document of the output could not be written as JSON. This is a fault of countersign.",
+        exit: Exit::Internal,
+    },
+];
+
+/// Every code of every room.
+pub(crate) fn explanations() -> Vec<&'static Explanation> {
+    let mut all: Vec<&'static Explanation> = [
+        EXPLANATIONS,
+        countersign_connect::EXPLANATIONS,
+        countersign_evidence::EXPLANATIONS,
+        countersign_govern::EXPLANATIONS,
+        countersign_policy::EXPLANATIONS,
+        countersign_scan::EXPLANATIONS,
+        countersign_stages::EXPLANATIONS,
+        countersign_store::EXPLANATIONS,
+        countersign_store::installation::EXPLANATIONS,
+        countersign_store::session::EXPLANATIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.sort_by_key(|e| e.code);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_once() {
+        let all = explanations();
+        for pair in all.windows(2) {
+            assert_ne!(pair[0].code, pair[1].code, "explained twice");
+        }
+        for e in all {
+            assert!(!e.text.is_empty() && !e.title.is_empty(), "{}", e.code);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Gates and required signatures, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use countersign_model::{Outcome, RunId};
+use countersign_policy::Effect;
+use countersign_stages::release::rules::{Excluded, GateStatus};
+use countersign_store::projection::State;
+use serde_json::{Value, json};
+
+use super::{Paint, printable};
+
+/// A sign, a colour and a word for an outcome.
+pub(crate) const fn sign(outcome: Outcome, p: &Paint) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Pass | Outcome::Waived | Outcome::Mitigated => ("✓", p.good),
+        Outcome::Fail | Outcome::Error | Outcome::NotEvaluated => ("✗", p.bad),
+        Outcome::Pending => ("…", p.wait),
+        Outcome::NotApplicable => ("-", p.dim),
+    }
+}
+
+/// How many reasons of one code are printed; the rest are counted.
+const REASONS_SHOWN: usize = 5;
+
+/// One block a gate: its outcome, then its reasons.
+pub(crate) fn table(gates: &[GateStatus], p: &Paint) -> String {
+    let mut out = String::new();
+    for gate in gates {
+        let (mark, colour) = sign(gate.outcome, p);
+        let _ = writeln!(out, "  {colour}{mark} {:<12} {}{}", gate.name, gate.outcome, p.reset);
+        let mut shown: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        for reason in &gate.reasons {
+            let n = shown.entry(&reason.code).or_default();
+            *n += 1;
+            if *n > REASONS_SHOWN {
+                continue;
+            }
+            let colour = if reason.effect == Effect::Note { p.dim } else { "" };
+            let reset = if colour.is_empty() { "" } else { p.reset };
+            let _ = writeln!(out, "      {colour}{}: {}{reset}", reason.code, printable(&reason.text));
+        }
+        for (code, n) in shown.into_iter().filter(|(_, n)| *n > REASONS_SHOWN) {
+            let _ = writeln!(out, "      {}{code}: and {} more{}", p.dim, n - REASONS_SHOWN, p.reset);
+        }
+    }
+    out
+}
+
+/// Who must sign: one line a required signature.
+pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &Paint) -> String {
+    let label = |id| state.people.get(id).map_or_else(|| format!("{id}"), |person| person.label().to_owned());
+    let mut out = String::new();
+    for slot in gates.iter().flat_map(|g| &g.slots) {
+        match &slot.filled {
+            Some(filled) => {
+                let _ = writeln!(
+                    out,
+                    "  {}✓ {:<12}{} {} (entry {})",
+                    p.good,
+                    slot.slot,
+                    p.reset,
+                    printable(&label(&filled.person)),
+                    filled.index
+                );
+            }
+            None => {
+                let who: Vec<String> = slot.eligible.iter().map(|id| printable(&label(id))).collect();
+                let by = if who.is_empty() {
+                    format!("a {}", slot.slot.role())
+                } else {
+                    format!("a {}: {}", slot.slot.role(), who.join(" or "))
+                };
+                let _ = writeln!(out, "  {}… {:<12}{} {by}", p.wait, slot.slot, p.reset);
+                if state.trust.is_some() {
+                    let _ = writeln!(
+                        out,
+                        "      {}countersign approve {run} --as {} --key FILE{}",
+                        p.hint, slot.slot, p.reset
+                    );
+                }
+            }
+        }
+        for (id, why) in &slot.excluded {
+            let why = match why {
+                Excluded::Author => "wrote part of this change",
+                Excluded::NoRole => "no longer holds the role",
+            };
+            let _ = writeln!(out, "      {}not {}: {why}{}", p.dim, printable(&label(id)), p.reset);
+        }
+    }
+    out
+}
+
+/// Gates as JSON: `reasons` holds the codes, `details` the sentences.
+pub(crate) fn to_json(gates: &[GateStatus]) -> Value {
+    gates
+        .iter()
+        .map(|g| {
+            let mut codes: Vec<&str> =
+                g.reasons.iter().filter(|r| r.effect != Effect::Note).map(|r| r.code.as_str()).collect();
+            codes.dedup();
+            json!({
+                "name": g.name,
+                "outcome": g.outcome,
+                "reasons": codes,
+                "details": g.reasons.iter().map(|r| json!({"code": r.code, "effect": r.effect, "text": r.text}))
+                    .collect::<Vec<_>>(),
+                "controls": g.controls,
+                "approvals": g.slots.iter().map(|s| json!({
+                    "slot": s.slot,
+                    "role": s.slot.role(),
+                    "person": s.filled.as_ref().map(|f| &f.person),
+                    "index": s.filled.as_ref().map(|f| f.index),
+                    "eligible": s.eligible,
+                })).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}

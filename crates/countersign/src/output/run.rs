@@ -1,0 +1,247 @@
+//! What `run` says: the four questions an auditor asks, then the decision with its receipt.
+
+use std::fmt::Write as _;
+
+use countersign_model::{Exit, FindingState, Outcome};
+use countersign_scan::{RuleSet, report};
+use countersign_stages::build::observe::short;
+use countersign_stages::build::replay::decision_id;
+use countersign_stages::build::run::Ran;
+use countersign_stages::release::rules::overall;
+use countersign_store::Session;
+use serde_json::{Value, json};
+
+use super::{Paint, bytes, count, gates, printable};
+
+/// What `--base` narrows the summary to.
+pub(crate) struct Narrowed {
+    /// The revision as typed.
+    pub(crate) base: String,
+    /// Commits since then.
+    pub(crate) commits: u64,
+    /// Files changed since then.
+    pub(crate) files: u64,
+}
+
+/// The exit code that an outcome of all gates means.
+pub(crate) fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Pending => Exit::Waiting,
+        o if o.opens() => Exit::Pass,
+        _ => Exit::Denied,
+    }
+}
+
+/// The root hash as in the checkpoint.
+pub(crate) fn root(session: &Session) -> String {
+    super::run_root(&session.ledger().root())
+}
+
+/// The people's form.
+pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Option<&Narrowed>, p: &Paint) -> String {
+    let mut out = String::new();
+    let change = &ran.observed.change;
+    let _ = writeln!(
+        out,
+        "{}{}{}  attempt {}, commit {}, for {}\n",
+        p.bold,
+        ran.run,
+        p.reset,
+        ran.attempt,
+        short(&change.commit),
+        printable(&change.environment)
+    );
+    changed(&mut out, ran, session, narrowed, p);
+    found(&mut out, ran, rules, p);
+    let _ = writeln!(out, "{}Which gates pass, and why{}", p.bold, p.reset);
+    let _ = writeln!(out, "{}", gates::table(&ran.gates, p));
+    let _ = writeln!(out, "{}Who must sign{}", p.bold, p.reset);
+    let _ = writeln!(out, "{}", gates::signatures(&ran.gates, &ran.run, session.state(), p));
+    let outcome = overall(&ran.gates);
+    let (mark, colour) = gates::sign(outcome, p);
+    let reused = if ran.reused { ", recorded before and reused" } else { "" };
+    let _ = writeln!(
+        out,
+        "{}Decision{}  {} {colour}{mark} {outcome}{}{reused}",
+        p.bold,
+        p.reset,
+        decision_id(&ran.digest),
+        p.reset
+    );
+    let _ = writeln!(
+        out,
+        "{}Receipt{}   entry {} of {}, root {}",
+        p.bold,
+        p.reset,
+        ran.index,
+        session.ledger().size(),
+        root(session)
+    );
+    let next = match (outcome, session.state().trust.is_some()) {
+        (Outcome::Pending, false) => Some("countersign init"),
+        (o, true) if o.opens() => Some("countersign deploy"),
+        _ => None,
+    };
+    match next {
+        Some("countersign deploy") => {
+            let _ = writeln!(
+                out,
+                "Next      {}countersign deploy {} --env {} --key FILE{}",
+                p.hint, ran.run, change.environment, p.reset
+            );
+        }
+        Some(command) => {
+            let _ = writeln!(out, "Next      {}{command}{}", p.hint, p.reset);
+        }
+        None => {}
+    }
+    out
+}
+
+fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Narrowed>, p: &Paint) {
+    let change = &ran.observed.change;
+    let _ = writeln!(out, "{}What changed, and who really wrote it{}", p.bold, p.reset);
+    let identity = change.identity.as_deref().unwrap_or("unknown: a shallow clone without a remote");
+    let _ = writeln!(out, "  repository  {}", printable(identity));
+    let since = change.base.as_ref().map_or_else(
+        || "from the first one".to_owned(),
+        |base| format!("since {}, which {} runs", short(base), change.environment),
+    );
+    let cut = if change.complete { "" } else { "; history is cut off here, so some are missing" };
+    let _ = writeln!(
+        out,
+        "  covers      {} {since}{cut}; {}",
+        count(change.commits.len() as u64, "commit", "commits"),
+        count(change.files.len() as u64, "file", "files"),
+    );
+    if let Some(n) = narrowed {
+        let _ = writeln!(
+            out,
+            "  since {:<6}{}; {}",
+            printable(&n.base),
+            count(n.commits, "commit", "commits"),
+            count(n.files, "file", "files")
+        );
+    }
+    const AUTHORS_SHOWN: usize = 10;
+    for author in ran.observed.authors.iter().take(AUTHORS_SHOWN) {
+        let commits = count(author.commits, "commit", "commits");
+        let name = printable(&author.name);
+        if author.unattributed.is_empty() {
+            let people: Vec<String> = author
+                .people
+                .iter()
+                .map(|id| session.state().people.get(id).map_or_else(|| id.to_string(), |x| x.label().to_owned()))
+                .collect();
+            let _ = writeln!(
+                out,
+                "  {}✓{} {name}: {commits}, signed or claimed by {}",
+                p.good,
+                p.reset,
+                printable(&people.join(", "))
+            );
+        } else {
+            let why: Vec<String> = author.unattributed.iter().map(|(why, n)| format!("{n} {why}")).collect();
+            let _ = writeln!(
+                out,
+                "  {}?{} {name} <{}>: {commits}, {} (a name in a commit is no proof)",
+                p.wait,
+                p.reset,
+                printable(&author.email),
+                why.join(", ")
+            );
+        }
+    }
+    if ran.observed.authors.len() > AUTHORS_SHOWN {
+        let _ = writeln!(out, "  and {} more authors", ran.observed.authors.len() - AUTHORS_SHOWN);
+    }
+    let or_none = |text: &Option<String>| text.as_deref().map_or_else(|| "none given".to_owned(), printable);
+    let _ = writeln!(out, "  ticket      {}", or_none(&change.ticket));
+    let _ = writeln!(out, "  reason      {}", or_none(&change.reason));
+    if change.pipeline.changed {
+        let _ = writeln!(out, "  pipeline    its definition is part of this change");
+    }
+    if ran.observed.dirty > 0 {
+        let _ = writeln!(
+            out,
+            "  {}not judged  {} changed in the working directory, not in the commit{}",
+            p.dim,
+            count(ran.observed.dirty, "file", "files"),
+            p.reset
+        );
+    }
+    out.push('\n');
+}
+
+fn found(out: &mut String, ran: &Ran, rules: &RuleSet, p: &Paint) {
+    let r = &ran.report;
+    let _ = writeln!(out, "{}What the scans found{}", p.bold, p.reset);
+    let _ = writeln!(
+        out,
+        "  {} ({}) by {}; {} binary, {} followed nowhere",
+        count(r.files, "file", "files"),
+        bytes(r.bytes),
+        count(r.rules, "rule", "rules"),
+        r.binary,
+        count(r.links, "link", "links"),
+    );
+    let state = |s| r.findings.iter().filter(|f| f.state == s).count() as u64;
+    let (open, asked, granted) =
+        (state(FindingState::Open), state(FindingState::SuppressionRequested), state(FindingState::SuppressionGranted));
+    let _ = writeln!(
+        out,
+        "  {}; {asked} asked to be suppressed, {granted} granted; {} not looked at",
+        count(open, "open finding", "open findings"),
+        r.gaps.len()
+    );
+    let mut shown = r.clone();
+    shown.findings.retain(|f| f.state == FindingState::Open);
+    if !shown.findings.is_empty() || !shown.gaps.is_empty() {
+        let mut text = Vec::new();
+        // Writing into memory does not fail. The last line counts once more what stands above.
+        let _ = report::text::write_styled(&shown, rules, &p.scan(), &mut text);
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut lines: Vec<&str> = text.lines().filter(|l| !l.is_empty()).collect();
+        lines.pop();
+        for line in lines {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    out.push('\n');
+}
+
+/// The programs' form: the machine contract, version 1.
+pub(crate) fn to_json(ran: &Ran, session: &Session) -> Value {
+    let change = &ran.observed.change;
+    json!({
+        "version": 1,
+        "run": {
+            "id": ran.run, "attempt": ran.attempt, "commit": change.commit, "tree": change.tree, "base": change.base,
+            "repository": change.identity, "environment": change.environment,
+        },
+        "change": {
+            "commits": change.commits.len(), "files": change.files.len(), "complete": change.complete,
+            "ticket": change.ticket, "reason": change.reason,
+            "authors": ran.authors,
+            "unattributed": ran.observed.authors.iter().map(|a| a.commits - a.attributed).sum::<u64>(),
+            "not_judged": ran.observed.dirty,
+        },
+        "scan": {
+            "files": ran.report.files, "bytes": ran.report.bytes, "binary": ran.report.binary,
+            "links": ran.report.links, "rules": ran.report.rules, "rules_digest": ran.report.rules_digest,
+            "gaps": ran.report.gaps,
+        },
+        "gates": gates::to_json(&ran.gates),
+        "decision": {
+            "id": decision_id(&ran.digest), "outcome": overall(&ran.gates), "digest": ran.digest,
+            "bundle": ran.decision.bundle, "engine": ran.decision.engine, "time": ran.decision.time,
+            "reused": ran.reused,
+        },
+        "findings": ran.report.findings.iter().map(|f| json!({
+            "rule": f.rule, "severity": f.severity, "confidence": f.confidence, "path": f.path, "line": f.line,
+            "column": f.column, "fingerprint": f.fingerprint, "controls": f.controls, "state": f.state,
+            "title": f.title,
+        })).collect::<Vec<_>>(),
+        "receipt": {"index": ran.index, "size": session.ledger().size(), "root": root(session)},
+    })
+}

@@ -1,0 +1,143 @@
+//! A person's signed act, as it is stored: the canonical statement, what it was signed for, and the SSH signature.
+//!
+//! The signature covers the statement's bytes as they are, so that anybody can check it with the payload in a file:
+//! `ssh-keygen -Y verify -n NAMESPACE -s FILE.sig < FILE`. Each kind of act has a namespace of its own, so a signature
+//! made for one can never pass for another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::{from_base64, to_base64};
+use crate::sshsig::{self, PublicKey};
+use crate::statement::{PAYLOAD_TYPE, Statement};
+use crate::{Error, canonical};
+
+/// The first administrator vouches for the log key and the recorder.
+pub const TRUST_ROOT: &str = "countersign-trust-root@v1";
+/// A person and a key of theirs are enrolled.
+pub const ENROLMENT: &str = "countersign-enrolment@v1";
+/// A role is granted.
+pub const ROLE: &str = "countersign-role@v1";
+/// A policy bundle is activated.
+pub const POLICY: &str = "countersign-policy@v1";
+/// A person claims commits as theirs.
+pub const CLAIM: &str = "countersign-claim@v1";
+/// A suppression is granted.
+pub const SUPPRESSION: &str = "countersign-suppression@v1";
+/// A run is approved.
+pub const APPROVAL: &str = "countersign-approval@v1";
+/// A deployment is permitted.
+pub const GRANT: &str = "countersign-grant@v1";
+
+/// Every namespace of an act.
+pub const NAMESPACES: [&str; 8] = [TRUST_ROOT, ENROLMENT, ROLE, POLICY, CLAIM, SUPPRESSION, APPROVAL, GRANT];
+
+/// The media type of a stored act.
+pub const MEDIA_TYPE: &str = "application/vnd.countersign.act.v1+json";
+
+/// A signed act. Its fields are read through [`SignedAct::open`]; before that, nothing in it is to be believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedAct {
+    /// The canonical statement in base64.
+    payload: String,
+    /// Always [`PAYLOAD_TYPE`].
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    /// What it was signed for, one of [`NAMESPACES`].
+    namespace: String,
+    /// The armoured SSH signature in OpenSSH's own layout.
+    signature: String,
+}
+
+impl SignedAct {
+    /// Puts an act together and checks it: `armored` must be the signature of `key` over `statement`.
+    ///
+    /// # Errors
+    /// [`Error::Act`] when the namespace is none of ours; [`Error::NotCanonical`], [`Error::Json`] and [`Error::Statement`] when
+    /// the bytes are no canonical in-toto statement; those of [`sshsig::verify`].
+    pub fn new(namespace: &str, statement: &[u8], armored: &str, key: &PublicKey) -> Result<Self, Error> {
+        let act = Self {
+            payload: to_base64(statement),
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            namespace: namespace.to_owned(),
+            signature: sshsig::normalise(armored)?,
+        };
+        act.open(namespace, key)?;
+        Ok(act)
+    }
+
+    /// Reads a stored act; only the bytes that [`SignedAct::to_vec`] writes are accepted.
+    ///
+    /// # Errors
+    /// Those of [`SignedAct::statement`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, Error> {
+        let act: Self = canonical::from_slice(bytes)?;
+        act.statement()?;
+        Ok(act)
+    }
+
+    /// The stored form: canonical JSON.
+    ///
+    /// # Errors
+    /// [`Error::Unrepresentable`]; not seen in practice, for an act holds texts only.
+    pub fn to_vec(&self) -> Result<Vec<u8>, Error> {
+        canonical::to_vec(self)
+    }
+
+    /// The statement's bytes, whoever signed them. Form is checked, the signature is not: see [`SignedAct::open`].
+    ///
+    /// # Errors
+    /// [`Error::Act`], [`Error::Json`], [`Error::NotCanonical`], [`Error::Statement`], [`Error::Namespace`],
+    /// [`Error::SshSignature`].
+    pub fn statement(&self) -> Result<Vec<u8>, Error> {
+        if self.payload_type != PAYLOAD_TYPE {
+            return Err(Error::Act("its payload is no in-toto statement"));
+        }
+        if !NAMESPACES.contains(&self.namespace.as_str()) {
+            return Err(Error::Act("its namespace is none of ours"));
+        }
+        if sshsig::normalise(&self.signature)? != self.signature {
+            return Err(Error::Act("its signature is not in OpenSSH's own layout"));
+        }
+        let found = sshsig::namespace(&self.signature)?;
+        if found != self.namespace {
+            return Err(Error::Namespace { expected: self.namespace.clone(), found });
+        }
+        let statement = from_base64(&self.payload).ok_or(Error::Act("its payload is not base64"))?;
+        Statement::<serde_json::Value>::check(&canonical::from_slice(&statement)?)?;
+        Ok(statement)
+    }
+
+    /// Verifies the act and returns the statement's bytes: `key` signed exactly these, for `namespace`.
+    ///
+    /// # Errors
+    /// Those of [`SignedAct::statement`] and [`sshsig::verify`]; [`Error::Namespace`] when it is another kind of act.
+    pub fn open(&self, namespace: &str, key: &PublicKey) -> Result<Vec<u8>, Error> {
+        if self.namespace != namespace {
+            return Err(Error::Namespace { expected: namespace.to_owned(), found: self.namespace.clone() });
+        }
+        let statement = self.statement()?;
+        sshsig::verify(key, namespace, &statement, &self.signature)?;
+        Ok(statement)
+    }
+
+    /// What the act says it was signed for.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The armoured signature.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// The key that claims to have signed: to look a person up by, never to verify with.
+    ///
+    /// # Errors
+    /// As [`sshsig::embedded_key`].
+    pub fn claimed_key(&self) -> Result<PublicKey, Error> {
+        sshsig::embedded_key(&self.signature)
+    }
+}

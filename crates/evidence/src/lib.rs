@@ -1,0 +1,50 @@
+//! Proves: canonical bytes, Merkle tree, tiles, checkpoints, proofs and signatures. Bytes in, bytes out.
+//!
+//! Nothing here opens a file, a socket or a clock. The only thing asked of the machine is random bytes for new keys
+//! and nonces ([`random`]). Formats are those of others, byte for byte, so that what we write can be checked without us:
+//!
+//! | module | holds | format | checked elsewhere with |
+//! |---|---|---|---|
+//! | [`canonical`] | one byte form for one JSON value | RFC 8785 | any JCS library |
+//! | [`merkle`] | tree hashes, inclusion and consistency proofs | RFC 6962 §2.1 | Go `x/mod/sumdb/tlog` |
+//! | [`tile`] | hash tiles, entry bundles and their paths | C2SP tlog-tiles | Go `x/mod/sumdb/tlog` |
+//! | [`note`] | texts signed by machines with a name | C2SP signed-note | Go `x/mod/sumdb/note` |
+//! | [`checkpoint`] | size and root of a log, signed | C2SP tlog-checkpoint | Go `x/mod/sumdb/note` |
+//! | [`receipt`] | offline proof that one entry is in the log | C2SP tlog-proof | any tlog-proof reader |
+//! | [`statement`] | what a signature is about | in-toto Statement v1 | any in-toto reader |
+//! | [`dsse`] | a recorder's signature over a statement | DSSE v1 | any in-toto reader, `openssl` |
+//! | [`machine`] | the recorder's key | PKCS #8, RFC 8410 | `openssl pkey` |
+//! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
+//! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
+//! | [`seal`] | personal data under a key that can be destroyed | XChaCha20-Poly1305 | any libsodium |
+//!
+//! Three habits hold in every module:
+//!
+//! - **Strict readers.** A text has one accepted form (decimal without leading zeros, padded base64 without stray
+//!   bits, canonical JSON), so two different byte strings never mean the same evidence.
+//! - **Bounded readers.** Sizes and counts have a limit before anything is allocated for them.
+//! - **Fail closed.** A signature of a known key that does not verify rejects the whole document, although another
+//!   signature on it may be good; a document without a signature of a known key is rejected as well.
+//!
+//! Errors are one enum, [`Error`], with stable codes; [`EXPLANATIONS`] holds the long text behind each of them.
+
+pub mod act;
+pub mod canonical;
+pub mod checkpoint;
+pub mod dsse;
+mod encoding;
+mod error;
+mod explain;
+pub mod machine;
+pub mod merkle;
+pub mod note;
+mod random;
+pub mod receipt;
+pub mod seal;
+pub mod sshsig;
+pub mod statement;
+pub mod tile;
+
+pub use error::Error;
+pub use explain::EXPLANATIONS;
+pub use random::random;

@@ -1,0 +1,340 @@
+//! Signed notes (C2SP signed-note) with Ed25519 keys (type 0x01): a text, a blank line, signature lines.
+//!
+//! Keys have a name and a 32-bit id. The id only says which key to try; it proves nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use countersign_model::digest::to_hex;
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::encoding::{from_base64, to_base64};
+
+/// Ed25519 signatures over the note's text (signed-note, signature types).
+const ED25519: u8 = 0x01;
+/// What a signature line begins with: em dash, space.
+const PREFIX: &str = "\u{2014} ";
+/// Bytes of the largest note that is read; a checkpoint with a hundred post-quantum cosignatures fits.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Signature lines of a note that are read; the specification asks for 16 at least.
+pub const MAX_SIGNATURES: usize = 100;
+
+/// The first four bytes of `SHA-256(name ‖ 0x0A ‖ type ‖ key)`, big-endian in texts.
+pub type KeyId = [u8; 4];
+
+fn key_id(name: &str, key: &[u8; 32]) -> KeyId {
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key).finalize().into();
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+/// A key name is not empty and holds neither Unicode spaces nor `+`. Control characters would make a note unreadable.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.chars().any(|c| c == '+' || c.is_whitespace() || c.is_control())
+}
+
+/// The public half of a key that signs notes. Its text is `name+hex id+base64(0x01 ‖ key)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: String,
+    id: KeyId,
+    key: VerifyingKey,
+}
+
+impl VerifierKey {
+    fn new(name: &str, key: VerifyingKey) -> Self {
+        Self { name: name.to_owned(), id: key_id(name, key.as_bytes()), key }
+    }
+
+    /// Reads `name+hex+base64`.
+    ///
+    /// # Errors
+    /// [`Error::VerifierKey`] when it is malformed, of another algorithm, when id and key do not match, or the key is
+    /// one of the weak points of the curve.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let mut parts = text.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Error::VerifierKey("it does not read `name+hex+base64`"));
+        };
+        if !is_name(name) {
+            return Err(Error::VerifierKey("its name is empty or holds spaces"));
+        }
+        let key = tagged_key(key).map_err(Error::VerifierKey)?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| Error::VerifierKey("the key is no point of the curve"))?;
+        if key.is_weak() {
+            return Err(Error::VerifierKey("the key is a weak point of the curve"));
+        }
+        let verifier = Self::new(name, key);
+        if id != to_hex(&verifier.id) {
+            return Err(Error::VerifierKey("its id does not match its name and key"));
+        }
+        Ok(verifier)
+    }
+
+    /// The key's name; a log's is its origin.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key's short id.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    fn accepts(&self, text: &str, signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|s| self.key.verify_strict(text.as_bytes(), &s).is_ok())
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tagged = vec![ED25519];
+        tagged.extend_from_slice(self.key.as_bytes());
+        write!(f, "{}+{}+{}", self.name, to_hex(&self.id), to_base64(&tagged))
+    }
+}
+
+impl fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for VerifierKey {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self, Error> {
+        Self::parse(s)
+    }
+}
+
+impl serde::Serialize for VerifierKey {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for VerifierKey {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The private half of a key that signs notes. Its text is that of Go's note package:
+/// `PRIVATE+KEY+name+hex id+base64(0x01 ‖ seed)`. Memory is overwritten when it is dropped.
+pub struct SignerKey {
+    verifier: VerifierKey,
+    key: SigningKey,
+}
+
+impl SignerKey {
+    /// A new key called `name`.
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when the name is empty or holds spaces, control characters or `+`; [`Error::Random`].
+    pub fn generate(name: &str) -> Result<Self, Error> {
+        Self::from_seed(name, &Zeroizing::new(crate::random()?))
+    }
+
+    /// The key of a 32-byte Ed25519 seed (RFC 8032 §5.1.5).
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when the name will not do.
+    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, Error> {
+        if !is_name(name) {
+            return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
+        }
+        let key = SigningKey::from_bytes(seed);
+        Ok(Self { verifier: VerifierKey::new(name, key.verifying_key()), key })
+    }
+
+    /// Reads `PRIVATE+KEY+name+hex+base64`.
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when it is malformed, of another algorithm, or id and key do not match.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let mut parts = text.strip_prefix("PRIVATE+KEY+").into_iter().flat_map(|rest| rest.splitn(3, '+'));
+        let (Some(name), Some(id), Some(seed)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Error::SignerKey("it does not read `PRIVATE+KEY+name+hex+base64`"));
+        };
+        let seed = Zeroizing::new(tagged_key(seed).map_err(Error::SignerKey)?);
+        let signer = Self::from_seed(name, &seed)?;
+        if id != to_hex(&signer.verifier.id) {
+            return Err(Error::SignerKey("its id does not match its name and key"));
+        }
+        Ok(signer)
+    }
+
+    /// The text that [`SignerKey::parse`] reads. It is the secret itself.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let mut tagged = Zeroizing::new([ED25519; 33]);
+        tagged[1..].copy_from_slice(self.key.as_bytes());
+        let key = Zeroizing::new(to_base64(tagged.as_slice()));
+        Zeroizing::new(format!("PRIVATE+KEY+{}+{}+{}", self.verifier.name, to_hex(&self.verifier.id), key.as_str()))
+    }
+
+    /// The public half.
+    #[must_use]
+    pub const fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.verifier.name
+    }
+}
+
+impl fmt::Debug for SignerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignerKey({})", self.verifier)
+    }
+}
+
+/// The 32 bytes after the algorithm byte.
+fn tagged_key(base64: &str) -> Result<[u8; 32], &'static str> {
+    let bytes = Zeroizing::new(from_base64(base64).ok_or("the key is not base64")?);
+    match bytes.split_first() {
+        Some((&ED25519, key)) => key.try_into().map_err(|_| "the key is not 32 bytes"),
+        Some(_) => Err("its algorithm is not Ed25519 (0x01)"),
+        None => Err("the key is empty"),
+    }
+}
+
+/// One signature line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The name of the key that made it, as the line says.
+    pub name: String,
+    /// The id of the key.
+    pub id: KeyId,
+    /// The signature after the id: 64 bytes for Ed25519, others for algorithms we do not know.
+    pub bytes: Vec<u8>,
+}
+
+/// A note as it was read; nothing in it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The text, its last newline included.
+    pub text: String,
+    /// Every signature line in order.
+    pub signatures: Vec<Signature>,
+}
+
+/// A note whose known signatures verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The text, its last newline included.
+    pub text: String,
+    /// Signatures of known keys, each verified; at least one.
+    pub signatures: Vec<Signature>,
+    /// Signatures of keys that are not known; they say nothing.
+    pub unknown: Vec<Signature>,
+}
+
+impl Note {
+    /// Reads a note without verifying anything.
+    ///
+    /// # Errors
+    /// [`Error::Note`] when it is no UTF-8, holds control characters, has no blank line before the signatures, a
+    /// malformed signature line, or is too large.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::Note("it is larger than 1 MiB"));
+        }
+        let note = std::str::from_utf8(bytes).map_err(|_| Error::Note("it is not UTF-8"))?;
+        if note.bytes().any(|b| b < 0x20 && b != b'\n') {
+            return Err(Error::Note("it holds control characters"));
+        }
+        let split = note.rfind("\n\n").ok_or(Error::Note("it has no blank line before its signatures"))?;
+        let (text, lines) = (&note[..=split], &note[split + 2..]);
+        let lines = lines.strip_suffix('\n').ok_or(Error::Note("it does not end with a signature line"))?;
+        let mut signatures = Vec::new();
+        for line in lines.split('\n') {
+            if signatures.len() == MAX_SIGNATURES {
+                return Err(Error::Note("it carries more than 100 signatures"));
+            }
+            signatures.push(Signature::parse(line).ok_or(Error::Note("a signature line is malformed"))?);
+        }
+        Ok(Self { text: text.to_owned(), signatures })
+    }
+
+    /// Verifies every signature of a known key.
+    ///
+    /// # Errors
+    /// [`Error::NoteSignature`] when one of them does not verify; [`Error::NoKnownSigner`] when there is none.
+    pub fn verify(self, keys: &[VerifierKey]) -> Result<Verified, Error> {
+        let (mut signatures, mut unknown) = (Vec::new(), Vec::new());
+        for signature in self.signatures {
+            let mut known = keys.iter().filter(|k| k.id == signature.id && k.name == signature.name).peekable();
+            if known.peek().is_none() {
+                unknown.push(signature);
+            } else if known.any(|k| k.accepts(&self.text, &signature.bytes)) {
+                signatures.push(signature);
+            } else {
+                return Err(Error::NoteSignature { name: signature.name });
+            }
+        }
+        if signatures.is_empty() {
+            Err(Error::NoKnownSigner)
+        } else {
+            Ok(Verified { text: self.text, signatures, unknown })
+        }
+    }
+}
+
+impl Signature {
+    fn parse(line: &str) -> Option<Self> {
+        let (name, base64) = line.strip_prefix(PREFIX)?.split_once(' ')?;
+        let bytes = from_base64(base64)?;
+        let (id, rest) = bytes.split_first_chunk::<4>()?;
+        (is_name(name) && !rest.is_empty()).then(|| Self { name: name.to_owned(), id: *id, bytes: rest.to_vec() })
+    }
+
+    /// The signature's line, newline included.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let mut bytes = self.id.to_vec();
+        bytes.extend_from_slice(&self.bytes);
+        format!("{PREFIX}{} {}\n", self.name, to_base64(&bytes))
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        self.signatures.iter().try_for_each(|s| f.write_str(&s.to_line()))
+    }
+}
+
+/// Signs `text` and returns the whole note.
+///
+/// # Errors
+/// [`Error::Note`] when the text does not end with a newline or holds control characters.
+pub fn sign(text: &str, key: &SignerKey) -> Result<String, Error> {
+    if !text.ends_with('\n') {
+        return Err(Error::Note("its text does not end with a newline"));
+    }
+    if text.bytes().any(|b| b < 0x20 && b != b'\n') {
+        return Err(Error::Note("it holds control characters"));
+    }
+    let bytes = key.key.sign(text.as_bytes()).to_bytes().to_vec();
+    let signature = Signature { name: key.name().to_owned(), id: key.verifier.id, bytes };
+    Ok(Note { text: text.to_owned(), signatures: vec![signature] }.to_string())
+}
+
+/// Reads a note and verifies the signatures of known keys. Signatures of other keys are ignored; one of a known key
+/// that does not verify rejects the note.
+///
+/// # Errors
+/// As [`Note::parse`] and [`Note::verify`].
+pub fn open(bytes: &[u8], keys: &[VerifierKey]) -> Result<Verified, Error> {
+    Note::parse(bytes)?.verify(keys)
+}

@@ -1,0 +1,26 @@
+//! What the room promises, checked from outside: vectors of the specifications, other implementations, hostile bytes.
+
+#[cfg(test)]
+mod act;
+#[cfg(test)]
+mod canonical;
+#[cfg(test)]
+mod dsse;
+#[cfg(test)]
+mod go;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod merkle;
+#[cfg(test)]
+mod note;
+#[cfg(test)]
+mod receipt;
+#[cfg(test)]
+mod seal;
+#[cfg(test)]
+mod ssh;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tile;

@@ -1,0 +1,45 @@
+//! Who is who: the root of trust, enrolment and roles. Every change is an act that somebody signs.
+//!
+//! Control objective: access leads back to a named person who was entitled to grant it.
+//! Regulatory mapping: PCI DSS v4.0.1 7.2.3, 8.2.1; NIST 800-53r5 AC-2, AC-5.
+
+pub mod people;
+pub mod policy;
+pub mod root;
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::statement::Subject;
+use countersign_model::PersonId;
+use countersign_model::event::Predicate;
+use countersign_store::Session;
+use countersign_store::session::act_statement;
+
+use crate::Error;
+
+/// The enrolled person whose key is about to sign.
+fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
+    let key = signer.public_key();
+    session
+        .state()
+        .person_by_key(&key)
+        .map(|p| p.id.clone())
+        .ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
+}
+
+/// Signs a predicate and checks the signature before it is used.
+fn sign<P: Predicate>(
+    signer: &SshSigner,
+    namespace: &str,
+    subject: Vec<Subject>,
+    predicate: P,
+) -> Result<SignedAct, Error> {
+    let statement = act_statement(subject, predicate)?;
+    let armored = signer.sign(namespace, &statement)?;
+    Ok(SignedAct::new(namespace, &statement, &armored, &signer.public_key())?)
+}
+
+/// A new opaque id.
+fn random_id() -> Result<[u8; 10], Error> {
+    Ok(countersign_evidence::random::<10>()?)
+}

@@ -1,0 +1,138 @@
+//! `person add` and `role grant`: signed by an administrator.
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act;
+use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::statement::Subject;
+use countersign_model::event::{PersonEnrolled, Profile, RoleGranted};
+use countersign_model::{ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_store::projection::{Person, State};
+use countersign_store::session::SessionError;
+use countersign_store::{NewBlob, Plan, Session, subjects};
+
+use super::{random_id, sign, signer_of};
+use crate::Error;
+
+/// Longest name of a person, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Enrols a person with their SSH public key.
+///
+/// # Errors
+/// When trust is not rooted, the signer is no administrator, or the name or key is taken.
+pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigner) -> Result<(PersonId, u64), Error> {
+    session.require_pin()?;
+    let name = name.trim();
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(Error::BadName { name: name.to_owned() });
+    }
+    rooted(session.state())?;
+    let by = signer_of(session, signer)?;
+    let free = |state: &State| -> Result<(), Error> {
+        administrator(state, &by, "enrol people")?;
+        if let [taken, ..] = state.people_named(name).as_slice() {
+            return Err(Error::NameTaken { name: name.to_owned(), person: taken.id.clone() });
+        }
+        if let Some(holder) = state.person_by_key(key) {
+            return Err(Error::KeyTaken { fingerprint: key.fingerprint(), holder: holder.label().to_owned() });
+        }
+        Ok(())
+    };
+    free(session.state())?;
+    let person = PersonId::from_random(random_id()?);
+    let profile = subjects::seal_profile(session.ledger().dir(), &person, &Profile { name: name.to_owned() })?;
+    let predicate = PersonEnrolled {
+        origin: session.state().origin.clone(),
+        person: person.clone(),
+        key: key.to_openssh(),
+        profile: Digest::of(&profile),
+        by: by.clone(),
+        time: session.now(),
+    };
+    let subject = vec![Subject::sha256(person.to_string(), &Digest::of(key.to_openssh().as_bytes()))];
+    let result = sign(signer, act::ENROLMENT, subject, predicate).and_then(|signed| {
+        session.transact(|s| {
+            free(s.state())?;
+            let profile = NewBlob { bytes: profile.clone(), media: subjects::SEALED_PROFILE.into() };
+            let stream = StreamId::from(&person);
+            let kind = EventKind::PersonEnrolled;
+            let entry = s.act_entry(kind, stream, ActorId::from(&by), &signed, Vec::new(), vec![profile])?;
+            Ok((Plan { entries: vec![entry] }, ()))
+        })
+    });
+    match result {
+        Ok((Some(appended), ())) => Ok((person, appended.first_index)),
+        Ok((None, ())) => Err(SessionError::Contended.into()),
+        Err(e) => {
+            // The key of somebody who was never enrolled opens nothing; it must not stay behind.
+            subjects::forget(session.ledger().dir(), &person)?;
+            Err(e)
+        }
+    }
+}
+
+/// Grants a role. A role that is held already is not granted twice: then the index is `None`.
+///
+/// # Errors
+/// When trust is not rooted, the signer is no administrator, or the text names nobody.
+pub fn grant_role(
+    session: &mut Session,
+    person: &str,
+    role: Role,
+    reason: Option<&str>,
+    signer: &SshSigner,
+) -> Result<(PersonId, Option<u64>), Error> {
+    session.require_pin()?;
+    rooted(session.state())?;
+    let by = signer_of(session, signer)?;
+    administrator(session.state(), &by, "grant roles")?;
+    let to = find(session.state(), person)?.id.clone();
+    if session.state().has_role(&to, role) {
+        return Ok((to, None));
+    }
+    let predicate = RoleGranted {
+        origin: session.state().origin.clone(),
+        person: to.clone(),
+        role,
+        by: by.clone(),
+        reason: reason.map(str::to_owned),
+        time: session.now(),
+    };
+    let subject = vec![Subject::sha256(to.to_string(), &Digest::of(to.as_str().as_bytes()))];
+    let signed = sign(signer, act::ROLE, subject, predicate)?;
+    let (appended, ()) = session.transact(|s| {
+        administrator(s.state(), &by, "grant roles")?;
+        let stream = StreamId::from(&to);
+        let entry =
+            s.act_entry(EventKind::RoleGranted, stream, ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
+        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
+    })?;
+    Ok((to, appended.map(|a| a.first_index)))
+}
+
+/// The one person whom a name or id means.
+///
+/// # Errors
+/// When it is nobody, or more than one.
+pub fn find<'a>(state: &'a State, text: &str) -> Result<&'a Person, Error> {
+    match state.people_named(text).as_slice() {
+        [one] => Ok(one),
+        [] => Err(Error::NoSuchPerson {
+            text: text.to_owned(),
+            known: state.people.values().map(|p| p.label().to_owned()).collect(),
+        }),
+        _ => Err(Error::AmbiguousPerson { text: text.to_owned() }),
+    }
+}
+
+fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<(), Error> {
+    if state.has_role(person, Role::Administrator) {
+        return Ok(());
+    }
+    let label = state.people.get(person).map_or_else(|| person.to_string(), |p| p.label().to_owned());
+    Err(Error::NotAdministrator { person: label, act })
+}
+
+fn rooted(state: &State) -> Result<(), Error> {
+    if state.trust.is_some() { Ok(()) } else { Err(Error::NotRooted) }
+}

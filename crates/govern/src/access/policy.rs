@@ -1,0 +1,60 @@
+//! `policy activate`: a security or compliance officer puts a bundle in effect.
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act;
+use countersign_evidence::statement::Subject;
+use countersign_model::event::PolicyActivated;
+use countersign_model::{ActorId, EventKind, Role, StreamId};
+use countersign_policy::Bundle;
+use countersign_store::session::JSON;
+use countersign_store::{NewBlob, Plan, Session};
+
+use super::{sign, signer_of};
+use crate::Error;
+
+/// Activates a bundle. One that is in effect already is not activated twice: then the index is `None`.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is neither security nor compliance officer.
+pub fn activate(
+    session: &mut Session,
+    bundle: &Bundle,
+    reason: Option<&str>,
+    signer: &SshSigner,
+) -> Result<Option<u64>, Error> {
+    session.require_pin()?;
+    if session.state().trust.is_none() {
+        return Err(Error::NotRooted);
+    }
+    let by = signer_of(session, signer)?;
+    let officer = |s: &Session| -> Result<(), Error> {
+        let person = s.state().people.get(&by);
+        let roles = [Role::SecurityOfficer, Role::ComplianceOfficer];
+        match person {
+            Some(p) if roles.iter().any(|r| p.roles.contains(r)) => Ok(()),
+            _ => Err(Error::NotOfficer { person: person.map_or_else(|| by.to_string(), |p| p.label().to_owned()) }),
+        }
+    };
+    officer(session)?;
+    if session.state().bundle.as_ref().is_some_and(|b| b.digest == bundle.digest()) {
+        return Ok(None);
+    }
+    let predicate = PolicyActivated {
+        origin: session.state().origin.clone(),
+        bundle: bundle.digest(),
+        by: by.clone(),
+        reason: reason.map(str::to_owned),
+        time: session.now(),
+    };
+    let subject = vec![Subject::sha256("policy-bundle", &bundle.digest())];
+    let signed = sign(signer, act::POLICY, subject, predicate)?;
+    let (appended, ()) = session.transact(|s| {
+        officer(s)?;
+        let blob = NewBlob { bytes: bundle.to_bytes(), media: JSON.into() };
+        let stream = StreamId::from_text("access");
+        let entry =
+            s.act_entry(EventKind::PolicyActivated, stream, ActorId::from(&by), &signed, Vec::new(), vec![blob])?;
+        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
+    })?;
+    Ok(appended.map(|a| a.first_index))
+}

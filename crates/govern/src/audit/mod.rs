@@ -1,0 +1,3 @@
+//! Whether the record holds, for somebody who trusts neither this machine nor whoever wrote the ledger.
+
+pub mod verify;

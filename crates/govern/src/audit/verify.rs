@@ -1,0 +1,108 @@
+//! `verify`: the whole ledger offline. Structure (files, tiles, tree, blobs) is checked by the store; here every
+//! statement and act is checked as well, by folding them as any reader would.
+
+use std::path::Path;
+
+use countersign_evidence::note::VerifierKey;
+use countersign_evidence::{canonical, merkle};
+use countersign_model::{Digest, Entry};
+use countersign_store::installation::Pin;
+use countersign_store::projection::{State, Trusted};
+use countersign_store::{LogTrust, Problem, VerifyReport, verify as verify_structure};
+
+/// What somebody brings along to believe a ledger.
+#[derive(Debug, Clone)]
+pub enum Anchor {
+    /// A pin: this machine's, or a trust file.
+    Pin(Pin),
+    /// A verifier key alone: the log is believed, people are believed as far as the log says.
+    Key(VerifierKey),
+    /// Nothing. The best that can be said then is: consistent, but untrusted.
+    None,
+}
+
+/// What verification found.
+pub struct Verified {
+    /// The store's report, with the problems of statements and acts added.
+    pub report: VerifyReport,
+    /// Whether anything outside the ledger vouches for its key.
+    pub trusted: bool,
+    /// Whether the root of trust is established, and whether it is the pinned one.
+    pub root: Root,
+    /// The folded state.
+    pub state: State,
+}
+
+/// What is known of the root of trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// `init` has not been run.
+    None,
+    /// Established, and nobody outside has pinned the entry.
+    Unpinned,
+    /// Established and pinned.
+    Pinned,
+}
+
+impl Verified {
+    /// Whether this is a positive cryptographic result: nothing is wrong and somebody outside vouches for the key.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.trusted && self.report.problems.is_empty()
+    }
+}
+
+/// The code of a statement or act that is not believed.
+const DISBELIEVED: &str = "CS-AUDIT-001";
+/// The code of a pinned root of trust that is not in the ledger.
+const NO_PINNED_ROOT: &str = "CS-AUDIT-002";
+
+/// The file that holds an entry's payload.
+fn file_of(entry: &Entry) -> String {
+    let hex = entry.payload.sha256.hex();
+    let (shard, rest) = hex.split_at(2);
+    format!("blobs/sha256/{shard}/{rest}")
+}
+
+/// Verifies the ledger in `dir`.
+///
+/// # Errors
+/// When there is no ledger, or it cannot be read at all. Everything that is wrong with it is in the report.
+pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
+    let (pin, trust) = match anchor {
+        Anchor::Pin(pin) => {
+            let remembered = Some((pin.seen.size, *pin.seen.root.as_bytes()));
+            let vkeys = VerifierKey::parse(&pin.vkey).into_iter().collect();
+            (Some(pin), LogTrust { vkeys, remembered })
+        }
+        Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
+        Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
+    };
+    let mut state = State::default();
+    let trusted = Trusted { pin };
+    let mut report = verify_structure(dir, &trust, &mut |index, entry, payload| {
+        let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
+        let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
+        state.apply(index, entry, leaf, payload, dir, &trusted);
+        state
+            .anomalies
+            .drain(..)
+            .map(|a| {
+                let what = format!("{}: {}", entry.kind.as_str(), a.what);
+                Problem::new(DISBELIEVED, file_of(entry), Some(a.index), what)
+            })
+            .collect()
+    })?;
+    let pinned = pin.and_then(|p| p.trust_root.as_ref());
+    if let (Some(pinned), None) = (pinned, &state.trust) {
+        let what = "the root of trust that is pinned is not in the ledger";
+        report.problems.push(Problem::new(NO_PINNED_ROOT, "ledger/checkpoint", Some(pinned.index), what));
+    }
+    let root = match (&state.trust, pinned) {
+        (None, _) => Root::None,
+        (Some(_), None) => Root::Unpinned,
+        (Some(_), Some(_)) => Root::Pinned,
+    };
+    let trusted = !matches!(anchor, Anchor::None);
+    Ok(Verified { report, trusted, root, state })
+}

@@ -1,0 +1,67 @@
+//! The long text behind every code of this room.
+
+use countersign_model::{Exit, Explanation};
+
+/// Every code of access and audit.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-ACCESS-001",
+        title: "no root of trust",
+        text: "Before `init` there is nobody to trust: no administrator could have enrolled anybody.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-ACCESS-002",
+        title: "trust is rooted already",
+        text: "A ledger has one root of trust. Everybody else is enrolled by an administrator.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCESS-003",
+        title: "unknown key",
+        text: "Acts count when they are signed by a key of an enrolled person.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-ACCESS-004",
+        title: "not an administrator",
+        text: "Enrolment and roles lead back to the first administrator; only administrators sign them.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-ACCESS-005",
+        title: "not an officer",
+        text: "A policy bundle takes effect by the signature of a security or compliance officer.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-ACCESS-006",
+        title: "not a name",
+        text: "The name is what people will see beside every act.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCESS-007",
+        title: "the name is taken",
+        text: "Names are how people refer to each other in commands, so each is enrolled once (case does not count).",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCESS-008",
+        title: "the key is taken",
+        text: "If two people shared a key, four eyes would be two.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCESS-009",
+        title: "no such person",
+        text: "People are named by the name they were enrolled with, or by their id (`per-…`).",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCESS-010",
+        title: "more than one person",
+        text: "The text fits more than one enrolled person.",
+        exit: Exit::Usage,
+    },
+];

@@ -1,0 +1,14 @@
+//! Answers: who may do what, and whether the record holds.
+//!
+//! | folder | holds |
+//! |---|---|
+//! | [`access`] | the root of trust, people, roles, policy activation: signed acts of administrators and officers |
+//! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
+
+pub mod access;
+pub mod audit;
+mod error;
+mod explain;
+
+pub use error::Error;
+pub use explain::EXPLANATIONS;

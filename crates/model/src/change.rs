@@ -1,0 +1,147 @@
+//! What a run looks at: the change, as recorded. It holds no clock, host, absolute path, name or address.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Confidence, Digest, FindingState, Gap, Severity, TreePath};
+
+/// The change that a release covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Format version, 1.
+    pub version: u32,
+    /// The repository's identity; `None` when it cannot be established (a shallow clone without a remote).
+    pub identity: Option<String>,
+    /// The commit that is judged.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+    /// The environment's last deployed commit, from which on every commit is covered; `None`: from the first.
+    pub base: Option<String>,
+    /// The environment the release is for.
+    pub environment: String,
+    /// Whether the clone is shallow.
+    pub shallow: bool,
+    /// Whether every covered commit was there to be read.
+    pub complete: bool,
+    /// The covered commits, newest first.
+    pub commits: Vec<ChangeCommit>,
+    /// Files that differ between base and commit; all files when there is no base.
+    pub files: Vec<ChangeFile>,
+    /// The files that define the pipeline.
+    pub pipeline: Pipeline,
+    /// The change ticket that was named.
+    pub ticket: Option<String>,
+    /// The reason that was given.
+    pub reason: Option<String>,
+}
+
+/// A covered commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeCommit {
+    /// Its object id.
+    pub id: String,
+    /// A keyed pseudonym of the author string; an author string is never an identity.
+    pub author: String,
+    /// What the signature on it is worth: `valid`, `invalid`, `none`, `unsupported`.
+    pub signature: SignatureState,
+    /// Fingerprint of the key that signed it, when the signature is valid.
+    pub key: Option<String>,
+    /// How many co-authors its trailers name.
+    pub co_authors: u32,
+    /// Whether it is a merge.
+    pub merge: bool,
+}
+
+/// What a commit's signature is worth by itself; whose the key is, the ledger knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureState {
+    /// Verifies under the key it names.
+    Valid,
+    /// Does not verify.
+    Invalid,
+    /// There is none.
+    None,
+    /// A format that is not verified here (OpenPGP, X.509): counts as unsigned.
+    Unsupported,
+}
+
+/// A changed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeFile {
+    /// Where.
+    pub path: TreePath,
+    /// `A`dded, `M`odified, `D`eleted, `T`ype changed.
+    pub status: String,
+}
+
+/// The files that define the pipeline: part of a run's identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// Digest over their paths and blob ids.
+    pub digest: Digest,
+    /// How many there are.
+    pub files: u64,
+    /// Whether the change touches one of them.
+    pub changed: bool,
+}
+
+/// What a scan saw, as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanRecord {
+    /// Format version, 1.
+    pub version: u32,
+    /// Number of rules.
+    pub rules: u64,
+    /// Digest over the rules and the engine's version.
+    pub rules_digest: Digest,
+    /// Files examined.
+    pub files: u64,
+    /// Bytes examined.
+    pub bytes: u64,
+    /// Binary files passed over.
+    pub binary: u64,
+    /// Symbolic links, which are never followed.
+    pub links: u64,
+    /// What could not be looked at.
+    pub gaps: Vec<Gap>,
+    /// What was found.
+    pub findings: Vec<ScanFinding>,
+    /// Declarations in the configuration that match nothing any more.
+    pub unused_declarations: Vec<String>,
+    /// Entries of the baseline that match nothing any more.
+    pub stale_baseline: u64,
+}
+
+/// A finding as recorded: no excerpt, no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanFinding {
+    /// The rule's id.
+    pub rule: String,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Where.
+    pub path: TreePath,
+    /// First line, from 1.
+    pub line: u32,
+    /// Survives moves and renames.
+    pub fingerprint: Digest,
+    /// Controls the rule serves.
+    pub controls: Vec<String>,
+    /// Stages the rule belongs to.
+    pub stages: Vec<String>,
+    /// As the scan saw it: open, or a suppression is requested.
+    pub state: FindingState,
+    /// The reason given with the request.
+    pub reason: Option<String>,
+    /// What asked for it: `inline`, `declaration` or `baseline`.
+    pub requested_by: Option<String>,
+}

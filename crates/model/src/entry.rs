@@ -1,0 +1,127 @@
+//! The log's leaf: small canonical JSON that names its payload by digest.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ActorId, Digest, StreamId, Timestamp};
+
+/// What happened. The text form stands in the entry and in every projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// Entry 0: the log key, the recorder and the salt's digest. Written when the ledger is made.
+    LedgerCreated,
+    /// The first administrator signs the log key and the recorder (`init`).
+    TrustRootEstablished,
+    /// A person and a key of theirs, signed by an administrator.
+    PersonEnrolled,
+    /// A role for a person, signed by an administrator.
+    RoleGranted,
+    /// A policy bundle is in effect from here on.
+    PolicyActivated,
+    /// One execution or re-execution (attempt) of a run: the change's facts.
+    RunStarted,
+    /// What a scan found and could not look at.
+    FindingsRecorded,
+    /// A file attached to a run, or an artifact named by its digest.
+    EvidenceAttached,
+    /// The decision of the policy bundle over the facts.
+    DecisionMade,
+    /// A person says: these commits are mine. Only ever adds a conflict.
+    CommitsClaimed,
+    /// A suppression asked for in the judged change is granted by somebody else.
+    SuppressionGranted,
+    /// A person approves in one role.
+    ApprovalSigned,
+    /// An act that was tried and refused.
+    ActRefused,
+    /// A short-lived permission to deploy.
+    GrantIssued,
+    /// A grant was redeemed and its command is about to start (intent).
+    DeploymentStarted,
+    /// How the deployment ended (outcome).
+    DeploymentRecorded,
+}
+
+impl EventKind {
+    /// The text form, as in the entry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LedgerCreated => "LedgerCreated",
+            Self::TrustRootEstablished => "TrustRootEstablished",
+            Self::PersonEnrolled => "PersonEnrolled",
+            Self::RoleGranted => "RoleGranted",
+            Self::PolicyActivated => "PolicyActivated",
+            Self::RunStarted => "RunStarted",
+            Self::FindingsRecorded => "FindingsRecorded",
+            Self::EvidenceAttached => "EvidenceAttached",
+            Self::DecisionMade => "DecisionMade",
+            Self::CommitsClaimed => "CommitsClaimed",
+            Self::SuppressionGranted => "SuppressionGranted",
+            Self::ApprovalSigned => "ApprovalSigned",
+            Self::ActRefused => "ActRefused",
+            Self::GrantIssued => "GrantIssued",
+            Self::DeploymentStarted => "DeploymentStarted",
+            Self::DeploymentRecorded => "DeploymentRecorded",
+        }
+    }
+}
+
+/// How long an entry and its payload must be kept at least. The ledger step gives these their full meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Retention {
+    /// Six years (SEC 17a-4(a), FINRA 4511).
+    #[serde(rename = "sec-17a-4-6y")]
+    Sec17a4SixYears,
+    /// Seven years (SOX 802, 17 CFR 210.2-06).
+    #[serde(rename = "sox-7y")]
+    SoxSevenYears,
+}
+
+/// The payload an entry speaks of: the digest is over the *stored* bytes (sealed, where they are sealed).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadRef {
+    /// SHA-256 of the stored blob.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its media type.
+    pub media: String,
+}
+
+/// A leaf of the log, at most 65,535 bytes of canonical JSON (RFC 8785; tlog-tiles bundle limit).
+///
+/// It holds no names, addresses, file contents or secrets: those are in payloads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Format version, 1.
+    pub v: u32,
+    /// What happened.
+    pub kind: EventKind,
+    /// The stream this entry belongs to.
+    pub stream: StreamId,
+    /// Its position in the stream, from 1, without gaps.
+    pub version: u64,
+    /// When it was appended; never earlier than the entry before it.
+    pub time: Timestamp,
+    /// Who caused it.
+    pub actor: ActorId,
+    /// How long it is kept.
+    pub retention: Retention,
+    /// Indices of the entries it answers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refs: Vec<u64>,
+    /// Its payload.
+    pub payload: PayloadRef,
+    /// Further blobs that belong to this event (reports, policy sources, artifacts' statements).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<PayloadRef>,
+}
+
+impl Entry {
+    /// The format version written today.
+    pub const VERSION: u32 = 1;
+    /// The largest entry a tlog-tiles bundle can hold, in bytes.
+    pub const MAX_BYTES: usize = 65_535;
+}

@@ -1,0 +1,346 @@
+//! What each kind of event says: the predicates of signed statements.
+//!
+//! Machine statements (DSSE, signed by the recorder) and acts of people (SSHSIG, one namespace an act) both carry
+//! one of these as the predicate of an in-toto Statement v1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, GrantId, PersonId, RepositoryId, Role, RunId, Slot, Timestamp};
+
+/// Something with a predicate type: `urn:countersign:<name>:v1`.
+pub trait Predicate: Serialize + for<'de> Deserialize<'de> {
+    /// The in-toto predicate type.
+    const TYPE: &'static str;
+}
+
+macro_rules! predicates {
+    ($($(#[$doc:meta])* $name:ident : $ty:literal { $($(#[$fdoc:meta])* $f:ident : $t:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$fdoc])* pub $f: $t,)* }
+        impl Predicate for $name { const TYPE: &'static str = concat!("urn:countersign:", $ty, ":v1"); }
+    )*};
+}
+
+/// The payload of entry 0. It is vouched for by the log key itself, and by whoever pins that key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerCreated {
+    /// Format version of the ledger directory, 1.
+    pub version: u32,
+    /// The log's origin line.
+    pub origin: String,
+    /// The log's verifier key.
+    pub vkey: String,
+    /// The recorder's public key, `ed25519:` + base64.
+    pub recorder: String,
+    /// Digest of the salt file.
+    pub salt_sha256: Digest,
+}
+
+/// Where a person acted: the key and a hint of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Fingerprint of the key that signs (`SHA256:…`).
+    pub key: String,
+    /// Keyed hint of the machine; never its name.
+    pub host: String,
+}
+
+/// An artifact named by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// File name.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+}
+
+predicates! {
+    /// The first administrator vouches for the log key and the recorder.
+    TrustRootEstablished: "trust-root" {
+        /// The log's origin.
+        origin: String,
+        /// The log's verifier key.
+        vkey: String,
+        /// The recorder's public key.
+        recorder: String,
+        /// The first administrator.
+        administrator: PersonId,
+        /// Their public key, without comment.
+        key: String,
+        /// Digest of the sealed profile (name).
+        profile: Digest,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A person and their key.
+    PersonEnrolled: "enrolment" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The new person.
+        person: PersonId,
+        /// Their public key, without comment.
+        key: String,
+        /// Digest of the sealed profile (name).
+        profile: Digest,
+        /// The administrator who says so.
+        by: PersonId,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A role for a person.
+    RoleGranted: "role" {
+        /// The ledger this is said to.
+        origin: String,
+        /// To whom.
+        person: PersonId,
+        /// Which role.
+        role: Role,
+        /// The administrator who says so.
+        by: PersonId,
+        /// Why.
+        reason: Option<String>,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A policy bundle is in effect from here on.
+    PolicyActivated: "policy-activation" {
+        /// The ledger this is said to.
+        origin: String,
+        /// Digest of the bundle: the policy version in effect.
+        bundle: Digest,
+        /// Who says so.
+        by: PersonId,
+        /// Why.
+        reason: Option<String>,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// One attempt of a run. Its first attachment is the change.
+    RunStarted: "run" {
+        /// The run.
+        run: RunId,
+        /// From 1.
+        attempt: u64,
+        /// The repository as the ledger knows it.
+        repository: RepositoryId,
+        /// The repository's identity, where it has one.
+        identity: Option<String>,
+        /// The commit judged.
+        commit: String,
+        /// Its tree.
+        tree: String,
+        /// Digest of the pipeline definition.
+        pipeline: Digest,
+        /// Digest of the change (the first attachment).
+        change: Digest,
+        /// The log index of the decision that this attempt reuses, if nothing in it changed.
+        reuses: Option<u64>,
+    }
+
+    /// What a scan found. Its first attachment is the scan record.
+    FindingsRecorded: "findings" {
+        /// The run.
+        run: RunId,
+        /// The commit scanned.
+        commit: String,
+        /// Digest of the scan record (the first attachment).
+        record: Digest,
+        /// Number of findings.
+        findings: u64,
+        /// Number of things that could not be looked at.
+        gaps: u64,
+    }
+
+    /// A file attached to a run. Its first attachment is the file, unless it is an artifact.
+    EvidenceAttached: "evidence" {
+        /// The run.
+        run: RunId,
+        /// What kind of file, as detected.
+        kind: String,
+        /// File name.
+        name: String,
+        /// Digest of its bytes.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// Whether it is an artifact: named by digest, not stored, bound by approvals.
+        artifact: bool,
+        /// Artifacts that the file itself speaks of (subjects of a statement).
+        subjects: Vec<Artifact>,
+    }
+
+    /// The decision over the facts. Attachments: the facts, then the policy bundle.
+    DecisionMade: "decision" {
+        /// The run.
+        run: RunId,
+        /// Digest of the decision document.
+        digest: Digest,
+        /// The decision document (see the policy room), canonical JSON.
+        decision: serde_json::Value,
+    }
+
+    /// These commits are mine. Only ever adds a conflict.
+    CommitsClaimed: "claim" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The repository.
+        repository: String,
+        /// The commits.
+        commits: Vec<String>,
+        /// Whose they are.
+        by: PersonId,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A requested suppression is granted by somebody who did not ask for it.
+    SuppressionGranted: "suppression" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The repository.
+        repository: String,
+        /// Fingerprints of the findings.
+        fingerprints: Vec<Digest>,
+        /// Who grants.
+        by: PersonId,
+        /// Why the risk is accepted.
+        reason: String,
+        /// Until when.
+        expires: Timestamp,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A person approves. Every field is bound: change one, and the approval is of something else.
+    ApprovalSigned: "approval" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The repository.
+        repository: String,
+        /// The run.
+        run: RunId,
+        /// The commit.
+        commit: String,
+        /// Its tree: the artifact until artifacts are recorded.
+        tree: String,
+        /// The recorded artifacts.
+        artifacts: Vec<Artifact>,
+        /// The environment the decision was made for.
+        environment: String,
+        /// The policy version in effect.
+        bundle: Digest,
+        /// The decision.
+        decision: Digest,
+        /// The gate.
+        gate: String,
+        /// Which of the two signatures this is.
+        slot: Slot,
+        /// Who signs.
+        person: PersonId,
+        /// With what.
+        device: Device,
+        /// `ssh-key`, or `ssh-hardware-key` (FIDO2, user presence).
+        strength: String,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// An act that was tried and refused.
+    ActRefused: "refusal" {
+        /// The act: `approve`, `deploy` …
+        act: String,
+        /// The run, where there is one.
+        run: Option<RunId>,
+        /// Who tried, where known.
+        person: Option<PersonId>,
+        /// The code of the error.
+        code: String,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A short-lived permission to deploy.
+    GrantIssued: "grant" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The grant.
+        grant: GrantId,
+        /// The repository.
+        repository: String,
+        /// The run.
+        run: RunId,
+        /// The commit.
+        commit: String,
+        /// Its tree.
+        tree: String,
+        /// The artifacts.
+        artifacts: Vec<Artifact>,
+        /// Where to.
+        environment: String,
+        /// The commit that was deployed there before.
+        replaces: Option<String>,
+        /// The decision.
+        decision: Digest,
+        /// Log indices of the approvals that satisfy the gate.
+        approvals: Vec<u64>,
+        /// The release manager.
+        by: PersonId,
+        /// The device.
+        device: Device,
+        /// Judged by the machine that ran it, not by a server.
+        self_judged: bool,
+        /// From when.
+        time: Timestamp,
+        /// Until when; one use.
+        expires: Timestamp,
+    }
+
+    /// A grant was redeemed; its command is about to start.
+    DeploymentStarted: "deployment-start" {
+        /// The grant.
+        grant: GrantId,
+        /// The run.
+        run: RunId,
+        /// Digest of the command line (it may hold what must not be logged).
+        command: Digest,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// How the deployment ended.
+    DeploymentRecorded: "deployment" {
+        /// The grant.
+        grant: GrantId,
+        /// The run.
+        run: RunId,
+        /// The commit.
+        commit: String,
+        /// Where.
+        environment: String,
+        /// Whether the command succeeded.
+        success: bool,
+        /// Its exit code, where it had one.
+        exit_code: Option<i32>,
+        /// The signal that ended it, where one did.
+        signal: Option<i32>,
+        /// When it ended.
+        time: Timestamp,
+    }
+}
+
+/// A person's profile: personal data, stored only sealed with that person's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The name people know them by.
+    pub name: String,
+}

@@ -1,0 +1,68 @@
+//! Opaque identifiers. They carry no names: a stream or an actor in the log tells nothing about a person.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The prefix that every id of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id from random bytes.
+            #[must_use]
+            pub fn from_random(random: [u8; 10]) -> Self {
+                Self(format!(concat!($prefix, "{}"), crate::digest::to_hex(&random)))
+            }
+
+            /// An id read from text, taken as it is.
+            #[must_use]
+            pub fn from_text(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The id's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// One pipeline execution: repository identity + commit + pipeline definition. `run-` + 20 hex digits.
+    RunId, "run-";
+    /// A person. `per-` + 20 hex digits.
+    PersonId, "per-";
+    /// A repository as the ledger knows it. `rep-` + 20 hex digits.
+    RepositoryId, "rep-";
+    /// A short-lived permission to deploy. `gra-` + 20 hex digits.
+    GrantId, "gra-";
+    /// A stream of events that is appended to conditionally; equal to the id of the noun it is about.
+    StreamId, "str-";
+    /// Who appended an entry: a person's or an installation's id.
+    ActorId, "act-";
+}
+
+macro_rules! as_stream { ($($name:ident),*) => {$(
+    impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
+)*}; }
+as_stream!(RunId, PersonId, RepositoryId, GrantId);
+
+impl From<&PersonId> for ActorId {
+    fn from(id: &PersonId) -> Self {
+        Self(id.0.clone())
+    }
+}

@@ -1,0 +1,39 @@
+//! The nouns of Countersign. No I/O, no async, no clock of its own.
+//!
+//! Every other room speaks in these types; one word per thing (see `docs/concepts/words.md`).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
+//! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
+//! | [`digest`] | [`Digest`], written `sha256:` + hex |
+//! | [`id`] | opaque identifiers: [`RunId`], [`PersonId`], [`StreamId`] … |
+//! | [`entry`] | [`Entry`], the leaf of the log, and [`EventKind`] |
+//! | [`event`] | what each kind of event says: predicates of signed statements |
+//! | [`finding`] | [`Finding`], [`Severity`], [`Confidence`], [`Gap`] |
+//! | [`outcome`] | [`Outcome`] of a gate or control, and how outcomes combine |
+//! | [`person`] | [`Role`], [`Slot`] |
+//! | [`path`] | [`TreePath`]: a path inside a tree, any bytes, one printable form |
+//! | [`diagnostic`] | [`Diagnostic`]: stable codes, help and exit codes of expected errors |
+
+pub mod change;
+pub mod clock;
+pub mod diagnostic;
+pub mod digest;
+pub mod entry;
+pub mod event;
+pub mod finding;
+pub mod id;
+pub mod outcome;
+pub mod path;
+pub mod person;
+
+pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use diagnostic::{Diagnostic, Exit, Explanation, Place};
+pub use digest::{Digest, Hasher};
+pub use entry::{Entry, EventKind, PayloadRef, Retention};
+pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
+pub use id::{ActorId, GrantId, PersonId, RepositoryId, RunId, StreamId};
+pub use outcome::Outcome;
+pub use path::TreePath;
+pub use person::{Role, Slot};

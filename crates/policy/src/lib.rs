@@ -1,0 +1,53 @@
+//! Decides: facts in, verdict out.
+//!
+//! A decision is a pure function of three things: the *facts* of a change (JSON, version 1), a policy [`Bundle`]
+//! (Rego files with a digest) and a frozen time. It holds no clock, no run id, no host and no absolute path, so
+//! anybody can compute it again and must arrive at the same bytes; [`replay()`] does just that.
+//!
+//! ```text
+//! facts ─┐
+//! bundle ├─▶ PolicyEngine ─▶ what each gate says ─▶ decide ─▶ Verdict ─▶ Decision ─▶ digest (what approvals bind)
+//! time  ─┘                   (checks, deny, …)      outcomes
+//! ```
+//!
+//! Rego says *what was checked and what was found*; the outcome of a gate is computed here, from the effects of its
+//! reasons, so that no policy can talk itself into a pass:
+//!
+//! | the gate has | outcome |
+//! |---|---|
+//! | a `deny` | fail |
+//! | an `error`, a malformed answer, or no check that ran | error |
+//! | a `wait` | pending |
+//! | nothing of these, and at least one check that ran | pass |
+//!
+//! `release` opens only where `pre-commit` and `build` opened. An evaluation that fails, an undefined answer or an
+//! unknown gate is an [`Error`]: there is no decision then, and no gate opens.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`bundle`] | [`Bundle`]: Rego files, their digest, their transport form, the bundle shipped with the binary |
+//! | [`engine`] | [`PolicyEngine`], and [`RegorusEngine`], the only user of the Rego interpreter |
+//! | [`verdict`] | [`Verdict`], [`GateVerdict`], [`Reason`], [`Effect`] |
+//! | [`decision`] | [`decide`] and [`Decision`] |
+//! | [`replay`](mod@replay) | [`replay()`] and [`Replay`] |
+//! | [`catalogue`] | [`Catalogue`] of controls, one file each |
+//! | [`explain`] | the long text behind every error code |
+
+pub mod bundle;
+pub mod catalogue;
+pub mod decision;
+pub mod engine;
+pub mod error;
+pub mod explain;
+mod gates;
+pub mod replay;
+pub mod verdict;
+
+pub use bundle::Bundle;
+pub use catalogue::{Catalogue, Control};
+pub use decision::{Decision, decide};
+pub use engine::{PolicyEngine, RegorusEngine};
+pub use error::Error;
+pub use explain::EXPLANATIONS;
+pub use replay::{Replay, replay};
+pub use verdict::{Effect, GateVerdict, Reason, Verdict};

@@ -1,0 +1,291 @@
+//! Answers of earlier scans, by contents.
+//!
+//! One file for one set of rules and one salt. Most of it is a table of fixed-size records, sorted, which is read and
+//! searched as it lies; loading ten thousand of them is one read and one HMAC. The HMAC is keyed with the salt: whoever
+//! cannot compute identities cannot plant a "clean" either. It holds excerpts and identities, never values.
+//!
+//! ```text
+//! magic  8 | HMAC-SHA256 of all that follows  32 | number of records, u64 BE  8
+//! record: blob id, zero-padded  32 | length of the id  1 | excluded rules  8 | kind  1 | bytes, u64 BE  8
+//! tail:   JSON, the matches of the records of kind 2 in their order
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use countersign_model::{Confidence, Digest, digest};
+use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::engine::{FileResult, InlineMark, Match};
+use crate::error::CacheWarning;
+use crate::rules::RuleIndex;
+use crate::{Error, files};
+
+const MAGIC: &[u8; 8] = b"CSSCAN01";
+const HEAD: usize = 8 + 32 + 8;
+const RECORD: usize = 32 + 1 + 8 + 1 + 8;
+const KEY: usize = 41;
+
+const BINARY: u8 = 0;
+const CLEAN: u8 = 1;
+const MATCHES: u8 = 2;
+
+/// No cache is larger; one that is would take longer to read than it saves.
+const MAX_FILE: u64 = 512 * 1024 * 1024;
+
+/// A cache on disk and what this scan adds to it.
+pub struct Cache {
+    file: PathBuf,
+    salt: [u8; 32],
+    /// The table as it was read.
+    records: Vec<u8>,
+    /// The matches of the table's records, by their place in the table.
+    matches: BTreeMap<usize, Vec<Match>>,
+    /// Which records were asked for.
+    used: Vec<AtomicBool>,
+    added: Mutex<BTreeMap<Key, FileResult>>,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("file", &self.file).field("entries", &self.used.len()).finish_non_exhaustive()
+    }
+}
+
+/// What contents are known by: their id in `git`, and which rules do not look at them because of their path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key([u8; KEY]);
+
+impl Key {
+    /// `None` when `blob` is no id.
+    pub(crate) fn new(blob: &str, excluded: &[u32]) -> Option<Self> {
+        let id = digest::from_hex(blob).filter(|id| (20..=32).contains(&id.len()))?;
+        let mut key = [0; KEY];
+        key[..id.len()].copy_from_slice(&id);
+        key[32] = u8::try_from(id.len()).ok()?;
+        if !excluded.is_empty() {
+            let list: Vec<u8> = excluded.iter().flat_map(|r| r.to_be_bytes()).collect();
+            key[33..].copy_from_slice(Digest::of(&list).as_bytes().get(..8)?);
+        }
+        Some(Self(key))
+    }
+}
+
+impl Cache {
+    /// Opens the cache in `dir` for these rules and this salt. A file that is not there is an empty cache; one that is
+    /// broken is too, and the warning says so.
+    #[must_use]
+    pub fn open(dir: &Path, rules: &Digest, salt: &[u8; 32]) -> (Self, Option<CacheWarning>) {
+        // Not the salt and not its digest alone, which would let somebody test a guess on another machine's cache.
+        let mut named = b"countersign/scan-cache/v1\0".to_vec();
+        named.extend_from_slice(rules.as_bytes());
+        named.extend_from_slice(salt);
+        let file = dir.join(format!("scan-{}.bin", Digest::of(&named).hex().get(..32).unwrap_or_default()));
+        let mut cache = Self {
+            file,
+            salt: *salt,
+            records: Vec::new(),
+            matches: BTreeMap::new(),
+            used: Vec::new(),
+            added: Mutex::default(),
+        };
+        let warning = match read(&cache.file) {
+            Ok(bytes) => cache.load(bytes).err().map(str::to_owned),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => Some(e.kind().to_string()),
+        };
+        let warning = warning.map(|why| CacheWarning { file: cache.file.clone(), why });
+        (cache, warning)
+    }
+
+    fn load(&mut self, mut bytes: Vec<u8>) -> Result<(), &'static str> {
+        const SHORT: &str = "it is too short";
+        let head = bytes.get(..HEAD).ok_or(SHORT)?;
+        if !head.starts_with(MAGIC) {
+            return Err("it is of another version, or no cache");
+        }
+        let mac = mac(&self.salt, &bytes[40..]);
+        if mac.clone().verify_slice(&head[8..40]).is_err() {
+            return Err("its checksum does not fit");
+        }
+        let count = head[40..48].try_into().map(u64::from_be_bytes).ok().and_then(|n| usize::try_from(n).ok());
+        let count = count.ok_or(SHORT)?;
+        let table = count.checked_mul(RECORD).and_then(|n| n.checked_add(HEAD)).ok_or(SHORT)?;
+        let tail = bytes.get(table..).ok_or(SHORT)?;
+        let matches: Vec<Vec<WireMatch>> = serde_json::from_slice(tail).map_err(|_| "its matches cannot be read")?;
+        let places = (0..count).filter(|n| bytes[HEAD + n * RECORD + KEY] == MATCHES);
+        let mut list = matches.into_iter();
+        for place in places {
+            let found = list.next().ok_or("matches are missing")?;
+            self.matches.insert(place, found.into_iter().map(Match::from).collect());
+        }
+        bytes.truncate(table);
+        bytes.drain(..HEAD);
+        self.records = bytes;
+        self.used.resize_with(count, AtomicBool::default);
+        Ok(())
+    }
+
+    /// The answer for `key`, if it is known.
+    pub(crate) fn get(&self, key: &Key) -> Option<FileResult> {
+        let place = self.find(key)?;
+        let record = self.record(place)?;
+        let bytes = record[KEY + 1..].try_into().map(u64::from_be_bytes).ok()?;
+        let result = match record[KEY] {
+            BINARY => FileResult::Binary { bytes },
+            CLEAN => FileResult::Text { matches: Vec::new(), bytes, missed: None },
+            MATCHES => FileResult::Text { matches: self.matches.get(&place)?.clone(), bytes, missed: None },
+            _ => return None,
+        };
+        self.used.get(place)?.store(true, Ordering::Relaxed);
+        Some(result)
+    }
+
+    /// Remembers an answer. One that is incomplete is not remembered: the next scan tries again.
+    pub(crate) fn put(&self, key: &Key, result: &FileResult) {
+        if !matches!(result, FileResult::Text { missed: Some(_), .. }) {
+            let mut added = self.added.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            added.insert(key.clone(), result.clone());
+        }
+    }
+
+    fn record(&self, place: usize) -> Option<&[u8]> {
+        self.records.get(place.checked_mul(RECORD)?..)?.get(..RECORD)
+    }
+
+    fn find(&self, key: &Key) -> Option<usize> {
+        let (mut low, mut high) = (0, self.used.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.record(middle)?[..KEY].cmp(&key.0) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+
+    /// Writes the cache: what this scan asked for and what it learned. Nothing is written when both are what the file
+    /// already holds.
+    ///
+    /// # Errors
+    /// When the file cannot be written. The scan's answer stands all the same.
+    pub fn save(&self) -> Result<(), Error> {
+        let added = self.added.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if added.is_empty() && self.used.iter().all(|u| u.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        let mut entries = Entries::new();
+        for (place, _) in self.used.iter().enumerate().filter(|(_, u)| u.load(Ordering::Relaxed)) {
+            if let Some(record) = self.record(place) {
+                let rest = record[KEY..].try_into().unwrap_or_default();
+                entries.insert(&record[..KEY], (rest, self.matches.get(&place).map(Vec::as_slice)));
+            }
+        }
+        for (key, result) in added.iter() {
+            let (kind, bytes, matches) = match result {
+                FileResult::Binary { bytes } => (BINARY, bytes, None),
+                FileResult::Text { matches, bytes, .. } if matches.is_empty() => (CLEAN, bytes, None),
+                FileResult::Text { matches, bytes, .. } => (MATCHES, bytes, Some(matches.as_slice())),
+            };
+            let mut rest = [0; RECORD - KEY];
+            rest[0] = kind;
+            rest[1..].copy_from_slice(&bytes.to_be_bytes());
+            entries.insert(&key.0, (rest, matches));
+        }
+        let fault = |source| Error::CacheWrite { file: self.file.clone(), source };
+        let bytes = write(&self.salt, &entries).map_err(fault)?;
+        if let Some(dir) = self.file.parent() {
+            fs::create_dir_all(dir).map_err(fault)?;
+        }
+        files::replace(&self.file, &bytes).map_err(fault)
+    }
+}
+
+/// What is to be written: key, the rest of the record, and its matches where it has any.
+type Entries<'a> = BTreeMap<&'a [u8], ([u8; RECORD - KEY], Option<&'a [Match]>)>;
+
+fn write(salt: &[u8; 32], entries: &Entries<'_>) -> io::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(8 + entries.len() * RECORD);
+    body.extend_from_slice(&(entries.len() as u64).to_be_bytes());
+    for (key, (rest, _)) in entries {
+        body.extend_from_slice(key);
+        body.extend_from_slice(rest);
+    }
+    let matches: Vec<Vec<WireMatch>> =
+        entries.values().filter_map(|(_, m)| m.map(|m| m.iter().map(WireMatch::from).collect())).collect();
+    serde_json::to_writer(&mut body, &matches)?;
+    let mut out = Vec::with_capacity(40 + body.len());
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&mac(salt, &body).finalize().into_bytes());
+    out.append(&mut body);
+    Ok(out)
+}
+
+fn mac(salt: &[u8; 32], body: &[u8]) -> Hmac<Sha256> {
+    let mut block = [0_u8; 64];
+    block[..32].copy_from_slice(salt);
+    let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
+    // Apart from the identities of values, which are made with the same key.
+    mac.update(b"countersign/scan-cache/v1\0");
+    mac.update(body);
+    mac
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+/// A match as the cache writes it. The rule is an index: the file is for one set of rules.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMatch {
+    rule: u32,
+    place: [u32; 4],
+    identity: Digest,
+    excerpt: String,
+    confidence: Confidence,
+    reason: Option<String>,
+}
+
+impl From<&Match> for WireMatch {
+    fn from(m: &Match) -> Self {
+        Self {
+            rule: m.rule.0,
+            place: [m.line, m.column, m.end_line, m.end_column],
+            identity: m.identity,
+            excerpt: m.excerpt.clone(),
+            confidence: m.confidence,
+            reason: m.suppression.as_ref().map(|s| s.reason.clone()),
+        }
+    }
+}
+
+impl From<WireMatch> for Match {
+    fn from(m: WireMatch) -> Self {
+        let [line, column, end_line, end_column] = m.place;
+        Self {
+            rule: RuleIndex(m.rule),
+            line,
+            column,
+            end_line,
+            end_column,
+            identity: m.identity,
+            excerpt: m.excerpt,
+            confidence: m.confidence,
+            suppression: m.reason.map(|reason| InlineMark { reason }),
+        }
+    }
+}

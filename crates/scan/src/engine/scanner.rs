@@ -1,0 +1,120 @@
+//! The engine's door.
+
+use std::io::{self, Cursor, Read};
+
+use countersign_model::{Digest, TreePath};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::rules::RuleSet;
+
+use super::piece::{Gathered, Piece};
+use super::position::Place;
+use super::utf16::{Order, Utf16Reader};
+use super::{FileResult, GROW_LIMIT, MARGIN, PIECE, SNIFF};
+
+/// Scans contents with a set of rules. Shared by all threads; holds no state between files.
+#[derive(Clone)]
+pub struct Scanner<'r> {
+    pub(super) rules: &'r RuleSet,
+    /// HMAC-SHA256 (RFC 2104) keyed with the salt, ready to be fed.
+    mac: Hmac<Sha256>,
+    /// How far a match may reach beyond its beginning in a piece of a stream.
+    pub(super) overlap: usize,
+}
+
+impl std::fmt::Debug for Scanner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scanner").field("rules", &self.rules.digest()).finish_non_exhaustive()
+    }
+}
+
+impl<'r> Scanner<'r> {
+    /// A scanner for `rules`. `salt` is the repository's: identities under another salt cannot be compared.
+    #[must_use]
+    pub fn new(rules: &'r RuleSet, salt: &[u8; 32]) -> Self {
+        let reach = rules
+            .detectors()
+            .iter()
+            .map(|d| d.reach() + d.keywords().iter().map(String::len).max().unwrap_or(0))
+            .max()
+            .unwrap_or(0);
+        // A key of 32 bytes is what the block takes as it is; padding it by hand spares a `Result` that cannot fail.
+        let mut block = [0_u8; 64];
+        block[..32].copy_from_slice(salt);
+        let mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
+        Self { rules, mac, overlap: reach + MARGIN + GROW_LIMIT }
+    }
+
+    /// The rules this scanner applies.
+    #[must_use]
+    pub fn rules(&self) -> &'r RuleSet {
+        self.rules
+    }
+
+    /// Scans contents that are in memory. `path` decides only which rules with `kinds` look.
+    #[must_use]
+    pub fn scan_bytes(&self, path: &TreePath, bytes: &[u8]) -> FileResult {
+        self.bytes(&self.rules.excluded(path), bytes)
+    }
+
+    /// Scans contents to the end of `reader` in bounded memory (about 10 MiB), with the same answer as
+    /// [`Scanner::scan_bytes`].
+    ///
+    /// # Errors
+    /// What `reader` fails with; nothing is said about the contents then.
+    pub fn scan_reader(&self, path: &TreePath, mut reader: impl Read) -> io::Result<FileResult> {
+        self.reader(&self.rules.excluded(path), &mut reader, None)
+    }
+
+    pub(crate) fn bytes(&self, excluded: &[u32], bytes: &[u8]) -> FileResult {
+        if Order::of(bytes).is_some() || bytes.len() > PIECE {
+            // Reading from memory does not fail; if it did, this would say so and not call the file clean.
+            return self.reader(excluded, &mut Cursor::new(bytes), Some(bytes.len() as u64)).unwrap_or_else(|e| {
+                FileResult::Text { matches: Vec::new(), bytes: bytes.len() as u64, missed: Some(e.kind().to_string()) }
+            });
+        }
+        if is_binary(bytes) {
+            return FileResult::Binary { bytes: bytes.len() as u64 };
+        }
+        let mut gathered = Gathered::default();
+        let piece = Piece { text: bytes, accept: 0..bytes.len(), start: Place::default() };
+        self.piece(&piece, excluded, &mut gathered);
+        self.text(bytes.len() as u64, gathered)
+    }
+
+    /// Scans `reader`. Binary contents are read to their end only where `size` is not known.
+    pub(crate) fn reader(&self, excluded: &[u32], reader: &mut dyn Read, size: Option<u64>) -> io::Result<FileResult> {
+        let mut head = Vec::with_capacity(SNIFF);
+        (&mut *reader).take(SNIFF as u64).read_to_end(&mut head)?;
+        if let Some(order) = Order::of(&head) {
+            let mut text = Utf16Reader::new(Cursor::new(head).chain(reader), order);
+            let (_, gathered) = self.stream(&mut text, excluded)?;
+            return Ok(self.text(text.raw, gathered));
+        }
+        if is_binary(&head) {
+            let bytes = match size {
+                Some(size) => size,
+                None => head.len() as u64 + io::copy(reader, &mut io::sink())?,
+            };
+            return Ok(FileResult::Binary { bytes });
+        }
+        let (bytes, gathered) = self.stream(&mut Cursor::new(head).chain(reader), excluded)?;
+        Ok(self.text(bytes, gathered))
+    }
+
+    fn text(&self, bytes: u64, gathered: Gathered) -> FileResult {
+        let missed = gathered.missed(self.rules);
+        FileResult::Text { matches: gathered.matches, bytes, missed }
+    }
+
+    pub(super) fn identity(&self, value: &[u8]) -> Digest {
+        let mut mac = self.mac.clone();
+        mac.update(value);
+        Digest::from_bytes(mac.finalize().into_bytes().into())
+    }
+}
+
+fn is_binary(bytes: &[u8]) -> bool {
+    bytes[..bytes.len().min(SNIFF)].contains(&0)
+}

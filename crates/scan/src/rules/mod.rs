@@ -1,0 +1,8 @@
+//! Rules: one YAML file each, read strictly, compiled lazily.
+
+mod file;
+mod read;
+mod set;
+
+pub use file::{Examples, Fix, Rule, SecretMatch, Stage};
+pub use set::{MISSING_REASON, RuleIndex, RuleSet};

@@ -1,0 +1,240 @@
+//! Reads one rule file and says precisely what is wrong with it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::family::{self, Detector};
+use crate::rules::Rule;
+use crate::secrets::{MAX_WINDOW, Proof};
+
+/// No rule file is larger; one that is cannot have been meant as one.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Parses `text` as the rule file `file` and checks everything that needs no regular expression compiled.
+pub(super) fn parse(file: &str, text: &str) -> Result<Rule, Error> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let rule: Rule = serde_saphyr::from_str_with_options(text, options).map_err(|e| syntax(file, e))?;
+    check(file, text, &rule)?;
+    Ok(rule)
+}
+
+fn syntax(file: &str, error: serde_saphyr::Error) -> Error {
+    let place = error.location();
+    let line = place.as_ref().and_then(|l| u32::try_from(l.line()).ok()).filter(|l| *l > 0);
+    let column = place.as_ref().and_then(|l| u32::try_from(l.column()).ok()).filter(|c| *c > 0);
+    match error.without_snippet() {
+        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
+            let nearest = nearest(field, expected);
+            Error::RuleKey { file: file.into(), line, column, key: field.clone(), nearest }
+        }
+        _ => Error::RuleSyntax { file: file.into(), line, column, source: Box::new(error) },
+    }
+}
+
+/// The known key that a mistyped one most likely means; `None` when nothing is near.
+fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(key, k), *k))
+        .filter(|(distance, k)| *distance <= (k.len() / 2).max(1))
+        .min()
+        .map(|(_, k)| k)
+}
+
+fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
+    let wrong = |key: &str, why: String| {
+        Err(Error::RuleContent { file: file.into(), line: line_of(text, key), id: rule.id.clone(), why })
+    };
+    if !is_id(&rule.id) {
+        return wrong("id", "an id is two or more words of a-z, 0-9 and `-`, joined by `/`".into());
+    }
+    if rule.family != "secrets" {
+        return wrong("family", format!("no family is called `{}`; known: secrets", rule.family));
+    }
+    if !rule.id.starts_with("secrets/") {
+        return wrong("id", "the id must begin with the family: `secrets/`".into());
+    }
+    if rule.stages.is_empty() {
+        return wrong("stages", "a rule without a stage counts nowhere".into());
+    }
+    for (key, value) in [("title", &rule.title), ("why", &rule.why), ("text", &rule.fix.text)] {
+        if value.trim().is_empty() {
+            return wrong(key, format!("`{key}` is empty"));
+        }
+    }
+    for glob in &rule.kinds {
+        if let Err(e) = globset::Glob::new(glob) {
+            return wrong("kinds", format!("`{glob}` is no glob: {}", e.kind()));
+        }
+    }
+    let Some(m) = &rule.matching else { return wrong("match", "`match` is missing".into()) };
+    if m.keywords.is_empty() {
+        return wrong("keywords", "at least one keyword is needed".into());
+    }
+    if let Some(bad) = m.keywords.iter().find(|k| k.len() < 2 || !k.is_ascii()) {
+        return wrong("keywords", format!("keyword `{bad}`: keywords are ASCII and at least two characters long"));
+    }
+    if !(1..=MAX_WINDOW).contains(&m.window) {
+        return wrong("window", format!("a window is 1 to {MAX_WINDOW} bytes"));
+    }
+    if m.entropy.is_some_and(|e| !(0.0..=8.0).contains(&e)) {
+        return wrong("entropy", "entropy is 0 to 8 bits a character".into());
+    }
+    match m.proof.as_deref() {
+        Some(name) if Proof::named(name).is_none() => {
+            let known: Vec<_> = Proof::ALL.iter().map(|p| p.name()).collect();
+            wrong("proof", format!("no proof is called `{name}`; known: {}", known.join(", ")))
+        }
+        None if m.proof_required => wrong("proof_required", "no `proof` is named".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The detector of `rule`, which came from `file`.
+///
+/// What comes from outside is compiled at once, so that a broken expression is told before a scan begins. What is built
+/// in is compiled when it is first needed; a test compiles all of it.
+pub(super) fn detector(file: &str, text: &str, rule: &Rule, built_in: bool) -> Result<Box<dyn Detector>, Error> {
+    let wrong = |(key, why): (&str, String)| Error::RuleContent {
+        file: file.into(),
+        line: line_of(text, key),
+        id: rule.id.clone(),
+        why,
+    };
+    let detector = family::detector(rule).ok_or_else(|| wrong(("match", "`match` is missing".into())))?;
+    if !built_in {
+        detector.compile().map_err(wrong)?;
+    }
+    Ok(detector)
+}
+
+fn is_id(id: &str) -> bool {
+    id.contains('/')
+        && id.split('/').all(|word| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        })
+}
+
+/// The first line on which `key:` stands.
+fn line_of(text: &str, key: &str) -> Option<u32> {
+    text.lines()
+        .position(|l| l.trim_start().trim_start_matches("- ").strip_prefix(key).is_some_and(|r| r.starts_with(':')))
+        .and_then(|n| u32::try_from(n + 1).ok())
+}
+
+/// Every rule file at `path` (a file, or a directory and everything below it) with its text, sorted by path.
+pub(super) fn files(path: &Path) -> Result<Vec<(String, String)>, Error> {
+    let fault = |at: &Path, source: io::Error| Error::RulePath { path: at.to_path_buf(), source };
+    let mut names = Vec::new();
+    if std::fs::metadata(path).map_err(|e| fault(path, e))?.is_dir() {
+        list(path, &mut names).map_err(|(at, e)| fault(&at, e))?;
+        names.sort();
+    } else {
+        names.push(path.to_path_buf());
+    }
+    names.into_iter().map(|p| read(&p).map(|text| (p.display().to_string(), text)).map_err(|e| fault(&p, e))).collect()
+}
+
+/// Lists rule files below `dir` without recursion, for a directory tree may be as deep as somebody likes.
+/// Links are not followed: a rule directory is what it shows.
+fn list(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
+    let mut todo = vec![dir.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for entry in std::fs::read_dir(&dir).map_err(|e| (dir.clone(), e))? {
+            let entry = entry.map_err(|e| (dir.clone(), e))?;
+            let kind = entry.file_type().map_err(|e| (entry.path(), e))?;
+            let path = entry.path();
+            if kind.is_dir() {
+                todo.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+                out.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a rule file is at most 1 MiB"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+id: secrets/one
+title: One
+family: secrets
+severity: high
+confidence: high
+stages: [commit]
+controls: [secrets-out-of-source]
+why: because
+fix:
+  text: rotate
+match:
+  keywords: [one_]
+  regex: 'one_[a-z]{4}'
+examples:
+  fail: [one_abcd]
+  pass: [one]
+";
+
+    #[test]
+    fn a_good_file_is_a_rule() {
+        let rule = parse("x.yaml", GOOD).unwrap();
+        assert_eq!(rule.matching.unwrap().window, 256);
+    }
+
+    #[test]
+    fn an_unknown_key_names_line_and_nearest() {
+        let error = parse("x.yaml", &GOOD.replace("keywords:", "keyword:")).unwrap_err();
+        match error {
+            Error::RuleKey { line, key, nearest, .. } => {
+                assert_eq!((line, key.as_str(), nearest), (Some(12), "keyword", Some("keywords")));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(
+            parse("x.yaml", &format!("{GOOD}zzzzzzzzzz: 1\n")),
+            Err(Error::RuleKey { nearest: None, line: Some(17), .. })
+        ));
+    }
+
+    #[test]
+    fn broken_yaml_and_missing_keys_name_the_file() {
+        for text in ["id: [", "", "id: secrets/one\n", &GOOD.replace("severity: high", "severity: hihg")] {
+            let error = parse("x.yaml", text).unwrap_err();
+            assert!(matches!(&error, Error::RuleSyntax { file, .. } if file == "x.yaml"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn content_that_makes_no_rule_names_the_line() {
+        for (from, to, line) in [
+            ("secrets/one", "One", 1),
+            ("family: secrets", "family: magic", 3),
+            ("[one_]", "[]", 12),
+            ("[one_]", "[ö_]", 12),
+            ("stages: [commit]", "stages: []", 6),
+            ("  regex:", "  proof: magic\n  regex:", 13),
+            ("  regex:", "  window: 0\n  regex:", 13),
+            ("  regex:", "  entropy: 9\n  regex:", 13),
+            ("  regex:", "  proof_required: true\n  regex:", 13),
+            ("stages: [commit]", "stages: [commit]\nkinds: ['[']", 7),
+        ] {
+            match parse("x.yaml", &GOOD.replacen(from, to, 1)) {
+                Err(Error::RuleContent { line: l, .. }) => assert_eq!(l, Some(line), "{to}"),
+                other => panic!("{to}: {other:?}"),
+            }
+        }
+    }
+}

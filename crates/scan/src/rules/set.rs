@@ -1,0 +1,281 @@
+//! All rules together: sorted, searchable by one pass, with a digest that stands for them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, StartKind};
+use countersign_model::{Confidence, Digest, Hasher, Severity, TreePath};
+use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use include_dir::{Dir, DirEntry, include_dir};
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::engine::{MARK, SEARCH_LIMIT};
+use crate::family::Detector;
+use crate::rules::{Examples, Fix, Rule, Stage, read};
+
+static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
+
+/// Raised whenever the engine may answer differently for the same rules and bytes; it is part of the rules' digest.
+const ENGINE_VERSION: u32 = 1;
+
+/// The built-in rule for an inline suppression that gives no reason.
+pub const MISSING_REASON: &str = "scan/suppression-without-reason";
+
+/// Where a rule stands in its [`RuleSet`]. It means nothing to another set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleIndex(pub(crate) u32);
+
+impl RuleIndex {
+    pub(crate) const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The rules of one scan: compiled, immutable, shared by all threads.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// Rules from files, sorted by id, then the built-in ones.
+    all: Vec<Rule>,
+    detectors: Vec<Box<dyn Detector>>,
+    /// How many of `all` come from files.
+    count: usize,
+    digest: Digest,
+    search: AhoCorasick,
+    /// For every pattern of `search`, the rules that want to hear of it. Pattern 0 is the suppression mark.
+    listeners: Vec<Vec<u32>>,
+    kinds: Kinds,
+}
+
+/// Which rules look only at some paths.
+#[derive(Debug)]
+struct Kinds {
+    globs: GlobSet,
+    /// The rule of each glob.
+    rules: Vec<u32>,
+    /// The rules that have kinds, sorted.
+    limited: Vec<u32>,
+}
+
+struct Loaded {
+    file: String,
+    rule: Rule,
+    detector: Box<dyn Detector>,
+}
+
+impl Loaded {
+    fn new(file: &str, text: &str, built_in: bool) -> Result<Self, Error> {
+        let rule = read::parse(file, text)?;
+        let detector = read::detector(file, text, &rule, built_in)?;
+        Ok(Self { file: file.to_owned(), rule, detector })
+    }
+}
+
+impl RuleSet {
+    /// The rules that are built into the program.
+    ///
+    /// # Errors
+    /// When a built-in rule file is broken, which the tests rule out.
+    pub fn shipped() -> Result<Self, Error> {
+        Self::build(shipped_rules()?)
+    }
+
+    /// The built-in rules and those of `extra`, each a rule file or a directory of them.
+    ///
+    /// # Errors
+    /// An unreadable path, a broken rule, an expression that does not compile, or two rules with one id.
+    pub fn load(extra: &[PathBuf]) -> Result<Self, Error> {
+        let mut loaded = shipped_rules()?;
+        for path in extra {
+            for (file, text) in read::files(path)? {
+                loaded.push(Loaded::new(&file, &text, false)?);
+            }
+        }
+        Self::build(loaded)
+    }
+
+    /// A set of exactly these rule files, given as `(name, text)`: for tests and for rules that come from elsewhere.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+        let loaded = files.into_iter().map(|(file, text)| Loaded::new(file, text, false)).collect::<Result<_, _>>()?;
+        Self::build(loaded)
+    }
+
+    fn build(mut loaded: Vec<Loaded>) -> Result<Self, Error> {
+        // A stable sort: of two rules with one id, the one that was read first stays first.
+        loaded.sort_by(|a, b| a.rule.id.cmp(&b.rule.id));
+        if let Some(pair) = loaded.windows(2).find(|p| p[0].rule.id == p[1].rule.id) {
+            return Err(Error::RuleTwice {
+                id: pair[0].rule.id.clone(),
+                first: pair[0].file.clone(),
+                second: pair[1].file.clone(),
+            });
+        }
+        let count = loaded.len();
+        let fault = |source: Box<dyn std::error::Error + Send + Sync>| Error::RuleSearch { rules: count, source };
+
+        let mut patterns: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut globs = GlobSetBuilder::new();
+        let mut glob_rules = Vec::new();
+        let mut limited = Vec::new();
+        for (n, one) in (0_u32..).zip(&loaded) {
+            for keyword in one.detector.keywords() {
+                let listeners = patterns.entry(keyword.to_ascii_lowercase()).or_default();
+                if listeners.last() != Some(&n) {
+                    listeners.push(n);
+                }
+            }
+            if !one.rule.kinds.is_empty() {
+                limited.push(n);
+            }
+            for kind in &one.rule.kinds {
+                globs.add(GlobBuilder::new(kind).literal_separator(true).build().map_err(|e| fault(e.into()))?);
+                glob_rules.push(n);
+            }
+        }
+        let words = std::iter::once(MARK).chain(patterns.keys().map(String::as_str));
+        let search = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .start_kind(StartKind::Unanchored)
+            .kind((patterns.len() <= SEARCH_LIMIT).then_some(AhoCorasickKind::DFA))
+            .build(words)
+            .map_err(|e| fault(e.into()))?;
+        let listeners = std::iter::once(Vec::new()).chain(patterns.into_values()).collect();
+        let kinds = Kinds { globs: globs.build().map_err(|e| fault(e.into()))?, rules: glob_rules, limited };
+
+        let (mut all, detectors): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.rule, l.detector)).unzip();
+        all.push(missing_reason());
+        let digest = digest(&all).map_err(|e| fault(e.into()))?;
+        Ok(Self { all, detectors, count, digest, search, listeners, kinds })
+    }
+
+    /// What stands for these rules: SHA-256 over the canonical contents of all of them and the engine's version.
+    /// Whatever can change a finding changes it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The rules that came from files, sorted by id.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+
+    /// The rules the engine brings itself: what it says about suppressions.
+    #[must_use]
+    pub fn built_in(&self) -> &[Rule] {
+        self.all.get(self.count..).unwrap_or_default()
+    }
+
+    /// The rule with this id, built-in ones included.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        match self.rules().binary_search_by(|r| r.id.as_str().cmp(id)) {
+            Ok(n) => self.all.get(n),
+            Err(_) => self.built_in().iter().find(|r| r.id == id),
+        }
+    }
+
+    /// The rule of a [`crate::Match`] that was made with this set.
+    #[must_use]
+    pub fn rule(&self, index: RuleIndex) -> &Rule {
+        // An index of another set names no rule here; the built-in rule is the one that is always there.
+        self.all.get(index.at()).unwrap_or_else(|| &self.all[self.count])
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn missing_reason(&self) -> RuleIndex {
+        RuleIndex(u32::try_from(self.count).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn detector(&self, rule: u32) -> &dyn Detector {
+        &*self.detectors[rule as usize]
+    }
+
+    pub(crate) fn detectors(&self) -> &[Box<dyn Detector>] {
+        &self.detectors
+    }
+
+    pub(crate) fn search(&self) -> &AhoCorasick {
+        &self.search
+    }
+
+    pub(crate) fn listeners(&self, pattern: usize) -> &[u32] {
+        self.listeners.get(pattern).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rules with `kinds` that do *not* look at `path`, sorted. Equal answers mean equal scans of equal bytes.
+    pub(crate) fn excluded(&self, path: &TreePath) -> Vec<u32> {
+        if self.kinds.limited.is_empty() {
+            return Vec::new();
+        }
+        let hits = self.kinds.globs.matches_candidate(&Candidate::from_bytes(path.as_bytes()));
+        let looks: Vec<u32> = hits.iter().filter_map(|n| self.kinds.rules.get(*n).copied()).collect();
+        self.kinds.limited.iter().copied().filter(|r| !looks.contains(r)).collect()
+    }
+}
+
+fn shipped_rules() -> Result<Vec<Loaded>, Error> {
+    let mut files = Vec::new();
+    collect(&SHIPPED, &mut files);
+    files.into_par_iter().map(|(file, text)| Loaded::new(&file, text, true)).collect()
+}
+
+fn collect(dir: &'static Dir<'static>, out: &mut Vec<(String, &'static str)>) {
+    for entry in dir.entries() {
+        match entry {
+            DirEntry::Dir(d) => collect(d, out),
+            DirEntry::File(f) if f.path().extension().is_some_and(|e| e == "yaml") => {
+                // A file that is not UTF-8 becomes an empty one, which is no rule: an error, not silence.
+                out.push((format!("rules/{}", f.path().display()), f.contents_utf8().unwrap_or_default()));
+            }
+            DirEntry::File(_) => {}
+        }
+    }
+}
+
+fn digest(rules: &[Rule]) -> Result<Digest, serde_json::Error> {
+    let mut hasher = Hasher::new();
+    hasher.update(b"countersign/rules/v1\0");
+    hasher.update(&ENGINE_VERSION.to_be_bytes());
+    for rule in rules {
+        let text = serde_json::to_vec(rule)?;
+        hasher.update(&(text.len() as u64).to_be_bytes());
+        hasher.update(&text);
+    }
+    Ok(hasher.finish())
+}
+
+fn missing_reason() -> Rule {
+    Rule {
+        id: MISSING_REASON.into(),
+        title: "Suppression without a reason".into(),
+        family: "scan".into(),
+        severity: Severity::Low,
+        confidence: Confidence::Certain,
+        stages: vec![Stage::Commit, Stage::Build],
+        controls: vec!["suppressions-granted".into()],
+        cwe: Vec::new(),
+        aliases: Vec::new(),
+        kinds: Vec::new(),
+        why:
+            "A mark asks for a finding not to count and does not say why. Whoever is to grant the request, and whoever \
+              audits the grant, has nothing to judge by; so the mark does nothing."
+                .into(),
+        fix: Fix {
+            text:
+                "Write the reason behind the mark, `countersign:allow RULE reason: TEXT`, or remove the mark and what \
+                   it was to hide."
+                    .into(),
+        },
+        references: Vec::new(),
+        matching: None,
+        examples: Examples::default(),
+    }
+}

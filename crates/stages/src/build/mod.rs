@@ -1,0 +1,27 @@
+//! Stage 2, continuous integration. Purpose: every change is looked at as a whole, judged by the policy bundle in
+//! effect, and everything that was seen is evidence before anybody is told.
+//!
+//! Control objective: changes are reviewed for weaknesses before release, by rules that were in force and can be shown.
+//! Regulatory mapping: PCI DSS v4.0.1 6.2.3, 6.5.1, 8.6.2; RTS (EU) 2024/1774 Art. 16, 17(1)(a);
+//! NIST 800-53r5 CM-3, SA-11.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `run` | the use case `run` |
+//! | `observe` | reads the change through git |
+//! | `source` | the commit's tree as something to scan |
+//! | `rules` | pure: facts from a change, a scan and the ledger's state |
+//! | `decide` | reuses the recorded decision or makes a new one |
+//! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
+//! | `replay` | the use case `replay` |
+//! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade` |
+
+pub mod decide;
+pub(crate) mod events;
+pub mod kind;
+pub mod observe;
+pub mod record;
+pub mod replay;
+pub mod rules;
+pub mod run;
+pub mod source;

@@ -1,0 +1,238 @@
+//! Reads the change: which commits a release covers, who really wrote them, which files and pipeline it touches.
+
+use std::collections::BTreeMap;
+
+use countersign_connect::git::Tree;
+use countersign_connect::git::{ChangeStatus, Commit, Repository, SignatureStatus, is_pipeline_file, verify_commit};
+use countersign_model::change::{Change, ChangeCommit, ChangeFile, Pipeline, SignatureState};
+use countersign_model::digest::Hasher;
+use countersign_model::{PersonId, TreePath};
+use countersign_store::projection::State;
+
+use super::rules;
+use crate::Error;
+
+/// What the user says about a change.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The environment the release is for.
+    pub environment: String,
+    /// The change ticket.
+    pub ticket: Option<String>,
+    /// The reason.
+    pub reason: Option<String>,
+}
+
+/// A change as observed, with what people want to see and the log must not hold.
+pub struct Observed {
+    /// What is recorded.
+    pub change: Change,
+    /// Authors as git names them, by the commits they stand on. For people's eyes; never recorded.
+    pub authors: Vec<AuthorView>,
+    /// Subjects of the newest commits, newest first.
+    pub subjects: Vec<(String, String)>,
+    /// Tracked files that differ from the commit and were therefore not judged.
+    pub dirty: u64,
+}
+
+/// An author string of git, and what it is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorView {
+    /// The name in the commit.
+    pub name: String,
+    /// The address in the commit.
+    pub email: String,
+    /// How many covered commits carry it.
+    pub commits: u64,
+    /// How many of these an enrolled person signed or claimed.
+    pub attributed: u64,
+    /// The people who did.
+    pub people: Vec<PersonId>,
+    /// What the signatures on the others are worth.
+    pub unattributed: BTreeMap<&'static str, u64>,
+}
+
+/// Observes the change that a release of `commit` would cover.
+///
+/// # Errors
+/// What git says.
+pub fn observe(
+    repository: &Repository,
+    commit: &str,
+    tree: &Tree,
+    state: &State,
+    salt: &[u8],
+    ask: &Ask,
+) -> Result<Observed, Error> {
+    let identity = repository.identity()?;
+    let tree_id = repository.tree_of(commit)?;
+    // A commit that was deployed and is gone from this clone narrows nothing: then everything is covered.
+    let base = identity
+        .as_deref()
+        .and_then(|id| state.last_deployed(id, &ask.environment))
+        .filter(|base| repository.resolve(base).is_ok())
+        .map(str::to_owned);
+    let mut commits = Vec::new();
+    let mut views: BTreeMap<(String, String), AuthorView> = BTreeMap::new();
+    let mut subjects = Vec::new();
+    let mut complete = true;
+    repository.each_commit(base.as_deref(), commit, |c| {
+        complete &= !c.cut;
+        let recorded = record_commit(&c, salt);
+        view(&mut views, &c, &recorded, identity.as_deref(), state);
+        if subjects.len() < SUBJECTS_SHOWN {
+            subjects.push((c.id.clone(), c.subject.clone()));
+        }
+        commits.push(recorded);
+        Ok(())
+    })?;
+    let files = changed_files(repository, base.as_deref(), commit, tree)?;
+    let pipeline = pipeline(tree, &files);
+    let change = Change {
+        version: 1,
+        identity,
+        commit: commit.to_owned(),
+        tree: tree_id,
+        base,
+        environment: ask.environment.clone(),
+        shallow: repository.is_shallow(),
+        complete,
+        commits,
+        files,
+        pipeline,
+        ticket: ask.ticket.clone(),
+        reason: ask.reason.clone(),
+    };
+    let mut authors: Vec<AuthorView> = views.into_values().collect();
+    authors.sort_by(|a, b| b.commits.cmp(&a.commits).then_with(|| a.email.cmp(&b.email)));
+    Ok(Observed { change, authors, subjects, dirty: repository.dirty()? })
+}
+
+/// How many commits' subjects are kept for the summary.
+const SUBJECTS_SHOWN: usize = 50;
+
+fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
+    let (signature, key) = match verify_commit(&commit.signature) {
+        SignatureStatus::None => (SignatureState::None, None),
+        SignatureStatus::Valid { fingerprint, .. } => (SignatureState::Valid, Some(fingerprint)),
+        SignatureStatus::Invalid { .. } => (SignatureState::Invalid, None),
+        SignatureStatus::Unsupported { .. } => (SignatureState::Unsupported, None),
+    };
+    ChangeCommit {
+        id: commit.id.clone(),
+        author: pseudonym(salt, &commit.author_email),
+        signature,
+        key,
+        co_authors: u32::try_from(commit.co_authors.len()).unwrap_or(u32::MAX),
+        merge: commit.parents.len() > 1,
+    }
+}
+
+/// A keyed pseudonym: the same address gives the same one within a ledger, and nobody without the salt can tell whose.
+fn pseudonym(salt: &[u8], email: &str) -> String {
+    let mut hasher = Hasher::new();
+    hasher.update(b"countersign author v1\0");
+    hasher.update(salt);
+    hasher.update(email.to_lowercase().as_bytes());
+    let hex: String = hasher.finish().hex().chars().take(16).collect();
+    format!("author-{hex}")
+}
+
+fn view(
+    views: &mut BTreeMap<(String, String), AuthorView>,
+    commit: &Commit,
+    recorded: &ChangeCommit,
+    repository: Option<&str>,
+    state: &State,
+) {
+    let key = (commit.author_name.clone(), commit.author_email.clone());
+    let view = views.entry(key).or_insert_with(|| AuthorView {
+        name: commit.author_name.clone(),
+        email: commit.author_email.clone(),
+        commits: 0,
+        attributed: 0,
+        people: Vec::new(),
+        unattributed: BTreeMap::new(),
+    });
+    view.commits += 1;
+    let mut people: Vec<PersonId> = rules::signer(recorded, state).into_iter().collect();
+    if let Some(repository) = repository {
+        people.extend(state.claimants(repository, &commit.id));
+    }
+    if people.is_empty() {
+        let why = match recorded.signature {
+            SignatureState::None => "unsigned",
+            SignatureState::Valid => "signed by a key that belongs to nobody enrolled",
+            SignatureState::Invalid => "signature invalid",
+            SignatureState::Unsupported => "signed in a format that is not verified here",
+        };
+        *view.unattributed.entry(why).or_default() += 1;
+    } else {
+        view.attributed += 1;
+        for person in people {
+            if !view.people.contains(&person) {
+                view.people.push(person);
+            }
+        }
+    }
+}
+
+fn changed_files(
+    repository: &Repository,
+    base: Option<&str>,
+    commit: &str,
+    tree: &Tree,
+) -> Result<Vec<ChangeFile>, Error> {
+    let mut files: Vec<ChangeFile> = match base {
+        Some(base) => repository
+            .changed_files(Some(base), commit)?
+            .into_iter()
+            .map(|f| ChangeFile { path: f.path, status: status(f.status).into() })
+            .collect(),
+        // Without a base everything is new, and the tree is listed already.
+        None => tree
+            .files
+            .iter()
+            .map(|f| &f.path)
+            .chain(tree.submodules.iter().map(|m| &m.path))
+            .map(|path| ChangeFile { path: path.clone(), status: "A".into() })
+            .collect(),
+    };
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+const fn status(status: ChangeStatus) -> &'static str {
+    match status {
+        ChangeStatus::Added => "A",
+        ChangeStatus::Modified => "M",
+        ChangeStatus::Deleted => "D",
+        ChangeStatus::TypeChanged => "T",
+    }
+}
+
+fn pipeline(tree: &Tree, files: &[ChangeFile]) -> Pipeline {
+    let mut hasher = Hasher::new();
+    hasher.update(b"countersign pipeline v1\0");
+    let mut count = 0;
+    for file in tree.files.iter().filter(|f| is_pipeline_file(f.path.as_bytes())) {
+        hasher.update(&(file.path.as_bytes().len() as u64).to_be_bytes());
+        hasher.update(file.path.as_bytes());
+        hasher.update(file.blob.as_bytes());
+        hasher.update(b"\n");
+        count += 1;
+    }
+    let touches = |path: &TreePath| is_pipeline_file(path.as_bytes());
+    Pipeline { digest: hasher.finish(), files: count, changed: files.iter().any(|f| touches(&f.path)) }
+}
+
+/// Hex of random bytes for a new id.
+pub(crate) fn random_id() -> Result<[u8; 10], Error> {
+    Ok(countersign_evidence::random::<10>()?)
+}
+
+/// Short form of a commit id for people.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}

@@ -1,0 +1,70 @@
+//! The use case `replay`: computes a recorded decision again from what is recorded, and compares byte for byte.
+
+use countersign_evidence::canonical;
+use countersign_model::RunId;
+use countersign_policy::{Bundle, Decision, PolicyEngine, Replay, replay as recompute};
+use countersign_store::Session;
+use countersign_store::projection::DecisionRow;
+use serde_json::Value;
+
+use super::decide;
+use crate::Error;
+
+/// A decision computed again.
+pub struct Replayed {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// Log index of the decision.
+    pub index: u64,
+    /// The recorded decision.
+    pub decision: Decision,
+    /// How the two compare.
+    pub result: Replay,
+}
+
+/// The id that people type for a decision: `dec-` and the start of its digest.
+#[must_use]
+pub fn decision_id(digest: &countersign_model::Digest) -> String {
+    let hex: String = digest.hex().chars().take(20).collect();
+    format!("dec-{hex}")
+}
+
+/// Replays the decision that `text` names: its id or digest (or the start of one), its log index, or a run (then its
+/// last decision).
+///
+/// # Errors
+/// When nothing or more than one thing is named, or facts or bundle cannot be read back.
+pub fn replay(session: &Session, engine: &dyn PolicyEngine, text: &str) -> Result<Replayed, Error> {
+    let (run, row) = find(session, text)?;
+    let decision = decide::read_decision(row)?;
+    let facts: Value = canonical::from_slice(&session.ledger().payload(&row.facts)?)?;
+    let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle)?)?;
+    let result = recompute(engine, &decision, &facts, &bundle)?;
+    Ok(Replayed { run: run.clone(), index: row.index, decision, result })
+}
+
+fn find<'a>(session: &'a Session, text: &str) -> Result<(&'a RunId, &'a DecisionRow), Error> {
+    let state = session.state();
+    let all = || state.runs.values().flat_map(|r| r.decisions.iter().map(move |d| (&r.id, d)));
+    let none = || Error::NoSuchDecision { decision: text.to_owned() };
+    if let Ok(index) = text.trim_start_matches('#').parse::<u64>()
+        && let Some(found) = all().find(|(_, d)| d.index == index)
+    {
+        return Ok(found);
+    }
+    let hex = text.strip_prefix("dec-").or_else(|| text.strip_prefix("sha256:"));
+    if hex.is_none()
+        && let [run] = state.runs_named(text).as_slice()
+    {
+        return run.decisions.last().map(|d| (&run.id, d)).ok_or_else(none);
+    }
+    let hex = hex.unwrap_or(text);
+    if hex.len() < 6 {
+        return Err(none());
+    }
+    let mut found = all().filter(|(_, d)| d.digest.hex().starts_with(hex));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(none()),
+    }
+}

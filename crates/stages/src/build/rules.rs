@@ -1,0 +1,116 @@
+//! Pure: the facts of a change, as policies read them. No clock, host, run id or absolute path is in them.
+
+use std::collections::BTreeSet;
+
+use countersign_model::change::{Change, ChangeCommit, ScanFinding, ScanRecord};
+use countersign_model::event::Artifact;
+use countersign_model::{FindingState, PersonId, Timestamp};
+use countersign_store::projection::{RunRow, State};
+use serde_json::{Value, json};
+
+/// The version of the facts written here.
+pub const FACTS_VERSION: u32 = 1;
+
+/// Everybody known to have written a covered commit: the holder of the key that signed it, and whoever claimed it.
+#[must_use]
+pub fn authors(change: &Change, state: &State) -> BTreeSet<PersonId> {
+    let mut authors = BTreeSet::new();
+    for commit in &change.commits {
+        authors.extend(signer(commit, state));
+        if let Some(repository) = &change.identity {
+            authors.extend(state.claimants(repository, &commit.id));
+        }
+    }
+    authors
+}
+
+/// The enrolled person whose key signed the commit.
+#[must_use]
+pub fn signer(commit: &ChangeCommit, state: &State) -> Option<PersonId> {
+    let key = commit.key.as_deref()?;
+    state.person_by_fingerprint(key).map(|p| p.id.clone())
+}
+
+/// The artifacts of a run, those that attached statements speak of included, each once.
+#[must_use]
+pub fn artifacts(run: &RunRow) -> Vec<Artifact> {
+    let own = run.evidence.iter().filter(|e| e.artifact).map(|e| Artifact { name: e.name.clone(), digest: e.digest });
+    let set: BTreeSet<Artifact> = own.collect();
+    set.into_iter().collect()
+}
+
+/// A finding's state once grants are looked at. A grant by an author of the change is a grant by the one who asks.
+#[must_use]
+pub fn effective_state(
+    finding: &ScanFinding,
+    repository: Option<&str>,
+    authors: &BTreeSet<PersonId>,
+    state: &State,
+    now: Timestamp,
+) -> FindingState {
+    if finding.state != FindingState::SuppressionRequested {
+        return finding.state;
+    }
+    let granted = repository
+        .and_then(|r| state.suppressions.get(&(r.to_owned(), finding.fingerprint)))
+        .is_some_and(|grant| grant.expires > now && !authors.contains(&grant.by));
+    if granted { FindingState::SuppressionGranted } else { FindingState::SuppressionRequested }
+}
+
+/// The facts of a run at the present state.
+#[must_use]
+pub fn facts(change: &Change, scan: &ScanRecord, run: Option<&RunRow>, state: &State, now: Timestamp) -> Value {
+    let authors = authors(change, state);
+    let repository = change.identity.as_deref();
+    let commits: Vec<Value> = change.commits.iter().map(|c| commit_facts(c, repository, state)).collect();
+    let findings: Vec<Value> = scan
+        .findings
+        .iter()
+        .map(|f| {
+            json!({
+                "rule": f.rule, "severity": f.severity, "confidence": f.confidence, "path": f.path, "line": f.line,
+                "fingerprint": f.fingerprint, "controls": f.controls, "stages": f.stages,
+                "state": effective_state(f, repository, &authors, state, now),
+            })
+        })
+        .collect();
+    let artifacts = run.map(artifacts).unwrap_or_default();
+    let mut evidence: Vec<Value> = run
+        .iter()
+        .flat_map(|r| &r.evidence)
+        .filter(|e| !e.artifact)
+        .map(|e| json!({"kind": e.kind, "name": e.name, "digest": e.digest}))
+        .collect();
+    evidence.sort_by_key(ToString::to_string);
+    evidence.dedup();
+    json!({
+        "version": FACTS_VERSION,
+        "repository": {"identity": change.identity},
+        "change": {
+            "commit": change.commit, "tree": change.tree, "base": change.base, "environment": change.environment,
+            "shallow": change.shallow, "complete": change.complete, "commits": commits, "files": change.files,
+            "pipeline": change.pipeline, "ticket": change.ticket, "reason": change.reason,
+        },
+        "trust": {
+            "established": state.trust.is_some(),
+            "recorder_enrolled": state.recorder_enrolled(),
+            "bundle_activated": state.bundle.is_some(),
+        },
+        "scan": {
+            "rules": scan.rules, "rules_digest": scan.rules_digest, "files": scan.files, "binary": scan.binary,
+            "links": scan.links, "bytes": scan.bytes, "gaps": scan.gaps, "findings": findings,
+            "stale": {"declarations": scan.unused_declarations.len(), "baseline": scan.stale_baseline},
+        },
+        "artifacts": artifacts,
+        "evidence": evidence,
+    })
+}
+
+fn commit_facts(commit: &ChangeCommit, repository: Option<&str>, state: &State) -> Value {
+    let claims: Vec<PersonId> =
+        repository.map(|r| state.claimants(r, &commit.id)).unwrap_or_default().into_iter().collect();
+    json!({
+        "id": commit.id, "author": commit.author, "signature": commit.signature, "person": signer(commit, state),
+        "claims": claims, "co_authors": commit.co_authors, "merge": commit.merge,
+    })
+}

@@ -1,0 +1,252 @@
+//! The use case `run`: observe the change, scan the whole tree, decide, append every fact, say where it stands.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use countersign_connect::git::{Head, Repository};
+use countersign_model::change::{ScanFinding, ScanRecord};
+use countersign_model::event::RunStarted;
+use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
+use countersign_policy::{Decision, PolicyEngine};
+use countersign_scan::{
+    Baseline, Cache, CacheWarning, Declaration, Options, Progress, Report, RuleSet, Stage, scan_source,
+};
+use countersign_store::projection::RunRow;
+use countersign_store::{Plan, Session};
+
+use super::observe::{self, Ask, Observed, random_id};
+use super::source::GitTree;
+use super::{decide, events, rules};
+use crate::Error;
+use crate::release::rules::{self as release, GateStatus};
+
+/// What a run needs besides the ledger and the repository.
+pub struct Inputs<'a> {
+    /// The rules that look.
+    pub rules: &'a RuleSet,
+    /// The engine that decides.
+    pub engine: &'a dyn PolicyEngine,
+    /// What the user says about the change.
+    pub ask: Ask,
+    /// Suppressions that the configuration asks for.
+    pub declarations: &'a [Declaration],
+    /// Known findings for which suppression is asked.
+    pub baseline: Option<&'a Baseline>,
+    /// Told how far the scan is.
+    pub progress: &'a dyn Progress,
+    /// Where answers of earlier scans are kept.
+    pub cache_dir: &'a Path,
+}
+
+/// A finished run.
+pub struct Ran {
+    /// The run.
+    pub run: RunId,
+    /// Which attempt this was.
+    pub attempt: u64,
+    /// What was observed.
+    pub observed: Observed,
+    /// What the scan found, with the states that grants give.
+    pub report: Report,
+    /// The decision.
+    pub decision: Decision,
+    /// Its digest.
+    pub digest: Digest,
+    /// Whether the recorded decision was reused.
+    pub reused: bool,
+    /// Log index of the decision.
+    pub index: u64,
+    /// The gates as they stand.
+    pub gates: Vec<GateStatus>,
+    /// People known to have written a covered commit.
+    pub authors: BTreeSet<PersonId>,
+    /// A cache that had to be thrown away.
+    pub cache_warning: Option<CacheWarning>,
+    /// The cache could not be kept; the next run will scan everything again.
+    pub cache_unsaved: Option<countersign_scan::Error>,
+}
+
+/// Judges the commit at `HEAD` and records everything.
+///
+/// # Errors
+/// [`Error::NoCommits`] when there is none; what git, the scan, the policy and the ledger say.
+pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) -> Result<Ran, Error> {
+    let commit = match repository.head()? {
+        Head::Commit { id, .. } => id,
+        Head::Unborn { branch } => return Err(Error::NoCommits { branch }),
+    };
+    let salt = session.ledger().salt()?;
+    let tree = repository.tree(&commit)?;
+    let observed = observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask)?;
+    let source = GitTree::new(repository, &tree)?;
+    let (cache, cache_warning) = Cache::open(inputs.cache_dir, &inputs.rules.digest(), &salt);
+    let options = Options {
+        cache: Some(&cache),
+        progress: inputs.progress,
+        baseline: inputs.baseline,
+        declarations: inputs.declarations,
+    };
+    let mut report = scan_source(&source, inputs.rules, &salt, &options)?;
+    // A cache that cannot be kept costs time, never evidence.
+    let cache_unsaved = cache.save().err();
+    let record = scan_record(&report, inputs.rules);
+    let recorded = append(session, inputs.engine, &observed, &record)?;
+    let authors = rules::authors(&observed.change, session.state());
+    let digest = recorded.decision.digest()?;
+    let row = session.state().runs.get(&recorded.run);
+    let gates = release::gates(&recorded.decision.verdict, row, digest, &authors, session.state());
+    let now = session.now();
+    let repository_id = observed.change.identity.as_deref();
+    for (finding, scanned) in report.findings.iter_mut().zip(&record.findings) {
+        finding.state = rules::effective_state(scanned, repository_id, &authors, session.state(), now);
+    }
+    Ok(Ran {
+        run: recorded.run,
+        attempt: recorded.attempt,
+        observed,
+        report,
+        decision: recorded.decision,
+        digest,
+        reused: recorded.reused,
+        index: recorded.index,
+        gates,
+        authors,
+        cache_warning,
+        cache_unsaved,
+    })
+}
+
+struct Recorded {
+    run: RunId,
+    attempt: u64,
+    decision: Decision,
+    reused: bool,
+    index: u64,
+}
+
+/// Appends an attempt: the change, the scan record where it is new, and the decision where anything in it is.
+fn append(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    observed: &Observed,
+    record: &ScanRecord,
+) -> Result<Recorded, Error> {
+    let change = &observed.change;
+    let (change_digest, change_blob) = events::document(change)?;
+    let (record_digest, record_blob) = events::document(record)?;
+    let fresh = (RunId::from_random(random_id()?), RepositoryId::from_random(random_id()?));
+    let (appended, (mut recorded, decision_at)) = session.transact(|s| {
+        let state = s.state();
+        let known: Option<&RunRow> = state.runs.values().find(|r| {
+            r.commit == change.commit && r.identity == change.identity && r.pipeline == change.pipeline.digest
+        });
+        let run = known.map_or_else(|| fresh.0.clone(), |r| r.id.clone());
+        let repository = state.repositories.get(&change.identity).cloned().unwrap_or_else(|| fresh.1.clone());
+        let attempt = known.map_or(1, |r| r.attempts.len() as u64 + 1);
+        let decided = decide::decide(s, engine, known, change, record, s.now())?;
+        let started = RunStarted {
+            run: run.clone(),
+            attempt,
+            repository,
+            identity: change.identity.clone(),
+            commit: change.commit.clone(),
+            tree: change.tree.clone(),
+            pipeline: change.pipeline.digest,
+            change: change_digest,
+            reuses: decided.recorded,
+        };
+        let mut plan = Plan::default();
+        plan.entries.push(events::run_started(s, started, change_blob.clone())?);
+        let scanned = known.and_then(|r| r.scan.as_ref()).is_some_and(|(_, blob)| blob.sha256 == record_digest);
+        if !scanned {
+            let blob = (record_digest, record_blob.clone());
+            plan.entries.push(events::findings_recorded(s, &run, change, record, blob)?);
+        }
+        let mut decision_at = None;
+        if decided.recorded.is_none() {
+            decision_at = Some(plan.entries.len() as u64);
+            plan.entries.push(events::decision_made(
+                s,
+                &run,
+                change,
+                &decided.decision,
+                &decided.facts,
+                &decided.bundle,
+            )?);
+        }
+        let recorded = Recorded {
+            run,
+            attempt,
+            reused: decided.recorded.is_some(),
+            index: decided.recorded.unwrap_or(0),
+            decision: decided.decision,
+        };
+        Ok::<_, Error>((plan, (recorded, decision_at)))
+    })?;
+    if let (Some(offset), Some(appended)) = (decision_at, appended) {
+        recorded.index = appended.first_index + offset;
+    }
+    Ok(recorded)
+}
+
+/// A report as it is recorded: without excerpts.
+#[must_use]
+pub fn scan_record(report: &Report, rules: &RuleSet) -> ScanRecord {
+    let stages = |id: &str| -> Vec<String> {
+        // Built-in findings (a mark without a reason) count wherever the tree is judged.
+        rules.get(id).map_or_else(
+            || vec![Stage::Commit.to_string(), Stage::Build.to_string()],
+            |r| r.stages.iter().map(ToString::to_string).collect(),
+        )
+    };
+    ScanRecord {
+        version: 1,
+        rules: report.rules,
+        rules_digest: report.rules_digest,
+        files: report.files,
+        bytes: report.bytes,
+        binary: report.binary,
+        links: report.links,
+        gaps: report.gaps.clone(),
+        findings: report
+            .findings
+            .iter()
+            .map(|f| ScanFinding {
+                rule: f.rule.clone(),
+                severity: f.severity,
+                confidence: f.confidence,
+                path: f.path.clone(),
+                line: f.line,
+                fingerprint: f.fingerprint,
+                controls: f.controls.clone(),
+                stages: stages(&f.rule),
+                state: match f.state {
+                    FindingState::SuppressionGranted => FindingState::SuppressionRequested,
+                    state => state,
+                },
+                reason: f.reason.clone(),
+                requested_by: f.requested_by.clone(),
+            })
+            .collect(),
+        unused_declarations: report.unused_declarations.iter().map(|d| format!("{} in {}", d.rule, d.path)).collect(),
+        stale_baseline: report.stale_baseline.len() as u64,
+    }
+}
+
+/// The gates of a run as they stand, without looking at the repository again.
+///
+/// # Errors
+/// When the run is unknown, or its record cannot be read.
+pub fn check(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+) -> Result<(Decision, Vec<GateStatus>, u64), Error> {
+    let (decided, change) = decide::settle(session, engine, run)?;
+    let authors = rules::authors(&change, session.state());
+    let digest = decided.decision.digest()?;
+    let row = session.state().runs.get(run);
+    let gates = release::gates(&decided.decision.verdict, row, digest, &authors, session.state());
+    let index = decided.recorded.unwrap_or_default();
+    Ok((decided.decision, gates, index))
+}

@@ -1,0 +1,181 @@
+//! The long text behind every code of this room, and the exit code that goes with it.
+
+use countersign_model::{Exit, Explanation};
+
+/// Every code of the stages.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-BUILD-001",
+        title: "no commits",
+        text: "A run judges the commit at HEAD. This repository has none, so there is nothing to examine, which is never the same as a pass.",
+        exit: Exit::Nothing,
+    },
+    Explanation {
+        code: "CS-BUILD-002",
+        title: "no such run",
+        text: "A run is named by its id, by the start of it, by the commit it judged, or by `latest`. None or more than one fits.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-003",
+        title: "nothing was scanned",
+        text: "A run without a recorded scan cannot be decided: a missing scan is never a pass.",
+        exit: Exit::Incomplete,
+    },
+    Explanation {
+        code: "CS-BUILD-004",
+        title: "the active bundle is not what was activated",
+        text: "The digest in a PolicyActivated act is the policy version in effect. The stored bundle has another digest.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-BUILD-005",
+        title: "evidence cannot be read",
+        text: "A file named to `record` cannot be read. Nothing was recorded.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-006",
+        title: "not a file",
+        text: "`record` attaches files. Pack a directory first.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-007",
+        title: "evidence too large",
+        text: "Evidence is stored whole in the ledger's blobs, up to a limit. Larger files are named by digest as artifacts.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-008",
+        title: "no such decision",
+        text: "A decision is named by its id, its digest (at least six digits), its log index, or its run (then its last decision).",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-009",
+        title: "the facts changed",
+        text: "Between the decision and the signature something it rests on changed: evidence, a claim, a grant, a role, the policy bundle. A signature over the past is worth nothing, so none was made.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-001",
+        title: "no root of trust",
+        text: "Before `init` a ledger has a log key and a recorder and nobody to trust. What was recorded before never counts as an approval.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-002",
+        title: "unknown key",
+        text: "Acts count when they are signed by a key of an enrolled person. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-003",
+        title: "missing role",
+        text: "The act needs a role that this person does not hold. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-004",
+        title: "an author cannot approve",
+        text: "Whoever wrote, or claimed, a commit that the release covers is excluded from approving it: all commits since the environment's last deployment count. The refusal was recorded. (RTS (EU) 2024/1774 Art. 17(1)(b); PCI DSS 6.2.3.1.)",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-005",
+        title: "one person, two signatures",
+        text: "Four eyes are two people. The same person cannot give the technical and the regulatory approval of one decision. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-006",
+        title: "approved already",
+        text: "This person gave this very approval of this decision before. It counts once.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-007",
+        title: "denied by a gate",
+        text: "A gate says no, and no signature changes that. Fix what it names and run again. The refusal was recorded.",
+        exit: Exit::Denied,
+    },
+    Explanation {
+        code: "CS-RELEASE-008",
+        title: "a gate waits",
+        text: "A grant is issued when every gate is satisfied. One still waits for something. The refusal was recorded.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-009",
+        title: "no repository identity",
+        text: "An approval names the repository by its remote or by its first commit. A shallow clone without a remote has neither.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-010",
+        title: "signed for another ledger",
+        text: "Every act names the ledger it is meant for, so that it cannot be replayed elsewhere.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-011",
+        title: "a stale approval",
+        text: "The approval binds a decision. Since then the facts, the policy bundle or an artifact changed, which made a new decision; the gate closed again. The refusal was recorded.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-012",
+        title: "conflicting duties",
+        text: "Author, technical approver, regulatory approver and deployer of one run are different people. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-013",
+        title: "decided for another environment",
+        text: "What a release covers depends on what was last deployed to the environment, so a decision holds for one environment only.",
+        exit: Exit::Denied,
+    },
+    Explanation {
+        code: "CS-RELEASE-014",
+        title: "the environment moved on",
+        text: "A release covers every commit since the environment's last deployment. That one changed, so the covered commits and their authors did too.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-015",
+        title: "no such grant",
+        text: "The ledger knows no deploy grant of that id. A grant file alone permits nothing.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-016",
+        title: "the grant was used",
+        text: "A grant is redeemed once. The redemption is in the ledger, so a copy of the file helps nobody. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-017",
+        title: "the grant expired",
+        text: "A grant is a short-lived permission. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-RELEASE-018",
+        title: "the grant is outdated",
+        text: "The decision, its approvals or what is deployed in the environment changed after the grant was issued. The refusal was recorded.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-RELEASE-019",
+        title: "nothing to grant",
+        text: "Only suppressions that the judged tree asks for (an inline mark, a declaration, a baseline) can be granted, and only once.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-010",
+        title: "a recorded document is not what this program writes",
+        text: "A decision or change in the ledger cannot be read: it is damaged, or a newer program wrote it.",
+        exit: Exit::Unverified,
+    },
+];

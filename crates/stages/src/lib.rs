@@ -1,0 +1,17 @@
+//! Acts: the stages of delivery. Each use case authorises, does and records.
+//!
+//! | stage | folder | use cases |
+//! |---|---|---|
+//! | 2 Continuous integration | [`build`] | `run`, `record`, `gate check`, `replay` |
+//! | 4 Dual approval | [`release`] | `approve`, `import`, `deploy`, `claim`, `suppression grant` |
+//!
+//! Every use case takes an open [`countersign_store::Session`]: it plans on the folded state and appends only if
+//! nothing was appended in between. What is refused is recorded before the command fails.
+
+pub mod build;
+mod error;
+mod explain;
+pub mod release;
+
+pub use error::Error;
+pub use explain::EXPLANATIONS;

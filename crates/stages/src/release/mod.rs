@@ -1,0 +1,25 @@
+//! Stage 4, dual approval. Purpose: nothing reaches an environment unless two different people, neither of them an
+//! author, signed exactly this change, and a third one released it.
+//!
+//! Control objective: changes are approved independently before they are implemented, and what was approved is what
+//! runs. Regulatory mapping: RTS (EU) 2024/1774 Art. 17(1)(b); PCI DSS v4.0.1 6.2.3.1, 6.5.1, 6.5.4;
+//! NIST 800-53r5 AC-5, CM-3, CM-5.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `rules` | pure: quorum as a matching of distinct people to slots; a gate's outcome with its approvals |
+//! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
+//! | `deploy` | grants: issue, redeem once, record the outcome |
+//! | `claim` | commits claimed by a person |
+//! | `suppression` | suppressions requested by the tree, granted by somebody else |
+//! | `refuse` | records a refusal before the command fails (`ActRefused`) |
+//!
+//! Records: `ApprovalSigned`, `GrantIssued`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
+//! `SuppressionGranted`, `ActRefused`.
+
+pub mod approve;
+pub mod claim;
+pub mod deploy;
+mod refuse;
+pub mod rules;
+pub mod suppression;

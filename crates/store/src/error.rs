@@ -1,0 +1,374 @@
+//! What can go wrong with the ledger, each with a stable code.
+
+use std::io;
+use std::path::Path;
+
+use countersign_model::{Diagnostic, Exit, Place, StreamId, Timestamp};
+
+/// The stable codes of this room. Errors, notices and problems found by verification share them.
+pub mod code {
+    /// There is no ledger here.
+    pub const NO_LEDGER: &str = "CS-LEDGER-001";
+    /// There is a ledger here already.
+    pub const EXISTS: &str = "CS-LEDGER-002";
+    /// Another process holds the lock.
+    pub const BUSY: &str = "CS-LEDGER-003";
+    /// Somebody else appended first.
+    pub const CONFLICT: &str = "CS-LEDGER-004";
+    /// The clock stands before the last entry.
+    pub const CLOCK_BEHIND: &str = "CS-LEDGER-005";
+    /// No space is left.
+    pub const DISK_FULL: &str = "CS-LEDGER-006";
+    /// The ledger cannot be written.
+    pub const READ_ONLY: &str = "CS-LEDGER-007";
+    /// The operating system reported a fault.
+    pub const IO: &str = "CS-LEDGER-008";
+    /// A file of the ledger does not hold what it must hold.
+    pub const CORRUPT: &str = "CS-LEDGER-009";
+    /// An interrupted append was found (a notice).
+    pub const HALF_WRITTEN: &str = "CS-LEDGER-010";
+    /// An entry is larger than a bundle can hold.
+    pub const ENTRY_TOO_LARGE: &str = "CS-LEDGER-011";
+    /// The signing key is not this ledger's.
+    pub const WRONG_SIGNER: &str = "CS-LEDGER-012";
+    /// A blob that an entry speaks of is gone.
+    pub const MISSING_BLOB: &str = "CS-LEDGER-013";
+    /// The format version is none that ever existed.
+    pub const UNKNOWN_FORMAT: &str = "CS-LEDGER-014";
+    /// The ledger was written by a newer program.
+    pub const NEWER: &str = "CS-LEDGER-015";
+    /// Whether the append stands is not known.
+    pub const UNSETTLED: &str = "CS-LEDGER-016";
+    /// The directory holds something that is no ledger.
+    pub const OCCUPIED: &str = "CS-LEDGER-017";
+    /// A blob is larger than the ledger takes.
+    pub const BLOB_TOO_LARGE: &str = "CS-LEDGER-018";
+    /// The batch contradicts itself.
+    pub const BAD_BATCH: &str = "CS-LEDGER-019";
+    /// The ledger has no such entry.
+    pub const NO_SUCH_ENTRY: &str = "CS-LEDGER-021";
+    /// A file that belongs to the ledger is missing.
+    pub const MISSING_FILE: &str = "CS-LEDGER-030";
+    /// A file that does not belong to the ledger.
+    pub const UNKNOWN_FILE: &str = "CS-LEDGER-031";
+    /// A blob that no entry speaks of.
+    pub const UNREFERENCED_BLOB: &str = "CS-LEDGER-032";
+    /// The checkpoint is signed by nobody who is trusted.
+    pub const UNTRUSTED: &str = "CS-LEDGER-033";
+    /// The ledger is shorter than it was.
+    pub const ROLLBACK: &str = "CS-LEDGER-034";
+    /// The ledger has another history than the one remembered.
+    pub const FORK: &str = "CS-LEDGER-035";
+    /// The first entry does not speak of this ledger.
+    pub const GENESIS: &str = "CS-LEDGER-036";
+    /// Versions, times or references are out of order.
+    pub const ORDER: &str = "CS-LEDGER-037";
+}
+
+/// An expected error of the store. Files are named relative to the ledger's directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no ledger in the directory.
+    #[error("there is no ledger in `{dir}`")]
+    NoLedger {
+        /// The directory.
+        dir: String,
+    },
+    /// A ledger stands in the directory already.
+    #[error("there is a ledger in `{dir}` already")]
+    AlreadyExists {
+        /// The directory.
+        dir: String,
+    },
+    /// The directory is not empty and holds no ledger.
+    #[error("`{dir}` is not empty and holds no ledger")]
+    Occupied {
+        /// The directory.
+        dir: String,
+    },
+    /// Another process kept the lock for longer than we wait.
+    #[error("the ledger is busy: {}", holder.map_or_else(|| "another process holds its lock".to_owned(), |pid| format!("process {pid} holds its lock")))]
+    Busy {
+        /// The process that wrote its id into the lock file.
+        holder: Option<u32>,
+    },
+    /// The stream moved since the caller looked. Nothing was written; fold again and decide again.
+    #[error("stream `{stream}` is at version {found}, expected {expected}")]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+        /// The version the caller had read.
+        expected: u64,
+        /// The version in the ledger.
+        found: u64,
+    },
+    /// The ledger grew since the caller looked. Nothing was written; fold again and decide again.
+    #[error("the ledger holds {found} entries, expected {expected}")]
+    SizeConflict {
+        /// The size the caller had read.
+        expected: u64,
+        /// The size of the ledger.
+        found: u64,
+    },
+    /// The clock stands before the last entry by more than two minutes. Nothing was written.
+    #[error("the clock says {now}, which is before the last entry of {last}")]
+    ClockBehind {
+        /// The clock's time.
+        now: Timestamp,
+        /// The last entry's time.
+        last: Timestamp,
+    },
+    /// No space, or no quota, is left. Nothing was acknowledged.
+    #[error("no space left to write `{path}`")]
+    DiskFull {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file system is read-only, or permission is denied. Nothing was acknowledged.
+    #[error("`{path}` cannot be written")]
+    ReadOnly {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system reported another fault. Nothing was acknowledged.
+    #[error("cannot {action} `{path}`")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file does not hold what the checkpoint and the entries say it holds.
+    #[error("`{file}` is corrupt{}: {what}", entry.map_or_else(String::new, |i| format!(" at entry {i}")))]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// The entry in it, where one is to blame.
+        entry: Option<u64>,
+        /// What is wrong.
+        what: String,
+    },
+    /// A blob that an entry speaks of is not there.
+    #[error("blob `{file}` is missing")]
+    MissingBlob {
+        /// Where it should be.
+        file: String,
+    },
+    /// An entry is larger than 65,535 bytes of canonical JSON.
+    #[error("entry {position} of the batch has {bytes} bytes, at most {} fit", countersign_model::Entry::MAX_BYTES)]
+    EntryTooLarge {
+        /// Its position in the batch, from 0.
+        position: usize,
+        /// Its size in bytes.
+        bytes: usize,
+    },
+    /// A blob is larger than [`crate::MAX_BLOB_BYTES`].
+    #[error("a blob of {bytes} bytes is too large, at most {} fit", crate::MAX_BLOB_BYTES)]
+    BlobTooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The batch is empty, or an entry refers to itself or to a later one.
+    #[error("the batch cannot be appended: {what}")]
+    BadBatch {
+        /// What is wrong.
+        what: String,
+    },
+    /// The signing key is not the one whose verifier key the ledger names.
+    #[error("the key `{given}` does not sign this ledger, `{expected}` does")]
+    WrongSigner {
+        /// The name and id of the key that was given.
+        given: String,
+        /// The name and id of the ledger's key.
+        expected: String,
+    },
+    /// The entry's format version is none that ever existed.
+    #[error("entry {index} in `{file}` has the unknown format version {version}")]
+    UnknownFormat {
+        /// The bundle.
+        file: String,
+        /// The entry.
+        index: u64,
+        /// The version found.
+        version: String,
+    },
+    /// The entry was written by a newer program.
+    #[error("entry {index} in `{file}` was written by a newer program ({what})")]
+    Newer {
+        /// The bundle.
+        file: String,
+        /// The entry.
+        index: u64,
+        /// What this program does not know.
+        what: String,
+    },
+    /// The checkpoint was put in place, but the operating system could not say that it will stay.
+    #[error("whether entries {first_index} to {last_index} were appended is not known: `{path}` could not be synced")]
+    Unsettled {
+        /// The first entry of the batch.
+        first_index: u64,
+        /// The last entry of the batch.
+        last_index: u64,
+        /// What could not be synced.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Canonical encoding, signing, sealing or randomness failed; code and help are the evidence room's own.
+    #[error(transparent)]
+    Evidence(#[from] countersign_evidence::Error),
+    /// The ledger has no entry of this index.
+    #[error("there is no entry {index}, the ledger holds {size}")]
+    NoSuchEntry {
+        /// The index asked for.
+        index: u64,
+        /// The size of the ledger.
+        size: u64,
+    },
+}
+
+impl Error {
+    /// Sorts a fault of the operating system while writing into the kinds that people treat differently.
+    pub(crate) fn writing(action: &'static str, path: impl Into<String>, source: io::Error) -> Self {
+        let path = path.into();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull { path, source }
+            }
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
+            _ => Self::Io { action, path, source },
+        }
+    }
+
+    pub(crate) fn reading(path: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { action: "read", path: path.into(), source }
+    }
+
+    /// A file outside the tree that could not be reached.
+    pub(crate) fn io(path: impl AsRef<Path>, source: io::Error) -> Self {
+        Self::Io { action: "use", path: path.as_ref().display().to_string(), source }
+    }
+
+    pub(crate) fn corrupt(file: impl AsRef<Path>, entry: Option<u64>, what: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.as_ref().display().to_string(), entry, what: what.into() }
+    }
+
+    /// Whether there is no ledger where one was sought.
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::NoLedger { .. })
+    }
+
+    /// Whether a new ledger was asked for where one stands already.
+    #[must_use]
+    pub const fn is_already_there(&self) -> bool {
+        matches!(self, Self::AlreadyExists { .. })
+    }
+
+    /// Whether somebody else appended first: fold again, decide again.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::SizeConflict { .. })
+    }
+}
+
+impl Diagnostic for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoLedger { .. } => code::NO_LEDGER,
+            Self::AlreadyExists { .. } => code::EXISTS,
+            Self::Occupied { .. } => code::OCCUPIED,
+            Self::Busy { .. } => code::BUSY,
+            Self::Conflict { .. } | Self::SizeConflict { .. } => code::CONFLICT,
+            Self::ClockBehind { .. } => code::CLOCK_BEHIND,
+            Self::DiskFull { .. } => code::DISK_FULL,
+            Self::ReadOnly { .. } => code::READ_ONLY,
+            Self::Io { .. } => code::IO,
+            Self::Corrupt { .. } => code::CORRUPT,
+            Self::MissingBlob { .. } => code::MISSING_BLOB,
+            Self::EntryTooLarge { .. } => code::ENTRY_TOO_LARGE,
+            Self::BlobTooLarge { .. } => code::BLOB_TOO_LARGE,
+            Self::BadBatch { .. } => code::BAD_BATCH,
+            Self::WrongSigner { .. } => code::WRONG_SIGNER,
+            Self::UnknownFormat { .. } => code::UNKNOWN_FORMAT,
+            Self::Newer { .. } => code::NEWER,
+            Self::Unsettled { .. } => code::UNSETTLED,
+            Self::Evidence(source) => source.code(),
+            Self::NoSuchEntry { .. } => code::NO_SUCH_ENTRY,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoLedger { .. } | Self::NoSuchEntry { .. } => Exit::Nothing,
+            Self::AlreadyExists { .. }
+            | Self::Occupied { .. }
+            | Self::EntryTooLarge { .. }
+            | Self::BlobTooLarge { .. }
+            | Self::Newer { .. } => Exit::Usage,
+            Self::Busy { .. }
+            | Self::Conflict { .. }
+            | Self::SizeConflict { .. }
+            | Self::ClockBehind { .. }
+            | Self::DiskFull { .. }
+            | Self::ReadOnly { .. }
+            | Self::Unsettled { .. } => Exit::Backend,
+            Self::WrongSigner { .. } => Exit::Forbidden,
+            Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
+            Self::Io { .. } | Self::BadBatch { .. } => Exit::Internal,
+            Self::Evidence(source) => source.exit(),
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::DiskFull { path, .. }
+            | Self::ReadOnly { path, .. }
+            | Self::Io { path, .. }
+            | Self::Unsettled { path, .. } => Some(Place::file(path)),
+            Self::Corrupt { file, .. }
+            | Self::MissingBlob { file }
+            | Self::UnknownFormat { file, .. }
+            | Self::Newer { file, .. } => Some(Place::file(file)),
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::NoLedger { .. } => "run `countersign init` to make one, or name another with `--ledger DIR`".into(),
+            Self::AlreadyExists { .. } => "use it as it is; `countersign verify` examines it".into(),
+            Self::Occupied { dir } => format!("move `{dir}` away, or name another directory with `--ledger DIR`"),
+            Self::Busy { holder: Some(pid) } => format!("wait for process {pid} to end (`ps -p {pid}`), then try again"),
+            Self::Busy { holder: None } | Self::Conflict { .. } | Self::SizeConflict { .. } => "try again".into(),
+            Self::ClockBehind { .. } => "set the machine's clock (`timedatectl status`), then try again".into(),
+            Self::DiskFull { .. } => "make room (`df -h`), then try again: nothing was recorded".into(),
+            Self::ReadOnly { .. } => "mount the ledger's directory writable, or give yourself permission to write there".into(),
+            Self::Io { .. } => "look at the disk (`dmesg`), then run `countersign verify`".into(),
+            Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => {
+                "run `countersign verify` for the whole picture, and restore the file from a copy".into()
+            }
+            Self::EntryTooLarge { .. } => "attach less to one event: each attachment adds about 120 bytes".into(),
+            Self::BlobTooLarge { .. } => "keep the file elsewhere and record its digest".into(),
+            Self::BadBatch { .. } => "report this as a fault of countersign".into(),
+            Self::Evidence(source) => source.help(),
+            Self::WrongSigner { .. } => "use the log key that was made with this ledger (`countersign doctor` shows where it is sought)".into(),
+            Self::Newer { .. } => "update countersign to the version that wrote this ledger".into(),
+            Self::Unsettled { first_index, .. } => {
+                format!("run `countersign verify`, and look whether entry {first_index} is there before trying again")
+            }
+            Self::NoSuchEntry { .. } => "`countersign verify` prints the size of the ledger".into(),
+        }
+    }
+}

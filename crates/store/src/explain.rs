@@ -1,0 +1,307 @@
+//! The long texts behind the codes.
+
+use countersign_model::{Exit, Explanation};
+
+use crate::error::code;
+
+/// The long texts behind the codes of errors, notices and problems of the ledger.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: code::NO_LEDGER,
+        title: "no ledger",
+        text: "The directory holds no ledger. A repository's own is `.countersign` at its top; `--ledger DIR` names \
+               another. `countersign run` and `countersign init` make one.",
+        exit: Exit::Nothing,
+    },
+    Explanation {
+        code: code::EXISTS,
+        title: "a ledger is there already",
+        text: "A new ledger was asked for where one stands. A ledger is never replaced: its entries are evidence. Use \
+               it, or name another directory.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::BUSY,
+        title: "the ledger is busy",
+        text: "One process at a time appends to a ledger; it holds the lock while it does, which takes some \
+               milliseconds. Another process held it for longer than this one waits. Nothing was written. The lock \
+               belongs to a process and ends with it: the file `lock` never needs to be removed.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::CONFLICT,
+        title: "somebody else appended first",
+        text: "An act is decided on what the ledger says, and appended only if the ledger still says so. In between \
+               somebody else appended to the same stream. Nothing was written; the act must be decided anew.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::CLOCK_BEHIND,
+        title: "the clock stands before the last entry",
+        text: "Times in the ledger never go back. A clock that is behind by up to two minutes is put up with, and the \
+               last entry's time is used. This machine's clock is further behind, or the one that made the last entry \
+               was ahead. Nothing was written.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::DISK_FULL,
+        title: "no space left",
+        text: "The file system of the ledger is full, or a quota is used up. Nothing was recorded, and nothing that \
+               depends on a record was done. What was written of it is removed again.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::READ_ONLY,
+        title: "the ledger cannot be written",
+        text: "The ledger stands on a file system that is mounted read-only, or permission is denied. It can be read \
+               and verified, but nothing can be recorded.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::IO,
+        title: "the operating system reported a fault",
+        text: "Reading or writing a file of the ledger failed. While appending, nothing was recorded. During \
+               verification, a file that cannot be read is never taken as sound.",
+        exit: Exit::Internal,
+    },
+    Explanation {
+        code: code::CORRUPT,
+        title: "a file of the ledger was changed",
+        text: "The file does not hold what the signed checkpoint and the entries say it holds: its bytes were changed, \
+               cut or replaced, by a fault of the disk or by somebody. Keep the directory as it is, restore the file \
+               from a copy, and verify again. The log refuses to sign anything new on top of a changed file.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::HALF_WRITTEN,
+        title: "an append was interrupted",
+        text: "A process that appended was killed, or the machine went down. An append happens at one moment, when the \
+               new checkpoint is put in place. Before that moment nobody was told of it, and what it left behind is \
+               removed by the next one that appends; after it, all of it is there. This is a notice, not an error.",
+        exit: Exit::Pass,
+    },
+    Explanation {
+        code: code::ENTRY_TOO_LARGE,
+        title: "an entry is too large",
+        text: "A bundle of entries has room for 65,535 bytes an entry (tlog-tiles). Content belongs in payloads and \
+               attachments, which the entry names by digest; only very many of them make an entry this large.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::WRONG_SIGNER,
+        title: "not this ledger's key",
+        text: "Every checkpoint of a ledger is signed by the key that was made with it. Another key was given, so \
+               nothing was signed: readers would not accept it.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: code::MISSING_BLOB,
+        title: "a payload is missing",
+        text: "An entry speaks of a payload or attachment by its digest, and the file of that name is gone. The entry \
+               itself and every proof stay valid, but what it speaks of cannot be shown. Restore `blobs/` from a copy.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::UNKNOWN_FORMAT,
+        title: "unknown format of an entry",
+        text: "Entries carry a format version, from 1. This one carries none that any version of this program ever \
+               wrote.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::NEWER,
+        title: "the ledger is newer than this program",
+        text: "An entry has a format version or an event kind that this program does not know. What it does not know \
+               it cannot judge, so it stops. A newer version of countersign wrote it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::UNSETTLED,
+        title: "whether it was recorded is not known",
+        text: "The new checkpoint was put in place, but the operating system could not confirm that it will survive a \
+               power failure. The entries are either all there or none of them is. Look before doing it again.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::OCCUPIED,
+        title: "something else stands there",
+        text: "A new ledger is made in a directory that does not exist yet, or is empty. This one holds files that are \
+               no ledger, and they are not touched.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::BLOB_TOO_LARGE,
+        title: "a file is too large for the ledger",
+        text: "The ledger takes payloads and attachments of up to 256 MiB. Keep a larger file where artifacts are \
+               kept, and record its digest.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::BAD_BATCH,
+        title: "a batch that cannot be appended",
+        text: "The entries to append contradict each other or the log: there are none, or one answers to an entry that \
+               is not before it. This is a fault of the program that made them. Nothing was written.",
+        exit: Exit::Internal,
+    },
+    Explanation {
+        code: code::NO_SUCH_ENTRY,
+        title: "no such entry",
+        text: "The ledger has fewer entries than the index asked for. Indices count from 0.",
+        exit: Exit::Nothing,
+    },
+    Explanation {
+        code: code::MISSING_FILE,
+        title: "a file of the ledger is missing",
+        text: "Which files a ledger consists of follows from its entries. This one must be there and is not: somebody \
+               removed it, or a copy is incomplete.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::UNKNOWN_FILE,
+        title: "a file that does not belong to the ledger",
+        text: "Every file in the ledger's directory is accounted for, caches excepted. This one follows from no entry. \
+               It is no evidence; find out who put it there, and remove it.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::UNREFERENCED_BLOB,
+        title: "a blob that no entry speaks of",
+        text: "Payloads come into the ledger with the entry that names them. This one came another way, or its entry \
+               was taken away.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::UNTRUSTED,
+        title: "signed by a key that nobody vouches for",
+        text: "The ledger is signed, and the key that signed it is none of the trusted ones. Whoever forges a ledger \
+               can sign it with a key of their own, so the ledger's word for its own key counts for nothing.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::ROLLBACK,
+        title: "the ledger is shorter than before",
+        text: "A log only grows. More entries were seen before than are there now: an older copy was put in its place, \
+               or its end was cut off.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::FORK,
+        title: "the ledger has another history",
+        text: "The entries that were seen before have another Merkle root now. History was rewritten and signed again.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::GENESIS,
+        title: "the first entry is not about this ledger",
+        text: "Entry 0 names the log, its key and its salt; all files must agree with it. One of them was exchanged, \
+               or the log does not begin as every log does.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::ORDER,
+        title: "entries out of order",
+        text: "The entries of a stream are numbered from 1 without gaps, times never go back, and an entry answers \
+               only to entries before it. The log is signed and says otherwise: it was not written by this program, or \
+               an entry was taken out before it was signed.",
+        exit: Exit::Unverified,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io;
+
+    use countersign_model::{Diagnostic as _, StreamId, Timestamp};
+
+    use super::*;
+    use crate::Error;
+
+    /// One of every variant but the transparent one. The match makes the compiler ask for new ones.
+    fn all() -> Vec<Error> {
+        let source = || io::Error::from(io::ErrorKind::Other);
+        let [dir, file, path, what] = ["d", "f", "p", "w"].map(str::to_owned);
+        let all = vec![
+            Error::NoLedger { dir: dir.clone() },
+            Error::AlreadyExists { dir: dir.clone() },
+            Error::Occupied { dir },
+            Error::Busy { holder: Some(1) },
+            Error::Conflict { stream: StreamId::from_text("s"), expected: 1, found: 2 },
+            Error::SizeConflict { expected: 1, found: 2 },
+            Error::ClockBehind { now: Timestamp::from_millis(0), last: Timestamp::from_millis(1) },
+            Error::DiskFull { path: path.clone(), source: source() },
+            Error::ReadOnly { path: path.clone(), source: source() },
+            Error::Io { action: "read", path: path.clone(), source: source() },
+            Error::Corrupt { file: file.clone(), entry: None, what: what.clone() },
+            Error::MissingBlob { file: file.clone() },
+            Error::EntryTooLarge { position: 0, bytes: 1 },
+            Error::BlobTooLarge { bytes: 1 },
+            Error::BadBatch { what: what.clone() },
+            Error::WrongSigner { given: what.clone(), expected: what.clone() },
+            Error::UnknownFormat { file: file.clone(), index: 0, version: what.clone() },
+            Error::Newer { file, index: 0, what },
+            Error::Unsettled { first_index: 0, last_index: 1, path, source: source() },
+            Error::NoSuchEntry { index: 0, size: 0 },
+        ];
+        for error in &all {
+            match error {
+                Error::NoLedger { .. }
+                | Error::AlreadyExists { .. }
+                | Error::Occupied { .. }
+                | Error::Busy { .. }
+                | Error::Conflict { .. }
+                | Error::SizeConflict { .. }
+                | Error::ClockBehind { .. }
+                | Error::DiskFull { .. }
+                | Error::ReadOnly { .. }
+                | Error::Io { .. }
+                | Error::Corrupt { .. }
+                | Error::MissingBlob { .. }
+                | Error::EntryTooLarge { .. }
+                | Error::BlobTooLarge { .. }
+                | Error::BadBatch { .. }
+                | Error::WrongSigner { .. }
+                | Error::UnknownFormat { .. }
+                | Error::Newer { .. }
+                | Error::Unsettled { .. }
+                | Error::NoSuchEntry { .. }
+                | Error::Evidence(_) => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_code_is_explained_once_and_every_error_ends_as_its_explanation_says() {
+        let codes: BTreeSet<_> = EXPLANATIONS.iter().map(|e| e.code).collect();
+        assert_eq!(codes.len(), EXPLANATIONS.len(), "no code twice");
+        for error in all() {
+            let explanation = EXPLANATIONS.iter().find(|e| e.code == error.code());
+            assert_eq!(explanation.map(|e| e.exit), Some(error.exit()), "{error}");
+            assert!(!error.help().is_empty());
+        }
+        for code in [
+            code::HALF_WRITTEN,
+            code::MISSING_FILE,
+            code::UNKNOWN_FILE,
+            code::UNREFERENCED_BLOB,
+            code::UNTRUSTED,
+            code::ROLLBACK,
+            code::FORK,
+            code::GENESIS,
+            code::ORDER,
+        ] {
+            assert!(codes.contains(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_message_does_not_repeat_its_source() {
+        use std::error::Error as _;
+        for error in all() {
+            if let Some(source) = error.source() {
+                assert!(!error.to_string().contains(&source.to_string()), "{error}");
+            }
+        }
+    }
+}

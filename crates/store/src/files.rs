@@ -1,0 +1,60 @@
+//! Reading. A hostile directory holds pipes, links and files of any size; none of them may block or fill the memory.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+
+use crate::Error;
+use crate::layout::Paths;
+
+/// Checks that a regular file stands there and is not larger than `limit`; `None` when nothing is there.
+/// Links are not followed: what they point at is not part of the ledger.
+pub(crate) fn stat(paths: &Paths, name: &str, limit: u64) -> Result<Option<u64>, Error> {
+    match fs::symlink_metadata(paths.at(name)) {
+        Ok(meta) if !meta.is_file() => Err(Error::corrupt(name, None, "not a regular file")),
+        Ok(meta) if meta.len() > limit => {
+            Err(Error::corrupt(name, None, format!("it has {} bytes, at most {limit} belong there", meta.len())))
+        }
+        Ok(meta) => Ok(Some(meta.len())),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(Error::reading(name, e)),
+    }
+}
+
+/// Opens a file of the ledger; `None` when nothing is there.
+pub(crate) fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>, Error> {
+    if stat(paths, name, limit)?.is_none() {
+        return Ok(None);
+    }
+    match File::open(paths.at(name)) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::reading(name, e)),
+    }
+}
+
+/// Reads a whole file of the ledger; `None` when nothing is there.
+pub(crate) fn read(paths: &Paths, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    let Some(file) = open(paths, name, limit)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    // It may have grown since it was looked at.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::reading(name, e))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::corrupt(name, None, format!("at most {limit} bytes belong there")));
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads a file that must be there.
+pub(crate) fn require(paths: &Paths, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
+    read(paths, name, limit)?.ok_or_else(|| Error::corrupt(name, None, "it is missing"))
+}
+
+/// Reads a file of one line that ends with a newline.
+pub(crate) fn line(paths: &Paths, name: &str) -> Result<String, Error> {
+    let text = String::from_utf8(require(paths, name, 1024)?)
+        .map_err(|_| Error::corrupt(name, None, "it is not UTF-8 text"))?;
+    match text.strip_suffix('\n') {
+        Some(line) if !line.is_empty() && !line.contains('\n') => Ok(line.to_owned()),
+        _ => Err(Error::corrupt(name, None, "it is not one line")),
+    }
+}

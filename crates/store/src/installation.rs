@@ -1,0 +1,352 @@
+//! The user's data directory: private keys and pins, outside every repository, readable by the user alone.
+//!
+//! ```text
+//! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
+//! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
+//! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
+//! ledgers/<16 hex>/grants/         deploy grants issued here
+//! ```
+//! `<16 hex>` is the start of SHA-256 over the ledger's origin.
+
+use std::path::{Path, PathBuf};
+
+use countersign_evidence::machine::MachineKey;
+use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_model::{Diagnostic, Digest, Exit, Explanation, Place};
+use serde::{Deserialize, Serialize};
+
+use crate::storage;
+
+/// What this machine believes about a ledger. The root of all verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// Format version, 1.
+    pub version: u32,
+    /// The ledger's origin.
+    pub origin: String,
+    /// The log's verifier key.
+    pub vkey: String,
+    /// The entry in which the first administrator vouches for it all; `None` before `init`.
+    pub trust_root: Option<PinnedEntry>,
+    /// The newest checkpoint that was seen: what catches a rollback.
+    pub seen: Seen,
+}
+
+/// An entry held on to by index and leaf hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedEntry {
+    /// Log index.
+    pub index: u64,
+    /// RFC 6962 leaf hash.
+    pub entry: Digest,
+}
+
+/// A checkpoint that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Number of entries.
+    pub size: u64,
+    /// Root hash.
+    pub root: Digest,
+}
+
+impl Pin {
+    /// Reads a pin or trust file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no pin.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let text = std::fs::read(path).map_err(|source| KeyError::Read { path: path.into(), source })?;
+        let pin: Self =
+            serde_json::from_slice(&text).map_err(|source| KeyError::Pin { path: path.into(), source })?;
+        VerifierKey::parse(&pin.vkey).map_err(|_| KeyError::Damaged { path: path.into(), what: "the log's verifier key" })?;
+        Ok(pin)
+    }
+
+    /// The log's verifier key.
+    ///
+    /// # Errors
+    /// When its text is damaged.
+    pub fn verifier(&self) -> Result<VerifierKey, KeyError> {
+        VerifierKey::parse(&self.vkey)
+            .map_err(|_| KeyError::Damaged { path: PathBuf::from("pin.json"), what: "the log's verifier key" })
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// Never, for a pin that was made by this program.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, KeyError> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|source| KeyError::Pin { path: PathBuf::from("pin.json"), source })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// The user's data directory.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    dir: PathBuf,
+}
+
+impl Installation {
+    /// An installation whose data is in `dir`; nothing is read or made yet.
+    #[must_use]
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where keys and pin of one ledger are kept.
+    #[must_use]
+    pub fn ledger_dir(&self, origin: &str) -> PathBuf {
+        let name: String = Digest::of(origin.as_bytes()).hex().chars().take(16).collect();
+        self.dir.join("ledgers").join(name)
+    }
+
+    /// The recorder's key; made on first use.
+    ///
+    /// # Errors
+    /// When it is damaged, or cannot be read or written.
+    pub fn recorder(&self) -> Result<MachineKey, KeyError> {
+        let path = self.dir.join("recorder.key");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                MachineKey::from_pem(&text).map_err(|_| KeyError::Damaged { path, what: "the recorder's key" })
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let key = MachineKey::generate().map_err(|_| KeyError::Random)?;
+                match storage::create_private(&path, key.to_pem().as_bytes()) {
+                    Ok(()) => Ok(key),
+                    // Somebody else was first: theirs counts.
+                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => self.recorder(),
+                    Err(source) => Err(KeyError::Write { path, source }),
+                }
+            }
+            Err(source) => Err(KeyError::Read { path, source }),
+        }
+    }
+
+    /// The log's signing key.
+    ///
+    /// # Errors
+    /// When this machine does not hold it.
+    pub fn log_key(&self, origin: &str) -> Result<SignerKey, KeyError> {
+        let path = self.ledger_dir(origin).join("log.key");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                SignerKey::parse(text.trim_end()).map_err(|_| KeyError::Damaged { path, what: "the log's signing key" })
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(KeyError::NoLogKey { origin: origin.into(), path })
+            }
+            Err(source) => Err(KeyError::Read { path, source }),
+        }
+    }
+
+    /// Keeps a new log's signing key.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_log_key(&self, origin: &str, key: &SignerKey) -> Result<(), KeyError> {
+        let path = self.ledger_dir(origin).join("log.key");
+        let text = format!("{}\n", key.to_text().as_str());
+        storage::create_private(&path, text.as_bytes()).map_err(|source| KeyError::Write { path, source })
+    }
+
+    /// What this machine believes about a ledger; `None` when it never met it.
+    ///
+    /// # Errors
+    /// When the pin is damaged: then nothing is believed.
+    pub fn pin(&self, origin: &str) -> Result<Option<Pin>, KeyError> {
+        let path = self.ledger_dir(origin).join("pin.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let pin = Pin::load(&path)?;
+        if pin.origin == origin {
+            Ok(Some(pin))
+        } else {
+            Err(KeyError::Damaged { path, what: "the pin: it is for another ledger" })
+        }
+    }
+
+    /// Writes a pin.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_pin(&self, pin: &Pin) -> Result<(), KeyError> {
+        let path = self.ledger_dir(&pin.origin).join("pin.json");
+        storage::replace_private(&path, &pin.to_bytes()?).map_err(|source| KeyError::Write { path, source })
+    }
+
+    /// Remembers the newest checkpoint; never goes back to an older one.
+    ///
+    /// # Errors
+    /// When the pin is damaged or cannot be written.
+    pub fn remember(&self, origin: &str, size: u64, root: Digest) -> Result<(), KeyError> {
+        match self.pin(origin)? {
+            Some(pin) if pin.seen.size < size => self.set_pin(&Pin { seen: Seen { size, root }, ..pin }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What can be wrong with keys and pins.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A file in the data directory cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file in the data directory cannot be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A pin or trust file does not parse.
+    #[error("`{path}` is no pin of a ledger")]
+    Pin {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A key or pin is damaged.
+    #[error("{what} in `{path}` is damaged")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What of it.
+        what: &'static str,
+    },
+    /// This machine cannot sign for the ledger.
+    #[error("this machine does not hold the signing key of the ledger `{origin}`")]
+    NoLogKey {
+        /// The ledger.
+        origin: String,
+        /// Where the key would be.
+        path: PathBuf,
+    },
+    /// No randomness.
+    #[error("the operating system gave no random bytes")]
+    Random,
+}
+
+impl Diagnostic for KeyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "CS-KEY-001",
+            Self::Write { .. } => "CS-KEY-002",
+            Self::Pin { .. } => "CS-KEY-003",
+            Self::Damaged { .. } => "CS-KEY-004",
+            Self::NoLogKey { .. } => "CS-KEY-005",
+            Self::Random => "CS-KEY-006",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Pin { .. } | Self::Damaged { .. } => Exit::Unverified,
+            Self::NoLogKey { .. } => Exit::Forbidden,
+            Self::Read { .. } | Self::Write { .. } => Exit::Backend,
+            Self::Random => Exit::Internal,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Pin { path, source } => Some(Place {
+                file: path.display().to_string(),
+                line: u32::try_from(source.line()).ok(),
+                column: u32::try_from(source.column()).ok(),
+            }),
+            Self::Read { path, .. } | Self::Write { path, .. } | Self::Damaged { path, .. } => {
+                Some(Place::file(path.display().to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Read { path, .. } | Self::Write { path, .. } => {
+                format!("check who owns `{}`, or set COUNTERSIGN_DATA_DIR to a directory of yours", path.display())
+            }
+            Self::Pin { .. } => "write a new one where the ledger is trusted: countersign trust export --out FILE".into(),
+            Self::Damaged { path, .. } => format!("restore `{}` from your backup", path.display()),
+            Self::NoLogKey { path, .. } => format!(
+                "sign into a file and carry it over: countersign approve RUN --as SLOT --out FILE, then countersign \
+                 import FILE where the ledger is kept; or put the key at `{}`",
+                path.display()
+            ),
+            Self::Random => "run `countersign doctor`".into(),
+        }
+    }
+}
+
+/// The long texts behind [`KeyError`]'s codes.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-KEY-001",
+        title: "a key or pin cannot be read",
+        text: "Private keys and pins are kept outside every repository, in the data directory \
+               (COUNTERSIGN_DATA_DIR, else $XDG_DATA_HOME/countersign, else ~/.local/share/countersign). One of \
+               these files is there and cannot be read, so nothing was signed and nothing was believed.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: "CS-KEY-002",
+        title: "a key or pin cannot be written",
+        text: "The data directory is not writable or full. Nothing was signed.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: "CS-KEY-003",
+        title: "not a pin",
+        text: "A pin names a ledger's origin, its verifier key, the entry that roots its trust and the newest \
+               checkpoint seen. The file given does not hold that. `countersign trust export` writes one.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-KEY-004",
+        title: "a key or pin is damaged",
+        text: "A file in the data directory does not hold what it should. Nothing is believed until it is restored: \
+               a damaged pin could hide a forged ledger.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-KEY-005",
+        title: "no signing key for this ledger",
+        text: "Only the machine that made a ledger holds the key that signs its checkpoints. Elsewhere the ledger can \
+               be read and verified, and an approval can be signed into a file with `approve --out FILE`, which \
+               `import FILE` adds where the key is.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-KEY-006",
+        title: "no random bytes",
+        text: "A new key needs random bytes from the operating system, and it gave none.",
+        exit: Exit::Internal,
+    },
+];

@@ -1,0 +1,511 @@
+//! A reader of the ledger. What it hands out is authenticated: every entry is checked against its tile, and every
+//! tile against the one above it, up to the signed checkpoint.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_evidence::checkpoint::{self, Checkpoint};
+use countersign_evidence::merkle::{self, Hash};
+use countersign_evidence::note::{self, VerifierKey};
+use countersign_evidence::receipt::Receipt;
+use countersign_evidence::tile::{self, TileHashes, TileId, TileReader, WIDTH};
+use countersign_model::{Digest, Entry, PayloadRef, StreamId, digest};
+
+use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
+use crate::leaf::{self, Bundle};
+use crate::storage::{Disk, Storage};
+use crate::tree::{Edge, root_of};
+use crate::{Error, blob, files};
+
+/// How long a writer waits for the lock unless told otherwise.
+pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How often reading starts again when a writer moved on underneath.
+const TRIES: u32 = 5;
+/// Full tiles that are kept in memory, 8 KiB each.
+const CACHED_TILES: usize = 64;
+
+/// The log as of one checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) text: String,
+    pub(crate) edge: Edge,
+}
+
+#[derive(Default)]
+struct Cache {
+    /// Full tiles, checked against the checkpoint. They never change.
+    tiles: HashMap<(u8, u64), Arc<Vec<Hash>>>,
+    /// The bundle that was read last, by index and width.
+    bundle: Option<((u64, u16), Arc<Bundle>)>,
+    /// The latest version of every stream, and how many entries were looked at for that.
+    streams: HashMap<StreamId, u64>,
+    scanned: u64,
+}
+
+/// An open ledger.
+pub struct Ledger {
+    pub(crate) paths: Paths,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) origin: String,
+    pub(crate) vkey: VerifierKey,
+    pub(crate) head: Head,
+    pub(crate) lock_wait: Duration,
+    cache: Mutex<Cache>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("dir", &self.dir()).field("size", &self.size()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger in `dir`. Reads the checkpoint and the right edge of the tree, not the entries.
+    ///
+    /// # Errors
+    /// [`Error::NoLedger`] when there is none; [`Error::Corrupt`] when the checkpoint is not signed by the key in
+    /// `ledger/vkey`, or the tiles do not lead to its root.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Arc::new(Disk))
+    }
+
+    /// As [`Ledger::open`], writing through `storage`.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with(dir: &Path, storage: Arc<dyn Storage>) -> Result<Self, Error> {
+        let paths = Paths::new(dir);
+        if !paths.tiles_dir().is_dir() {
+            return Err(Error::NoLedger { dir: dir.display().to_string() });
+        }
+        let origin = files::line(&paths, ORIGIN)?;
+        let vkey = VerifierKey::parse(&files::line(&paths, VKEY)?)
+            .map_err(|e| Error::corrupt(VKEY, None, e.to_string()))?;
+        let head = read_head(&paths, &origin, &vkey)?;
+        let cache = Mutex::default();
+        Ok(Self { paths, storage, origin, vkey, head, lock_wait: DEFAULT_LOCK_WAIT, cache })
+    }
+
+    /// How long an append waits for the lock; ten seconds unless set.
+    pub const fn set_lock_wait(&mut self, wait: Duration) {
+        self.lock_wait = wait;
+    }
+
+    /// The ledger's directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.paths.root()
+    }
+
+    /// The paths of the ledger's files.
+    #[must_use]
+    pub const fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The directory of `checkpoint` and `tile/`, for any tlog-tiles client.
+    #[must_use]
+    pub fn tiles_dir(&self) -> PathBuf {
+        self.paths.tiles_dir()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.head.checkpoint.size
+    }
+
+    /// The root hash.
+    #[must_use]
+    pub const fn root(&self) -> Hash {
+        self.head.checkpoint.root
+    }
+
+    /// The log's name.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The log's verifier key, as the ledger itself names it. Whether that is to be trusted, a pin must say.
+    #[must_use]
+    pub const fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
+    /// The signed checkpoint, word for word.
+    #[must_use]
+    pub fn checkpoint_text(&self) -> &str {
+        &self.head.text
+    }
+
+    /// The salt that keys the fingerprints of findings.
+    ///
+    /// # Errors
+    /// When the file is missing or is not 64 hex digits and a newline.
+    pub fn salt(&self) -> Result<[u8; 32], Error> {
+        let line = files::line(&self.paths, SALT)?;
+        let bytes = digest::from_hex(&line).filter(|b| digest::to_hex(b) == line);
+        bytes
+            .and_then(|b| b.try_into().ok())
+            .ok_or_else(|| Error::corrupt(SALT, None, "it is not 64 lower-case hex digits"))
+    }
+
+    /// The digest of the salt file, as `sha256sum salt` prints it; entry 0 names it.
+    ///
+    /// # Errors
+    /// As [`Ledger::salt`].
+    pub fn salt_digest(&self) -> Result<Digest, Error> {
+        Ok(digest_of_salt(&self.salt()?))
+    }
+
+    /// The root when the log had `size` entries.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`] when it never was that large in this copy; [`Error::Corrupt`].
+    pub fn root_at(&self, size: u64) -> Result<Hash, Error> {
+        if size > self.size() {
+            return Err(Error::NoSuchEntry { index: size.saturating_sub(1), size: self.size() });
+        }
+        if size == self.size() {
+            return Ok(self.root());
+        }
+        merkle::root(size, &TileHashes::new(self.size(), self)).map_err(unwrap_ours)
+    }
+
+    /// The proof that entry `index` is in the log of this size.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`Error::Corrupt`].
+    pub fn receipt(&self, index: u64) -> Result<Receipt, Error> {
+        self.must_have(index)?;
+        let proof = merkle::inclusion_proof(index, self.size(), &TileHashes::new(self.size(), self));
+        Ok(Receipt::new(index, proof.map_err(unwrap_ours)?, self.head.text.clone()))
+    }
+
+    /// The bytes of entry `index`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`Error::Corrupt`].
+    pub fn entry_bytes(&self, index: u64) -> Result<Vec<u8>, Error> {
+        self.must_have(index)?;
+        let bundle = self.bundle(index / u64::from(WIDTH))?;
+        bundle.get(position(index)).map(<[u8]>::to_vec).ok_or(Error::NoSuchEntry { index, size: self.size() })
+    }
+
+    /// The entries in `range`, as far as the log has them. Ask for a long log in parts: all of them are in memory.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::UnknownFormat`], [`Error::Newer`].
+    pub fn entries(&self, range: Range<u64>) -> Result<Vec<(u64, Entry)>, Error> {
+        let mut entries = Vec::new();
+        self.each(range, |index, file, bytes| {
+            entries.push((index, leaf::parse(file, index, bytes)?));
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    /// The bytes of a payload or attachment; they hash to what the entry says.
+    ///
+    /// # Errors
+    /// [`Error::MissingBlob`], [`Error::Corrupt`].
+    pub fn payload(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
+        blob::get(&self.paths, blob)
+    }
+
+    /// The version of a stream: how many entries it has. The first call reads the whole log.
+    ///
+    /// # Errors
+    /// As [`Ledger::entries`].
+    pub fn stream_version(&self, stream: &StreamId) -> Result<u64, Error> {
+        self.scan_streams()?;
+        Ok(self.cache().streams.get(stream).copied().unwrap_or(0))
+    }
+
+    /// Looks for entries that others appended. `true` when there are any.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when what is there now does not continue what was there before.
+    pub fn refresh(&mut self) -> Result<bool, Error> {
+        if read_checkpoint(&self.paths)? == self.head.text.as_bytes() {
+            return Ok(false);
+        }
+        let before = self.size();
+        self.reload()?;
+        Ok(self.size() > before)
+    }
+
+    /// Reads checkpoint and right edge again, and makes sure that they continue what was known.
+    pub(crate) fn reload(&mut self) -> Result<(), Error> {
+        let head = read_head(&self.paths, &self.origin, &self.vkey)?;
+        let (old_size, old_root) = (self.size(), self.root());
+        if head.checkpoint.size < old_size {
+            let what = format!("it went back from {old_size} entries to {}", head.checkpoint.size);
+            return Err(Error::corrupt(CHECKPOINT, None, what));
+        }
+        let old = std::mem::replace(&mut self.head, head);
+        let continues = self.root_at(old_size).and_then(|root| {
+            let what = || format!("it does not continue the log of {old_size} entries that was here");
+            if root == old_root { Ok(()) } else { Err(Error::corrupt(CHECKPOINT, None, what())) }
+        });
+        let mut cache = self.cache();
+        cache.bundle = None;
+        if continues.is_err() {
+            cache.tiles.clear();
+            drop(cache);
+            self.head = old;
+        }
+        continues
+    }
+
+    /// Takes over what was just appended by this handle.
+    pub(crate) fn advance(
+        &mut self,
+        checkpoint: Checkpoint,
+        text: String,
+        edge: Edge,
+        versions: HashMap<StreamId, u64>,
+    ) {
+        let before = self.size();
+        let mut cache = self.cache();
+        if cache.scanned == before {
+            cache.streams.extend(versions);
+            cache.scanned = checkpoint.size;
+        }
+        drop(cache);
+        self.head = Head { checkpoint, text, edge };
+    }
+
+    /// Calls `visit` with index, file and bytes of every entry in `range`.
+    pub(crate) fn each(
+        &self,
+        range: Range<u64>,
+        mut visit: impl FnMut(u64, &str, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let end = range.end.min(self.size());
+        let mut index = range.start;
+        while index < end {
+            let bundle_index = index / u64::from(WIDTH);
+            let file = layout::bundle_name(bundle_index, tile::width_at(0, bundle_index, self.size()));
+            let bundle = self.bundle(bundle_index)?;
+            for bytes in bundle.iter().skip(position(index)) {
+                if index >= end {
+                    break;
+                }
+                visit(index, &file, bytes)?;
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is new for the table of streams.
+    pub(crate) fn scan_streams(&self) -> Result<(), Error> {
+        let from = self.cache().scanned;
+        let mut streams = Vec::new();
+        let keep = |streams: &mut Vec<(StreamId, u64)>, scanned| {
+            let mut cache = self.cache();
+            cache.streams.extend(streams.drain(..));
+            cache.scanned = scanned;
+        };
+        self.each(from..self.size(), |index, file, bytes| {
+            let entry = leaf::parse(file, index, bytes)?;
+            streams.push((entry.stream, entry.version));
+            if streams.len() >= 1024 {
+                keep(&mut streams, index + 1);
+            }
+            Ok(())
+        })?;
+        keep(&mut streams, self.size());
+        Ok(())
+    }
+
+    /// The bundle of that number, every entry checked against the tree.
+    pub(crate) fn bundle(&self, index: u64) -> Result<Arc<Bundle>, Error> {
+        let width = tile::width_at(0, index, self.size());
+        if let Some((key, bundle)) = &self.cache().bundle
+            && *key == (index, width)
+        {
+            return Ok(Arc::clone(bundle));
+        }
+        let (name, bytes, whole) = read_or_full(&self.paths, layout::bundle_name(index, width), width, || {
+            layout::bundle_name(index, WIDTH)
+        })?;
+        let bundle = Arc::new(Bundle::parse(&name, bytes, width, whole)?);
+        let hashes = self.tile(0, index)?;
+        for (i, (bytes, hash)) in (0_u64..).zip(bundle.iter().zip(hashes.iter())) {
+            if merkle::leaf_hash(bytes) != *hash {
+                let entry = index * u64::from(WIDTH) + i;
+                return Err(Error::corrupt(name, Some(entry), "it is not the entry that was appended"));
+            }
+        }
+        self.cache().bundle = Some(((index, width), Arc::clone(&bundle)));
+        Ok(bundle)
+    }
+
+    /// The hashes of a tile, checked against the checkpoint.
+    fn tile(&self, level: u8, index: u64) -> Result<Arc<Vec<Hash>>, Error> {
+        let width = tile::width_at(level, index, self.size());
+        if width < WIDTH {
+            return Ok(Arc::new(self.head.edge.row(level).to_vec()));
+        }
+        if let Some(tile) = self.cache().tiles.get(&(level, index)) {
+            return Ok(Arc::clone(tile));
+        }
+        let id = TileId { level, index, width };
+        let name = layout::tile_name(&id);
+        let hashes = tile::decode_tile(&id, &files::require(&self.paths, &name, id.byte_len() as u64)?)
+            .map_err(|e| Error::corrupt(&name, None, e.to_string()))?;
+        let above = self.tile(level + 1, index / u64::from(WIDTH))?;
+        if above.get(position(index)) != Some(&root_of(&hashes)) {
+            return Err(Error::corrupt(&name, None, "it does not hash to what the tile above it says"));
+        }
+        let hashes = Arc::new(hashes);
+        let mut cache = self.cache();
+        if cache.tiles.len() >= CACHED_TILES {
+            cache.tiles.clear();
+        }
+        cache.tiles.insert((level, index), Arc::clone(&hashes));
+        Ok(hashes)
+    }
+
+    fn must_have(&self, index: u64) -> Result<(), Error> {
+        if index < self.size() { Ok(()) } else { Err(Error::NoSuchEntry { index, size: self.size() }) }
+    }
+
+    /// A panic in another thread leaves the cache as good as it was: it holds checked facts only.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TileReader for Ledger {
+    fn tile(&self, id: &TileId) -> Result<Vec<u8>, countersign_evidence::Error> {
+        let hashes = Self::tile(self, id.level, id.index);
+        let hashes = hashes.map_err(|e| countersign_evidence::Error::missing_hash(8 * id.level, id.index, Box::new(e)))?;
+        Ok(tile::encode_tile(&hashes))
+    }
+}
+
+/// Our own error, when one travelled through the evidence room.
+fn unwrap_ours(error: countersign_evidence::Error) -> Error {
+    match error {
+        countersign_evidence::Error::MissingHash { level, index, source: Some(source) } => {
+            match source.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(source) => countersign_evidence::Error::MissingHash { level, index, source: Some(source) }.into(),
+            }
+        }
+        other => other.into(),
+    }
+}
+
+pub(crate) fn digest_of_salt(salt: &[u8; 32]) -> Digest {
+    Digest::of(salt_text(salt).as_bytes())
+}
+
+pub(crate) fn salt_text(salt: &[u8; 32]) -> String {
+    format!("{}\n", digest::to_hex(salt))
+}
+
+/// Where in its bundle or tile something stands.
+pub(crate) fn position(index: u64) -> usize {
+    usize::try_from(index % u64::from(WIDTH)).unwrap_or(0)
+}
+
+pub(crate) fn read_checkpoint(paths: &Paths) -> Result<Vec<u8>, Error> {
+    files::require(paths, CHECKPOINT, note::MAX_BYTES as u64)
+}
+
+fn read_head(paths: &Paths, origin: &str, vkey: &VerifierKey) -> Result<Head, Error> {
+    let mut text = read_checkpoint(paths)?;
+    for _ in 1..TRIES {
+        let head = open_head(paths, origin, vkey, &text);
+        if head.is_ok() {
+            return head;
+        }
+        // A writer may have moved on, and removed partial tiles that are full now.
+        let again = read_checkpoint(paths)?;
+        if again == text {
+            return head;
+        }
+        text = again;
+    }
+    open_head(paths, origin, vkey, &text)
+}
+
+fn open_head(paths: &Paths, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Result<Head, Error> {
+    let wrong = |e: countersign_evidence::Error| Error::corrupt(CHECKPOINT, None, e.to_string());
+    let checkpoint = checkpoint::open(text, origin, std::slice::from_ref(vkey)).map_err(wrong)?;
+    let mut tiles = Vec::new();
+    for id in tile::partial_tiles(checkpoint.size) {
+        let (name, mut bytes, whole) =
+            read_or_full(paths, layout::tile_name(&id), id.width, || layout::tile_name(&id.full()))?;
+        if whole {
+            bytes.truncate(id.byte_len());
+        }
+        let hashes = tile::decode_tile(&id, &bytes).map_err(|e| Error::corrupt(name, None, e.to_string()))?;
+        tiles.push((id.level, hashes));
+    }
+    let edge = Edge::from_tiles(checkpoint.size, tiles);
+    if edge.root() != checkpoint.root {
+        return Err(blame(paths, &edge));
+    }
+    let text = String::from_utf8_lossy(text).into_owned();
+    Ok(Head { checkpoint, text, edge })
+}
+
+/// Reads a partial tile or bundle, or the full one, which holds it: partial ones go when the full one is there.
+fn read_or_full(
+    paths: &Paths,
+    name: String,
+    width: u16,
+    full: impl FnOnce() -> String,
+) -> Result<(String, Vec<u8>, bool), Error> {
+    if let Some(bytes) = files::read(paths, &name, leaf::MAX_BUNDLE_BYTES)? {
+        return Ok((name, bytes, false));
+    }
+    let missing = || Error::corrupt(&name, None, "it is missing");
+    if width == WIDTH {
+        return Err(missing());
+    }
+    let full = full();
+    let bytes = files::read(paths, &full, leaf::MAX_BUNDLE_BYTES)?.ok_or_else(missing)?;
+    Ok((full, bytes, true))
+}
+
+/// Names the file because of which the right edge does not lead to the checkpoint's root.
+fn blame(paths: &Paths, edge: &Edge) -> Error {
+    for (id, hashes) in edge.partials() {
+        let name = layout::tile_name(&id);
+        let differs = (0_u64..).zip(hashes).find(|(i, hash)| {
+            let below = id.index * u64::from(WIDTH) + i;
+            match id.level.checked_sub(1) {
+                Some(level) => {
+                    let full = TileId { level, index: below, width: WIDTH };
+                    let bytes = files::read(paths, &layout::tile_name(&full), full.byte_len() as u64);
+                    let hashes = bytes.ok().flatten().and_then(|b| tile::decode_tile(&full, &b).ok());
+                    hashes.is_some_and(|hashes| root_of(&hashes) != **hash)
+                }
+                None => {
+                    let bundle = layout::bundle_name(id.index, id.width);
+                    let bytes = files::read(paths, &bundle, leaf::MAX_BUNDLE_BYTES).ok().flatten();
+                    let bundle = bytes.and_then(|b| Bundle::parse(&bundle, b, id.width, false).ok());
+                    let entry = bundle.as_ref().and_then(|b| b.get(usize::try_from(*i).ok()?));
+                    entry.is_some_and(|e| merkle::leaf_hash(e) != **hash)
+                }
+            }
+        });
+        if let Some((i, _)) = differs {
+            let what = format!("hash {i} in it is not the one of what stands below it");
+            return Error::corrupt(name, None, what);
+        }
+    }
+    Error::corrupt(CHECKPOINT, None, "the tiles do not lead to its root")
+}

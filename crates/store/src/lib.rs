@@ -1,0 +1,67 @@
+//! Remembers: the ledger on disk, its blobs, and what is folded from them.
+//!
+//! The ledger is a directory. In it is a C2SP transparency log (tlog-tiles, tlog-checkpoint), which any tlog client can
+//! read, and beside the log are the blobs that its entries name by digest.
+//!
+//! ```text
+//! .gitignore                  nothing of a ledger is committed
+//! salt                        keys the fingerprints of findings; its digest is in entry 0
+//! ledger/origin               the log's name
+//! ledger/vkey                 the log's verifier key
+//! ledger/checkpoint           signed note: size and root
+//! ledger/tile/<L>/…           hash tiles
+//! ledger/tile/entries/…       bundles of entries
+//! blobs/sha256/ab/…           payloads and attachments
+//! subjects/<person>.key       seals a person's data; its destruction is the erasure
+//! lock  cache/  tmp/          not part of the ledger
+//! ```
+//!
+//! **An append happens at one moment**: when the new `checkpoint` is renamed into place. Everything that it names is
+//! durable by then. Before, a note in `tmp/append` says which files are going to be written, so that after a crash
+//! leftovers are told from evidence: the next writer removes them, and no reader looks beyond the checkpoint.
+//!
+//! **Partial tiles** of every published size stay until the full tile exists. At level 0 these are as many as there
+//! were checkpoints in between; at the levels above there is one for every width, so that which files must exist
+//! follows from the log itself and no file can be taken away unseen.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Ledger`] | reading, all of it checked against the checkpoint; [`Ledger::append`], [`Ledger::create`] |
+//! | [`verify`] | the examination of every byte |
+//! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
+//! | [`projection`] | the tables folded from the log |
+//! | [`installation`] | the user's data directory: private keys and pins |
+//! | [`subjects`] | personal data, sealed with a key a person |
+//! | [`blob`] | payloads |
+//! | [`layout`] | where everything stands |
+//! | [`storage`] | the door through which everything is written |
+
+mod append;
+pub mod blob;
+mod create;
+mod error;
+mod explain;
+mod files;
+pub mod installation;
+mod intent;
+pub mod layout;
+mod leaf;
+mod ledger;
+mod lock;
+pub mod projection;
+pub mod session;
+pub mod storage;
+pub mod subjects;
+mod tree;
+pub mod verify;
+mod writer;
+
+pub use append::{Appended, Batch, NewBlob, NewEntry, Notice};
+pub use blob::MAX_BLOB_BYTES;
+pub use create::NewLedger;
+pub use error::{Error, code};
+pub use explain::EXPLANATIONS;
+pub use layout::{DEFAULT_DIR, Paths};
+pub use ledger::{DEFAULT_LOCK_WAIT, Ledger};
+pub use session::{Plan, Session};
+pub use verify::{LogTrust, Problem, VerifyReport, verify};

@@ -1,0 +1,487 @@
+//! An open ledger with the keys and beliefs of this machine: fold, decide, append, and on conflict once more.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::machine::MachineKey;
+use countersign_evidence::note::SignerKey;
+use countersign_evidence::statement::{self, Statement, Subject};
+use countersign_evidence::{canonical, dsse, merkle};
+use countersign_model::event::{LedgerCreated, Predicate};
+use countersign_model::{
+    ActorId, Clock, Diagnostic, Digest, EventKind, Exit, Explanation, Place, Retention, StreamId, digest,
+};
+
+use crate::installation::{Installation, KeyError, Pin, Seen};
+use crate::projection::{State, Trusted, fold};
+use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice};
+
+/// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
+pub const JSON: &str = "application/json";
+
+/// How often a use case folds and decides again when others append at the same time.
+const ATTEMPTS: u32 = 20;
+
+/// An open ledger.
+pub struct Session {
+    ledger: Ledger,
+    installation: Installation,
+    clock: Arc<dyn Clock>,
+    pin: Option<Pin>,
+    state: State,
+    notices: Vec<Notice>,
+}
+
+/// Entries to append, if nothing was appended since the state was folded.
+#[derive(Default)]
+pub struct Plan {
+    /// The entries, in order.
+    pub entries: Vec<NewEntry>,
+}
+
+impl Session {
+    /// Opens the ledger in `dir`.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it is older than what this machine has seen.
+    pub fn open(dir: &Path, installation: Installation, clock: Arc<dyn Clock>) -> Result<Self, SessionError> {
+        Self::with_ledger(Ledger::open(dir)?, installation, clock, None)
+    }
+
+    /// Opens the ledger in `dir` and trusts it by a trust file instead of this machine's pin.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_trusting(
+        dir: &Path,
+        installation: Installation,
+        clock: Arc<dyn Clock>,
+        pin: Pin,
+    ) -> Result<Self, SessionError> {
+        Self::with_ledger(Ledger::open(dir)?, installation, clock, Some(pin))
+    }
+
+    /// Opens the ledger in `dir`, or makes a new one with a new log key, and with this salt or a random one.
+    ///
+    /// # Errors
+    /// As [`Session::open`], and when the ledger or its keys cannot be written.
+    pub fn open_or_create(
+        dir: &Path,
+        installation: Installation,
+        clock: Arc<dyn Clock>,
+        salt: Option<[u8; 32]>,
+    ) -> Result<Self, SessionError> {
+        let ledger = match Ledger::open(dir) {
+            Ok(ledger) => ledger,
+            Err(e) if e.is_not_found() => create(dir, &installation, salt)?,
+            Err(e) => return Err(e.into()),
+        };
+        let mut session = Self::with_ledger(ledger, installation, clock, None)?;
+        if session.state.size == 0 {
+            session.append_genesis()?;
+        }
+        Ok(session)
+    }
+
+    fn with_ledger(
+        ledger: Ledger,
+        installation: Installation,
+        clock: Arc<dyn Clock>,
+        pin: Option<Pin>,
+    ) -> Result<Self, SessionError> {
+        let pin = match pin {
+            Some(pin) => Some(pin),
+            None => installation.pin(ledger.origin())?,
+        };
+        if let Some(pin) = &pin {
+            check_against_pin(&ledger, pin)?;
+        }
+        let state = fold(&ledger, &Trusted { pin: pin.as_ref() })?;
+        Ok(Self { ledger, installation, clock, pin, state, notices: Vec::new() })
+    }
+
+    /// The state at the head that was last seen.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The installation.
+    #[must_use]
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// The present moment, by the injected clock.
+    #[must_use]
+    pub fn now(&self) -> countersign_model::Timestamp {
+        self.clock.now()
+    }
+
+    /// What this machine believes about the ledger.
+    #[must_use]
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
+    /// What was set right on the way (a half-written append that nobody had been told of).
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// The key that signs what this installation observes.
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
+    pub fn recorder(&self) -> Result<MachineKey, SessionError> {
+        Ok(self.installation.recorder()?)
+    }
+
+    /// The ledger's pin must be this machine's before a person signs anything for it.
+    ///
+    /// # Errors
+    /// When this machine has no pin for the ledger.
+    pub fn require_pin(&self) -> Result<&Pin, SessionError> {
+        self.pin.as_ref().ok_or_else(|| SessionError::Unpinned { origin: self.ledger.origin().to_owned() })
+    }
+
+    /// Plans on the present state and appends; when somebody else appended in between, folds and plans again.
+    ///
+    /// # Errors
+    /// Whatever `plan` says, and what the ledger says.
+    pub fn transact<T, E: From<SessionError>>(
+        &mut self,
+        mut plan: impl FnMut(&Self) -> Result<(Plan, T), E>,
+    ) -> Result<(Option<Appended>, T), E> {
+        for _ in 0..ATTEMPTS {
+            let (planned, value) = plan(self)?;
+            if planned.entries.is_empty() {
+                return Ok((None, value));
+            }
+            match self.append(planned) {
+                Ok(appended) => return Ok((Some(appended), value)),
+                Err(SessionError::Store(e)) if e.is_conflict() => {
+                    self.catch_up().map_err(SessionError::from)?;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(SessionError::Contended.into())
+    }
+
+    fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
+        let signer = self.installation.log_key(self.ledger.origin())?;
+        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size) };
+        let mut appended = self.ledger.append(batch, &signer, self.clock.as_ref())?;
+        self.notices.append(&mut appended.notices);
+        self.catch_up()?;
+        self.installation.remember(self.ledger.origin(), self.ledger.size(), Digest::from_bytes(self.ledger.root()))?;
+        Ok(appended)
+    }
+
+    /// Folds in what others appended.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        self.ledger.refresh()?;
+        let from = self.state.size;
+        for (index, entry) in self.ledger.entries(from..self.ledger.size())? {
+            let payload = self.ledger.payload(&entry.payload)?;
+            let leaf = Digest::from_bytes(merkle::leaf_hash(&self.ledger.entry_bytes(index)?));
+            let trusted = Trusted { pin: self.pin.as_ref() };
+            self.state.apply(index, &entry, leaf, &payload, self.ledger.dir(), &trusted);
+        }
+        Ok(())
+    }
+
+    /// Replaces the pin, on disk too.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_pin(&mut self, pin: Pin) -> Result<(), SessionError> {
+        self.installation.set_pin(&pin)?;
+        self.pin = Some(pin);
+        Ok(())
+    }
+
+    fn append_genesis(&mut self) -> Result<(), SessionError> {
+        let recorder = self.recorder()?.public();
+        let actor = recorder_actor(&recorder.to_string());
+        let created = LedgerCreated {
+            version: 1,
+            origin: self.ledger.origin().to_owned(),
+            vkey: self.ledger.vkey().to_string(),
+            recorder: recorder.to_string(),
+            salt_sha256: self.ledger.salt_digest()?,
+        };
+        let payload = NewBlob { bytes: canonical::to_vec(&created).map_err(Error::from)?, media: JSON.into() };
+        self.transact::<(), SessionError>(|s| {
+            let entries = if s.state.size > 0 {
+                Vec::new()
+            } else {
+                vec![NewEntry {
+                    kind: EventKind::LedgerCreated,
+                    stream: StreamId::from_text("ledger"),
+                    actor: actor.clone(),
+                    retention: Retention::SoxSevenYears,
+                    refs: Vec::new(),
+                    payload: payload.clone(),
+                    attachments: Vec::new(),
+                }]
+            };
+            Ok((Plan { entries }, ()))
+        })?;
+        Ok(())
+    }
+
+    /// An entry with a statement signed by this installation's recorder.
+    ///
+    /// # Errors
+    /// When the statement cannot be written or signed.
+    pub fn machine_entry<P: Predicate>(
+        &self,
+        kind: EventKind,
+        stream: StreamId,
+        subject: Vec<Subject>,
+        predicate: P,
+        refs: Vec<u64>,
+        attachments: Vec<NewBlob>,
+    ) -> Result<NewEntry, SessionError> {
+        let key = self.recorder()?;
+        let public = key.public().to_string();
+        if public != self.state.recorder {
+            return Err(SessionError::OtherRecorder { recorder: public });
+        }
+        let bytes = canonical::to_vec(&Statement::new(subject, P::TYPE, predicate)).map_err(Error::from)?;
+        let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &key);
+        let payload = NewBlob { bytes: canonical::to_vec(&envelope).map_err(Error::from)?, media: dsse::MEDIA_TYPE.into() };
+        let actor = recorder_actor(&public);
+        Ok(NewEntry { kind, stream, actor, retention: Retention::SoxSevenYears, refs, payload, attachments })
+    }
+
+    /// An entry with a person's signed act.
+    ///
+    /// # Errors
+    /// When the act cannot be written.
+    pub fn act_entry(
+        &self,
+        kind: EventKind,
+        stream: StreamId,
+        actor: ActorId,
+        signed: &SignedAct,
+        refs: Vec<u64>,
+        attachments: Vec<NewBlob>,
+    ) -> Result<NewEntry, SessionError> {
+        let payload = NewBlob { bytes: signed.to_vec().map_err(Error::from)?, media: act::MEDIA_TYPE.into() };
+        Ok(NewEntry { kind, stream, actor, retention: Retention::SoxSevenYears, refs, payload, attachments })
+    }
+}
+
+/// Canonical statement bytes for a person to sign.
+///
+/// # Errors
+/// When the predicate cannot be written as canonical JSON.
+pub fn act_statement<P: Predicate>(subject: Vec<Subject>, predicate: P) -> Result<Vec<u8>, SessionError> {
+    Ok(canonical::to_vec(&Statement::new(subject, P::TYPE, predicate)).map_err(Error::from)?)
+}
+
+/// The opaque id under which a recorder acts.
+fn recorder_actor(public: &str) -> ActorId {
+    let hex: String = Digest::of(public.as_bytes()).hex().chars().take(20).collect();
+    ActorId::from_text(format!("{}{hex}", ActorId::PREFIX))
+}
+
+fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Result<Ledger, SessionError> {
+    installation.recorder()?;
+    let id = countersign_evidence::random::<10>().map_err(|_| KeyError::Random)?;
+    let origin = format!("countersign.local/{}", digest::to_hex(&id));
+    let signer = SignerKey::generate(&origin).map_err(|_| KeyError::Random)?;
+    // Key and pin first: a ledger nobody can sign for must not come into being.
+    installation.keep_log_key(&origin, &signer)?;
+    installation.set_pin(&Pin {
+        version: 1,
+        origin: origin.clone(),
+        vkey: signer.verifier().to_string(),
+        trust_root: None,
+        seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
+    })?;
+    match Ledger::create(dir, &NewLedger { signer: &signer, salt }) {
+        Ok(ledger) => Ok(ledger),
+        // Somebody else was first: theirs counts.
+        Err(e) if e.is_already_there() => Ok(Ledger::open(dir)?),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn check_against_pin(ledger: &Ledger, pin: &Pin) -> Result<(), SessionError> {
+    if ledger.vkey().to_string() != pin.vkey || ledger.origin() != pin.origin {
+        return Err(SessionError::Forged { origin: ledger.origin().to_owned() });
+    }
+    let seen = &pin.seen;
+    if ledger.size() < seen.size {
+        return Err(SessionError::RolledBack { size: ledger.size(), seen: seen.size });
+    }
+    if Digest::from_bytes(ledger.root_at(seen.size)?) != seen.root {
+        return Err(SessionError::Forked { size: seen.size });
+    }
+    Ok(())
+}
+
+/// What can be wrong with a ledger and this machine's belief in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The ledger itself.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// A key or pin.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// This machine does not know the ledger.
+    #[error("this machine has not pinned the ledger `{origin}`")]
+    Unpinned {
+        /// The ledger.
+        origin: String,
+    },
+    /// The ledger is signed by another key than the pinned one.
+    #[error("the ledger `{origin}` is signed by another key than the one this machine has pinned")]
+    Forged {
+        /// The ledger.
+        origin: String,
+    },
+    /// The ledger is shorter than it was.
+    #[error("the ledger has {size} entries, and this machine has seen {seen}")]
+    RolledBack {
+        /// Now.
+        size: u64,
+        /// Then.
+        seen: u64,
+    },
+    /// The ledger's history is another one.
+    #[error("the first {size} entries of the ledger are not those this machine has seen")]
+    Forked {
+        /// Up to here it differs.
+        size: u64,
+    },
+    /// The recorder of this installation is not the ledger's.
+    #[error("this installation's recorder `{recorder}` is not the one this ledger was made with")]
+    OtherRecorder {
+        /// The recorder of this installation.
+        recorder: String,
+    },
+    /// Others append faster than this use case can plan.
+    #[error("others kept appending to the ledger while this was tried {ATTEMPTS} times")]
+    Contended,
+}
+
+impl Diagnostic for SessionError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(e) => e.code(),
+            Self::Key(e) => e.code(),
+            Self::Unpinned { .. } => "CS-TRUST-001",
+            Self::Forged { .. } => "CS-TRUST-002",
+            Self::RolledBack { .. } => "CS-TRUST-003",
+            Self::Forked { .. } => "CS-TRUST-004",
+            Self::OtherRecorder { .. } => "CS-TRUST-005",
+            Self::Contended => "CS-TRUST-006",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(e) => e.exit(),
+            Self::Key(e) => e.exit(),
+            Self::Unpinned { .. } | Self::Forged { .. } | Self::RolledBack { .. } | Self::Forked { .. } => {
+                Exit::Unverified
+            }
+            Self::OtherRecorder { .. } => Exit::Forbidden,
+            Self::Contended => Exit::Backend,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Store(e) => e.place(),
+            Self::Key(e) => e.place(),
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Store(e) => e.help(),
+            Self::Key(e) => e.help(),
+            Self::Unpinned { .. } => {
+                "bring a trust file from a machine that trusts it (countersign trust export), then: countersign trust \
+                 import FILE"
+                    .into()
+            }
+            Self::Forged { .. } | Self::RolledBack { .. } | Self::Forked { .. } => {
+                "keep this copy as evidence, restore the ledger from your backup, and run: countersign verify".into()
+            }
+            Self::OtherRecorder { .. } => {
+                "record on the machine that made the ledger, or bring its data directory (COUNTERSIGN_DATA_DIR)".into()
+            }
+            Self::Contended => "run the same command again".into(),
+        }
+    }
+}
+
+/// Where the ledger of a repository lies unless `--ledger` says otherwise.
+#[must_use]
+pub fn default_ledger_dir(repository_root: &Path) -> PathBuf {
+    repository_root.join(".countersign")
+}
+
+/// The long texts behind [`SessionError`]'s own codes.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-TRUST-001",
+        title: "the ledger is not pinned on this machine",
+        text: "A ledger that is consistent in itself proves nothing: whoever forged it could have signed it anew. What \
+               makes it trustworthy is a pin kept outside of it: its verifier key and the entry that roots its trust. \
+               This machine has none for this ledger.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-TRUST-002",
+        title: "the ledger is signed by another key",
+        text: "The checkpoint is signed by a key other than the pinned one. Either the directory was replaced by \
+               another ledger of the same name, or somebody forged it.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-TRUST-003",
+        title: "the ledger was rolled back",
+        text: "A log only grows. This one has fewer entries than this machine has seen before: an older copy was put \
+               in its place, or its end was cut off.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-TRUST-004",
+        title: "the ledger's history was changed",
+        text: "The entries up to a size that this machine has seen before have another Merkle root now: history was \
+               rewritten and signed anew with the log key.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-TRUST-005",
+        title: "another recorder",
+        text: "Machine statements count when the recorder named in entry 0 signed them, which the first administrator \
+               vouched for. This installation has another recorder key, so what it recorded would not be believed.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-TRUST-006",
+        title: "the ledger is contended",
+        text: "A use case folds the log, decides, and appends only if nobody appended in between; else it does all of \
+               it again. Others were faster every time. Nothing was lost; try again.",
+        exit: Exit::Backend,
+    },
+];

@@ -1,0 +1,124 @@
+//! The right edge of the tree: the one incomplete tile of every level. It is all that appending needs to know.
+
+use countersign_evidence::merkle::{self, Hash};
+use countersign_evidence::tile::{self, TileId, WIDTH};
+
+/// Tile levels of a tree of up to 2^64 entries.
+pub(crate) const LEVELS: usize = 8;
+
+/// The root of a tree over `hashes`, where all but the last stand for complete subtrees of equal size
+/// (RFC 6962 §2.1: the left part is the largest power of two that is smaller than the whole).
+pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
+    match hashes {
+        [] => merkle::empty_root(),
+        [one] => *one,
+        many => {
+            let (left, right) = many.split_at(many.len().next_power_of_two() / 2);
+            merkle::node_hash(&root_of(left), &root_of(right))
+        }
+    }
+}
+
+/// The right edge of a tree.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Edge {
+    size: u64,
+    levels: [Vec<Hash>; LEVELS],
+}
+
+impl Edge {
+    /// An edge from the incomplete tiles of a tree of `size` entries.
+    pub(crate) fn from_tiles(size: u64, tiles: impl IntoIterator<Item = (u8, Vec<Hash>)>) -> Self {
+        let mut edge = Self { size, ..Self::default() };
+        for (level, hashes) in tiles {
+            if let Some(row) = edge.levels.get_mut(usize::from(level)) {
+                *row = hashes;
+            }
+        }
+        edge
+    }
+
+    /// How many entries the tree has.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The hashes in the incomplete tile of `level`.
+    pub(crate) fn row(&self, level: u8) -> &[Hash] {
+        self.levels.get(usize::from(level)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Appends a leaf hash. `made` is told of every tile that becomes full, and at the levels above 0 of every
+    /// partial tile that comes into being: these are written whether or not a checkpoint was published just then, so
+    /// that which of them must exist follows from the size alone.
+    pub(crate) fn push(&mut self, leaf: Hash, mut made: impl FnMut(TileId, &[Hash])) {
+        let last = self.size;
+        self.size = self.size.saturating_add(1);
+        let mut hash = leaf;
+        for (level, row) in (0_u8..).zip(&mut self.levels) {
+            row.push(hash);
+            let width = u16::try_from(row.len()).unwrap_or(WIDTH);
+            if level > 0 || width == WIDTH {
+                let index = last.checked_shr(8 * (u32::from(level) + 1)).unwrap_or(0);
+                made(TileId { level, index, width }, row);
+            }
+            if width < WIDTH {
+                return;
+            }
+            hash = root_of(row);
+            row.clear();
+        }
+    }
+
+    /// The incomplete tiles.
+    pub(crate) fn partials(&self) -> impl Iterator<Item = (TileId, &[Hash])> {
+        tile::partial_tiles(self.size).into_iter().map(|id| (id, self.row(id.level)))
+    }
+
+    /// The root of the tree.
+    pub(crate) fn root(&self) -> Hash {
+        let mut below: Option<Hash> = None;
+        for row in &self.levels {
+            if !row.is_empty() {
+                let mut hashes = row.clone();
+                hashes.extend(below);
+                below = Some(root_of(&hashes));
+            }
+        }
+        below.unwrap_or_else(merkle::empty_root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use countersign_evidence::merkle::{MemoryTree, leaf_hash};
+
+    use super::*;
+
+    #[test]
+    fn the_edge_agrees_with_a_whole_tree_at_every_size() {
+        let mut edge = Edge::default();
+        let mut whole = MemoryTree::new();
+        let mut tiles = BTreeMap::new();
+        assert_eq!(edge.root(), whole.root());
+        for n in 0..66_000_u64 {
+            let leaf = leaf_hash(&n.to_be_bytes());
+            whole.push(leaf);
+            edge.push(leaf, |id, hashes| {
+                assert_eq!(usize::from(id.width), hashes.len());
+                tiles.insert(id, hashes.len());
+            });
+            // Every size near the borders, and a sample of the others.
+            if n < 1100 || n % 257 < 3 || n > 65_400 {
+                assert_eq!(edge.root(), whole.root(), "size {}", n + 1);
+                assert_eq!(edge.size(), n + 1);
+            }
+        }
+        assert!(edge.partials().all(|(id, hashes)| usize::from(id.width) == hashes.len()));
+        assert_eq!(tiles.keys().filter(|t| t.level == 0).count(), 66_000 / 256);
+        assert_eq!(tiles.keys().filter(|t| t.level == 1 && t.index == 0).count(), 256, "every width, and full");
+        assert!(tiles.contains_key(&TileId { level: 2, index: 0, width: 1 }));
+    }
+}

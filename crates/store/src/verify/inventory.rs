@@ -1,0 +1,217 @@
+//! Every file in the ledger's directory: it belongs there and says the right thing, or it is a problem.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use countersign_evidence::checkpoint::Checkpoint;
+use countersign_evidence::seal::SubjectKey;
+use countersign_evidence::tile::{self, TileId, WIDTH};
+use countersign_model::Digest;
+
+use super::Examination;
+use crate::error::code;
+use crate::layout::{self, CACHE, INTENT, Item};
+use crate::{Notice, blob, files};
+
+/// How deep the layout goes: `ledger/tile/entries/` and up to seven groups of three digits.
+const MAX_DEPTH: usize = 16;
+
+/// What was seen of the incomplete tiles.
+#[derive(Default)]
+struct Seen {
+    partials: BTreeSet<TileId>,
+    bundles: BTreeSet<(u64, u16)>,
+    leftovers: u64,
+}
+
+pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) {
+    if let (Some(intent), Some(checkpoint)) = (&x.intent, checkpoint)
+        && intent.old != checkpoint.size
+        && intent.new > checkpoint.size
+    {
+        let what = format!("it goes from {} to {} entries, the checkpoint has another size", intent.old, intent.new);
+        x.problem(code::CORRUPT, INTENT, None, what);
+    }
+    let mut seen = Seen::default();
+    walk(x, checkpoint, "", 0, &mut seen);
+    if let Some(checkpoint) = checkpoint {
+        complete(x, checkpoint.size, &seen);
+    }
+    if seen.leftovers > 0 {
+        let what = format!("an append was interrupted; {} files of it will be removed by the next one", seen.leftovers);
+        x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
+    }
+}
+
+fn walk(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, dir: &str, depth: usize, seen: &mut Seen) {
+    let entries = match fs::read_dir(x.paths.at(dir)) {
+        Ok(entries) => entries,
+        Err(e) => return x.problem(code::IO, dir, None, format!("it cannot be listed: {e}")),
+    };
+    for entry in entries {
+        let (name, kind) = match entry.and_then(|e| Ok((e.file_name(), e.file_type()?))) {
+            Ok(entry) => entry,
+            Err(e) => {
+                x.problem(code::IO, dir, None, format!("it cannot be listed: {e}"));
+                continue;
+            }
+        };
+        // A name that is not UTF-8 comes out as no name that the layout knows.
+        let name = layout::join(dir, &name.to_string_lossy());
+        if kind.is_dir() {
+            if name == CACHE {
+                continue;
+            }
+            if depth < MAX_DEPTH {
+                walk(x, checkpoint, &name, depth + 1, seen);
+            } else {
+                x.problem(code::UNKNOWN_FILE, &name, None, "the layout knows no directory this deep");
+            }
+            continue;
+        }
+        file(x, checkpoint, &name, seen);
+    }
+}
+
+fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, seen: &mut Seen) {
+    x.report.checked.files += 1;
+    match (Item::of(name), checkpoint) {
+        (Item::Fixed, _) => {}
+        (Item::Apart, _) => x.report.checked.files -= 1,
+        (Item::Temporary, _) => {
+            x.report.checked.files -= 1;
+            seen.leftovers += 1;
+        }
+        (Item::Unknown, _) => x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger"),
+        (Item::Subject, _) => subject(x, name),
+        (Item::Blob(digest), _) => blob_file(x, name, &digest, checkpoint, seen),
+        // Without a checkpoint there is no saying which of them belong to the log.
+        (Item::Tile(_) | Item::Bundle(..), None) => {}
+        (Item::Tile(id), Some(checkpoint)) => {
+            x.report.checked.tiles += 1;
+            if belongs(x, checkpoint.size, name, &id, seen) && id.width < WIDTH {
+                partial_tile(x, name, &id);
+                seen.partials.insert(id);
+            }
+        }
+        (Item::Bundle(index, width), Some(checkpoint)) => {
+            x.report.checked.bundles += 1;
+            let id = TileId { level: 0, index, width };
+            if belongs(x, checkpoint.size, name, &id, seen) && width < WIDTH {
+                partial_bundle(x, name, width);
+                seen.bundles.insert((index, width));
+            }
+        }
+    }
+}
+
+/// Whether a tile or bundle is part of the log of this size. What is not is reported here.
+fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &mut Seen) -> bool {
+    let width = tile::width_at(id.level, id.index, size);
+    let is_beyond = id.width > width;
+    let is_superseded = width == WIDTH && id.width < WIDTH;
+    if !is_beyond && !is_superseded {
+        return true;
+    }
+    let is_leftover = x.intent.as_ref().is_some_and(|intent| {
+        // Before the commit the new files are left over, after it the old partial ones.
+        let grown = intent.files.iter().any(|f| name.strip_prefix(f.as_str()).is_some_and(|r| r.starts_with(".p/")));
+        if is_beyond { intent.old == size && intent.files.contains(name) } else { intent.new <= size && grown }
+    });
+    if is_leftover {
+        seen.leftovers += 1;
+    } else if is_beyond {
+        x.problem(code::UNKNOWN_FILE, name, None, format!("it lies beyond the {size} entries of the log"));
+    } else {
+        x.problem(code::UNKNOWN_FILE, name, None, "the full one has taken its place");
+    }
+    false
+}
+
+fn partial_tile(x: &mut Examination<'_>, name: &str, id: &TileId) {
+    let Some(edge) = &x.edge else { return };
+    let expected = edge.row(id.level).get(..usize::from(id.width)).map(tile::encode_tile);
+    let there = files::read(x.paths, name, id.byte_len() as u64);
+    match there {
+        Ok(there) if there == expected => {}
+        // The one at the end of the log was looked at in the pass over it, and what is wrong with it was said.
+        Ok(_) if id.level == 0 && usize::from(id.width) == edge.row(0).len() => {}
+        Ok(_) => x.problem(code::CORRUPT, name, None, "it is not the beginning of the tile that stands there now"),
+        Err(e) => x.error(&e, name, None),
+    }
+}
+
+fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
+    let Some(bundle) = &x.last_bundle else { return };
+    if usize::from(width) == bundle.len() {
+        return;
+    }
+    let there = match files::read(x.paths, name, crate::leaf::MAX_BUNDLE_BYTES) {
+        Ok(there) => there,
+        Err(e) => return x.error(&e, name, None),
+    };
+    if there.as_deref() != bundle.prefix(width) {
+        // When the later bundle is the one that was changed, it was named already; the tile knows better than both.
+        let is_good = there.is_some_and(|bytes| {
+            let parsed = crate::leaf::Bundle::parse(name, bytes, width, false);
+            let row = x.edge.as_ref().map(|e| e.row(0)).unwrap_or_default();
+            parsed.is_ok_and(|b| b.iter().zip(row).all(|(e, h)| countersign_evidence::merkle::leaf_hash(e) == *h))
+        });
+        if !is_good {
+            x.problem(code::CORRUPT, name, None, "it is not the beginning of the bundle that stands there now");
+        }
+    }
+}
+
+fn subject(x: &mut Examination<'_>, name: &str) {
+    x.report.checked.keys += 1;
+    match files::line(x.paths, name) {
+        Ok(line) if SubjectKey::parse_hex(&line).is_ok() => {}
+        Ok(_) => x.problem(code::CORRUPT, name, None, "it is not 64 lower-case hex digits"),
+        Err(e) => x.error(&e, name, None),
+    }
+}
+
+fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: Option<&Checkpoint>, seen: &mut Seen) {
+    x.report.checked.blobs += 1;
+    if x.digests.contains(digest) {
+        return;
+    }
+    match blob::digest_of(x.paths, name) {
+        Ok(Some((_, there))) if there != *digest => {
+            x.problem(code::CORRUPT, name, None, "its content does not hash to its name");
+        }
+        Ok(_) => {}
+        Err(e) => x.error(&e, name, None),
+    }
+    let intent = x.intent.as_ref().zip(checkpoint).filter(|(i, c)| i.old == c.size);
+    if intent.is_some_and(|(intent, _)| intent.files.contains(name)) {
+        seen.leftovers += 1;
+    } else if checkpoint.is_some() && !x.unread {
+        x.problem(code::UNREFERENCED_BLOB, name, None, "no entry speaks of it");
+    }
+}
+
+/// What must be there and was not seen. What the pass over the log looked for is not looked for again.
+fn complete(x: &mut Examination<'_>, size: u64, seen: &Seen) {
+    for last in tile::partial_tiles(size).into_iter().filter(|id| id.level > 0) {
+        for width in 1..=last.width {
+            let id = TileId { width, ..last };
+            if !seen.partials.contains(&id) {
+                x.problem(code::MISSING_FILE, &layout::tile_name(&id), None, "it is missing");
+            }
+        }
+    }
+    // At level 0, tile and bundle were written together for every published size.
+    let end = TileId { level: 0, index: size / u64::from(WIDTH), width: tile::width_at(0, size / u64::from(WIDTH), size) };
+    let tiles: BTreeSet<_> = seen.partials.iter().filter(|t| t.level == 0).map(|t| (t.index, t.width)).collect();
+    for (index, width) in tiles.symmetric_difference(&seen.bundles) {
+        if *width == end.width {
+            continue;
+        }
+        let id = TileId { level: 0, index: *index, width: *width };
+        let name =
+            if tiles.contains(&(*index, *width)) { layout::bundle_name(*index, *width) } else { layout::tile_name(&id) };
+        x.problem(code::MISSING_FILE, &name, None, "it is missing");
+    }
+}

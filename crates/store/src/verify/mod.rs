@@ -1,0 +1,192 @@
+//! The examination of a ledger: every byte of every file that belongs to it is accounted for.
+//!
+//! | file | is held against |
+//! |---|---|
+//! | `checkpoint` | the trusted verifier keys, and the root recomputed from the entries |
+//! | `origin`, `vkey`, `salt` | the checkpoint and the payload of entry 0 |
+//! | bundles, tiles | each other, and the root; partial ones must be prefixes of what is there now |
+//! | blobs | their names, and the entries that speak of them |
+//! | entries | canonical form, versions without gaps, times that never go back, references to earlier entries |
+//! | any other file | is a problem, unless an interrupted append left it, which is a notice |
+//!
+//! Memory is bounded by one bundle, one tile a level, the versions of the streams, and the digests of the blobs.
+
+mod inventory;
+mod log;
+mod roots;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use countersign_evidence::merkle::Hash;
+use countersign_evidence::note::VerifierKey;
+use countersign_model::{Diagnostic as _, Digest, Entry};
+
+use crate::intent::Intent;
+use crate::layout::Paths;
+use crate::ledger::DEFAULT_LOCK_WAIT;
+use crate::lock::Lock;
+use crate::tree::Edge;
+use crate::{Error, Notice};
+
+/// How many problems are listed. A ledger of rubbish would have millions.
+pub const MAX_PROBLEMS: usize = 1000;
+
+/// What the examiner believes before looking.
+#[derive(Debug, Clone, Default)]
+pub struct LogTrust {
+    /// Keys one of which must have signed the checkpoint. They come from outside the ledger. Without any, no
+    /// checkpoint is trusted.
+    pub vkeys: Vec<VerifierKey>,
+    /// Size and root of a checkpoint seen before.
+    pub remembered: Option<(u64, Hash)>,
+}
+
+/// Something that is wrong with a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// A stable code; it has an explanation like that of an error.
+    pub code: &'static str,
+    /// The file, relative to the ledger's directory.
+    pub file: String,
+    /// The entry, where one is concerned.
+    pub entry: Option<u64>,
+    /// What is wrong, a lower-case fragment.
+    pub what: String,
+}
+
+impl Problem {
+    /// A problem with a file.
+    #[must_use]
+    pub fn new(code: &'static str, file: impl Into<String>, entry: Option<u64>, what: impl Into<String>) -> Self {
+        Self { code, file: file.into(), entry, what: what.into() }
+    }
+
+    /// An error met on the way, as a problem: what could not be looked at is never clean.
+    fn of(error: &Error, file: &str, entry: Option<u64>) -> Self {
+        let what = match error {
+            Error::Corrupt { what, .. } => what.clone(),
+            Error::Io { source, .. } => format!("it cannot be read: {source}"),
+            Error::MissingBlob { .. } => "it is missing".to_owned(),
+            other => other.to_string(),
+        };
+        let entry = match error {
+            Error::Corrupt { entry: Some(entry), .. } => Some(*entry),
+            _ => entry,
+        };
+        Self { code: error.code(), file: file.to_owned(), entry, what }
+    }
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Entries.
+    pub entries: u64,
+    /// Bundles of entries, partial ones included.
+    pub bundles: u64,
+    /// Hash tiles, partial ones included.
+    pub tiles: u64,
+    /// Different blobs.
+    pub blobs: u64,
+    /// Keys of people. Whether they open what they should is for the caller to say.
+    pub keys: u64,
+    /// Files of the ledger, all kinds together.
+    pub files: u64,
+}
+
+/// What an examination found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The log's name, as the checkpoint says; empty when that could not be read.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// What is wrong; the ledger is sound when this is empty. At most [`MAX_PROBLEMS`].
+    pub problems: Vec<Problem>,
+    /// Problems that are not listed.
+    pub more_problems: u64,
+    /// What is worth knowing and is not wrong: an append that was interrupted.
+    pub notices: Vec<Notice>,
+    /// How much was looked at.
+    pub checked: Checked,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn add(&mut self, problem: Problem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        } else {
+            self.more_problems = self.more_problems.saturating_add(1);
+        }
+    }
+}
+
+/// The caller's own examination of an entry and its payload: envelopes, acts, seals.
+pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
+
+/// Examines the ledger in `dir`. Nothing is written. Writers wait while this runs.
+///
+/// `extra` is called with index, entry and payload of every entry that is sound so far; what it finds is added.
+///
+/// # Errors
+/// [`Error::NoLedger`] when there is nothing to examine; [`Error::Busy`] when a writer does not come to an end. All
+/// else is a problem in the report.
+pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
+    let paths = Paths::new(dir);
+    if !paths.tiles_dir().is_dir() {
+        return Err(Error::NoLedger { dir: dir.display().to_string() });
+    }
+    let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
+    let mut examination = Examination {
+        paths: &paths,
+        trust,
+        intent: Intent::read(&paths).unwrap_or_default(),
+        report: VerifyReport::default(),
+        edge: Some(Edge::default()),
+        last_bundle: None,
+        digests: HashSet::new(),
+        unread: false,
+    };
+    let checkpoint = roots::examine(&mut examination);
+    if let Some(checkpoint) = &checkpoint {
+        log::examine(&mut examination, checkpoint, extra);
+    }
+    inventory::examine(&mut examination, checkpoint.as_ref());
+    Ok(examination.report)
+}
+
+/// An examination under way.
+struct Examination<'a> {
+    paths: &'a Paths,
+    trust: &'a LogTrust,
+    /// An append that was interrupted.
+    intent: Option<Intent>,
+    report: VerifyReport,
+    /// The right edge recomputed from the entries; `None` when some of them could not be read at all.
+    edge: Option<Edge>,
+    /// The entries of the incomplete bundle.
+    last_bundle: Option<crate::leaf::Bundle>,
+    /// Every blob that an entry speaks of. 32 bytes each is what this costs.
+    digests: HashSet<Digest>,
+    /// Whether an entry could not be read, so that what it speaks of is not known.
+    unread: bool,
+}
+
+impl Examination<'_> {
+    fn problem(&mut self, code: &'static str, file: &str, entry: Option<u64>, what: impl Into<String>) {
+        self.report.add(Problem::new(code, file, entry, what));
+    }
+
+    fn error(&mut self, error: &Error, file: &str, entry: Option<u64>) {
+        self.report.add(Problem::of(error, file, entry));
+    }
+}

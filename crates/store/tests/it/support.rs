@@ -1,0 +1,305 @@
+//! Ledgers to play with, and storage that fails at a chosen step.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use countersign_evidence::canonical;
+use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_model::event::LedgerCreated;
+use countersign_model::{ActorId, EventKind, FixedClock, Retention, StreamId, Timestamp};
+use countersign_store::storage::{Access, Storage};
+use countersign_store::verify::{LogTrust, Problem, VerifyReport, verify};
+use countersign_store::{Batch, Ledger, NewBlob, NewEntry, NewLedger};
+
+pub const ORIGIN: &str = "countersign.local/00112233445566778899";
+
+pub fn signer() -> SignerKey {
+    SignerKey::from_seed(ORIGIN, &[7; 32]).unwrap()
+}
+
+pub fn trust() -> LogTrust {
+    LogTrust { vkeys: vec![signer().verifier().clone()], remembered: None }
+}
+
+pub fn trusting(key: &VerifierKey) -> LogTrust {
+    LogTrust { vkeys: vec![key.clone()], remembered: None }
+}
+
+/// Noon of some day, and so many seconds.
+pub fn clock(seconds: i64) -> FixedClock {
+    FixedClock(Timestamp::from_millis(1_795_000_000_000).plus_seconds(seconds))
+}
+
+pub fn entry(stream: &str, payload: impl Into<Vec<u8>>) -> NewEntry {
+    NewEntry {
+        kind: EventKind::RunStarted,
+        stream: StreamId::from_text(stream),
+        actor: ActorId::from_text("act-0"),
+        retention: Retention::SoxSevenYears,
+        refs: Vec::new(),
+        payload: NewBlob { bytes: payload.into(), media: "text/plain".into() },
+        attachments: Vec::new(),
+    }
+}
+
+/// `n` entries with payloads of their own, in a few streams.
+pub fn batch(name: &str, n: usize) -> Batch {
+    let entries = (0..n).map(|i| entry(&format!("run-{}", i % 3), format!("{name} {i}"))).collect();
+    Batch { entries, ..Batch::default() }
+}
+
+pub fn genesis(ledger: &Ledger) -> Batch {
+    let created = LedgerCreated {
+        version: 1,
+        origin: ledger.origin().into(),
+        vkey: ledger.vkey().to_string(),
+        recorder: "ed25519:".into(),
+        salt_sha256: ledger.salt_digest().unwrap(),
+    };
+    let payload = canonical::to_vec(&created).unwrap();
+    let entry = NewEntry { kind: EventKind::LedgerCreated, ..entry("ledger", payload) };
+    Batch { entries: vec![entry], ..Batch::default() }
+}
+
+/// A ledger with entry 0, written without waiting for the disk.
+pub fn new_ledger(dir: &Path) -> Ledger {
+    new_ledger_signed_by(dir, &signer())
+}
+
+pub fn new_ledger_signed_by(dir: &Path, signer: &SignerKey) -> Ledger {
+    let mut ledger = Ledger::create_with(dir, &NewLedger { signer, salt: Some([5; 32]) }, Arc::new(Unsynced)).unwrap();
+    let batch = genesis(&ledger);
+    ledger.append(batch, signer, &clock(0)).unwrap();
+    ledger
+}
+
+pub fn examine(dir: &Path, trust: &LogTrust) -> VerifyReport {
+    verify(dir, trust, &mut |_, _, _| Vec::new()).unwrap()
+}
+
+/// Asserts that the ledger is sound and that nothing is left to tidy up.
+pub fn assert_sound(dir: &Path) -> VerifyReport {
+    let report = examine(dir, &trust());
+    assert_eq!(report.problems, Vec::<Problem>::new());
+    assert_eq!(report.notices, Vec::new());
+    report
+}
+
+/// Every file below `dir`, relative, sorted.
+pub fn files(dir: &Path) -> Vec<String> {
+    fn walk(root: &Path, dir: &Path, out: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, out);
+            } else {
+                out.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(dir, dir, &mut out);
+    out.sort();
+    out
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The file system without waiting for the disk: for tests that are not about durability.
+#[derive(Debug)]
+pub struct Unsynced;
+
+impl Storage for Unsynced {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() { Ok(()) } else { fs::create_dir(path) }
+    }
+    fn write_new(&self, path: &Path, bytes: &[u8], _: Access) -> io::Result<()> {
+        let mut file = fs::File::create_new(path)?;
+        io::Write::write_all(&mut file, bytes)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+}
+
+/// What goes wrong, and from which step on.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// Nothing; steps are counted.
+    None,
+    /// One step fails; a write leaves half a file behind, as a full disk does.
+    Once(io::ErrorKind),
+    /// That step and all later ones fail.
+    Always(io::ErrorKind),
+    /// The process is killed before the step.
+    Kill,
+    /// The process is killed in the middle of the step, or right after it where it has no middle.
+    KillWithin,
+    /// The power fails after the step, and of the names that were not synced those whose bit is set are lost.
+    PowerCut(u64),
+}
+
+/// Storage that fails at step `at`, counted from 0.
+#[derive(Debug)]
+pub struct Faulty {
+    fault: Fault,
+    at: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    step: usize,
+    dead: bool,
+    /// What a power cut takes back: the directory whose sync would prevent it, and how.
+    unsynced: Vec<(PathBuf, Undo)>,
+}
+
+#[derive(Debug)]
+enum Undo {
+    Forget(PathBuf),
+    Restore(PathBuf, Vec<u8>),
+    MoveBack { from: PathBuf, to: PathBuf, replaced: Option<Vec<u8>> },
+    Remake(PathBuf),
+}
+
+impl Faulty {
+    pub fn new(fault: Fault, at: usize) -> Arc<Self> {
+        Arc::new(Self { fault, at, state: Mutex::default() })
+    }
+
+    /// How many steps there were.
+    pub fn steps(&self) -> usize {
+        self.state.lock().unwrap().step
+    }
+
+    fn step(
+        &self,
+        act: impl Fn() -> io::Result<()>,
+        half: impl FnOnce(),
+        undo: impl FnOnce() -> Option<(PathBuf, Undo)>,
+    ) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        let dead = || io::Error::other("the process is dead");
+        if state.dead {
+            return Err(dead());
+        }
+        let step = state.step;
+        state.step += 1;
+        match self.fault {
+            Fault::Once(kind) if step == self.at => {
+                half();
+                return Err(kind.into());
+            }
+            Fault::Always(kind) if step >= self.at => {
+                half();
+                return Err(kind.into());
+            }
+            Fault::Kill if step == self.at => {
+                state.dead = true;
+                return Err(dead());
+            }
+            Fault::KillWithin if step == self.at => {
+                state.dead = true;
+                half();
+                return Err(dead());
+            }
+            _ => {}
+        }
+        let undo = undo();
+        act()?;
+        state.unsynced.extend(undo);
+        if let Fault::PowerCut(lost) = self.fault
+            && step == self.at
+        {
+            state.dead = true;
+            for (i, (_, undo)) in state.unsynced.drain(..).enumerate().collect::<Vec<_>>().into_iter().rev() {
+                if lost >> (i % 64) & 1 == 1 {
+                    undo.apply();
+                }
+            }
+            return Err(dead());
+        }
+        Ok(())
+    }
+}
+
+impl Undo {
+    fn apply(self) {
+        // What it undoes may itself have been undone with its directory.
+        match self {
+            Self::Forget(path) if path.is_dir() => fs::remove_dir_all(path).unwrap(),
+            Self::Forget(path) => drop(fs::remove_file(path)),
+            Self::Restore(path, bytes) => drop(fs::write(path, bytes)),
+            Self::Remake(path) => drop(fs::create_dir(path)),
+            Self::MoveBack { from, to, replaced } => {
+                drop(fs::rename(&to, from));
+                if let Some(bytes) = replaced {
+                    drop(fs::write(to, bytes));
+                }
+            }
+        }
+    }
+}
+
+fn above(path: &Path) -> PathBuf {
+    path.parent().unwrap().to_path_buf()
+}
+
+impl Storage for Faulty {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let made = || (!path.is_dir()).then(|| (above(path), Undo::Forget(path.into())));
+        self.step(|| Unsynced.create_dir(path), || drop(Unsynced.create_dir(path)), made)
+    }
+    fn write_new(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+        let half = bytes.get(..bytes.len() / 2).unwrap();
+        self.step(
+            || Unsynced.write_new(path, bytes, access),
+            || drop(Unsynced.write_new(path, half, access)),
+            || Some((above(path), Undo::Forget(path.into()))),
+        )
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let back =
+            || Undo::MoveBack { from: from.into(), to: to.into(), replaced: fs::read(to).ok() };
+        self.step(|| Unsynced.rename(from, to), || {}, || Some((above(to), back())))
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let synced = self.step(|| Unsynced.sync_dir(path), || {}, || None);
+        if synced.is_ok() {
+            // A directory path may come with or without a slash at its end.
+            let path: PathBuf = path.components().collect();
+            self.state.lock().unwrap().unsynced.retain(|(dir, _)| *dir != path);
+        }
+        synced
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let undo = || Some((above(path), Undo::Restore(path.into(), fs::read(path).ok()?)));
+        self.step(|| Unsynced.remove(path), || {}, undo)
+    }
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.step(|| Unsynced.remove_dir(path), || {}, || Some((above(path), Undo::Remake(path.into()))))
+    }
+}

@@ -1,0 +1,167 @@
+# METADATA
+# title: Facts
+# description: |
+#   Are the facts there, and are they what they should be? A rule over a field that is missing or mistyped does not
+#   fire, and silence would look like a pass. So every gate has these problems among its errors, and looks at the
+#   facts through `sound` alone.
+# custom:
+#   controls: [scan-is-complete]
+package countersign.lib.facts
+
+import data.countersign.lib.reasons
+
+# What every change's facts hold: path and kind.
+fields := {
+	"version": "count",
+	"repository/identity": "text or null",
+	"change/commit": "text",
+	"change/tree": "text",
+	"change/base": "text or null",
+	"change/environment": "text",
+	"change/shallow": "boolean",
+	"change/complete": "boolean",
+	"change/commits": "list",
+	"change/files": "list",
+	"change/pipeline/digest": "digest",
+	"change/pipeline/files": "count",
+	"change/pipeline/changed": "boolean",
+	"change/ticket": "text or null",
+	"change/reason": "text or null",
+	"trust/established": "boolean",
+	"trust/recorder_enrolled": "boolean",
+	"trust/bundle_activated": "boolean",
+	"scan/rules": "count",
+	"scan/rules_digest": "digest",
+	"scan/files": "count",
+	"scan/binary": "count",
+	"scan/links": "count",
+	"scan/bytes": "count",
+	"scan/gaps": "list",
+	"scan/findings": "list",
+	"scan/stale/declarations": "count",
+	"scan/stale/baseline": "count",
+	"artifacts": "list",
+	"evidence": "list",
+}
+
+# What every element of a list holds.
+elements := {
+	"change/commits": {
+		"id": "text",
+		"author": "text",
+		"signature": "signature",
+		"person": "text or null",
+		"claims": "texts",
+		"co_authors": "count",
+		"merge": "boolean",
+	},
+	"change/files": {"path": "text", "status": "status"},
+	"scan/gaps": {"path": "text", "kind": "text", "detail": "string"},
+	"scan/findings": {
+		"rule": "text",
+		"severity": "severity",
+		"confidence": "confidence",
+		"path": "text",
+		"line": "count",
+		"fingerprint": "digest",
+		"controls": "texts",
+		"state": "state",
+		"stages": "texts",
+	},
+	"artifacts": {"name": "text", "digest": "digest"},
+	"evidence": {"kind": "text", "digest": "digest", "name": "text"},
+}
+
+# The kinds that are one of a few words.
+words := {
+	"signature": {"valid", "invalid", "none", "unsupported"},
+	"status": {"A", "M", "D", "T"},
+	"severity": {"info", "low", "medium", "high", "critical"},
+	"confidence": {"low", "medium", "high", "certain"},
+	"state": {"open", "suppression-requested", "suppression-granted"},
+}
+
+text(value) if {
+	is_string(value)
+	value != ""
+}
+
+is("boolean", value) if is_boolean(value)
+
+is("list", value) if is_array(value)
+
+is("string", value) if is_string(value)
+
+is("text", value) if text(value)
+
+is("text or null", value) if is_null(value)
+
+is("text or null", value) if text(value)
+
+is("texts", value) if {
+	is_array(value)
+	every element in value {
+		text(element)
+	}
+}
+
+is("count", value) if {
+	is_number(value)
+	value >= 0
+	value == floor(value)
+}
+
+is("digest", value) if {
+	is_string(value)
+	regex.match(`^sha256:[0-9a-f]{64}$`, value)
+}
+
+is(kind, value) if {
+	is_string(value)
+	value in words[kind]
+}
+
+# The value at a path, or the empty set, which no JSON value is equal to. It is never undefined: an undefined argument
+# inside a `not` is read differently by different engines.
+value_at(document, path) := object.get(document, split(path, "/"), set()) if is_object(document)
+
+value_at(document, _) := set() if not is_object(document)
+
+# METADATA
+# description: Every path whose value is missing or of another kind; `*` stands for any element of a list.
+problems contains {"path": path, "kind": kind} if {
+	some path, kind in fields
+	not is(kind, value_at(input, path))
+}
+
+problems contains {"path": sprintf("%s/*/%s", [list, field]), "kind": kind} if {
+	some list, parts in elements
+	found := value_at(input, list)
+	is_array(found)
+	some element in found
+	is_object(element)
+	some field, kind in parts
+	not is(kind, value_at(element, field))
+}
+
+problems contains {"path": sprintf("%s/*", [list]), "kind": "object"} if {
+	some list, _ in elements
+	found := value_at(input, list)
+	is_array(found)
+	some element in found
+	not is_object(element)
+}
+
+# METADATA
+# description: The facts, when nothing is the matter with any of them; undefined otherwise.
+sound := input if count(problems) == 0
+
+# METADATA
+# description: The problems as reasons; every gate has them among its errors.
+errors contains reasons.reason("facts-incomplete", text, ["scan-is-complete"]) if {
+	some problem in problems
+	text := sprintf(
+		"the fact `%s` is missing or is not of the kind %s: collect the facts again with `countersign run`",
+		[problem.path, problem.kind],
+	)
+}
