@@ -81,44 +81,21 @@ words := {
 	"state": {"open", "suppression-requested", "suppression-granted"},
 }
 
-text(value) if {
-	is_string(value)
-	value != ""
-}
-
-is("boolean", value) if is_boolean(value)
-
-is("list", value) if is_array(value)
-
-is("string", value) if is_string(value)
-
-is("text", value) if text(value)
-
-is("text or null", value) if is_null(value)
-
-is("text or null", value) if text(value)
-
-is("texts", value) if {
-	is_array(value)
-	every element in value {
-		text(element)
-	}
-}
-
-is("count", value) if {
-	is_number(value)
-	value >= 0
-	value == floor(value)
-}
-
-is("digest", value) if {
-	is_string(value)
-	regex.match(`^sha256:[0-9a-f]{64}$`, value)
-}
-
-is(kind, value) if {
-	is_string(value)
-	value in words[kind]
+# The JSON types that a kind may have.
+types := {
+	"boolean": {"boolean"},
+	"confidence": {"string"},
+	"count": {"number"},
+	"digest": {"string"},
+	"list": {"array"},
+	"severity": {"string"},
+	"signature": {"string"},
+	"state": {"string"},
+	"status": {"string"},
+	"string": {"string"},
+	"text": {"string"},
+	"text or null": {"string", "null"},
+	"texts": {"array"},
 }
 
 # The value at a path, or the empty set, which no JSON value is equal to. It is never undefined: an undefined argument
@@ -127,29 +104,94 @@ value_at(document, path) := object.get(document, split(path, "/"), set()) if is_
 
 value_at(document, _) := set() if not is_object(document)
 
-# METADATA
-# description: Every path whose value is missing or of another kind; `*` stands for any element of a list.
-problems contains {"path": path, "kind": kind} if {
-	some path, kind in fields
-	not is(kind, value_at(input, path))
-}
+# What is to be looked at, by the start of its path: objects, and the kinds of their fields. The facts themselves are one
+# object with a long name for every field. Rules go through kinds first and objects last, for there may be very many.
+groups := object.union({"": {"kinds": fields, "objects": [whole]}}, parts)
 
-problems contains {"path": sprintf("%s/*/%s", [list, field]), "kind": kind} if {
-	some list, parts in elements
+whole := {path: value_at(input, path) | some path, _ in fields}
+
+parts := {prefix: {"kinds": kinds, "objects": objects} |
+	some list, kinds in elements
 	found := value_at(input, list)
 	is_array(found)
-	some element in found
-	is_object(element)
-	some field, kind in parts
-	not is(kind, value_at(element, field))
+	prefix := sprintf("%s/*/", [list])
+	objects := [element | some element in found; is_object(element)]
 }
 
-problems contains {"path": sprintf("%s/*", [list]), "kind": "object"} if {
+at(prefix, field, kind) := {"path": concat("", [prefix, field]), "kind": kind}
+
+# METADATA
+# description: Every path whose value is missing or of another kind; `*` stands for any element of a list.
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	allowed := types[kind]
+	some thing in group.objects
+	not type_name(object.get(thing, field, set())) in allowed
+}
+
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	allowed := words[kind]
+	some thing in group.objects
+	not object.get(thing, field, set()) in allowed
+}
+
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	kind in {"text", "text or null"}
+	some thing in group.objects
+	thing[field] == ""
+}
+
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	kind == "digest"
+	some thing in group.objects
+	value := thing[field]
+	is_string(value)
+	not regex.match(`^sha256:[0-9a-f]{64}$`, value)
+}
+
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	kind == "count"
+	some thing in group.objects
+	value := thing[field]
+	is_number(value)
+	not whole_and_not_negative(value)
+}
+
+problems contains at(prefix, field, kind) if {
+	some prefix, group in groups
+	some field, kind in group.kinds
+	kind == "texts"
+	some thing in group.objects
+	is_array(thing[field])
+	some text in thing[field]
+	not is_text(text)
+}
+
+problems contains at(list, "/*", "object") if {
 	some list, _ in elements
 	found := value_at(input, list)
 	is_array(found)
 	some element in found
 	not is_object(element)
+}
+
+whole_and_not_negative(value) if {
+	value >= 0
+	value == floor(value)
+}
+
+is_text(value) if {
+	is_string(value)
+	value != ""
 }
 
 # METADATA

@@ -49,6 +49,13 @@ impl Role {
             Self::Administrator => "administrator",
         }
     }
+
+    /// The text form with its article: `an engineer`, `a release-manager`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let article = if self.as_str().starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        format!("{article} {self}")
+    }
 }
 
 impl std::fmt::Display for Role {

@@ -1,8 +1,12 @@
 //! How fast it looks, and how soon it can begin. `cargo bench -p countersign-scan`
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing to say")]
 
-use countersign_model::TreePath;
-use countersign_scan::{RuleSet, Scanner};
+use std::borrow::Cow;
+
+use countersign_model::{Gap, TreePath};
+use countersign_scan::{
+    Cache, Content, Error, Item, ItemReader, Listing, Options, RuleSet, Scanner, Source, scan_source,
+};
 use divan::Bencher;
 use divan::counter::BytesCount;
 
@@ -60,4 +64,57 @@ fn scan_reader(bencher: Bencher<'_, '_>) {
     let path = TreePath::from_bytes("dump.sql");
     let text = source(32 * 1024 * 1024);
     bencher.counter(BytesCount::new(text.len())).bench(|| scanner.scan_reader(&path, text.as_slice()).unwrap());
+}
+
+/// Ten thousand small files in memory, each with other contents.
+struct Repository;
+
+impl Source for Repository {
+    fn items(&self) -> Result<Listing, Error> {
+        let item = |n: u32| Item {
+            path: TreePath::from_bytes(format!("src/{}/file{n}.rs", n % 97)),
+            blob: Some(format!("{n:040x}")),
+            size: Some(2_000),
+        };
+        Ok(Listing { items: (0..10_000).map(item).collect(), ..Listing::default() })
+    }
+
+    fn reader(&self) -> Result<Box<dyn ItemReader + '_>, Error> {
+        Ok(Box::new(RepositoryReader(source(2_000))))
+    }
+}
+
+struct RepositoryReader(Vec<u8>);
+
+impl ItemReader for RepositoryReader {
+    fn read(&mut self, _: &Item) -> Result<Content<'_>, Gap> {
+        Ok(Content::Bytes(Cow::Borrowed(&self.0)))
+    }
+}
+
+/// Opening the cache of ten thousand files and scanning them by it: what an unchanged re-run pays.
+#[divan::bench]
+fn ten_thousand_files_cached(bencher: Bencher<'_, '_>) {
+    let rules = RuleSet::shipped().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let scan = |rules: &RuleSet| {
+        let (cache, _) = Cache::open(dir.path(), &rules.digest(), SALT);
+        let report =
+            scan_source(&Repository, rules, SALT, &Options { cache: Some(&cache), ..Options::default() }).unwrap();
+        cache.save().unwrap();
+        report.cached
+    };
+    scan(&rules);
+    bencher.bench(|| scan(&rules));
+}
+
+/// Opening that cache alone.
+#[divan::bench]
+fn cache_open(bencher: Bencher<'_, '_>) {
+    let rules = RuleSet::shipped().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, _) = Cache::open(dir.path(), &rules.digest(), SALT);
+    scan_source(&Repository, &rules, SALT, &Options { cache: Some(&cache), ..Options::default() }).unwrap();
+    cache.save().unwrap();
+    bencher.bench(|| Cache::open(dir.path(), &rules.digest(), SALT));
 }

@@ -1,7 +1,7 @@
 //! Appending: all of a batch, or nothing of it. The new checkpoint is renamed into place when everything that it names
 //! is durable; that rename is the moment at which the batch has happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 use countersign_evidence::canonical;
 use countersign_evidence::checkpoint::Checkpoint;
@@ -12,9 +12,10 @@ use countersign_model::digest::to_hex;
 use countersign_model::{ActorId, Clock, Digest, Entry, EventKind, PayloadRef, Retention, StreamId, Timestamp};
 
 use crate::blob::{self, MAX_BLOB_BYTES};
+use crate::head::read_checkpoint;
 use crate::intent::Intent;
 use crate::layout::{self, CHECKPOINT, INTENT, LEDGER, NEW_CHECKPOINT, TMP};
-use crate::ledger::{Ledger, position, read_checkpoint};
+use crate::ledger::{Ledger, position};
 use crate::lock::Lock;
 use crate::storage::Access;
 use crate::tree::Edge;
@@ -145,8 +146,7 @@ impl Ledger {
         let first_index = self.size();
         let prepared = self.prepare(batch, clock.now())?;
         let grown = self.grow(&prepared.leaves)?;
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size: grown.edge.size(), root: grown.edge.root() };
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: grown.edge.size(), root: grown.edge.root() };
         let text = checkpoint.sign(signer)?;
 
         let mut writer = Writer::new(&paths, storage.as_ref());
@@ -180,8 +180,7 @@ impl Ledger {
             }
         }
         let time = self.time(now)?;
-        let mut prepared =
-            Prepared { leaves: Vec::new(), versions: HashMap::new(), blobs: BTreeMap::new(), time };
+        let mut prepared = Prepared { leaves: Vec::new(), versions: HashMap::new(), blobs: BTreeMap::new(), time };
         for (position, new) in batch.entries.into_iter().enumerate() {
             let index = size.saturating_add(position as u64);
             if let Some(reference) = new.refs.iter().find(|r| **r >= index) {
@@ -230,14 +229,13 @@ impl Ledger {
 
     /// Notes a blob for writing, unless the ledger has it.
     fn keep(&self, new: NewBlob, blobs: &mut BTreeMap<String, Vec<u8>>) -> Result<PayloadRef, Error> {
-        let reference =
-            PayloadRef { sha256: Digest::of(&new.bytes), size: new.bytes.len() as u64, media: new.media };
+        let reference = PayloadRef { sha256: Digest::of(&new.bytes), size: new.bytes.len() as u64, media: new.media };
         let name = layout::blob_name(&reference.sha256);
-        if !blobs.contains_key(&name) {
+        if let btree_map::Entry::Vacant(vacant) = blobs.entry(name) {
             match blob::examine(&self.paths, &reference) {
                 Ok(()) => {}
                 Err(Error::MissingBlob { .. }) => {
-                    blobs.insert(name, new.bytes);
+                    vacant.insert(new.bytes);
                 }
                 Err(e) => return Err(e),
             }

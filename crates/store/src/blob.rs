@@ -25,8 +25,7 @@ pub(crate) fn get(paths: &Paths, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
     if blob.size > MAX_BLOB_BYTES {
         return Err(Error::BlobTooLarge { bytes: blob.size });
     }
-    let bytes =
-        files::read(paths, &name, MAX_BLOB_BYTES)?.ok_or_else(|| Error::MissingBlob { file: name.clone() })?;
+    let bytes = files::read(paths, &name, MAX_BLOB_BYTES)?.ok_or_else(|| Error::MissingBlob { file: name.clone() })?;
     check(&name, blob, bytes.len() as u64, &Digest::of(&bytes))?;
     Ok(bytes)
 }

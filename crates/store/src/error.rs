@@ -350,11 +350,15 @@ impl Diagnostic for Error {
             Self::NoLedger { .. } => "run `countersign init` to make one, or name another with `--ledger DIR`".into(),
             Self::AlreadyExists { .. } => "use it as it is; `countersign verify` examines it".into(),
             Self::Occupied { dir } => format!("move `{dir}` away, or name another directory with `--ledger DIR`"),
-            Self::Busy { holder: Some(pid) } => format!("wait for process {pid} to end (`ps -p {pid}`), then try again"),
+            Self::Busy { holder: Some(pid) } => {
+                format!("wait for process {pid} to end (`ps -p {pid}`), then try again")
+            }
             Self::Busy { holder: None } | Self::Conflict { .. } | Self::SizeConflict { .. } => "try again".into(),
             Self::ClockBehind { .. } => "set the machine's clock (`timedatectl status`), then try again".into(),
             Self::DiskFull { .. } => "make room (`df -h`), then try again: nothing was recorded".into(),
-            Self::ReadOnly { .. } => "mount the ledger's directory writable, or give yourself permission to write there".into(),
+            Self::ReadOnly { .. } => {
+                "mount the ledger's directory writable, or give yourself permission to write there".into()
+            }
             Self::Io { .. } => "look at the disk (`dmesg`), then run `countersign verify`".into(),
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => {
                 "run `countersign verify` for the whole picture, and restore the file from a copy".into()
@@ -363,7 +367,9 @@ impl Diagnostic for Error {
             Self::BlobTooLarge { .. } => "keep the file elsewhere and record its digest".into(),
             Self::BadBatch { .. } => "report this as a fault of countersign".into(),
             Self::Evidence(source) => source.help(),
-            Self::WrongSigner { .. } => "use the log key that was made with this ledger (`countersign doctor` shows where it is sought)".into(),
+            Self::WrongSigner { .. } => {
+                "use the log key that was made with this ledger (`countersign doctor` shows where it is sought)".into()
+            }
             Self::Newer { .. } => "update countersign to the version that wrote this ledger".into(),
             Self::Unsettled { first_index, .. } => {
                 format!("run `countersign verify`, and look whether entry {first_index} is there before trying again")

@@ -90,4 +90,13 @@ mod tests {
             assert_eq!(Intent::parse(&format!("{HEADER}\nold 0\nnew 1\nfile {name}\nend\n")), None, "{name}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_parsed_without_harm(text in "(countersign append v1\nold [0-9]{1,22}\nnew [0-9]{1,22}\n)?(\\PC|\n){0,60}") {
+            if let Some(intent) = Intent::parse(&text) {
+                proptest::prop_assert_eq!(Intent::parse(&intent.to_text()), Some(intent));
+            }
+        }
+    }
 }

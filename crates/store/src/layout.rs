@@ -216,4 +216,18 @@ mod tests {
             assert_eq!(Item::of(name), Item::Unknown, "{name}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_name_has_two_meanings(name in "(ledger/tile|blobs/sha256|subjects|tmp|cache)?[a-f0-9x./p-]{0,80}", any: String) {
+            for name in [name, any] {
+                match Item::of(&name) {
+                    Item::Tile(id) => proptest::prop_assert_eq!(tile_name(&id), name),
+                    Item::Bundle(index, width) => proptest::prop_assert_eq!(bundle_name(index, width), name),
+                    Item::Blob(digest) => proptest::prop_assert_eq!(blob_name(&digest), name),
+                    _ => {}
+                }
+            }
+        }
+    }
 }

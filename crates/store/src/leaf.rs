@@ -39,10 +39,6 @@ impl Bundle {
         Ok(Self { bytes, entries })
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// The entry at `position` in the bundle.
     pub(crate) fn get(&self, position: usize) -> Option<&[u8]> {
         self.bytes.get(self.entries.get(position)?.clone())
@@ -50,12 +46,6 @@ impl Bundle {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.entries.iter().filter_map(|range| self.bytes.get(range.clone()))
-    }
-
-    /// The bytes of the bundle's first `width` entries, as a partial bundle holds them.
-    pub(crate) fn prefix(&self, width: u16) -> Option<&[u8]> {
-        let last = self.entries.get(usize::from(width).checked_sub(1)?)?;
-        self.bytes.get(..last.end)
     }
 }
 
@@ -111,15 +101,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_gives_back_its_prefixes() {
+    fn a_bundle_is_taken_apart() {
         let bytes = tile::encode_bundle(&[b"a".to_vec(), Vec::new(), b"ccc".to_vec()]).unwrap();
         let bundle = Bundle::parse("f", bytes.clone(), 3, false).unwrap();
         assert_eq!(bundle.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"", b"ccc"]);
-        assert_eq!(bundle.prefix(3), Some(bytes.as_slice()));
-        assert_eq!(bundle.prefix(2), bytes.get(..5));
-        assert_eq!(bundle.prefix(0), None);
-        assert_eq!(bundle.prefix(4), None);
+        assert_eq!(bundle.get(1), Some(b"".as_slice()));
+        assert_eq!(bundle.get(3), None);
         assert!(Bundle::parse("f", bytes.clone(), 2, false).is_err());
-        assert_eq!(Bundle::parse("f", bytes, 2, true).unwrap().len(), 2);
+        assert_eq!(Bundle::parse("f", bytes, 2, true).unwrap().iter().count(), 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_refused_without_harm(bytes: Vec<u8>, width in 0_u16..300, whole: bool) {
+            proptest::prop_assert!(super::parse("f", 0, &bytes).is_err());
+            if let Ok(bundle) = Bundle::parse("f", bytes, width, whole) {
+                proptest::prop_assert_eq!(bundle.iter().count(), usize::from(width));
+            }
+        }
     }
 }

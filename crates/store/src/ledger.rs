@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_evidence::checkpoint::{self, Checkpoint};
+use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle::{self, Hash};
-use countersign_evidence::note::{self, VerifierKey};
+use countersign_evidence::note::VerifierKey;
 use countersign_evidence::receipt::Receipt;
 use countersign_evidence::tile::{self, TileHashes, TileId, TileReader, WIDTH};
 use countersign_model::{Digest, Entry, PayloadRef, StreamId, digest};
 
+use crate::head::{Head, read_checkpoint, read_head, read_or_full};
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
 use crate::leaf::{self, Bundle};
 use crate::storage::{Disk, Storage};
@@ -23,18 +24,8 @@ use crate::{Error, blob, files};
 
 /// How long a writer waits for the lock unless told otherwise.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
-/// How often reading starts again when a writer moved on underneath.
-const TRIES: u32 = 5;
 /// Full tiles that are kept in memory, 8 KiB each.
 const CACHED_TILES: usize = 64;
-
-/// The log as of one checkpoint.
-#[derive(Debug, Clone)]
-pub(crate) struct Head {
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) text: String,
-    pub(crate) edge: Edge,
-}
 
 #[derive(Default)]
 struct Cache {
@@ -84,8 +75,8 @@ impl Ledger {
             return Err(Error::NoLedger { dir: dir.display().to_string() });
         }
         let origin = files::line(&paths, ORIGIN)?;
-        let vkey = VerifierKey::parse(&files::line(&paths, VKEY)?)
-            .map_err(|e| Error::corrupt(VKEY, None, e.to_string()))?;
+        let vkey =
+            VerifierKey::parse(&files::line(&paths, VKEY)?).map_err(|e| Error::corrupt(VKEY, None, e.to_string()))?;
         let head = read_head(&paths, &origin, &vkey)?;
         let cache = Mutex::default();
         Ok(Self { paths, storage, origin, vkey, head, lock_wait: DEFAULT_LOCK_WAIT, cache })
@@ -334,9 +325,8 @@ impl Ledger {
         {
             return Ok(Arc::clone(bundle));
         }
-        let (name, bytes, whole) = read_or_full(&self.paths, layout::bundle_name(index, width), width, || {
-            layout::bundle_name(index, WIDTH)
-        })?;
+        let (name, bytes, whole) =
+            read_or_full(&self.paths, layout::bundle_name(index, width), width, || layout::bundle_name(index, WIDTH))?;
         let bundle = Arc::new(Bundle::parse(&name, bytes, width, whole)?);
         let hashes = self.tile(0, index)?;
         for (i, (bytes, hash)) in (0_u64..).zip(bundle.iter().zip(hashes.iter())) {
@@ -388,7 +378,8 @@ impl Ledger {
 impl TileReader for Ledger {
     fn tile(&self, id: &TileId) -> Result<Vec<u8>, countersign_evidence::Error> {
         let hashes = Self::tile(self, id.level, id.index);
-        let hashes = hashes.map_err(|e| countersign_evidence::Error::missing_hash(8 * id.level, id.index, Box::new(e)))?;
+        let hashes =
+            hashes.map_err(|e| countersign_evidence::Error::missing_hash(8 * id.level, id.index, Box::new(e)))?;
         Ok(tile::encode_tile(&hashes))
     }
 }
@@ -417,95 +408,4 @@ pub(crate) fn salt_text(salt: &[u8; 32]) -> String {
 /// Where in its bundle or tile something stands.
 pub(crate) fn position(index: u64) -> usize {
     usize::try_from(index % u64::from(WIDTH)).unwrap_or(0)
-}
-
-pub(crate) fn read_checkpoint(paths: &Paths) -> Result<Vec<u8>, Error> {
-    files::require(paths, CHECKPOINT, note::MAX_BYTES as u64)
-}
-
-fn read_head(paths: &Paths, origin: &str, vkey: &VerifierKey) -> Result<Head, Error> {
-    let mut text = read_checkpoint(paths)?;
-    for _ in 1..TRIES {
-        let head = open_head(paths, origin, vkey, &text);
-        if head.is_ok() {
-            return head;
-        }
-        // A writer may have moved on, and removed partial tiles that are full now.
-        let again = read_checkpoint(paths)?;
-        if again == text {
-            return head;
-        }
-        text = again;
-    }
-    open_head(paths, origin, vkey, &text)
-}
-
-fn open_head(paths: &Paths, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Result<Head, Error> {
-    let wrong = |e: countersign_evidence::Error| Error::corrupt(CHECKPOINT, None, e.to_string());
-    let checkpoint = checkpoint::open(text, origin, std::slice::from_ref(vkey)).map_err(wrong)?;
-    let mut tiles = Vec::new();
-    for id in tile::partial_tiles(checkpoint.size) {
-        let (name, mut bytes, whole) =
-            read_or_full(paths, layout::tile_name(&id), id.width, || layout::tile_name(&id.full()))?;
-        if whole {
-            bytes.truncate(id.byte_len());
-        }
-        let hashes = tile::decode_tile(&id, &bytes).map_err(|e| Error::corrupt(name, None, e.to_string()))?;
-        tiles.push((id.level, hashes));
-    }
-    let edge = Edge::from_tiles(checkpoint.size, tiles);
-    if edge.root() != checkpoint.root {
-        return Err(blame(paths, &edge));
-    }
-    let text = String::from_utf8_lossy(text).into_owned();
-    Ok(Head { checkpoint, text, edge })
-}
-
-/// Reads a partial tile or bundle, or the full one, which holds it: partial ones go when the full one is there.
-fn read_or_full(
-    paths: &Paths,
-    name: String,
-    width: u16,
-    full: impl FnOnce() -> String,
-) -> Result<(String, Vec<u8>, bool), Error> {
-    if let Some(bytes) = files::read(paths, &name, leaf::MAX_BUNDLE_BYTES)? {
-        return Ok((name, bytes, false));
-    }
-    let missing = || Error::corrupt(&name, None, "it is missing");
-    if width == WIDTH {
-        return Err(missing());
-    }
-    let full = full();
-    let bytes = files::read(paths, &full, leaf::MAX_BUNDLE_BYTES)?.ok_or_else(missing)?;
-    Ok((full, bytes, true))
-}
-
-/// Names the file because of which the right edge does not lead to the checkpoint's root.
-fn blame(paths: &Paths, edge: &Edge) -> Error {
-    for (id, hashes) in edge.partials() {
-        let name = layout::tile_name(&id);
-        let differs = (0_u64..).zip(hashes).find(|(i, hash)| {
-            let below = id.index * u64::from(WIDTH) + i;
-            match id.level.checked_sub(1) {
-                Some(level) => {
-                    let full = TileId { level, index: below, width: WIDTH };
-                    let bytes = files::read(paths, &layout::tile_name(&full), full.byte_len() as u64);
-                    let hashes = bytes.ok().flatten().and_then(|b| tile::decode_tile(&full, &b).ok());
-                    hashes.is_some_and(|hashes| root_of(&hashes) != **hash)
-                }
-                None => {
-                    let bundle = layout::bundle_name(id.index, id.width);
-                    let bytes = files::read(paths, &bundle, leaf::MAX_BUNDLE_BYTES).ok().flatten();
-                    let bundle = bytes.and_then(|b| Bundle::parse(&bundle, b, id.width, false).ok());
-                    let entry = bundle.as_ref().and_then(|b| b.get(usize::try_from(*i).ok()?));
-                    entry.is_some_and(|e| merkle::leaf_hash(e) != **hash)
-                }
-            }
-        });
-        if let Some((i, _)) = differs {
-            let what = format!("hash {i} in it is not the one of what stands below it");
-            return Error::corrupt(name, None, what);
-        }
-    }
-    Error::corrupt(CHECKPOINT, None, "the tiles do not lead to its root")
 }

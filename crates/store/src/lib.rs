@@ -20,14 +20,15 @@
 //! durable by then. Before, a note in `tmp/append` says which files are going to be written, so that after a crash
 //! leftovers are told from evidence: the next writer removes them, and no reader looks beyond the checkpoint.
 //!
-//! **Partial tiles** of every published size stay until the full tile exists. At level 0 these are as many as there
-//! were checkpoints in between; at the levels above there is one for every width, so that which files must exist
-//! follows from the log itself and no file can be taken away unseen.
+//! **Partial tiles** of every published size stay until the full tile exists. At level 0 tile and bundle come in pairs,
+//! one a checkpoint, so that neither goes missing without the other; at the levels above there is one for every width.
+//! So which files must exist follows from the log itself. (A pair of an earlier size that is taken away together is not
+//! missed: all of it stands in the next one.)
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`Ledger`] | reading, all of it checked against the checkpoint; [`Ledger::append`], [`Ledger::create`] |
-//! | [`verify`] | the examination of every byte |
+//! | [`mod@verify`] | the examination of every byte |
 //! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
 //! | [`projection`] | the tables folded from the log |
 //! | [`installation`] | the user's data directory: private keys and pins |
@@ -42,6 +43,7 @@ mod create;
 mod error;
 mod explain;
 mod files;
+mod head;
 pub mod installation;
 mod intent;
 pub mod layout;

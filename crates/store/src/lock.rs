@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::files;
 use crate::layout::{LOCK, Paths};
 
 /// The first pause between two tries; it doubles up to [`LONGEST_PAUSE`].
@@ -59,15 +60,12 @@ impl Drop for Lock {
     }
 }
 
-fn acquire(
-    paths: &Paths,
-    wait: Duration,
-    exclusive: bool,
-    open: impl Fn() -> io::Result<File>,
-) -> Result<Lock, Error> {
+fn acquire(paths: &Paths, wait: Duration, exclusive: bool, open: impl Fn() -> io::Result<File>) -> Result<Lock, Error> {
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
+        // Opening a pipe would wait for ever.
+        files::stat(paths, LOCK, u64::MAX)?;
         let file = open().map_err(|e| Error::writing("open", LOCK, e))?;
         let tried = if exclusive { file.try_lock() } else { file.try_lock_shared() };
         match tried {

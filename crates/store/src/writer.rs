@@ -107,12 +107,20 @@ impl<'a> Writer<'a> {
             None => None,
             Some(intent) if size >= intent.new => {
                 self.remove_superseded(&intent.files)?;
-                Some(format!("the append of entries {} to {} was complete; it is tidied up now", intent.old, intent.new - 1))
+                Some(format!(
+                    "the append of entries {} to {} was complete; it is tidied up now",
+                    intent.old,
+                    intent.new - 1
+                ))
             }
             Some(intent) if size == intent.old => {
                 for name in &intent.files {
                     if !is_beyond(name, size) {
-                        return Err(Error::corrupt(INTENT, None, format!("it names `{name}`, which is part of the log")));
+                        return Err(Error::corrupt(
+                            INTENT,
+                            None,
+                            format!("it names `{name}`, which is part of the log"),
+                        ));
                     }
                     self.remove(name)?;
                 }

@@ -291,7 +291,10 @@ fn native(bytes: &[u8]) -> Option<PathBuf> {
 /// Where the shared part of a linked worktree is: the file `commondir` says so (gitrepository-layout).
 fn common_dir(git_dir: &Path) -> PathBuf {
     let named = std::fs::read(git_dir.join("commondir")).ok();
-    named.and_then(|bytes| native(bytes.trim_ascii_end())).map_or_else(|| git_dir.to_owned(), |path| git_dir.join(path))
+    let Some(path) = named.and_then(|bytes| native(bytes.trim_ascii_end())) else { return git_dir.to_owned() };
+    // It says `../..`; what stands there has a name, and callers go by it.
+    let joined = git_dir.join(path);
+    std::fs::canonicalize(&joined).unwrap_or(joined)
 }
 
 /// Why no repository was found.

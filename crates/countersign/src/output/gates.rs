@@ -67,9 +67,9 @@ pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &P
             None => {
                 let who: Vec<String> = slot.eligible.iter().map(|id| printable(&label(id))).collect();
                 let by = if who.is_empty() {
-                    format!("a {}", slot.slot.role())
+                    slot.slot.role().with_article()
                 } else {
-                    format!("a {}: {}", slot.slot.role(), who.join(" or "))
+                    format!("{}: {}", slot.slot.role().with_article(), who.join(" or "))
                 };
                 let _ = writeln!(out, "  {}… {:<12}{} {by}", p.wait, slot.slot, p.reset);
                 if state.trust.is_some() {

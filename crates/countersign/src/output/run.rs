@@ -123,6 +123,9 @@ fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Nar
             count(n.files, "file", "files")
         );
     }
+    for (id, subject) in &ran.observed.subjects {
+        let _ = writeln!(out, "    {}{}  {}{}", p.dim, short(id), printable(subject), p.reset);
+    }
     const AUTHORS_SHOWN: usize = 10;
     for author in ran.observed.authors.iter().take(AUTHORS_SHOWN) {
         let commits = count(author.commits, "commit", "commits");
@@ -178,7 +181,7 @@ fn found(out: &mut String, ran: &Ran, rules: &RuleSet, p: &Paint) {
     let _ = writeln!(out, "{}What the scans found{}", p.bold, p.reset);
     let _ = writeln!(
         out,
-        "  {} ({}) by {}; {} binary, {} followed nowhere",
+        "  {} ({}) by {}; {} binary, {} not followed",
         count(r.files, "file", "files"),
         bytes(r.bytes),
         count(r.rules, "rule", "rules"),

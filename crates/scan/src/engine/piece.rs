@@ -41,14 +41,6 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    fn keep(&mut self, found: Match) {
-        if self.matches.len() < MATCH_LIMIT {
-            self.matches.push(found);
-        } else {
-            self.beyond += 1;
-        }
-    }
-
     /// What was not looked at or not kept, in words.
     pub(super) fn missed(&self, rules: &RuleSet) -> Option<String> {
         let mut parts = Vec::new();
@@ -108,12 +100,16 @@ impl Scanner<'_> {
 
         let mut cursor = Cursor::new(text, piece.start);
         for hit in kept {
+            if out.matches.len() == MATCH_LIMIT {
+                out.beyond += 1;
+                continue;
+            }
             let place = cursor.to(hit.value.start);
             let rule = RuleIndex(hit.rule);
             let reason = marks.reason(&self.rules.rule(rule).id, place.line).filter(|_| rule != missing);
             let (line, column) = place.report();
             let (end_line, end_column) = cursor.peek(hit.value.end).report();
-            out.keep(Match {
+            out.matches.push(Match {
                 rule,
                 line,
                 column,

@@ -69,7 +69,7 @@ pub fn observe(
     // A commit that was deployed and is gone from this clone narrows nothing: then everything is covered.
     let base = identity
         .as_deref()
-        .and_then(|id| state.last_deployed(id, &ask.environment))
+        .and_then(|id| state.release_base(id, &ask.environment, commit))
         .filter(|base| repository.resolve(base).is_ok())
         .map(str::to_owned);
     let mut commits = Vec::new();
@@ -80,7 +80,7 @@ pub fn observe(
         complete &= !c.cut;
         let recorded = record_commit(&c, salt);
         view(&mut views, &c, &recorded, identity.as_deref(), state);
-        if subjects.len() < SUBJECTS_SHOWN {
+        if subjects.len() < SUBJECTS_KEPT {
             subjects.push((c.id.clone(), c.subject.clone()));
         }
         commits.push(recorded);
@@ -109,7 +109,7 @@ pub fn observe(
 }
 
 /// How many commits' subjects are kept for the summary.
-const SUBJECTS_SHOWN: usize = 50;
+const SUBJECTS_KEPT: usize = 5;
 
 fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
     let (signature, key) = match verify_commit(&commit.signature) {

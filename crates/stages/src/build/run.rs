@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
-use countersign_model::change::{ScanFinding, ScanRecord};
+use countersign_model::change::{Change, ScanFinding, ScanRecord};
 use countersign_model::event::RunStarted;
 use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
 use countersign_policy::{Decision, PolicyEngine};
 use countersign_scan::{
     Baseline, Cache, CacheWarning, Declaration, Options, Progress, Report, RuleSet, Stage, scan_source,
 };
-use countersign_store::projection::RunRow;
+use countersign_store::projection::{RunRow, State};
 use countersign_store::{Plan, Session};
 
 use super::observe::{self, Ask, Observed, random_id};
@@ -77,7 +77,8 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     };
     let salt = session.ledger().salt()?;
     let tree = repository.tree(&commit)?;
-    let observed = observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask)?;
+    let mut observed = observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask)?;
+    inherit(session, &mut observed)?;
     let source = GitTree::new(repository, &tree)?;
     let (cache, cache_warning) = Cache::open(inputs.cache_dir, &inputs.rules.digest(), &salt);
     let options = Options {
@@ -116,6 +117,29 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     })
 }
 
+/// A run keeps the ticket and the reason it was given, until other ones are named: judging it again without them is
+/// not to say that they no longer hold.
+fn inherit(session: &Session, observed: &mut Observed) -> Result<(), Error> {
+    let change = &mut observed.change;
+    if change.ticket.is_some() && change.reason.is_some() {
+        return Ok(());
+    }
+    if let Some(run) = known_run(session.state(), change) {
+        let before = decide::read_change(session.ledger(), &run.change)?;
+        change.ticket = change.ticket.take().or(before.ticket);
+        change.reason = change.reason.take().or(before.reason);
+    }
+    Ok(())
+}
+
+/// The run of this repository, commit and pipeline definition, if there is one.
+fn known_run<'a>(state: &'a State, change: &Change) -> Option<&'a RunRow> {
+    state
+        .runs
+        .values()
+        .find(|r| r.commit == change.commit && r.identity == change.identity && r.pipeline == change.pipeline.digest)
+}
+
 struct Recorded {
     run: RunId,
     attempt: u64,
@@ -137,9 +161,7 @@ fn append(
     let fresh = (RunId::from_random(random_id()?), RepositoryId::from_random(random_id()?));
     let (appended, (mut recorded, decision_at)) = session.transact(|s| {
         let state = s.state();
-        let known: Option<&RunRow> = state.runs.values().find(|r| {
-            r.commit == change.commit && r.identity == change.identity && r.pipeline == change.pipeline.digest
-        });
+        let known = known_run(state, change);
         let run = known.map_or_else(|| fresh.0.clone(), |r| r.id.clone());
         let repository = state.repositories.get(&change.identity).cloned().unwrap_or_else(|| fresh.1.clone());
         let attempt = known.map_or(1, |r| r.attempts.len() as u64 + 1);

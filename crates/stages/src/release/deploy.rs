@@ -175,8 +175,9 @@ fn may_deploy(
             asked: environment.into(),
         });
     }
-    if let Some(identity) = &row.identity
-        && state.last_deployed(identity, environment) != base
+    // A run that covers everything from the first commit on covers whatever was deployed since.
+    if let (Some(identity), Some(base)) = (&row.identity, base)
+        && state.release_base(identity, environment, &row.commit) != Some(base)
     {
         return Err(Error::OtherBase { run: run.clone(), environment: environment.into() });
     }

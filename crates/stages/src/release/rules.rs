@@ -100,7 +100,7 @@ fn gate_status(
 
 fn missing(slot: &SlotStatus, state: &State) -> String {
     let label = |id: &PersonId| state.people.get(id).map_or_else(|| id.to_string(), |p| p.label().to_owned());
-    let mut text = format!("needs a {} approval by a {}", slot.slot, slot.slot.role());
+    let mut text = format!("needs a {} approval by {}", slot.slot, slot.slot.role().with_article());
     let barred: Vec<String> = slot
         .excluded
         .iter()

@@ -287,6 +287,18 @@ impl State {
             .map(|d| d.commit.as_str())
     }
 
+    /// From where on a release of `commit` covers: the commit that the environment's last deployment of *another* commit
+    /// put there. A commit that runs already is judged as when it was released, so that looking at it again changes
+    /// nothing.
+    #[must_use]
+    pub fn release_base(&self, repository: &str, environment: &str, commit: &str) -> Option<&str> {
+        self.deployments
+            .iter()
+            .rev()
+            .find(|d| d.success && d.repository == repository && d.environment == environment && d.commit != commit)
+            .map(|d| d.commit.as_str())
+    }
+
     /// Runs whose id starts with `text`, or whose commit does (at least four digits).
     #[must_use]
     pub fn runs_named(&self, text: &str) -> Vec<&RunRow> {

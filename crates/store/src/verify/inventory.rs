@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use countersign_evidence::checkpoint::Checkpoint;
+use countersign_evidence::merkle::leaf_hash;
 use countersign_evidence::seal::SubjectKey;
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::Digest;
@@ -11,6 +12,7 @@ use countersign_model::Digest;
 use super::Examination;
 use crate::error::code;
 use crate::layout::{self, CACHE, INTENT, Item};
+use crate::leaf::{self, Bundle};
 use crate::{Notice, blob, files};
 
 /// How deep the layout goes: `ledger/tile/entries/` and up to seven groups of three digits.
@@ -141,25 +143,19 @@ fn partial_tile(x: &mut Examination<'_>, name: &str, id: &TileId) {
     }
 }
 
+/// A partial bundle is the beginning of today's when its entries have the hashes that stand in the tree.
 fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
-    let Some(bundle) = &x.last_bundle else { return };
-    if usize::from(width) == bundle.len() {
+    let Some(row) = x.edge.as_ref().map(|edge| edge.row(0)) else { return };
+    if usize::from(width) == row.len() {
+        // The one at the end of the log was looked at in the pass over it.
         return;
     }
-    let there = match files::read(x.paths, name, crate::leaf::MAX_BUNDLE_BYTES) {
-        Ok(there) => there,
-        Err(e) => return x.error(&e, name, None),
-    };
-    if there.as_deref() != bundle.prefix(width) {
-        // When the later bundle is the one that was changed, it was named already; the tile knows better than both.
-        let is_good = there.is_some_and(|bytes| {
-            let parsed = crate::leaf::Bundle::parse(name, bytes, width, false);
-            let row = x.edge.as_ref().map(|e| e.row(0)).unwrap_or_default();
-            parsed.is_ok_and(|b| b.iter().zip(row).all(|(e, h)| countersign_evidence::merkle::leaf_hash(e) == *h))
-        });
-        if !is_good {
-            x.problem(code::CORRUPT, name, None, "it is not the beginning of the bundle that stands there now");
-        }
+    let read = files::read(x.paths, name, leaf::MAX_BUNDLE_BYTES);
+    let bundle = read.and_then(|bytes| Bundle::parse(name, bytes.unwrap_or_default(), width, false));
+    match bundle {
+        Ok(bundle) if bundle.iter().map(leaf_hash).eq(row.iter().take(usize::from(width)).copied()) => {}
+        Ok(_) => x.problem(code::CORRUPT, name, None, "it is not the beginning of the bundle that stands there now"),
+        Err(e) => x.error(&e, name, None),
     }
 }
 
@@ -203,15 +199,19 @@ fn complete(x: &mut Examination<'_>, size: u64, seen: &Seen) {
         }
     }
     // At level 0, tile and bundle were written together for every published size.
-    let end = TileId { level: 0, index: size / u64::from(WIDTH), width: tile::width_at(0, size / u64::from(WIDTH), size) };
+    let end =
+        TileId { level: 0, index: size / u64::from(WIDTH), width: tile::width_at(0, size / u64::from(WIDTH), size) };
     let tiles: BTreeSet<_> = seen.partials.iter().filter(|t| t.level == 0).map(|t| (t.index, t.width)).collect();
     for (index, width) in tiles.symmetric_difference(&seen.bundles) {
         if *width == end.width {
             continue;
         }
         let id = TileId { level: 0, index: *index, width: *width };
-        let name =
-            if tiles.contains(&(*index, *width)) { layout::bundle_name(*index, *width) } else { layout::tile_name(&id) };
+        let name = if tiles.contains(&(*index, *width)) {
+            layout::bundle_name(*index, *width)
+        } else {
+            layout::tile_name(&id)
+        };
         x.problem(code::MISSING_FILE, &name, None, "it is missing");
     }
 }

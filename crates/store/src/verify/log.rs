@@ -59,9 +59,6 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, extra: &
                     x.unread = true;
                 }
             }
-            if id.width < WIDTH {
-                x.last_bundle = Some(bundle);
-            }
         } else {
             x.unread = true;
         }
@@ -281,7 +278,8 @@ fn ordered(x: &mut Examination<'_>, index: u64, file: &str, entry: &Entry, order
     let before = order.versions.insert(entry.stream.clone(), entry.version).unwrap_or(0);
     let follows = before.checked_add(1) == Some(entry.version);
     // Where entries could not be read, a gap is no news.
-    if !follows && !(x.unread && entry.version > before) {
+    let may_follow = x.unread && entry.version > before;
+    if !follows && !may_follow {
         let what = format!("it is version {} of stream `{}` after version {before}", entry.version, entry.stream);
         x.problem(code::ORDER, file, Some(index), what);
     }

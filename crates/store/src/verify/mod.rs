@@ -152,7 +152,6 @@ pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<Ver
         intent: Intent::read(&paths).unwrap_or_default(),
         report: VerifyReport::default(),
         edge: Some(Edge::default()),
-        last_bundle: None,
         digests: HashSet::new(),
         unread: false,
     };
@@ -173,8 +172,6 @@ struct Examination<'a> {
     report: VerifyReport,
     /// The right edge recomputed from the entries; `None` when some of them could not be read at all.
     edge: Option<Edge>,
-    /// The entries of the incomplete bundle.
-    last_bundle: Option<crate::leaf::Bundle>,
     /// Every blob that an entry speaks of. 32 bytes each is what this costs.
     digests: HashSet<Digest>,
     /// Whether an entry could not be read, so that what it speaks of is not known.

@@ -6,8 +6,8 @@ use countersign_model::digest;
 
 use super::Examination;
 use crate::error::code;
+use crate::head::read_checkpoint;
 use crate::layout::{CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
-use crate::ledger::read_checkpoint;
 use crate::{Error, files};
 
 /// Examines the fixed files. The checkpoint comes back when its signature holds, by whatever key.
@@ -128,7 +128,9 @@ pub(super) fn examine_genesis(x: &mut Examination<'_>, checkpoint: &Checkpoint, 
     let created = countersign_evidence::canonical::from_slice::<countersign_model::event::LedgerCreated>(payload);
     let created = match created {
         Ok(created) => created,
-        Err(e) => return x.problem(code::GENESIS, file, Some(0), format!("its payload does not describe a ledger: {e}")),
+        Err(e) => {
+            return x.problem(code::GENESIS, file, Some(0), format!("its payload does not describe a ledger: {e}"));
+        }
     };
     if created.version != 1 {
         let error = Error::Newer { file: file.into(), index: 0, what: format!("ledger version {}", created.version) };

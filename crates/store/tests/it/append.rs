@@ -7,9 +7,7 @@ use countersign_evidence::tile::TileId;
 use countersign_model::{Diagnostic as _, Digest, Entry, Exit, PayloadRef, StreamId};
 use countersign_store::{Batch, Error, Ledger, NewBlob, code};
 
-use crate::support::{
-    Unsynced, assert_sound, batch, clock, entry, files, new_ledger, new_ledger_signed_by, signer,
-};
+use crate::support::{Unsynced, assert_sound, batch, clock, entry, files, new_ledger, new_ledger_signed_by, signer};
 
 #[test]
 fn what_is_appended_is_read_back() {
@@ -20,8 +18,7 @@ fn what_is_appended_is_read_back() {
     one.attachments.push(NewBlob { bytes: b"report".to_vec(), media: "application/sarif+json".into() });
     one.refs.push(0);
     let two = entry("run-1", "payload");
-    let appended =
-        ledger.append(Batch { entries: vec![one, two], ..Batch::default() }, &signer(), &clock(10)).unwrap();
+    let appended = ledger.append(Batch { entries: vec![one, two], ..Batch::default() }, &signer(), &clock(10)).unwrap();
     assert_eq!((appended.first_index, appended.size), (1, 3));
     assert!(appended.notices.is_empty());
 
@@ -226,8 +223,6 @@ fn an_entry_changed_in_a_full_bundle_is_not_read() {
     let mut ledger = new_ledger(&path);
     ledger.append(batch("a", 600), &signer(), &clock(1)).unwrap();
     let file = path.join("ledger/tile/entries/001");
-    let bytes = std::fs::read_to_string(&file).map_err(|_| ()).err();
-    assert_eq!(bytes, None.or(bytes), "a bundle may or may not be text");
     let mut bytes = std::fs::read(&file).unwrap();
     let at = bytes.len() / 2;
     *bytes.get_mut(at).unwrap() ^= 0x20;

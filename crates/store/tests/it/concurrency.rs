@@ -51,10 +51,8 @@ fn check(dir: &Path, writers: &[&str]) {
         .filter(|(_, e)| e.stream.as_str() == "shared")
         .map(|(_, e)| e.payload.sha256)
         .collect();
-    let expected: BTreeSet<_> = writers
-        .iter()
-        .flat_map(|w| (0..APPENDS).map(|n| Digest::of(payload(w, n).as_bytes())))
-        .collect();
+    let expected: BTreeSet<_> =
+        writers.iter().flat_map(|w| (0..APPENDS).map(|n| Digest::of(payload(w, n).as_bytes()))).collect();
     assert_eq!(payloads, expected);
     assert_sound(dir);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_model::{Diagnostic as _, Exit};
 use countersign_store::{Error, Ledger, NewLedger, code};
 
-use crate::support::{Fault, Faulty, ORIGIN, Unsynced, examine, files, genesis, clock, new_ledger, signer, trust};
+use crate::support::{Fault, Faulty, ORIGIN, Unsynced, clock, examine, files, genesis, new_ledger, signer, trust};
 
 #[test]
 fn a_new_ledger_is_empty_and_signed() {
@@ -20,10 +20,7 @@ fn a_new_ledger_is_empty_and_signed() {
     assert_eq!(fs::read_to_string(path.join(".gitignore")).unwrap(), "*\n");
     let salt = fs::read(path.join("salt")).unwrap();
     assert_eq!(ledger.salt_digest().unwrap(), countersign_model::Digest::of(&salt));
-    assert_eq!(
-        files(&path),
-        [".gitignore", "ledger/checkpoint", "ledger/origin", "ledger/vkey", "lock", "salt"]
-    );
+    assert_eq!(files(&path), [".gitignore", "ledger/checkpoint", "ledger/origin", "ledger/vkey", "lock", "salt"]);
     // Nothing says yet whose it is.
     let report = examine(&path, &trust());
     assert!(matches!(report.problems.as_slice(), [p] if p.code == code::GENESIS), "{:?}", report.problems);
@@ -73,7 +70,8 @@ fn creation_that_fails_or_dies_leaves_no_ledger_or_a_whole_one() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("l");
             let storage = Faulty::new(fault, at);
-            let created = Ledger::create_with(&path, &NewLedger { signer: &signer(), salt: None }, Arc::clone(&storage) as _);
+            let created =
+                Ledger::create_with(&path, &NewLedger { signer: &signer(), salt: None }, Arc::clone(&storage) as _);
             let reached = storage.steps() > at;
             match Ledger::open(&path) {
                 Ok(ledger) => assert_eq!(ledger.size(), 0),

@@ -48,9 +48,6 @@ fn every_step(base: &Path, n: usize, fault: Fault) {
         // What is left behind is known to be left over.
         let report = examine(&dir, &trust());
         assert!(report.is_sound(), "{place}: {:?}", report.problems);
-        if matches!(fault, Fault::None) {
-            assert!(report.notices.is_empty());
-        }
 
         // The next one sets it right and appends.
         let mut next = Ledger::open_with(&dir, Arc::new(Unsynced)).unwrap();
@@ -81,17 +78,16 @@ fn every_step(base: &Path, n: usize, fault: Fault) {
     }
 }
 
-const FAULTS: [Fault; 10] = [
-    Fault::None,
-    Fault::Once(ErrorKind::StorageFull),
-    Fault::Once(ErrorKind::Other),
-    Fault::Always(ErrorKind::StorageFull),
-    Fault::Always(ErrorKind::ReadOnlyFilesystem),
+const FAULTS: [Fault; 9] = [
     Fault::Kill,
-    Fault::KillWithin,
     Fault::PowerCut(u64::MAX),
     Fault::PowerCut(0x5555_5555_5555_5555),
+    Fault::KillWithin,
+    Fault::Once(ErrorKind::StorageFull),
     Fault::PowerCut(0x9a3c_65f0_1bd2_47e8),
+    Fault::Always(ErrorKind::StorageFull),
+    Fault::Once(ErrorKind::Other),
+    Fault::Always(ErrorKind::ReadOnlyFilesystem),
 ];
 
 /// A ledger of `n` entries, the last ones published one by one.
@@ -108,35 +104,33 @@ fn base(dir: &Path, n: u64) {
     }
 }
 
-fn with_every_fault(size: u64, n: usize) {
+fn with_faults(size: u64, n: usize, faults: &[Fault]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
     base(&path, size);
-    for fault in FAULTS {
-        if !matches!(fault, Fault::None) {
-            every_step(&path, n, fault);
-        }
+    for fault in faults {
+        every_step(&path, n, *fault);
     }
 }
 
 #[test]
 fn a_batch_in_the_middle_of_a_tile() {
-    with_every_fault(5, 6);
+    with_faults(5, 6, &FAULTS);
 }
 
 #[test]
 fn a_batch_that_fills_a_tile() {
-    with_every_fault(253, 3);
+    with_faults(253, 3, &FAULTS[..1]);
 }
 
 #[test]
 fn a_batch_that_goes_past_a_full_tile() {
-    with_every_fault(254, 5);
+    with_faults(254, 5, &FAULTS[1..5]);
 }
 
 #[test]
 fn the_first_batch_of_all_after_a_full_tile() {
-    with_every_fault(256, 1);
+    with_faults(256, 1, &FAULTS[..1]);
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! The ledger on disk: appended to, interrupted, tampered with and shared.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
 mod concurrency;
+#[cfg(test)]
 mod create;
+#[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tamper;

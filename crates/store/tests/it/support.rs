@@ -13,26 +13,26 @@ use countersign_store::storage::{Access, Storage};
 use countersign_store::verify::{LogTrust, Problem, VerifyReport, verify};
 use countersign_store::{Batch, Ledger, NewBlob, NewEntry, NewLedger};
 
-pub const ORIGIN: &str = "countersign.local/00112233445566778899";
+pub(crate) const ORIGIN: &str = "countersign.local/00112233445566778899";
 
-pub fn signer() -> SignerKey {
+pub(crate) fn signer() -> SignerKey {
     SignerKey::from_seed(ORIGIN, &[7; 32]).unwrap()
 }
 
-pub fn trust() -> LogTrust {
+pub(crate) fn trust() -> LogTrust {
     LogTrust { vkeys: vec![signer().verifier().clone()], remembered: None }
 }
 
-pub fn trusting(key: &VerifierKey) -> LogTrust {
+pub(crate) fn trusting(key: &VerifierKey) -> LogTrust {
     LogTrust { vkeys: vec![key.clone()], remembered: None }
 }
 
 /// Noon of some day, and so many seconds.
-pub fn clock(seconds: i64) -> FixedClock {
+pub(crate) fn clock(seconds: i64) -> FixedClock {
     FixedClock(Timestamp::from_millis(1_795_000_000_000).plus_seconds(seconds))
 }
 
-pub fn entry(stream: &str, payload: impl Into<Vec<u8>>) -> NewEntry {
+pub(crate) fn entry(stream: &str, payload: impl Into<Vec<u8>>) -> NewEntry {
     NewEntry {
         kind: EventKind::RunStarted,
         stream: StreamId::from_text(stream),
@@ -45,12 +45,12 @@ pub fn entry(stream: &str, payload: impl Into<Vec<u8>>) -> NewEntry {
 }
 
 /// `n` entries with payloads of their own, in a few streams.
-pub fn batch(name: &str, n: usize) -> Batch {
+pub(crate) fn batch(name: &str, n: usize) -> Batch {
     let entries = (0..n).map(|i| entry(&format!("run-{}", i % 3), format!("{name} {i}"))).collect();
     Batch { entries, ..Batch::default() }
 }
 
-pub fn genesis(ledger: &Ledger) -> Batch {
+pub(crate) fn genesis(ledger: &Ledger) -> Batch {
     let created = LedgerCreated {
         version: 1,
         origin: ledger.origin().into(),
@@ -64,23 +64,23 @@ pub fn genesis(ledger: &Ledger) -> Batch {
 }
 
 /// A ledger with entry 0, written without waiting for the disk.
-pub fn new_ledger(dir: &Path) -> Ledger {
+pub(crate) fn new_ledger(dir: &Path) -> Ledger {
     new_ledger_signed_by(dir, &signer())
 }
 
-pub fn new_ledger_signed_by(dir: &Path, signer: &SignerKey) -> Ledger {
+pub(crate) fn new_ledger_signed_by(dir: &Path, signer: &SignerKey) -> Ledger {
     let mut ledger = Ledger::create_with(dir, &NewLedger { signer, salt: Some([5; 32]) }, Arc::new(Unsynced)).unwrap();
     let batch = genesis(&ledger);
     ledger.append(batch, signer, &clock(0)).unwrap();
     ledger
 }
 
-pub fn examine(dir: &Path, trust: &LogTrust) -> VerifyReport {
+pub(crate) fn examine(dir: &Path, trust: &LogTrust) -> VerifyReport {
     verify(dir, trust, &mut |_, _, _| Vec::new()).unwrap()
 }
 
 /// Asserts that the ledger is sound and that nothing is left to tidy up.
-pub fn assert_sound(dir: &Path) -> VerifyReport {
+pub(crate) fn assert_sound(dir: &Path) -> VerifyReport {
     let report = examine(dir, &trust());
     assert_eq!(report.problems, Vec::<Problem>::new());
     assert_eq!(report.notices, Vec::new());
@@ -88,7 +88,7 @@ pub fn assert_sound(dir: &Path) -> VerifyReport {
 }
 
 /// Every file below `dir`, relative, sorted.
-pub fn files(dir: &Path) -> Vec<String> {
+pub(crate) fn files(dir: &Path) -> Vec<String> {
     fn walk(root: &Path, dir: &Path, out: &mut Vec<String>) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -105,7 +105,7 @@ pub fn files(dir: &Path) -> Vec<String> {
     out
 }
 
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -120,7 +120,7 @@ pub fn copy(from: &Path, to: &Path) {
 
 /// The file system without waiting for the disk: for tests that are not about durability.
 #[derive(Debug)]
-pub struct Unsynced;
+pub(crate) struct Unsynced;
 
 impl Storage for Unsynced {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -146,9 +146,7 @@ impl Storage for Unsynced {
 
 /// What goes wrong, and from which step on.
 #[derive(Debug, Clone, Copy)]
-pub enum Fault {
-    /// Nothing; steps are counted.
-    None,
+pub(crate) enum Fault {
     /// One step fails; a write leaves half a file behind, as a full disk does.
     Once(io::ErrorKind),
     /// That step and all later ones fail.
@@ -163,7 +161,7 @@ pub enum Fault {
 
 /// Storage that fails at step `at`, counted from 0.
 #[derive(Debug)]
-pub struct Faulty {
+pub(crate) struct Faulty {
     fault: Fault,
     at: usize,
     state: Mutex<State>,
@@ -186,12 +184,12 @@ enum Undo {
 }
 
 impl Faulty {
-    pub fn new(fault: Fault, at: usize) -> Arc<Self> {
+    pub(crate) fn new(fault: Fault, at: usize) -> Arc<Self> {
         Arc::new(Self { fault, at, state: Mutex::default() })
     }
 
     /// How many steps there were.
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.state.lock().unwrap().step
     }
 
@@ -282,8 +280,7 @@ impl Storage for Faulty {
         )
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let back =
-            || Undo::MoveBack { from: from.into(), to: to.into(), replaced: fs::read(to).ok() };
+        let back = || Undo::MoveBack { from: from.into(), to: to.into(), replaced: fs::read(to).ok() };
         self.step(|| Unsynced.rename(from, to), || {}, || Some((above(to), back())))
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -1,0 +1,111 @@
+//! Pages that are written from what the binary says.
+
+use std::fmt::Write as _;
+
+use countersign_scan::RuleSet;
+
+use super::{Desk, page, project, variable};
+
+/// Compares a page with what it should say, or writes it.
+fn same(name: &str, wanted: &str) {
+    if variable("UPDATE_DOCS").is_some() {
+        std::fs::write(project().join(name), wanted).unwrap();
+        return;
+    }
+    if page(name) == wanted {
+        return;
+    }
+    let (old, new) = (page(name), wanted.to_owned());
+    let at = old.lines().zip(new.lines()).take_while(|(a, b)| a == b).count();
+    panic!(
+        "{name} differs from line {} on: the page says {:?}, the program {:?}\nrun: UPDATE_DOCS=1 cargo test -p countersign docs",
+        at + 1,
+        old.lines().nth(at).unwrap_or_default(),
+        new.lines().nth(at).unwrap_or_default(),
+    );
+}
+
+const GENERATED: &str = "<!-- Written by a test: UPDATE_DOCS=1 cargo test -p countersign docs -->\n";
+
+#[test]
+fn every_error_is_on_its_page() {
+    let desk = Desk::new();
+    let list = desk.said(&["explain"]);
+    let mut out =
+        format!("# Errors\n\n{GENERATED}\nThe code stands in brackets after `error`, and never changes its meaning.\n");
+    out.push_str("`countersign explain CODE` prints the same text, offline.\n");
+    let mut codes = 0;
+    for line in list.lines() {
+        let (code, title) = line.split_once(char::is_whitespace).unwrap();
+        let full = desk.said(&["explain", code]);
+        let (head, text) = full.split_once("\n\n").unwrap();
+        assert_eq!(head, format!("{code}: {}", title.trim()));
+        let _ = write!(out, "\n## {code}: {}\n\n{}\n", title.trim(), text.trim_end());
+        codes += 1;
+    }
+    assert!(codes > 50, "{codes} codes only");
+    same("docs/reference/errors.md", &out);
+}
+
+#[test]
+fn every_rule_is_on_its_page() {
+    let rules = RuleSet::shipped().unwrap();
+    let mut out = format!("# Rules\n\n{GENERATED}\n");
+    let _ = writeln!(
+        out,
+        "{} rules are built into the binary, one file each under `rules/`. What blocks where is for the",
+        rules.rules().len()
+    );
+    out.push_str("policy to say; the shipped one lets `pre-commit` fail from severity medium on, in what the change touches, and\n");
+    out.push_str("`build` from severity high on, anywhere; both at confidence medium or more. A proof raises confidence to certain.\n\n");
+    out.push_str("| rule | finds | severity | confidence | proof | weakness |\n|---|---|---|---|---|---|\n");
+    for rule in rules.rules() {
+        let proof = rule.matching.as_ref().and_then(|m| m.proof.as_deref()).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| [`{}`](../../rules/{}.yaml) | {} | {} | {} | {proof} | {} |",
+            rule.id,
+            rule.id,
+            rule.title.replace('|', "\\|"),
+            rule.severity,
+            rule.confidence,
+            rule.cwe.join(", "),
+        );
+    }
+    let built_in = rules.get(countersign_scan::MISSING_REASON).unwrap();
+    let _ = write!(
+        out,
+        "\nBuilt in: `{}` ({}, {}). {}\n",
+        built_in.id, built_in.severity, built_in.confidence, built_in.why
+    );
+    same("docs/reference/rules.md", &out);
+}
+
+#[test]
+fn every_command_is_on_its_page() {
+    let desk = Desk::new();
+    let mut out = format!("# Commands\n\n{GENERATED}");
+    let mut todo: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(words) = todo.pop() {
+        let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
+        args.push("--help");
+        let help = desk.said(&args);
+        let name = [vec!["countersign".to_owned()], words.clone()].concat().join(" ");
+        let _ = write!(
+            out,
+            "\n## {name}\n\n```text\n{}\n```\n",
+            help.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+        );
+        let verbs: Vec<&str> = help
+            .lines()
+            .skip_while(|l| *l != "Commands:")
+            .skip(1)
+            .take_while(|l| l.starts_with("  "))
+            .filter(|l| !l.starts_with("   "))
+            .filter_map(|l| l.split_whitespace().next())
+            .collect();
+        todo.extend(verbs.iter().rev().map(|v| [words.clone(), vec![(*v).to_owned()]].concat()));
+    }
+    assert!(out.contains("## countersign ledger receipt"), "subcommands are missing");
+    same("docs/reference/cli.md", &out);
+}

@@ -1,0 +1,133 @@
+//! What the binary prints for programs, held against the schemas that are checked in.
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::{Desk, have, page};
+
+fn schema(name: &str) -> Validator {
+    let schema: Value = serde_json::from_str(&page(&format!("schemas/{name}.json"))).unwrap();
+    closed(&schema, name);
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap()
+}
+
+/// Every object of the schema names all its fields: one that it does not name is an error.
+fn closed(schema: &Value, place: &str) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.contains_key("properties") && fields.get("type").is_some() {
+                assert_eq!(fields.get("additionalProperties"), Some(&Value::Bool(false)), "{place}");
+            }
+            fields.iter().for_each(|(key, value)| closed(value, &format!("{place}/{key}")));
+        }
+        Value::Array(items) => items.iter().for_each(|item| closed(item, place)),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn fits(validator: &Validator, text: &str) -> Value {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    let errors: Vec<String> = validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{text}");
+    let mut more = value.clone();
+    more["further"] = Value::Null;
+    assert!(!validator.is_valid(&more), "a field that the schema does not name is accepted");
+    value
+}
+
+/// Made up, and put together here, so that this file holds none.
+fn token() -> String {
+    ["gh", "p_", "ygmO7X688kSLuTTzWJuPjeTw2pwYtb3Za5SA"].concat()
+}
+
+fn repository(desk: &Desk) -> String {
+    let dir = desk.path("app");
+    std::fs::create_dir(&dir).unwrap();
+    let app = dir.to_str().unwrap().to_owned();
+    desk.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "key"]);
+    desk.run("git", &["init", "-q", "-b", "main", &app]);
+    let token = token();
+    let files = [
+        ("open.py", format!("token = '{token}'\n")),
+        ("marked.py", format!("token = '{token}'  # countersign:allow secrets/github-pat reason: made up\n")),
+        ("mark.py", format!("x = 1  # {} secrets/github-pat\n", "countersign:".to_owned() + "allow")),
+        ("fixtures/a.py", format!("token = '{token}'\n")),
+        (
+            "countersign.toml",
+            "[[scan.declare]]\npath = 'fixtures/**'\nrule = '*'\nreason = 'made up'\n\n\
+             [[scan.declare]]\npath = 'gone/**'\nrule = '*'\nreason = 'nothing left'\n"
+                .to_owned(),
+        ),
+    ];
+    std::fs::create_dir(dir.join("fixtures")).unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    desk.run("git", &["-C", &app, "add", "."]);
+    // A submodule whose commit is not here is a gap.
+    let entry = format!("160000,{},vendor", "1".repeat(40));
+    desk.run("git", &["-C", &app, "update-index", "--add", "--cacheinfo", &entry]);
+    desk.run(
+        "git",
+        &["-C", &app, "-c", "user.name=Mia", "-c", "user.email=mia@example.test", "commit", "-q", "-m", "one"],
+    );
+    app
+}
+
+#[test]
+fn documents_for_programs_fit_their_schemas() {
+    if !have(&["git", "ssh-keygen"]) {
+        return;
+    }
+    let (run, scan, info, verify) =
+        (schema("run.v1"), schema("scan.v1"), schema("ledger-info.v1"), schema("verify.v1"));
+    let desk = Desk::new();
+    let app = repository(&desk);
+
+    let (code, text, _) = desk.countersign(&["--repo", &app, "run", "--format", "json"]);
+    assert_eq!(code, 10);
+    let first = fits(&run, &text);
+    assert_eq!(first["run"]["attempt"], 1);
+    assert_eq!(first["decision"]["outcome"], "fail");
+    assert_eq!(first["scan"]["gaps"].as_array().unwrap().len(), 1);
+    let states: Vec<&str> = first["findings"].as_array().unwrap().iter().filter_map(|f| f["state"].as_str()).collect();
+    assert!(states.contains(&"open") && states.contains(&"suppression-requested"), "{states:?}");
+    assert!(!text.contains(&token()), "the value of a secret is printed");
+
+    desk.said(&["--repo", &app, "init", "--yes", "--name", "Ada", "--ssh-key", "key.pub", "--key", "key"]);
+    let (code, text, _) =
+        desk.countersign(&["--repo", &app, "run", "--ticket", "CHG-1", "--reason", "why", "--format", "json"]);
+    assert_eq!(code, 10);
+    let second = fits(&run, &text);
+    assert_eq!((&second["run"]["id"], &second["run"]["attempt"]), (&first["run"]["id"], &Value::from(2)));
+
+    let (code, text, _) = desk.countersign(&["scan", &app, "--write-baseline", "baseline.json", "--format", "json"]);
+    assert_eq!(code, 10);
+    let scanned = fits(&scan, &text);
+    assert_eq!(scanned["unused_declarations"].as_array().unwrap().len(), 1);
+    std::fs::write(desk.path("app/open.py"), "").unwrap();
+    let (_, text, _) = desk.countersign(&["scan", &app, "--baseline", "baseline.json", "--format", "json"]);
+    assert!(!fits(&scan, &text)["stale_baseline"].as_array().unwrap().is_empty());
+
+    let told = fits(&info, &desk.said(&["--repo", &app, "ledger", "info", "--format", "json"]));
+    assert!(std::path::Path::new(told["tiles"].as_str().unwrap()).join("checkpoint").is_file());
+
+    let good = fits(&verify, &desk.said(&["verify", &app, "--format", "json"]));
+    assert_eq!((&good["verdict"], &good["root"]), (&Value::from("verified"), &told["root"]));
+    std::fs::rename(desk.path("data"), desk.path("elsewhere")).unwrap();
+    let (code, text, _) = desk.countersign(&["verify", &app, "--format", "json"]);
+    assert_eq!((code, &fits(&verify, &text)["verdict"]), (13, &Value::from("untrusted")));
+    std::fs::rename(desk.path("elsewhere"), desk.path("data")).unwrap();
+    std::fs::write(desk.path("app/.countersign/stray"), "").unwrap();
+    let (code, text, _) = desk.countersign(&["verify", &app, "--format", "json"]);
+    let bad = fits(&verify, &text);
+    assert_eq!(
+        (code, &bad["verdict"], &bad["problems"][0]["file"]),
+        (13, &Value::from("failed"), &Value::from("stray"))
+    );
+}
