@@ -4,7 +4,7 @@
 package countersign.lib.reasons
 
 # The most things that one reason lists by name; the rest is counted.
-listed := 20
+listed := 5
 
 # METADATA
 # description: |

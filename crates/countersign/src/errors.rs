@@ -102,6 +102,12 @@ pub(crate) enum CliError {
         /// Which.
         path: PathBuf,
     },
+    /// What is to be trusted lies in what is to be verified.
+    #[error("`{}` lies inside the ledger that it is to vouch for", path.display())]
+    TrustInside {
+        /// Which.
+        path: PathBuf,
+    },
     /// The deployment's command failed.
     #[error("the deployment failed: its command ended with {how}")]
     DeploymentFailed {
@@ -144,6 +150,7 @@ impl Diagnostic for CliError {
             Self::DeploymentFailed { .. } => "CS-CLI-014",
             Self::Usage { .. } => "CS-CLI-015",
             Self::Json { .. } => "CS-CLI-016",
+            Self::TrustInside { .. } => "CS-CLI-017",
         }
     }
 
@@ -154,9 +161,10 @@ impl Diagnostic for CliError {
     fn place(&self) -> Option<Place> {
         match self {
             Self::Config { place, .. } => Some(place.clone()),
-            Self::Read { path, .. } | Self::Write { path, .. } | Self::NoGrantInFile { path } => {
-                Some(Place::file(path.display().to_string()))
-            }
+            Self::Read { path, .. }
+            | Self::Write { path, .. }
+            | Self::NoGrantInFile { path }
+            | Self::TrustInside { path } => Some(Place::file(path.display().to_string())),
             _ => None,
         }
     }
@@ -178,6 +186,9 @@ impl Diagnostic for CliError {
             Self::NoSuchCode { nearest: None, .. } => "list them all: countersign explain".into(),
             Self::NothingToScan { .. } => "name a file or a directory with files: countersign scan PATH".into(),
             Self::NoGrantInFile { .. } => "name the file that `countersign deploy RUN --env ENV` wrote".into(),
+            Self::TrustInside { .. } => {
+                "bring it from a machine that trusts the ledger: countersign trust export --out FILE".into()
+            }
             Self::DeploymentFailed { .. } => {
                 "the failure is recorded; fix its cause, then ask a release manager for another grant".into()
             }
@@ -235,7 +246,12 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         text: "`init` shows what it is about to do and asks. In a script, say yes beforehand with --yes.",
         exit: Exit::Usage,
     },
-    Explanation { code: "CS-CLI-008", title: "declined", text: "You answered no. Nothing was written.", exit: Exit::Usage },
+    Explanation {
+        code: "CS-CLI-008",
+        title: "declined",
+        text: "You answered no. Nothing was written.",
+        exit: Exit::Usage,
+    },
     Explanation {
         code: "CS-CLI-009",
         title: "not a directory",
@@ -285,6 +301,12 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         title: "not representable as JSON",
         text: "A document of the output could not be written as JSON. This is a fault of countersign.",
         exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-CLI-017",
+        title: "a ledger cannot vouch for itself",
+        text: "A forged ledger brings its own key along. What it is verified against has to come from somewhere else.",
+        exit: Exit::Unverified,
     },
 ];
 

@@ -136,14 +136,24 @@ impl Diagnostic for Error {
             Self::Connect(e) => e.help(),
             Self::Evidence(e) => e.help(),
             Self::NotRooted => "establish it first: countersign init".into(),
-            Self::RootedAlready { .. } => "enrol more people instead: countersign person add NAME --ssh-key FILE.pub".into(),
+            Self::RootedAlready { .. } => {
+                "enrol more people instead: countersign person add NAME --ssh-key FILE.pub".into()
+            }
             Self::UnknownKey { .. } => "sign with the key of an enrolled person: --key FILE".into(),
             Self::NotAdministrator { .. } => "an administrator signs this: --key FILE".into(),
             Self::NotOfficer { .. } => "an officer signs this: --key FILE".into(),
             Self::BadName { .. } => "a name is 1 to 200 bytes without control characters".into(),
-            Self::NameTaken { .. } => "choose a name that tells the two apart; list people with: countersign person list".into(),
+            Self::NameTaken { .. } => {
+                "choose a name that tells the two apart; list people with: countersign person list".into()
+            }
             Self::KeyTaken { .. } => "every person has a key of their own: ssh-keygen -t ed25519".into(),
-            Self::NoSuchPerson { known, .. } => if known.is_empty() { "countersign person add NAME --ssh-key FILE.pub".into() } else { format!("enrolled are: {}", known.join(", ")) },
+            Self::NoSuchPerson { known, .. } => {
+                if known.is_empty() {
+                    "countersign person add NAME --ssh-key FILE.pub".into()
+                } else {
+                    format!("enrolled are: {}", known.join(", "))
+                }
+            }
             Self::AmbiguousPerson { .. } => "use the id: countersign person list".into(),
         }
     }

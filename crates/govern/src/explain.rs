@@ -64,4 +64,19 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "The text fits more than one enrolled person.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-AUDIT-001",
+        title: "an entry that is not believed",
+        text: "The entry is in the log, and what it says is not believed: its signature does not verify, its signer is \
+               not enrolled or did not hold the role at that point of the log, or it contradicts what stands before it. \
+               No reader counts it; that it is there at all means somebody wrote past the program.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-AUDIT-002",
+        title: "the pinned root of trust is not there",
+        text: "This machine or the trust file holds on to the entry in which the first administrator vouched for the \
+               ledger. The ledger has another one in its place, or none.",
+        exit: Exit::Unverified,
+    },
 ];

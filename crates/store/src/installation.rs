@@ -60,9 +60,9 @@ impl Pin {
     /// When the file cannot be read or is no pin.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let text = std::fs::read(path).map_err(|source| KeyError::Read { path: path.into(), source })?;
-        let pin: Self =
-            serde_json::from_slice(&text).map_err(|source| KeyError::Pin { path: path.into(), source })?;
-        VerifierKey::parse(&pin.vkey).map_err(|_| KeyError::Damaged { path: path.into(), what: "the log's verifier key" })?;
+        let pin: Self = serde_json::from_slice(&text).map_err(|source| KeyError::Pin { path: path.into(), source })?;
+        VerifierKey::parse(&pin.vkey)
+            .map_err(|_| KeyError::Damaged { path: path.into(), what: "the log's verifier key" })?;
         Ok(pin)
     }
 
@@ -120,9 +120,7 @@ impl Installation {
     pub fn recorder(&self) -> Result<MachineKey, KeyError> {
         let path = self.dir.join("recorder.key");
         match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                MachineKey::from_pem(&text).map_err(|_| KeyError::Damaged { path, what: "the recorder's key" })
-            }
+            Ok(text) => MachineKey::from_pem(&text).map_err(|_| KeyError::Damaged { path, what: "the recorder's key" }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 let key = MachineKey::generate().map_err(|_| KeyError::Random)?;
                 match storage::create_private(&path, key.to_pem().as_bytes()) {
@@ -293,7 +291,9 @@ impl Diagnostic for KeyError {
             Self::Read { path, .. } | Self::Write { path, .. } => {
                 format!("check who owns `{}`, or set COUNTERSIGN_DATA_DIR to a directory of yours", path.display())
             }
-            Self::Pin { .. } => "write a new one where the ledger is trusted: countersign trust export --out FILE".into(),
+            Self::Pin { .. } => {
+                "write a new one where the ledger is trusted: countersign trust export --out FILE".into()
+            }
             Self::Damaged { path, .. } => format!("restore `{}` from your backup", path.display()),
             Self::NoLogKey { path, .. } => format!(
                 "sign into a file and carry it over: countersign approve RUN --as SLOT --out FILE, then countersign \

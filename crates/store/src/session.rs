@@ -259,7 +259,8 @@ impl Session {
         }
         let bytes = canonical::to_vec(&Statement::new(subject, P::TYPE, predicate)).map_err(Error::from)?;
         let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &key);
-        let payload = NewBlob { bytes: canonical::to_vec(&envelope).map_err(Error::from)?, media: dsse::MEDIA_TYPE.into() };
+        let payload =
+            NewBlob { bytes: canonical::to_vec(&envelope).map_err(Error::from)?, media: dsse::MEDIA_TYPE.into() };
         let actor = recorder_actor(&public);
         Ok(NewEntry { kind, stream, actor, retention: Retention::SoxSevenYears, refs, payload, attachments })
     }

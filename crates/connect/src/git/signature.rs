@@ -48,6 +48,10 @@ pub fn verify_commit(raw: &RawSignature) -> SignatureStatus {
         sshsig::embedded_key(armored).and_then(|key| sshsig::verify(&key, NAMESPACE, payload, armored).map(|()| key));
     match verified {
         Ok(key) => SignatureStatus::Valid { fingerprint: key.fingerprint(), key },
+        // A kind of key that is not accepted here proves nothing for and nothing against: it counts as unsigned.
+        Err(countersign_evidence::Error::WeakAlgorithm(_) | countersign_evidence::Error::UnsupportedAlgorithm(_)) => {
+            SignatureStatus::Unsupported { format: "an SSH key of a kind that is not accepted" }
+        }
         Err(e) => SignatureStatus::Invalid { why: e.to_string() },
     }
 }

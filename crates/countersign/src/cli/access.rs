@@ -176,7 +176,10 @@ pub(crate) fn claim(at: &PlaceArgs, args: &ClaimArgs, env: &Environment) -> Outc
             let n = output::count(claimed.commits.len() as u64, "commit", "commits");
             output::print(&match claimed.index {
                 Some(index) => {
-                    format!("✓ {n} claimed by {} (entry {index}); they exclude this person from approving\n", claimed.person)
+                    format!(
+                        "✓ {n} claimed by {} (entry {index}); they exclude this person from approving\n",
+                        claimed.person
+                    )
                 }
                 None => "✓ all of them were claimed by this person before\n".into(),
             })?;

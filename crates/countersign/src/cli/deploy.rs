@@ -120,8 +120,7 @@ fn grant_id(grant: &Path) -> Result<GrantId, Failure> {
     {
         return Ok(id);
     }
-    let text =
-        std::fs::read_to_string(grant).map_err(|source| CliError::Read { path: grant.to_owned(), source })?;
+    let text = std::fs::read_to_string(grant).map_err(|source| CliError::Read { path: grant.to_owned(), source })?;
     find_id(&text).ok_or_else(|| CliError::NoGrantInFile { path: grant.to_owned() }.into())
 }
 

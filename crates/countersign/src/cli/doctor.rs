@@ -2,8 +2,8 @@
 
 use countersign_connect::git::Head;
 use countersign_model::{Diagnostic as _, Exit};
-use countersign_scan::RuleSet;
 use countersign_policy::{Bundle, RegorusEngine};
+use countersign_scan::RuleSet;
 use serde_json::json;
 
 use super::args::{DoctorArgs, Format, PlaceArgs};
@@ -84,58 +84,73 @@ fn tool_versions() -> Result<String, Failure> {
 }
 
 fn repository(at: &PlaceArgs) -> Check {
-    check("repository", (|| {
-        let r = at.repository()?;
-        let head = match r.head()? {
-            Head::Commit { id, branch } => {
-                format!("{} at {}", branch.unwrap_or_else(|| "detached".into()), id.get(..12).unwrap_or(&id))
-            }
-            Head::Unborn { branch } => {
-                return Ok(Check::advice("repository", format!("no commits yet on {branch}"), "git commit"));
-            }
-        };
-        Ok(match r.identity()? {
-            Some(identity) => Check::ok("repository", format!("{identity}, {head}")),
-            None => Check::advice(
-                "repository",
-                format!("{head}; it has no identity that a signature could name"),
-                "git fetch --unshallow, or git remote add origin URL",
-            ),
-        })
-    })())
+    check(
+        "repository",
+        (|| {
+            let r = at.repository()?;
+            let head = match r.head()? {
+                Head::Commit { id, branch } => {
+                    format!("{} at {}", branch.unwrap_or_else(|| "detached".into()), id.get(..12).unwrap_or(&id))
+                }
+                Head::Unborn { branch } => {
+                    return Ok(Check::advice("repository", format!("no commits yet on {branch}"), "git commit"));
+                }
+            };
+            Ok(match r.identity()? {
+                Some(identity) => Check::ok("repository", format!("{identity}, {head}")),
+                None => Check::advice(
+                    "repository",
+                    format!("{head}; it has no identity that a signature could name"),
+                    "git fetch --unshallow, or git remote add origin URL",
+                ),
+            })
+        })(),
+    )
 }
 
 fn config(at: &PlaceArgs) -> Check {
-    check("config", (|| {
-        let dir = at.repository()?.root().to_owned();
-        Config::load(&dir)?;
-        let there = dir.join(crate::config::FILE).exists();
-        let what = if there { "countersign.toml is well-formed" } else { "no countersign.toml; defaults hold" };
-        Ok(Check::ok("config", what))
-    })())
+    check(
+        "config",
+        (|| {
+            let dir = at.repository()?.root().to_owned();
+            Config::load(&dir)?;
+            let there = dir.join(crate::config::FILE).exists();
+            let what = if there { "countersign.toml is well-formed" } else { "no countersign.toml; defaults hold" };
+            Ok(Check::ok("config", what))
+        })(),
+    )
 }
 
 fn rules() -> Check {
-    check("rules", (|| {
-        let rules = RuleSet::shipped()?;
-        Ok(Check::ok("rules", format!("{} rules, {}", rules.rules().len(), rules.digest().short())))
-    })())
+    check(
+        "rules",
+        (|| {
+            let rules = RuleSet::shipped()?;
+            Ok(Check::ok("rules", format!("{} rules, {}", rules.rules().len(), rules.digest().short())))
+        })(),
+    )
 }
 
 fn policy() -> Check {
-    check("policy", (|| {
-        let bundle = Bundle::shipped();
-        RegorusEngine.check(&bundle)?;
-        Ok(Check::ok("policy", format!("shipped bundle {}", bundle.digest().short())))
-    })())
+    check(
+        "policy",
+        (|| {
+            let bundle = Bundle::shipped();
+            RegorusEngine.check(&bundle)?;
+            Ok(Check::ok("policy", format!("shipped bundle {}", bundle.digest().short())))
+        })(),
+    )
 }
 
 fn keys(env: &Environment) -> Check {
-    check("keys", (|| {
-        let installation = env.installation()?;
-        installation.recorder()?;
-        Ok(Check::ok("keys", format!("recorder key in {}", installation.dir().display())))
-    })())
+    check(
+        "keys",
+        (|| {
+            let installation = env.installation()?;
+            installation.recorder()?;
+            Ok(Check::ok("keys", format!("recorder key in {}", installation.dir().display())))
+        })(),
+    )
 }
 
 fn signing_key(env: &Environment) -> Check {
@@ -146,30 +161,39 @@ fn signing_key(env: &Environment) -> Check {
 }
 
 fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
-    check("ledger", (|| {
-        let dir = at.ledger_dir()?;
-        if !dir.join("ledger/checkpoint").exists() {
-            return Ok(Check::advice("ledger", format!("none in {} yet", dir.display()), "countersign run"));
-        }
-        let session = at.open(env)?;
-        let size = session.ledger().size();
-        let last = session.ledger().entries(size.saturating_sub(1)..size)?.into_iter().next();
-        if let Some((_, last)) = last
-            && last.time > session.now()
-        {
-            return Ok(Check::advice(
-                "ledger",
-                format!("the clock says {}, before the last entry of {}", session.now(), last.time),
-                "timedatectl status",
-            ));
-        }
-        if session.pin().is_none() {
-            return Ok(Check::advice("ledger", format!("{size} entries, not pinned here"), "countersign trust import FILE"));
-        }
-        session.installation().log_key(session.ledger().origin())?;
-        Ok(match session.state().trust {
-            Some(_) => Check::ok("ledger", format!("{size} entries, pinned, root of trust established")),
-            None => Check::advice("ledger", format!("{size} entries, pinned, nobody to trust yet"), "countersign init"),
-        })
-    })())
+    check(
+        "ledger",
+        (|| {
+            let dir = at.ledger_dir()?;
+            if !dir.join("ledger/checkpoint").exists() {
+                return Ok(Check::advice("ledger", format!("none in {} yet", dir.display()), "countersign run"));
+            }
+            let session = at.open(env)?;
+            let size = session.ledger().size();
+            let last = session.ledger().entries(size.saturating_sub(1)..size)?.into_iter().next();
+            if let Some((_, last)) = last
+                && last.time > session.now()
+            {
+                return Ok(Check::advice(
+                    "ledger",
+                    format!("the clock says {}, before the last entry of {}", session.now(), last.time),
+                    "timedatectl status",
+                ));
+            }
+            if session.pin().is_none() {
+                return Ok(Check::advice(
+                    "ledger",
+                    format!("{size} entries, not pinned here"),
+                    "countersign trust import FILE",
+                ));
+            }
+            session.installation().log_key(session.ledger().origin())?;
+            Ok(match session.state().trust {
+                Some(_) => Check::ok("ledger", format!("{size} entries, pinned, root of trust established")),
+                None => {
+                    Check::advice("ledger", format!("{size} entries, pinned, nobody to trust yet"), "countersign init")
+                }
+            })
+        })(),
+    )
 }

@@ -30,7 +30,14 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
                 return Err(CliError::NoSuchCode { code: code.clone(), nearest }.into());
             };
             let meaning = Exit::ALL.iter().find(|(exit, _)| *exit == e.exit).map_or("", |(_, text)| text);
-            let _ = writeln!(out, "{}: {}\n\n{}\n\nThe command ends with {} ({meaning}).", e.code, e.title, e.text, e.exit.code());
+            let _ = writeln!(
+                out,
+                "{}: {}\n\n{}\n\nThe command ends with {} ({meaning}).",
+                e.code,
+                e.title,
+                e.text,
+                e.exit.code()
+            );
         }
     }
     output::print(&out)?;

@@ -25,8 +25,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
     };
     let signer = signer(&key, env)?;
     if let Some(public) = &args.ssh_key {
-        let text =
-            std::fs::read_to_string(public).map_err(|source| CliError::Read { path: public.clone(), source })?;
+        let text = std::fs::read_to_string(public).map_err(|source| CliError::Read { path: public.clone(), source })?;
         if PublicKey::parse(text.trim())?.fingerprint() != signer.public_key().fingerprint() {
             return Err(CliError::KeyMismatch { key, public: public.clone() }.into());
         }
@@ -36,14 +35,17 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
     let ledger = at.ledger_dir()?;
     let fingerprint = signer.public_key().fingerprint();
     if !args.yes {
-        ask(env, &format!(
-            "This makes {} with the key {fingerprint} the first administrator of the ledger in {},\n\
+        ask(
+            env,
+            &format!(
+                "This makes {} with the key {fingerprint} the first administrator of the ledger in {},\n\
              activates the policy bundle shipped with this binary, pins the log key in {},\n\
              and writes {FILE} where there is none. Go on? [y/N] ",
-            output::printable(&name),
-            ledger.display(),
-            env.installation()?.dir().display(),
-        ))?;
+                output::printable(&name),
+                ledger.display(),
+                env.installation()?.dir().display(),
+            ),
+        )?;
     }
     let mut session = at.open_or_create(env, config.salt())?;
     let known = session.state().trust.as_ref().map(|root| (root.index, root.administrator.clone()));

@@ -33,7 +33,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::Receipt { index, out } => {
             let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
             match out {
-                Some(path) => std::fs::write(path, text).map_err(|source| CliError::Write { path: path.clone(), source })?,
+                Some(path) => {
+                    std::fs::write(path, text).map_err(|source| CliError::Write { path: path.clone(), source })?
+                }
                 None => output::print(&text)?,
             }
         }

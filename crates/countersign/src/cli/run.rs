@@ -109,9 +109,8 @@ fn committed(repository: &Repository) -> Result<Committed, Failure> {
     let baseline = match &config.scan.baseline {
         None => None,
         Some(path) => {
-            let bytes = repository
-                .file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?
-                .ok_or_else(|| CliError::Usage {
+            let bytes =
+                repository.file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?.ok_or_else(|| CliError::Usage {
                     what: format!("the baseline `{}` is not in the commit", path.display()),
                     help: format!("write and commit it: countersign scan --write-baseline {}", path.display()),
                 })?;
@@ -130,4 +129,3 @@ fn narrow(repository: &Repository, base: &str) -> Result<Narrowed, Failure> {
     let files = repository.changed_files(Some(base), "HEAD")?.len() as u64;
     Ok(Narrowed { base: base.to_owned(), commits, files })
 }
-

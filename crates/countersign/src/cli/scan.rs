@@ -6,6 +6,7 @@ use countersign_model::{Diagnostic as _, Digest, Exit};
 use countersign_scan::{Baseline, Options, RuleSet, Walk, scan_source};
 use countersign_store::Ledger;
 
+use super::args::ReportFormat;
 use super::args::{PlaceArgs, ScanArgs};
 use super::place::ledger_of;
 use super::run::print_report;
@@ -13,7 +14,6 @@ use crate::config::{Config, Environment};
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
 use crate::output::progress::Bar;
-use super::args::ReportFormat;
 
 /// Scans a directory or a file.
 pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome {

@@ -20,7 +20,11 @@ pub(crate) fn man(args: &ManArgs) -> Outcome {
     let fail = |source| CliError::Write { path: args.dir.clone(), source };
     std::fs::create_dir_all(&args.dir).map_err(fail)?;
     clap_mangen::generate_to(Cli::command(), &args.dir).map_err(fail)?;
-    output::print(&format!("✓ wrote manual pages into {}; read one: man {}/countersign.1\n", args.dir.display(), args.dir.display()))?;
+    output::print(&format!(
+        "✓ wrote manual pages into {}; read one: man {}/countersign.1\n",
+        args.dir.display(),
+        args.dir.display()
+    ))?;
     Ok(Exit::Pass)
 }
 

@@ -41,7 +41,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &SuppressionArgs, env: &Environment) -> 
                             f.line
                         );
                     }
-                    let _ = writeln!(out, "{} asked for", output::count(asked.len() as u64, "suppression", "suppressions"));
+                    let _ =
+                        writeln!(out, "{} asked for", output::count(asked.len() as u64, "suppression", "suppressions"));
                     output::print(&out)?;
                 }
             }

@@ -17,7 +17,7 @@ use crate::output::{self, Paint, verify as page};
 pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outcome {
     let dir = ledger_dir(at, args.path.as_deref())?;
     let (anchor, by) = match &args.trust {
-        Some(file) => (trust_file(file)?, format!("trusted by {}", file.display())),
+        Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
         None => pinned(&dir, env)?,
     };
     let verified = verify(&dir, &anchor)?;
@@ -50,7 +50,12 @@ fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// A trust file (`trust export`), or a file with the log's verifier key alone.
-fn trust_file(file: &Path) -> Result<Anchor, Failure> {
+fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> {
+    if let (Ok(file), Ok(ledger)) = (file.canonicalize(), ledger.canonicalize())
+        && file.starts_with(ledger)
+    {
+        return Err(CliError::TrustInside { path: file }.into());
+    }
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
     if text.trim_start().starts_with('{') {
         return Ok(Anchor::Pin(Pin::load(file)?));

@@ -161,6 +161,7 @@ fn a_ledger_without_a_pin_is_consistent_but_untrusted() {
     assert_eq!(code, Some(13), "{out}");
     assert!(out.contains("consistent, but untrusted"), "{out}");
     assert_eq!(elsewhere(&["verify", "--trust", trust.to_str().unwrap()]).0, Some(0));
+    assert_eq!(elsewhere(&["verify", "--trust", ".countersign/ledger/vkey"]).0, Some(13), "it vouches for itself");
     assert_eq!(elsewhere(&["trust", "import", trust.to_str().unwrap()]).0, Some(0));
     assert_eq!(elsewhere(&["verify"]).0, Some(0));
 }

@@ -141,7 +141,10 @@ fn exit_2_usage_or_configuration() {
       help: did you mean `environment`? known here: environment
       more: countersign explain CS-CLI-001
     ");
-    assert!(!w.repo().join(".countersign").exists(), "nothing is recorded under a configuration that is not understood");
+    assert!(
+        !w.repo().join(".countersign").exists(),
+        "nothing is recorded under a configuration that is not understood"
+    );
     w.cs(["run", "--no-such-flag"]).expect(2);
 }
 

@@ -1,10 +1,16 @@
 //! Tests of the real binary.
 
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
 mod release;
+#[cfg(test)]
 mod repositories;
+#[cfg(test)]
 mod story;
+#[cfg(test)]
 mod support;

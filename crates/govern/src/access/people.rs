@@ -103,8 +103,7 @@ pub fn grant_role(
     let (appended, ()) = session.transact(|s| {
         administrator(s.state(), &by, "grant roles")?;
         let stream = StreamId::from(&to);
-        let entry =
-            s.act_entry(EventKind::RoleGranted, stream, ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
+        let entry = s.act_entry(EventKind::RoleGranted, stream, ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
     Ok((to, appended.map(|a| a.first_index)))

@@ -50,8 +50,7 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
     };
     let subject = vec![Subject::sha256(origin.clone(), &Digest::of(session.state().vkey.as_bytes()))];
     let root = sign(signer, act::TRUST_ROOT, subject, root)?;
-    let activated =
-        PolicyActivated { origin, bundle: bundle.digest(), by: administrator.clone(), reason: None, time };
+    let activated = PolicyActivated { origin, bundle: bundle.digest(), by: administrator.clone(), reason: None, time };
     let subject = vec![Subject::sha256("policy-bundle", &bundle.digest())];
     let activated = sign(signer, act::POLICY, subject, activated)?;
     let result = session.transact(|s| {

@@ -160,8 +160,7 @@ impl State {
         require(blob.sha256 == profile, "the profile is not the one the statement names")?;
         // Without its key the profile is a tombstone: the person stays, the name is gone.
         let name = subjects::open_profile(dir, &id, &blob).map_err(|e| e.to_string())?.map(|p| p.name);
-        self.people
-            .insert(id.clone(), Person { id, name, keys: vec![key], roles: BTreeSet::new(), index });
+        self.people.insert(id.clone(), Person { id, name, keys: vec![key], roles: BTreeSet::new(), index });
         Ok(())
     }
 
@@ -173,16 +172,18 @@ impl State {
             .get(&p.person)
             .is_some_and(|person| person.keys.iter().any(|k| k.fingerprint() == p.device.key));
         require(key_is_theirs, "the device's key is not a key of the person")?;
-        let bundle_of = |d: &super::state::DecisionRow| d.document.get("bundle").and_then(|b| b.as_str()).map(str::to_owned);
+        let bundle_of =
+            |d: &super::state::DecisionRow| d.document.get("bundle").and_then(|b| b.as_str()).map(str::to_owned);
         let run = self.run_mut(&p.run)?;
         require(run.commit == p.commit && run.tree == p.tree, "it approves another commit than its run's")?;
         require(run.identity.as_deref() == Some(p.repository.as_str()), "it approves another repository")?;
         let decision = run.decisions.iter().find(|d| d.digest == p.decision).ok_or("it binds a decision never made")?;
-        require(bundle_of(decision) == Some(p.bundle.to_string()), "it binds another policy bundle than its decision's")?;
-        let repeated = run
-            .approvals
-            .iter()
-            .any(|a| a.decision == p.decision && a.slot == p.slot && a.person == p.person);
+        require(
+            bundle_of(decision) == Some(p.bundle.to_string()),
+            "it binds another policy bundle than its decision's",
+        )?;
+        let repeated =
+            run.approvals.iter().any(|a| a.decision == p.decision && a.slot == p.slot && a.person == p.person);
         require(!repeated, "that person gave this approval before")?;
         run.approvals.push(ApprovalRow {
             index,

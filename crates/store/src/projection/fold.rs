@@ -11,9 +11,7 @@ use countersign_model::event::{
 };
 use countersign_model::{Digest, Entry, EventKind};
 
-use super::state::{
-    Anomaly, DecisionRow, DeploymentRow, EvidenceRow, GrantState, RunRow, State,
-};
+use super::state::{Anomaly, DecisionRow, DeploymentRow, EvidenceRow, GrantState, RunRow, State};
 use crate::installation::Pin;
 use crate::{Error, Ledger};
 
@@ -118,7 +116,9 @@ impl State {
                 let grant = self.grants.get_mut(&p.grant).ok_or("no such grant was issued")?;
                 require(grant.state == GrantState::Started, "the deployment was not started")?;
                 require(
-                    grant.grant.run == p.run && grant.grant.commit == p.commit && grant.grant.environment == p.environment,
+                    grant.grant.run == p.run
+                        && grant.grant.commit == p.commit
+                        && grant.grant.environment == p.environment,
                     "the deployment is not the one the grant permits",
                 )?;
                 grant.state = GrantState::Ended { success: p.success };
@@ -192,7 +192,8 @@ impl State {
 
     /// Opens a machine statement: DSSE by the recorder of entry 0, in-toto, of the expected type.
     fn statement<P: Predicate>(&self, payload: &[u8]) -> Result<P, String> {
-        let key: MachinePublicKey = self.recorder.parse().map_err(|_| "the recorder's key cannot be read".to_owned())?;
+        let key: MachinePublicKey =
+            self.recorder.parse().map_err(|_| "the recorder's key cannot be read".to_owned())?;
         let envelope = dsse::Envelope::from_json(payload).map_err(|e| format!("not a DSSE envelope: {e}"))?;
         let bytes = envelope
             .verify_type(statement::PAYLOAD_TYPE, &[key])
@@ -213,7 +214,8 @@ impl State {
 
 /// Parses canonical statement bytes and checks the predicate's type.
 pub(super) fn open_statement<P: Predicate>(bytes: &[u8]) -> Result<P, String> {
-    let statement: Statement<P> = canonical::from_slice(bytes).map_err(|e| format!("not the expected statement: {e}"))?;
+    let statement: Statement<P> =
+        canonical::from_slice(bytes).map_err(|e| format!("not the expected statement: {e}"))?;
     require(
         statement.predicate_type == P::TYPE,
         &format!("the statement is of type `{}`, not `{}`", statement.predicate_type, P::TYPE),
