@@ -561,10 +561,10 @@ tampered() { # FILE: a copy of the ledger in which one bit of that file is turne
 size=$(sed -n 2p .countersign/ledger/checkpoint)
 ((size < 256)) || fail "this story expects its entries in one bundle, and there are $size"
 tampered "ledger/tile/entries/000.p/$size"
-shows entry
+shows "ledger/tile/entries/000.p/$size entry "
 blob=$(cd .countersign && find blobs -type f | LC_ALL=C sort | sed -n 1p)
 tampered "$blob"
-shows entry
+shows "$blob entry "
 tampered ledger/checkpoint
 
 say 'The ledger as it was before the refusals is put back. It is in itself consistent; but this machine has seen more.'
@@ -598,10 +598,11 @@ id_of() { awk -v name="$1" '$2 == name { print $1 }' "$evidence/people"; }
 quietly 0 "$evidence/entries" "$countersign" ledger entries
 approvals=$(awk '$3 == "ApprovalSigned" { print $1 }' "$evidence/entries")
 holds 'two approvals are in the ledger' test "$(wc -w <<<"$approvals")" -eq 2
-signers=(dan ruth)
+signers=(dan ruth) # in this order, see act 7
+at=0
 for index in $approvals; do
-    name=${signers[0]}
-    signers=("${signers[@]:1}")
+    name=${signers[at]}
+    at=$((at + 1))
     quietly 0 "$evidence/$index.statement" "$countersign" ledger show "$index" --statement
     quietly 0 "$evidence/$index.sig" "$countersign" ledger show "$index" --signature
     typed ssh-keygen -Y verify -f allowed_signers -I "$(id_of "$name")" -n countersign-approval@v1 -s "$index.sig" '<' "$index.statement"

@@ -54,6 +54,7 @@ pub fn run(command: &[OsString], env: &[(String, String)], dir: &Path) -> Result
     }
     // Starting a program in a directory that is not there fails with the same error as a program that is not there.
     enter(dir)?;
+    let _patience = Patience::begin();
     let name = || program.to_string_lossy().chars().map(printable).collect::<String>();
     let status = prepare(program)
         .args(arguments)
@@ -65,6 +66,26 @@ pub fn run(command: &[OsString], env: &[(String, String)], dir: &Path) -> Result
             _ => Error::CommandNotStarted { program: name(), source },
         })?;
     Ok(status.into())
+}
+
+/// While this lives, an interrupt from the keyboard does not end this process. The terminal sends it to the command as
+/// well; we stay to say how that ended, for an intent without an outcome is all that would be left.
+struct Patience(Option<signal_hook::SigId>);
+
+impl Patience {
+    fn begin() -> Self {
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        // Where a handler cannot be set, an interrupt ends us as it always did.
+        Self(signal_hook::flag::register(signal_hook::consts::SIGINT, seen).ok())
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if let Some(id) = self.0.take() {
+            signal_hook::low_level::unregister(id);
+        }
+    }
 }
 
 /// A hint at the device that an act was done on: 16 hex digits of a SHA-256 over the machine's id and a prefix of our

@@ -114,6 +114,9 @@ pub(crate) enum CliError {
         /// How.
         how: String,
     },
+    /// Somebody interrupted the deployment.
+    #[error("the deployment was interrupted")]
+    Interrupted,
     /// A value on the command line makes no sense.
     #[error("{what}")]
     Usage {
@@ -151,6 +154,7 @@ impl Diagnostic for CliError {
             Self::Usage { .. } => "CS-CLI-015",
             Self::Json { .. } => "CS-CLI-016",
             Self::TrustInside { .. } => "CS-CLI-017",
+            Self::Interrupted => "CS-CLI-018",
         }
     }
 
@@ -188,6 +192,9 @@ impl Diagnostic for CliError {
             Self::NoGrantInFile { .. } => "name the file that `countersign deploy RUN --env ENV` wrote".into(),
             Self::TrustInside { .. } => {
                 "bring it from a machine that trusts the ledger: countersign trust export --out FILE".into()
+            }
+            Self::Interrupted => {
+                "look at what it left behind in the environment, then ask a release manager for another grant".into()
             }
             Self::DeploymentFailed { .. } => {
                 "the failure is recorded; fix its cause, then ask a release manager for another grant".into()
@@ -307,6 +314,13 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         title: "a ledger cannot vouch for itself",
         text: "A forged ledger brings its own key along. What it is verified against has to come from somewhere else.",
         exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-CLI-018",
+        title: "the deployment was interrupted",
+        text: "An interrupt ended the command. The ledger has the deployment as failed; the environment counts as not \
+               deployed to, whatever the command had done by then.",
+        exit: Exit::Interrupted,
     },
 ];
 

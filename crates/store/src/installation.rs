@@ -4,6 +4,7 @@
 //! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
 //! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
 //! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
+//! ledgers/<16 hex>/administrator   which key file `init` signed with (a path, never a key)
 //! ledgers/<16 hex>/grants/         deploy grants issued here
 //! ```
 //! `<16 hex>` is the start of SHA-256 over the ledger's origin.
@@ -159,6 +160,24 @@ impl Installation {
         let path = self.ledger_dir(origin).join("log.key");
         let text = format!("{}\n", key.to_text().as_str());
         storage::create_private(&path, text.as_bytes()).map_err(|source| KeyError::Write { path, source })
+    }
+
+    /// Remembers which key file the first administrator signed with, for later acts of theirs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember_signer(&self, origin: &str, key_file: &Path) -> Result<(), KeyError> {
+        let path = self.ledger_dir(origin).join("administrator");
+        let absolute = std::path::absolute(key_file).unwrap_or_else(|_| key_file.to_owned());
+        storage::replace_private(&path, absolute.as_os_str().as_encoded_bytes())
+            .map_err(|source| KeyError::Write { path, source })
+    }
+
+    /// The key file that the first administrator signed with on this machine, while it is there.
+    #[must_use]
+    pub fn remembered_signer(&self, origin: &str) -> Option<PathBuf> {
+        let text = std::fs::read_to_string(self.ledger_dir(origin).join("administrator")).ok()?;
+        Some(PathBuf::from(text)).filter(|path| path.exists())
     }
 
     /// What this machine believes about a ledger; `None` when it never met it.

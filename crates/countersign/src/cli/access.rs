@@ -38,7 +38,8 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
         PersonVerb::Add { name, ssh_key, key, format } => {
             let public = public_key(ssh_key)?;
             let mut session = at.open(env)?;
-            let (person, index) = people::add(&mut session, name, &public, &key.signer(env)?)?;
+            let signer = key.administrator(&session, env)?;
+            let (person, index) = people::add(&mut session, name, &public, &signer)?;
             notices(&mut session);
             match format {
                 Format::Json => output::json(&json!({
@@ -100,7 +101,8 @@ fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), F
 pub(crate) fn role(at: &PlaceArgs, args: &RoleArgs, env: &Environment) -> Outcome {
     let RoleVerb::Grant { person, role, reason, key, format } = &args.verb;
     let mut session = at.open(env)?;
-    let (id, index) = people::grant_role(&mut session, person, *role, reason.as_deref(), &key.signer(env)?)?;
+    let signer = key.administrator(&session, env)?;
+    let (id, index) = people::grant_role(&mut session, person, *role, reason.as_deref(), &signer)?;
     notices(&mut session);
     match format {
         Format::Json => output::json(&json!({"version": 1, "person": id, "role": role, "index": index}))?,

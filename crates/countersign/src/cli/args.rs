@@ -116,7 +116,7 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
     /// The SSH key that signs: a private key, or a .pub file whose key ssh-agent holds
-    /// [default: COUNTERSIGN_KEY, else the key in ~/.ssh]
+    /// [default: COUNTERSIGN_KEY, else for an administrator's act the key that `init` signed with, else the one in ~/.ssh]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
 }

@@ -13,6 +13,11 @@ use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint};
 
+/// The signal that a terminal sends for Ctrl-C.
+const SIGINT: i32 = 2;
+/// How a shell reports a command that it ended.
+const INTERRUPTED: i32 = 130;
+
 /// Issues or redeems.
 pub(crate) fn run(at: &PlaceArgs, args: &DeployArgs, env: &Environment) -> Outcome {
     match (&args.run, &args.env, &args.grant) {
@@ -103,6 +108,9 @@ fn redeem_grant(at: &PlaceArgs, args: &DeployArgs, grant: &Path, env: &Environme
     }
     if deployed.outcome.success() {
         return Ok(Exit::Pass);
+    }
+    if deployed.outcome.signal == Some(SIGINT) || deployed.outcome.code == Some(INTERRUPTED) {
+        return Err(CliError::Interrupted.into());
     }
     let how = match (deployed.outcome.code, deployed.outcome.signal) {
         (Some(code), _) => format!("code {code}"),

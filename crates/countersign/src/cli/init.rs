@@ -63,6 +63,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
         }
     };
     notices(&mut session);
+    session.installation().remember_signer(session.ledger().origin(), &key)?;
     let written = write_config(&repository, &digest::to_hex(&session.ledger().salt()?))?;
     match args.format {
         Format::Json => output::json(&json!({

@@ -66,6 +66,19 @@ impl KeyArgs {
     }
 }
 
+impl KeyArgs {
+    /// The key that signs an administrator's act: where none is named, the one that `init` signed with here.
+    pub(crate) fn administrator(&self, session: &Session, env: &Environment) -> Result<SshSigner, Failure> {
+        if self.key.is_none() && env.key.is_none() {
+            let origin = session.ledger().origin();
+            if let Some(path) = session.installation().remembered_signer(origin) {
+                return signer(&path, env);
+            }
+        }
+        self.signer(env)
+    }
+}
+
 /// A signer for a key file; asks for a passphrase only where somebody can answer.
 pub(crate) fn signer(path: &Path, env: &Environment) -> Result<SshSigner, Failure> {
     let signer = SshSigner::from_key_file(path)?;

@@ -129,6 +129,35 @@ fn exit_1_a_deployment_that_failed() {
 }
 
 #[test]
+fn exit_130_interrupted() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::new();
+    w.firm();
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    w.cs(["run"]).expect(11);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
+    let id = grant["grant"]["id"].as_str().unwrap().to_owned();
+    // As Ctrl-C does: the command and the program that waits for it are both told.
+    let ran = w.cs(["deploy", "--grant", &id, "--", "sh", "-c", "kill -INT $PPID; kill -INT $$"]);
+    insta::assert_snapshot!(stable(&ran.all(), &w), @r"
+    exit 130
+    --- stdout
+    --- stderr
+    error[CS-CLI-018]: the deployment was interrupted
+      help: look at what it left behind in the environment, then ask a release manager for another grant
+      more: countersign explain CS-CLI-018
+    ");
+    let entries = w.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
+    let last = entries["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["entry"]["kind"], "DeploymentRecorded", "the outcome is recorded all the same");
+    w.cs(["verify"]).expect(0);
+}
+
+#[test]
 fn exit_2_usage_or_configuration() {
     let w = World::with_commit();
     w.write("countersign.toml", "version = 1\n\n[release]\nenviroment = \"production\"\n");

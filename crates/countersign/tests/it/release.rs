@@ -189,6 +189,11 @@ fn init_twice_changes_nothing_and_others_cannot_take_over() {
     let second = init("ada").expect(0).json();
     assert_eq!((&second["established"], &second["index"]), (&false.into(), &first["index"]));
     assert_eq!(std::fs::read_to_string(w.repo().join("countersign.toml")).unwrap(), config);
+    // The administrator's later acts find the key that signed the first one.
+    w.key("bob");
+    let bob = w.public("bob");
+    w.cs(["person", "add", "Bob", "--ssh-key", bob.to_str().unwrap()]).expect(0);
+    w.cs(["role", "grant", "Bob", "engineer"]).expect(0);
     let eve = init("eve").expect(2);
     assert!(eve.err.starts_with("error[CS-ACCESS-002]"), "{}", eve.err);
     let public = w.public("eve");
