@@ -445,10 +445,10 @@ expect 4 "$countersign" approve latest --as technical --key ../keys/eve
 say 'Omar is somebody, but no engineer.'
 expect 4 "$countersign" approve latest --as technical --key ../keys/omar
 
-say 'Refusals are evidence too: the approval of a denied change, the early grant, Mia, Eve and Omar.'
+say 'Refusals are evidence too: the enrolment by Mia, the approval of a denied change, the early grant, Mia, Eve and Omar.'
 expect 0 "$countersign" ledger entries
 refused=($(awk '$3 == "ActRefused" { print $1 }' <<<"$said"))
-holds 'five refusals are on record' test "${#refused[@]}" -eq 5
+holds 'six refusals are on record' test "${#refused[@]}" -eq 6
 expect 0 "$countersign" ledger show "${refused[2]}" --statement
 shows '"act":"approve"' CS-RELEASE-004
 

@@ -8,9 +8,10 @@ use countersign_evidence::machine::MachineKey;
 use countersign_evidence::note::SignerKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
-use countersign_model::event::{LedgerCreated, Predicate};
+use countersign_model::event::{ActRefused, LedgerCreated, Predicate};
 use countersign_model::{
-    ActorId, Clock, Diagnostic, Digest, EventKind, Exit, Explanation, Place, Retention, StreamId, digest,
+    ActorId, Clock, Diagnostic, Digest, EventKind, Exit, Explanation, PersonId, Place, Retention, RunId, StreamId,
+    digest,
 };
 
 use crate::installation::{Installation, KeyError, Pin, Seen};
@@ -235,6 +236,41 @@ impl Session {
                 }]
             };
             Ok((Plan { entries }, ()))
+        })?;
+        Ok(())
+    }
+
+    /// Records that an act was tried and refused. A refusal is evidence too: it is recorded before the command fails.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn record_refusal(
+        &mut self,
+        act: &str,
+        run: Option<&RunId>,
+        person: Option<&PersonId>,
+        code: &str,
+    ) -> Result<(), SessionError> {
+        self.transact::<(), SessionError>(|s| {
+            let predicate = ActRefused {
+                act: act.into(),
+                run: run.cloned(),
+                person: person.cloned(),
+                code: code.into(),
+                time: s.now(),
+            };
+            let (stream, subject) = match run.and_then(|r| s.state.runs.get(r)) {
+                Some(run) => {
+                    let name = run.identity.as_deref().unwrap_or("repository");
+                    (StreamId::from(&run.id), Subject::new(name, "gitCommit", run.commit.clone()))
+                }
+                None => {
+                    let vkey = Digest::of(s.state.vkey.as_bytes());
+                    (StreamId::from_text("ledger"), Subject::sha256(s.state.origin.clone(), &vkey))
+                }
+            };
+            let entry = s.machine_entry(EventKind::ActRefused, stream, vec![subject], predicate, vec![], vec![])?;
+            Ok((Plan { entries: vec![entry] }, ()))
         })?;
         Ok(())
     }

@@ -68,8 +68,11 @@ fn print(
                 (None, None) => "nowhere".into(),
             };
             let mut text =
-                format!("{}✓{} {} approval of {} by {who} ({place})\n\n", p.good, p.reset, approved.slot, approved.run);
-            text.push_str(&gates::signatures(&approved.gates, &approved.run, session.state(), &p));
+                format!("{}✓{} {} approval of {} by {who} ({place})\n", p.good, p.reset, approved.slot, approved.run);
+            if approved.index.is_some() {
+                text.push('\n');
+                text.push_str(&gates::signatures(&approved.gates, &approved.run, session.state(), &p));
+            }
             output::print(&text)
         }
     }

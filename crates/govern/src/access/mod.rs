@@ -10,12 +10,30 @@ pub mod root;
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
-use countersign_model::PersonId;
 use countersign_model::event::Predicate;
+use countersign_model::{Diagnostic, Exit, PersonId};
 use countersign_store::Session;
 use countersign_store::session::act_statement;
 
 use crate::Error;
+
+/// Does `check`; who is forbidden something finds it recorded.
+fn allowed<T>(
+    session: &mut Session,
+    act: &str,
+    person: Option<&PersonId>,
+    check: impl FnOnce(&Session) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let refusal = match check(session) {
+        Ok(value) => return Ok(value),
+        Err(refusal) => refusal,
+    };
+    // Before trust is rooted nobody is refused anything: there is nobody yet.
+    if refusal.exit() == Exit::Forbidden && session.state().trust.is_some() {
+        session.record_refusal(act, None, person, refusal.code())?;
+    }
+    Err(refusal)
+}
 
 /// The enrolled person whose key is about to sign.
 fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {

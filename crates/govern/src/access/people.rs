@@ -10,7 +10,7 @@ use countersign_store::projection::{Person, State};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session, subjects};
 
-use super::{random_id, sign, signer_of};
+use super::{allowed, random_id, sign, signer_of};
 use crate::Error;
 
 /// Longest name of a person, in bytes.
@@ -27,7 +27,8 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
         return Err(Error::BadName { name: name.to_owned() });
     }
     rooted(session.state())?;
-    let by = signer_of(session, signer)?;
+    let by = allowed(session, "person add", None, |s| signer_of(s, signer))?;
+    allowed(session, "person add", Some(&by), |s| administrator(s.state(), &by, "enrol people"))?;
     let free = |state: &State| -> Result<(), Error> {
         administrator(state, &by, "enrol people")?;
         if let [taken, ..] = state.people_named(name).as_slice() {
@@ -84,8 +85,8 @@ pub fn grant_role(
 ) -> Result<(PersonId, Option<u64>), Error> {
     session.require_pin()?;
     rooted(session.state())?;
-    let by = signer_of(session, signer)?;
-    administrator(session.state(), &by, "grant roles")?;
+    let by = allowed(session, "role grant", None, |s| signer_of(s, signer))?;
+    allowed(session, "role grant", Some(&by), |s| administrator(s.state(), &by, "grant roles"))?;
     let to = find(session.state(), person)?.id.clone();
     if session.state().has_role(&to, role) {
         return Ok((to, None));

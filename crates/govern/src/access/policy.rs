@@ -9,7 +9,7 @@ use countersign_policy::Bundle;
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Plan, Session};
 
-use super::{sign, signer_of};
+use super::{allowed, sign, signer_of};
 use crate::Error;
 
 /// Activates a bundle. One that is in effect already is not activated twice: then the index is `None`.
@@ -26,7 +26,7 @@ pub fn activate(
     if session.state().trust.is_none() {
         return Err(Error::NotRooted);
     }
-    let by = signer_of(session, signer)?;
+    let by = allowed(session, "policy activate", None, |s| signer_of(s, signer))?;
     let officer = |s: &Session| -> Result<(), Error> {
         let person = s.state().people.get(&by);
         let roles = [Role::SecurityOfficer, Role::ComplianceOfficer];
@@ -35,7 +35,7 @@ pub fn activate(
             _ => Err(Error::NotOfficer { person: person.map_or_else(|| by.to_string(), |p| p.label().to_owned()) }),
         }
     };
-    officer(session)?;
+    allowed(session, "policy activate", Some(&by), officer)?;
     if session.state().bundle.as_ref().is_some_and(|b| b.digest == bundle.digest()) {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_connect::SshSigner;
 use countersign_govern::access::{people, root};
 use countersign_govern::audit::verify::{Anchor, Root, verify};
-use countersign_model::{Diagnostic as _, Role, SystemClock};
+use countersign_model::{Diagnostic as _, EventKind, Role, SystemClock};
 use countersign_store::installation::Installation;
 use countersign_store::{Session, subjects};
 
@@ -142,7 +142,9 @@ fn names_and_keys_are_enrolled_once() {
     ] {
         assert_eq!(people::add(&mut session, name, &key, signer).unwrap_err().code(), code, "{name:?}");
     }
-    assert_eq!(session.state().size, size, "a refusal appends nothing here");
+    let entries = session.ledger().entries(size..session.state().size).unwrap();
+    assert!(entries.iter().all(|(_, e)| e.kind == EventKind::ActRefused), "a refusal appends nothing but itself");
+    assert_eq!(entries.len(), 1, "who is forbidden something finds it recorded");
     let keys = std::fs::read_dir(world.ledger().join("subjects")).unwrap().count();
     assert_eq!(keys, session.state().people.len(), "no key of somebody who was never enrolled stays behind");
 }

@@ -31,7 +31,7 @@ pub fn signer(commit: &ChangeCommit, state: &State) -> Option<PersonId> {
     state.person_by_fingerprint(key).map(|p| p.id.clone())
 }
 
-/// The artifacts of a run, those that attached statements speak of included, each once.
+/// The recorded artifacts of a run, each once.
 #[must_use]
 pub fn artifacts(run: &RunRow) -> Vec<Artifact> {
     let own = run.evidence.iter().filter(|e| e.artifact).map(|e| Artifact { name: e.name.clone(), digest: e.digest });

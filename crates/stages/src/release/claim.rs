@@ -11,6 +11,7 @@ use countersign_model::{ActorId, EventKind, PersonId, StreamId};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 
+use super::refuse::{self, Attempt};
 use crate::Error;
 
 /// What was claimed.
@@ -37,11 +38,12 @@ pub fn claim(
     if session.state().trust.is_none() {
         return Err(Error::NoTrustRoot { act: "claim" });
     }
-    let person = session
-        .state()
-        .person_by_key(&signer.public_key())
-        .map(|p| p.id.clone())
-        .ok_or_else(|| Error::UnknownKey { fingerprint: signer.public_key().fingerprint() })?;
+    let attempt = Attempt { act: "claim", run: None, carry: false };
+    let person = refuse::unless(session, &attempt, None, |s| {
+        let fingerprint = signer.public_key().fingerprint();
+        let known = s.state().person_by_key(&signer.public_key()).map(|p| p.id.clone());
+        known.ok_or(Error::UnknownKey { fingerprint })
+    })?;
     let identity = repository.identity()?.ok_or(Error::Unidentified)?;
     let mut commits = BTreeSet::new();
     for revision in revisions {

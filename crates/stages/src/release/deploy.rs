@@ -234,10 +234,10 @@ pub fn redeem(
         if row.decision != decision {
             return Err(Error::GrantOutdated { grant: grant.clone() });
         }
-        let gates = gates_of(s.state(), &run, &decided, &authors(&change, s.state()))?;
-        if let Some(gate) = gates.iter().find(|g| !g.outcome.opens()) {
-            return Err(Error::Waiting { gate: gate.name.clone(), run: run.clone() });
-        }
+        // All that the grant was issued on is asked again: gates, duties, environment and base.
+        let authors = authors(&change, s.state());
+        let base = change.base.as_deref();
+        may_deploy(s.state(), &run, &decided, &authors, &row.by, &row.environment, &change.environment, base)?;
         Ok(row)
     };
     refuse::unless(session, &attempt, None, |s| check(s))?;

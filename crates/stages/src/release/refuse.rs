@@ -1,9 +1,7 @@
 //! A refusal is evidence too: it is recorded before the command fails.
 
-use countersign_evidence::statement::Subject;
-use countersign_model::event::ActRefused;
-use countersign_model::{Diagnostic, EventKind, Exit, PersonId, RunId, StreamId};
-use countersign_store::{Plan, Session};
+use countersign_model::{Diagnostic, Exit, PersonId, RunId};
+use countersign_store::Session;
 
 use crate::Error;
 
@@ -30,25 +28,7 @@ pub(crate) fn unless<T>(
     };
     let refused = matches!(refusal.exit(), Exit::Forbidden | Exit::Denied | Exit::Waiting | Exit::Unverified);
     if refused && !attempt.carry {
-        let code = refusal.code();
-        session.transact(|s| {
-            let predicate = ActRefused {
-                act: attempt.act.into(),
-                run: attempt.run.clone(),
-                person: person.cloned(),
-                code: code.into(),
-                time: s.now(),
-            };
-            let (stream, subject) = match attempt.run.as_ref().and_then(|r| s.state().runs.get(r)) {
-                Some(run) => (
-                    StreamId::from(&run.id),
-                    Subject::new(run.identity.as_deref().unwrap_or("repository"), "gitCommit", run.commit.clone()),
-                ),
-                None => (StreamId::from_text("ledger"), Subject::new(s.state().origin.clone(), "ledger", "refusal")),
-            };
-            let entry = s.machine_entry(EventKind::ActRefused, stream, vec![subject], predicate, vec![], vec![])?;
-            Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
-        })?;
+        session.record_refusal(attempt.act, attempt.run.as_ref(), person, refusal.code())?;
     }
     Err(refusal)
 }

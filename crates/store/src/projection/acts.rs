@@ -160,6 +160,7 @@ impl State {
         require(blob.sha256 == profile, "the profile is not the one the statement names")?;
         // Without its key the profile is a tombstone: the person stays, the name is gone.
         let name = subjects::open_profile(dir, &id, &blob).map_err(|e| e.to_string())?.map(|p| p.name);
+        self.keys.insert(key.fingerprint(), id.clone());
         self.people.insert(id.clone(), Person { id, name, keys: vec![key], roles: BTreeSet::new(), index });
         Ok(())
     }

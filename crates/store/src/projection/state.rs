@@ -21,6 +21,8 @@ pub struct State {
     pub trust: Option<TrustRoot>,
     /// Enrolled people.
     pub people: BTreeMap<PersonId, Person>,
+    /// Whose a key is, by its fingerprint (`SHA256:…`).
+    pub keys: BTreeMap<String, PersonId>,
     /// The policy bundle in effect.
     pub bundle: Option<ActiveBundle>,
     /// Repositories by identity (`None`: the one without an identity).
@@ -246,7 +248,7 @@ impl State {
     /// The person who holds the key with this fingerprint (`SHA256:…`).
     #[must_use]
     pub fn person_by_fingerprint(&self, fingerprint: &str) -> Option<&Person> {
-        self.people.values().find(|p| p.keys.iter().any(|k| k.fingerprint() == fingerprint))
+        self.keys.get(fingerprint).and_then(|id| self.people.get(id))
     }
 
     /// People whose name or id is `text` (names are compared without regard to case).
