@@ -449,7 +449,7 @@ say 'Refusals are evidence too: the enrolment by Mia, the approval of a denied c
 expect 0 "$countersign" ledger entries
 refused=($(awk '$3 == "ActRefused" { print $1 }' <<<"$said"))
 holds 'six refusals are on record' test "${#refused[@]}" -eq 6
-expect 0 "$countersign" ledger show "${refused[2]}" --statement
+expect 0 "$countersign" ledger show "${refused[3]}" --statement
 shows '"act":"approve"' CS-RELEASE-004
 
 # ---------------------------------------------------------------------------------------------------------------------
