@@ -107,12 +107,7 @@ fn exit_1_a_deployment_that_failed() {
     if !have_ssh_keygen() {
         return;
     }
-    let w = World::new();
-    w.firm();
-    w.commit_signed("mia", "app.sh", "echo app\n");
-    w.cs(["run"]).expect(11);
-    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
-    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let w = World::approved();
     let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
     let file = grant["grant"]["file"].as_str().unwrap().to_owned();
     let ran = w.cs(["deploy", "--grant", &file, "--", "sh", "-c", "exit 7"]);
@@ -133,12 +128,7 @@ fn exit_130_interrupted() {
     if !have_ssh_keygen() {
         return;
     }
-    let w = World::new();
-    w.firm();
-    w.commit_signed("mia", "app.sh", "echo app\n");
-    w.cs(["run"]).expect(11);
-    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
-    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let w = World::approved();
     let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
     let id = grant["grant"]["id"].as_str().unwrap().to_owned();
     // As Ctrl-C does: the command and the program that waits for it are both told.

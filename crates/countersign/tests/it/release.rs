@@ -212,10 +212,7 @@ fn a_grant_expires() {
     let mut w = World::new();
     w.now = Some("2030-01-01T00:00:00Z".into());
     w.firm();
-    w.commit_signed("mia", "app.sh", "echo app\n");
-    w.cs(["run"]).expect(11);
-    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
-    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    w.approve();
     let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
     let id = grant["grant"]["id"].as_str().unwrap().to_owned();
     w.now = Some("2030-01-01T00:15:00Z".into());

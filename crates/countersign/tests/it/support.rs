@@ -184,6 +184,22 @@ impl World {
         }
     }
 
+    /// The firm with one signed commit that two people approved.
+    pub(crate) fn approved() -> Self {
+        let w = Self::new();
+        w.firm();
+        w.approve();
+        w
+    }
+
+    /// One signed commit, judged and approved by two people.
+    pub(crate) fn approve(&self) {
+        self.commit_signed("mia", "app.sh", "echo app\n");
+        self.cs(["run"]).expect(11);
+        self.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+        self.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    }
+
     /// The binary with `--key` of a person.
     pub(crate) fn by(&self, person: &str, args: &[&str]) -> Ran {
         let key = self.path(person);

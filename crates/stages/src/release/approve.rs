@@ -51,12 +51,7 @@ pub fn approve(
         return Err(Error::NoTrustRoot { act: "approve" });
     }
     let attempt = Attempt { act: "approve", run: Some(run.clone()), carry };
-    let person = refuse::unless(session, &attempt, None, |s| {
-        s.state()
-            .person_by_key(&signer.public_key())
-            .map(|p| p.id.clone())
-            .ok_or_else(|| Error::UnknownKey { fingerprint: signer.public_key().fingerprint() })
-    })?;
+    let person = refuse::signer(session, &attempt, signer)?;
     // Settling appends a decision when facts changed; a machine that cannot write takes the recorded one as it is.
     let (decided, change) =
         if carry { decide::recorded(session, engine, run)? } else { decide::settle(session, engine, run)? };

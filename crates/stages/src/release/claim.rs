@@ -39,11 +39,7 @@ pub fn claim(
         return Err(Error::NoTrustRoot { act: "claim" });
     }
     let attempt = Attempt { act: "claim", run: None, carry: false };
-    let person = refuse::unless(session, &attempt, None, |s| {
-        let fingerprint = signer.public_key().fingerprint();
-        let known = s.state().person_by_key(&signer.public_key()).map(|p| p.id.clone());
-        known.ok_or(Error::UnknownKey { fingerprint })
-    })?;
+    let person = refuse::signer(session, &attempt, signer)?;
     let identity = repository.identity()?.ok_or(Error::Unidentified)?;
     let mut commits = BTreeSet::new();
     for revision in revisions {

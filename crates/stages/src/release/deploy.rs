@@ -71,12 +71,7 @@ pub fn issue(
         return Err(Error::NoTrustRoot { act: "deploy" });
     }
     let attempt = Attempt { act: "deploy", run: Some(run.clone()), carry: false };
-    let person = refuse::unless(session, &attempt, None, |s| {
-        s.state()
-            .person_by_key(&signer.public_key())
-            .map(|p| p.id.clone())
-            .ok_or_else(|| Error::UnknownKey { fingerprint: signer.public_key().fingerprint() })
-    })?;
+    let person = refuse::signer(session, &attempt, signer)?;
     let (decided, change) = decide::settle(session, engine, run)?;
     refuse::unless(session, &attempt, Some(&person), |s| {
         let authors = authors(&change, s.state());

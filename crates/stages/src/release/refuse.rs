@@ -1,5 +1,6 @@
 //! A refusal is evidence too: it is recorded before the command fails.
 
+use countersign_connect::SshSigner;
 use countersign_model::{Diagnostic, Exit, PersonId, RunId};
 use countersign_store::Session;
 
@@ -31,4 +32,13 @@ pub(crate) fn unless<T>(
         session.record_refusal(attempt.act, attempt.run.as_ref(), person, refusal.code())?;
     }
     Err(refusal)
+}
+
+/// The enrolled person whose key is about to sign; a key that belongs to nobody is refused and recorded.
+pub(crate) fn signer(session: &mut Session, attempt: &Attempt, signer: &SshSigner) -> Result<PersonId, Error> {
+    unless(session, attempt, None, |s| {
+        let fingerprint = signer.public_key().fingerprint();
+        let known = s.state().person_by_fingerprint(&fingerprint).map(|p| p.id.clone());
+        known.ok_or(Error::UnknownKey { fingerprint })
+    })
 }
