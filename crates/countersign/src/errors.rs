@@ -114,6 +114,9 @@ pub(crate) enum CliError {
         /// How.
         how: String,
     },
+    /// A baseline needs fingerprints that will be the same later.
+    #[error("there is no salt yet, so a baseline's fingerprints would not be those of a later run")]
+    NoSalt,
     /// Somebody interrupted the deployment.
     #[error("the deployment was interrupted")]
     Interrupted,
@@ -155,6 +158,7 @@ impl Diagnostic for CliError {
             Self::Json { .. } => "CS-CLI-016",
             Self::TrustInside { .. } => "CS-CLI-017",
             Self::Interrupted => "CS-CLI-018",
+            Self::NoSalt => "CS-CLI-019",
         }
     }
 
@@ -193,6 +197,7 @@ impl Diagnostic for CliError {
             Self::TrustInside { .. } => {
                 "bring it from a machine that trusts the ledger: countersign trust export --out FILE".into()
             }
+            Self::NoSalt => "make one first: countersign init (it writes `scan.salt` into countersign.toml)".into(),
             Self::Interrupted => {
                 "look at what it left behind in the environment, then ask a release manager for another grant".into()
             }
@@ -321,6 +326,14 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         text: "An interrupt ended the command. The ledger has the deployment as failed; the environment counts as not \
                deployed to, whatever the command had done by then.",
         exit: Exit::Interrupted,
+    },
+    Explanation {
+        code: "CS-CLI-019",
+        title: "no salt for a baseline",
+        text: "A baseline names findings by fingerprints, which are keyed with the repository's salt so that nobody can \
+               guess a value from one. The salt is `scan.salt` in countersign.toml (the same for every clone), else the \
+               ledger's. There is neither yet.",
+        exit: Exit::Usage,
     },
 ];
 

@@ -114,6 +114,12 @@ impl Installation {
         self.dir.join("ledgers").join(name)
     }
 
+    /// Whether there is a recorder's key yet.
+    #[must_use]
+    pub fn has_recorder(&self) -> bool {
+        self.dir.join("recorder.key").exists()
+    }
+
     /// The recorder's key; made on first use.
     ///
     /// # Errors

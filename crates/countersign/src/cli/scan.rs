@@ -26,6 +26,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome
     let options =
         Options { progress: &bar, baseline: baseline.as_ref(), declarations: &declarations, ..Options::default() };
     let salt = salt(at, dir, &config)?;
+    if salt.is_none() && (args.write_baseline.is_some() || baseline.is_some()) {
+        return Err(CliError::NoSalt.into());
+    }
+    // Without a salt the fingerprints are still the same every time; they just are nobody's in particular.
+    let salt = salt.unwrap_or_else(|| *Digest::of(b"countersign fingerprints without a salt v1").as_bytes());
     let report = scan_source(&Walk::new(&args.path), &rules, &salt, &options)?;
     drop(bar);
     if let Some(file) = &args.write_baseline {
@@ -50,19 +55,19 @@ pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome
     Ok(Exit::Pass)
 }
 
-/// The key of the fingerprints: the ledger's, else the configured one, else one that is the same everywhere.
-fn salt(at: &PlaceArgs, dir: &Path, config: &Config) -> Result<[u8; 32], Failure> {
+/// The key of the fingerprints: the ledger's, else the configured one.
+fn salt(at: &PlaceArgs, dir: &Path, config: &Config) -> Result<Option<[u8; 32]>, Failure> {
     let ledger = match &at.ledger {
         Some(dir) => Some(dir.clone()),
         None => countersign_connect::git::Repository::discover(dir).ok().map(|r| ledger_of(&r)),
     };
     if let Some(ledger) = ledger {
         match Ledger::open(&ledger) {
-            Ok(ledger) => return Ok(ledger.salt()?),
+            Ok(ledger) => return Ok(Some(ledger.salt()?)),
             Err(e) if e.is_not_found() => {}
             // A damaged ledger is no reason not to look at files.
             Err(e) => output::note(&format!("[{}] {e}; fingerprints are not those of the ledger", e.code())),
         }
     }
-    Ok(config.salt().unwrap_or_else(|| *Digest::of(b"countersign fingerprints without a salt v1").as_bytes()))
+    Ok(config.salt())
 }

@@ -92,6 +92,38 @@ fn a_moved_and_renamed_finding_keeps_its_fingerprint() {
 }
 
 #[test]
+fn a_baseline_is_a_request_for_what_was_there_before() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::new();
+    w.write("old.sh", &format!("key={}\n", planted_secret()));
+    let early = w.cs(["scan", ".", "--write-baseline", "baseline.json"]).expect(2);
+    assert!(early.err.starts_with("error[CS-CLI-019]"), "{}", early.err);
+    w.firm();
+    w.cs(["scan", ".", "--write-baseline", "baseline.json"]).expect(10);
+    assert!(!std::fs::read_to_string(w.repo().join("baseline.json")).unwrap().contains(&planted_secret()));
+    w.cs(["scan", ".", "--baseline", "baseline.json"]).expect(0);
+    let config = std::fs::read_to_string(w.repo().join("countersign.toml")).unwrap();
+    w.write(
+        "countersign.toml",
+        &config.replace("# baseline = \".countersign-baseline.json\"", "baseline = \"baseline.json\""),
+    );
+    w.commit_signed("mia", "README", "hello\n");
+    let j = w.cs(["run", "--format", "json"]).expect(11).json();
+    assert_eq!(j["findings"][0]["state"], "suppression-requested", "{j}");
+    assert!(j["gates"][2]["reasons"].to_string().contains("suppression-requested"), "{j}");
+    // What comes after the baseline counts.
+    w.commit_signed("mia", "new.sh", &format!("other={}\n", planted_secret().replace('Z', "Y")));
+    let j = w.cs(["run", "--format", "json"]).expect(10).json();
+    let open: Vec<&str> = (j["findings"].as_array().unwrap().iter())
+        .filter(|f| f["state"] == "open")
+        .map(|f| f["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(open, ["new.sh"]);
+}
+
+#[test]
 fn exit_0_pass() {
     let w = World::with_commit();
     insta::assert_snapshot!(stable(&w.cs(["scan", "."]).all(), &w), @r"
