@@ -37,6 +37,22 @@ pub struct LedgerCreated {
     pub recorder: String,
     /// Digest of the salt file.
     pub salt_sha256: Digest,
+    /// Ledgers that were in this directory before, as far as the machine remembers: a ledger that is taken away
+    /// leaves a trace in the one that follows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replaced>,
+}
+
+/// A ledger that is not there any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    /// Its origin.
+    pub origin: String,
+    /// How many entries of it were seen.
+    pub size: u64,
+    /// Its root at that size.
+    pub root: Digest,
 }
 
 /// Where a person acted: the key and a hint of the machine.

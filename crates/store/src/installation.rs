@@ -4,6 +4,7 @@
 //! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
 //! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
 //! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
+//! ledgers/<16 hex>/place           where the ledger lies
 //! ledgers/<16 hex>/administrator   which key file `init` signed with (a path, never a key)
 //! ledgers/<16 hex>/grants/         deploy grants issued here
 //! ```
@@ -203,13 +204,32 @@ impl Installation {
         }
     }
 
-    /// Writes a pin.
+    /// Changes a pin while nobody else does. `change` gets the pin that is there and says what is to be there; what
+    /// was seen of the log never goes back.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn set_pin(&self, pin: &Pin) -> Result<(), KeyError> {
-        let path = self.ledger_dir(&pin.origin).join("pin.json");
-        storage::replace_private(&path, &pin.to_bytes()?).map_err(|source| KeyError::Write { path, source })
+    /// When the pin is damaged or cannot be written, or `change` says no.
+    pub fn update_pin<E: From<KeyError>>(
+        &self,
+        origin: &str,
+        change: impl FnOnce(Option<Pin>) -> Result<Pin, E>,
+    ) -> Result<Pin, E> {
+        let dir = self.ledger_dir(origin);
+        let path = dir.join("pin.json");
+        let fail = |source| KeyError::Write { path: path.clone(), source };
+        storage::private_dir(&dir).map_err(fail)?;
+        let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(dir.join("pin.lock"));
+        let lock = lock.and_then(|file| file.lock().map(|()| file)).map_err(fail)?;
+        let known = self.pin(origin)?;
+        let mut pin = change(known.clone())?;
+        if let Some(known) = known.as_ref().filter(|known| known.seen.size > pin.seen.size) {
+            pin.seen = known.seen.clone();
+        }
+        if known.as_ref() != Some(&pin) {
+            storage::replace_private(&path, &pin.to_bytes()?).map_err(fail)?;
+        }
+        drop(lock);
+        Ok(pin)
     }
 
     /// Remembers the newest checkpoint; never goes back to an older one.
@@ -217,10 +237,41 @@ impl Installation {
     /// # Errors
     /// When the pin is damaged or cannot be written.
     pub fn remember(&self, origin: &str, size: u64, root: Digest) -> Result<(), KeyError> {
-        match self.pin(origin)? {
-            Some(pin) if pin.seen.size < size => self.set_pin(&Pin { seen: Seen { size, root }, ..pin }),
-            _ => Ok(()),
+        // Nothing is pinned by being looked at.
+        if self.pin(origin)?.is_none_or(|pin| pin.seen.size >= size) {
+            return Ok(());
         }
+        self.update_pin(origin, |pin| {
+            let pin = pin.ok_or_else(|| KeyError::Damaged { path: self.ledger_dir(origin), what: "the pin" })?;
+            Ok::<_, KeyError>(Pin { seen: Seen { size, root }, ..pin })
+        })?;
+        Ok(())
+    }
+
+    /// Notes where a ledger lies, so that its disappearance is noticed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_place(&self, origin: &str, dir: &Path) -> Result<(), KeyError> {
+        let path = self.ledger_dir(origin).join("place");
+        let place = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        storage::replace_private(&path, place.as_os_str().as_encoded_bytes())
+            .map_err(|source| KeyError::Write { path, source })
+    }
+
+    /// Pins of the ledgers that were made on this machine in this very directory, smallest origin first.
+    #[must_use]
+    pub fn ledgers_at(&self, dir: &Path) -> Vec<Pin> {
+        let place = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let Ok(entries) = std::fs::read_dir(self.dir.join("ledgers")) else { return Vec::new() };
+        let mut pins: Vec<Pin> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|known| std::fs::read(known.join("place")).is_ok_and(|p| p == place.as_os_str().as_encoded_bytes()))
+            .filter_map(|known| Pin::load(&known.join("pin.json")).ok())
+            .collect();
+        pins.sort_by(|a, b| a.origin.cmp(&b.origin));
+        pins
     }
 }
 

@@ -8,13 +8,13 @@ use countersign_evidence::machine::MachineKey;
 use countersign_evidence::note::SignerKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
-use countersign_model::event::{ActRefused, LedgerCreated, Predicate};
+use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
 use countersign_model::{
     ActorId, Clock, Diagnostic, Digest, EventKind, Exit, Explanation, PersonId, Place, Retention, RunId, StreamId,
     digest,
 };
 
-use crate::installation::{Installation, KeyError, Pin, Seen};
+use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::projection::{State, Trusted, fold};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice};
 
@@ -200,18 +200,38 @@ impl Session {
         Ok(())
     }
 
-    /// Replaces the pin, on disk too.
+    /// Pins the root of trust that the ledger has, on disk too.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn set_pin(&mut self, pin: Pin) -> Result<(), SessionError> {
-        self.installation.set_pin(&pin)?;
+    /// When it has none, or the pin cannot be written.
+    pub fn pin_root(&mut self) -> Result<(), SessionError> {
+        let unpinned = || SessionError::Unpinned { origin: self.ledger.origin().to_owned() };
+        let root = self.state.trust.as_ref().ok_or_else(unpinned)?;
+        let trust_root = Some(PinnedEntry { index: root.index, entry: root.entry });
+        let pin = self.installation.update_pin(self.ledger.origin(), |pin| {
+            Ok::<_, SessionError>(Pin { trust_root, ..pin.ok_or_else(unpinned)? })
+        })?;
         self.pin = Some(pin);
         Ok(())
     }
 
     fn append_genesis(&mut self) -> Result<(), SessionError> {
         let recorder = self.recorder()?.public();
+        let gone = self.installation.ledgers_at(self.ledger.dir());
+        let replaces: Vec<Replaced> = gone
+            .into_iter()
+            .filter(|pin| pin.origin != self.ledger.origin() && pin.seen.size > 0)
+            .map(|pin| Replaced { origin: pin.origin, size: pin.seen.size, root: pin.seen.root })
+            .collect();
+        for ledger in &replaces {
+            self.notices.push(Notice {
+                code: "CS-TRUST-007",
+                what: format!(
+                    "the ledger `{}` with {} entries was here before and is gone; the new one says so in entry 0",
+                    ledger.origin, ledger.size
+                ),
+            });
+        }
         let actor = recorder_actor(&recorder.to_string());
         let created = LedgerCreated {
             version: 1,
@@ -219,6 +239,7 @@ impl Session {
             vkey: self.ledger.vkey().to_string(),
             recorder: recorder.to_string(),
             salt_sha256: self.ledger.salt_digest()?,
+            replaces,
         };
         let payload = NewBlob { bytes: canonical::to_vec(&created).map_err(Error::from)?, media: JSON.into() };
         self.transact::<(), SessionError>(|s| {
@@ -340,14 +361,20 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
     let signer = SignerKey::generate(&origin).map_err(|_| KeyError::Random)?;
     // Key and pin first: a ledger nobody can sign for must not come into being.
     installation.keep_log_key(&origin, &signer)?;
-    installation.set_pin(&Pin {
-        version: 1,
-        origin: origin.clone(),
-        vkey: signer.verifier().to_string(),
-        trust_root: None,
-        seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
+    installation.update_pin(&origin, |_| {
+        Ok::<_, KeyError>(Pin {
+            version: 1,
+            origin: origin.clone(),
+            vkey: signer.verifier().to_string(),
+            trust_root: None,
+            seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
+        })
     })?;
-    match Ledger::create(dir, &NewLedger { signer: &signer, salt }) {
+    let made = Ledger::create(dir, &NewLedger { signer: &signer, salt });
+    if made.is_ok() {
+        installation.note_place(&origin, dir)?;
+    }
+    match made {
         Ok(ledger) => Ok(ledger),
         // Somebody else was first: theirs counts.
         Err(e) if e.is_already_there() => Ok(Ledger::open(dir)?),
@@ -513,6 +540,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Machine statements count when the recorder named in entry 0 signed them, which the first administrator \
                vouched for. This installation has another recorder key, so what it recorded would not be believed.",
         exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-TRUST-007",
+        title: "a ledger that was here is gone",
+        text: "A new ledger was made in a directory where this machine knew another one. If you moved or removed that one \
+               yourself, nothing is wrong. If not, somebody took evidence away: restore it from your backup. Entry 0 of \
+               the new ledger names the old one, its size and its root.",
+        exit: Exit::Pass,
     },
     Explanation {
         code: "CS-TRUST-006",

@@ -150,12 +150,17 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), crate::Erro
 /// The directory of a private file, made if need be, and then for its owner only.
 fn private_parent(path: &Path) -> io::Result<&Path> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    private_dir(parent)?;
+    Ok(parent)
+}
+
+/// Makes a directory for its owner only, unless it is there.
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(parent)?;
-    Ok(parent)
+    builder.create(dir)
 }
 
 /// A name that nobody else uses, in the same directory.

@@ -2,10 +2,11 @@
 
 use countersign_model::Exit;
 use countersign_store::installation::Pin;
+use countersign_store::session::SessionError;
 
 use super::args::{PlaceArgs, TrustArgs, TrustVerb};
 use crate::config::Environment;
-use crate::errors::{CliError, Outcome};
+use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
 
 /// Exports or imports.
@@ -27,16 +28,14 @@ pub(crate) fn run(at: &PlaceArgs, args: &TrustArgs, env: &Environment) -> Outcom
         }
         TrustVerb::Import { file } => {
             let pin = Pin::load(file)?;
-            let installation = env.installation()?;
-            if let Some(known) = installation.pin(&pin.origin)?
-                && (known.vkey != pin.vkey || (known.trust_root.is_some() && known.trust_root != pin.trust_root))
-            {
-                return Err(countersign_store::session::SessionError::Forged { origin: pin.origin }.into());
-            }
-            // An older view never replaces a newer one: what was seen stays seen.
-            let newer = installation.pin(&pin.origin)?.filter(|known| known.seen.size > pin.seen.size);
-            let seen = newer.map_or_else(|| pin.seen.clone(), |known| known.seen);
-            installation.set_pin(&Pin { seen, ..pin.clone() })?;
+            let pin = env.installation()?.update_pin(&pin.origin.clone(), |known| match known {
+                Some(known)
+                    if known.vkey != pin.vkey || (known.trust_root.is_some() && known.trust_root != pin.trust_root) =>
+                {
+                    Err(Failure::from(SessionError::Forged { origin: known.origin }))
+                }
+                _ => Ok(pin),
+            })?;
             output::print(&format!("✓ this machine trusts {} from here on\n  log key  {}\n", pin.origin, pin.vkey))?;
         }
     }

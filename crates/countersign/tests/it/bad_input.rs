@@ -131,6 +131,21 @@ fn a_ledger_signed_anew_with_fresh_keys_fails_against_the_pin() {
 }
 
 #[test]
+fn a_ledger_that_is_taken_away_leaves_a_trace_in_the_next_one() {
+    let w = World::with_commit();
+    let first = w.cs(["run"]).expect(11);
+    assert!(!first.err.contains("CS-TRUST-007"), "{}", first.err);
+    let info = w.cs(["ledger", "info", "--format", "json"]).expect(0).json();
+    std::fs::rename(w.repo().join(".countersign"), w.path("taken")).unwrap();
+    let ran = w.cs(["run"]).expect(11);
+    assert!(ran.err.contains("note: [CS-TRUST-007]"), "{}", ran.err);
+    let genesis = w.cs(["ledger", "show", "0", "--payload"]).expect(0).json();
+    assert_eq!(genesis["replaces"][0]["origin"], info["origin"]);
+    assert_eq!(genesis["replaces"][0]["size"], info["size"]);
+    w.cs(["verify"]).expect(0);
+}
+
+#[test]
 fn an_older_copy_of_the_ledger_is_a_rollback() {
     let w = World::with_commit();
     w.cs(["run"]).expect(11);

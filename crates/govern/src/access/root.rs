@@ -6,7 +6,6 @@ use countersign_evidence::statement::Subject;
 use countersign_model::event::{PolicyActivated, Profile, TrustRootEstablished};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::Bundle;
-use countersign_store::installation::{Pin, PinnedEntry};
 use countersign_store::session::{JSON, SessionError};
 use countersign_store::{NewBlob, Plan, Session, subjects};
 
@@ -74,15 +73,6 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
             return Err(e);
         }
     };
-    pin(session)?;
+    session.pin_root()?;
     Ok(Established { administrator, key: key.fingerprint(), bundle: bundle.digest(), index })
-}
-
-/// Pins the ledger's root of trust on this machine.
-fn pin(session: &mut Session) -> Result<(), Error> {
-    let root = session.state().trust.as_ref().ok_or(Error::NotRooted)?;
-    let trust_root = Some(PinnedEntry { index: root.index, entry: root.entry });
-    let pin = Pin { trust_root, ..session.require_pin()?.clone() };
-    session.set_pin(pin)?;
-    Ok(())
 }
