@@ -79,4 +79,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
                ledger. The ledger has another one in its place, or none.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-AUDIT-003",
+        title: "a person's key is gone or damaged",
+        text: "The key that opens a person's sealed profile is missing or does not fit, and no entry says that it was \
+               destroyed. Their name is lost; everything they signed still verifies, for a profile is no part of a \
+               signature. Restore the file from a copy.",
+        exit: Exit::Unverified,
+    },
 ];

@@ -79,26 +79,33 @@ pub(crate) fn note(text: &str) {
 /// An expected error on stderr: code, message, place, causes, and the next command to type.
 pub(crate) fn failure(failure: &Failure) {
     let e = &failure.0;
-    let mut text = format!("error[{}]: {}\n", e.code(), printable(&e.to_string()));
+    let mut text = format!("error[{}]: {}\n", e.code(), lines(&e.to_string()));
     if let Some(place) = e.place() {
         text.push_str(&format!("  --> {}\n", printable(&place.to_string())));
     }
     let mut source = e.source();
     while let Some(cause) = source {
-        text.push_str(&format!("  because: {}\n", printable(&cause.to_string())));
+        text.push_str(&format!("  because: {}\n", lines(&cause.to_string())));
         source = cause.source();
     }
-    text.push_str(&format!("  help: {}\n", printable(&e.help())));
+    text.push_str(&format!("  help: {}\n", lines(&e.help())));
     text.push_str(&format!("  more: countersign explain {}\n", e.code()));
     // Nowhere is left to complain when stderr is gone; the exit code still says it.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Text from a repository or a file, safe for a terminal: control characters are escaped.
+/// Text from a repository or a file, safe for a terminal and on one line: control characters are escaped, and so are marks that turn the
+/// direction of writing, so that a ticket or a file name can neither drive the terminal nor print a line of its own.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    let hidden = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// The same for texts of our own that may have several lines: each stays one, indented below the first.
+fn lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n    ")
 }
 
 /// A root hash as in the checkpoint: standard base64.
@@ -156,5 +163,7 @@ mod tests {
     #[test]
     fn a_terminal_is_never_driven_by_a_repository() {
         assert_eq!(printable("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(printable("a\n✓ release pass"), "a\\u{a}✓ release pass");
+        assert_eq!(lines("one\ntwo\r"), "one\n    two\\u{d}");
     }
 }

@@ -54,6 +54,8 @@ impl Verified {
 
 /// The code of a statement or act that is not believed.
 const DISBELIEVED: &str = "CS-AUDIT-001";
+/// The code of a subject key that does not open its profile.
+const LOST_SUBJECT: &str = "CS-AUDIT-003";
 /// The code of a pinned root of trust that is not in the ledger.
 const NO_PINNED_ROOT: &str = "CS-AUDIT-002";
 
@@ -87,9 +89,12 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
         state
             .anomalies
             .drain(..)
-            .map(|a| {
-                let what = format!("{}: {}", entry.kind.as_str(), a.what);
-                Problem::new(DISBELIEVED, file_of(entry), Some(a.index), what)
+            .map(|a| match a.file {
+                Some(file) => Problem::new(LOST_SUBJECT, file, Some(a.index), a.what),
+                None => {
+                    let what = format!("{}: {}", entry.kind.as_str(), a.what);
+                    Problem::new(DISBELIEVED, file_of(entry), Some(a.index), what)
+                }
             })
             .collect()
     })?;

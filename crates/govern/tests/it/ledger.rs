@@ -107,6 +107,10 @@ fn a_destroyed_key_leaves_a_tombstone_and_every_proof() {
     assert_eq!(session.state().people[&bob].name, None);
     assert_eq!(session.state().people[&bob].label(), bob.as_str());
     assert!(!text_of(&world.ledger()).contains("Bob"), "the name stood nowhere but in the sealed profile");
+    // Nothing else is lost, and what is missing is named: no entry says that the key was destroyed.
+    let problems = world.verified().report.problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!((problems[0].code, problems[0].file.as_str()), ("CS-AUDIT-003", format!("subjects/{bob}.key").as_str()));
 }
 
 fn text_of(dir: &Path) -> String {

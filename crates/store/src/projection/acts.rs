@@ -12,7 +12,9 @@ use countersign_model::event::{
 use countersign_model::{Digest, Entry, EventKind, PersonId, Role};
 
 use super::fold::{Trusted, attachment, open_statement, require};
-use super::state::{ActiveBundle, ApprovalRow, GrantRow, GrantState, Person, State, SuppressionRow, TrustRoot};
+use super::state::{
+    ActiveBundle, Anomaly, ApprovalRow, GrantRow, GrantState, Person, State, SuppressionRow, TrustRoot,
+};
 use crate::subjects;
 
 impl State {
@@ -158,8 +160,16 @@ impl State {
         require(self.person_by_key(&key).is_none(), "that key belongs to somebody else")?;
         let blob = attachment(entry, 0)?;
         require(blob.sha256 == profile, "the profile is not the one the statement names")?;
-        // Without its key the profile is a tombstone: the person stays, the name is gone.
-        let name = subjects::open_profile(dir, &id, &blob).map_err(|e| e.to_string())?.map(|p| p.name);
+        // Without its key the profile is a tombstone: the person stays, with all they signed; the name is gone.
+        let (name, lost) = match subjects::open_profile(dir, &id, &blob) {
+            Ok(Some(profile)) => (Some(profile.name), None),
+            Ok(None) => (None, Some("it is missing, and no entry says that it was destroyed".to_owned())),
+            Err(crate::Error::Corrupt { what, .. }) => (None, Some(what)),
+            Err(e) => (None, Some(e.to_string())),
+        };
+        if let Some(what) = lost {
+            self.anomalies.push(Anomaly { index, file: Some(format!("subjects/{id}.key")), what });
+        }
         self.keys.insert(key.fingerprint(), id.clone());
         self.people.insert(id.clone(), Person { id, name, keys: vec![key], roles: BTreeSet::new(), index });
         Ok(())

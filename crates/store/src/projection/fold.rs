@@ -50,7 +50,7 @@ impl State {
         self.size = index + 1;
         self.streams.insert(entry.stream.clone(), entry.version);
         if let Err(what) = self.believe(index, entry, leaf, payload, dir, trusted) {
-            self.anomalies.push(Anomaly { index, what });
+            self.anomalies.push(Anomaly { index, file: None, what });
         }
     }
 

@@ -229,11 +229,13 @@ pub struct DeploymentRow {
     pub success: bool,
 }
 
-/// An entry that was not believed, and why.
+/// An entry that was not believed, or a file beside it that does not do what it should, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anomaly {
     /// Log index.
     pub index: u64,
+    /// The file, where it is not the entry itself: relative to the ledger's directory.
+    pub file: Option<String>,
     /// Why.
     pub what: String,
 }
