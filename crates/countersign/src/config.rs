@@ -138,8 +138,6 @@ pub(crate) struct Environment {
     pub(crate) key: Option<PathBuf>,
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
-    /// The user's login name.
-    pub(crate) user: Option<String>,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether colour is wanted at all.
@@ -163,7 +161,6 @@ impl Environment {
         Self {
             data_dir,
             key: path("COUNTERSIGN_KEY"),
-            user: std::env::var("USER").ok().filter(|u| !u.is_empty()),
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),

@@ -117,6 +117,21 @@ pub(crate) enum CliError {
     /// A baseline needs fingerprints that will be the same later.
     #[error("there is no salt yet, so a baseline's fingerprints would not be those of a later run")]
     NoSalt,
+    /// The grant file is not the one that was issued.
+    #[error("`{}` is not the grant that was issued under its id", path.display())]
+    GrantAltered {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file holds no signed approval.
+    #[error("`{}` holds no approval that `approve --out` wrote", path.display())]
+    NoApprovalInFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: countersign_evidence::Error,
+    },
     /// Somebody interrupted the deployment.
     #[error("the deployment was interrupted")]
     Interrupted,
@@ -159,6 +174,8 @@ impl Diagnostic for CliError {
             Self::TrustInside { .. } => "CS-CLI-017",
             Self::Interrupted => "CS-CLI-018",
             Self::NoSalt => "CS-CLI-019",
+            Self::GrantAltered { .. } => "CS-CLI-020",
+            Self::NoApprovalInFile { .. } => "CS-CLI-021",
         }
     }
 
@@ -172,7 +189,9 @@ impl Diagnostic for CliError {
             Self::Read { path, .. }
             | Self::Write { path, .. }
             | Self::NoGrantInFile { path }
-            | Self::TrustInside { path } => Some(Place::file(path.display().to_string())),
+            | Self::TrustInside { path }
+            | Self::GrantAltered { path }
+            | Self::NoApprovalInFile { path, .. } => Some(Place::file(path.display().to_string())),
             _ => None,
         }
     }
@@ -197,6 +216,10 @@ impl Diagnostic for CliError {
             Self::TrustInside { .. } => {
                 "bring it from a machine that trusts the ledger: countersign trust export --out FILE".into()
             }
+            Self::GrantAltered { .. } => {
+                "use the file as it was written, or its id alone: countersign deploy --grant gra-… -- COMMAND".into()
+            }
+            Self::NoApprovalInFile { .. } => "ask for a new one: countersign approve RUN --as SLOT --out FILE".into(),
             Self::NoSalt => "make one first: countersign init (it writes `scan.salt` into countersign.toml)".into(),
             Self::Interrupted => {
                 "look at what it left behind in the environment, then ask a release manager for another grant".into()
@@ -334,6 +357,19 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
                guess a value from one. The salt is `scan.salt` in countersign.toml (the same for every clone), else the \
                ledger's. There is neither yet.",
         exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-020",
+        title: "an altered grant file",
+        text: "The ledger is what permits a deployment, and the file carries a copy of what it holds. This copy was \
+               changed, so nothing was started; the refusal was recorded.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-CLI-021",
+        title: "not an approval",
+        text: "The file holds no signed approval, or one that was changed on its way. Nothing was imported.",
+        exit: Exit::Unverified,
     },
 ];
 

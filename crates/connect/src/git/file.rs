@@ -1,4 +1,4 @@
-//! One file of a commit, and the user's own settings.
+//! One file of a commit, and git's own version.
 
 use super::command::{Git, failed};
 use super::repository::Repository;
@@ -33,14 +33,6 @@ impl Repository {
             Some(blob) => Ok(Some(self.reader()?.read(&blob)?.bytes(limit)?)),
             None => Ok(None),
         }
-    }
-
-    /// What git knows this user by (`user.name`): a label, never an identity.
-    #[must_use]
-    pub fn user_name(&self) -> Option<String> {
-        let said = Git::capture(self.command().args(["config", "--get", "user.name"]), WHAT).ok()?;
-        let name = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-        (said.status.success() && !name.is_empty()).then_some(name)
     }
 }
 

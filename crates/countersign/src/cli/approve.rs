@@ -1,5 +1,6 @@
 //! `approve` and `import`.
 
+use countersign_evidence::act::SignedAct;
 use countersign_model::Exit;
 use countersign_policy::RegorusEngine;
 use countersign_stages::release::approve::{Approved, approve, import as import_approval};
@@ -39,6 +40,7 @@ pub(crate) fn import(at: &PlaceArgs, args: &ImportArgs, env: &Environment) -> Ou
     let file = std::fs::File::open(&args.file).map_err(read)?;
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_IMPORT), &mut bytes).map_err(read)?;
+    SignedAct::from_slice(&bytes).map_err(|source| CliError::NoApprovalInFile { path: args.file.clone(), source })?;
     let mut session = at.open(env)?;
     let approved = import_approval(&mut session, &RegorusEngine, &bytes)?;
     notices(&mut session);

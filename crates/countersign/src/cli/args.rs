@@ -223,7 +223,7 @@ pub(crate) struct InitArgs {
     pub(crate) ssh_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// The first administrator's name [default: git's user.name]
+    /// The first administrator's name [default: the comment of their public key]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Output format

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_model::{Exit, GrantId, RunId};
+use countersign_model::{Diagnostic as _, Exit, GrantId, RunId};
 use countersign_policy::RegorusEngine;
 use countersign_stages::release::deploy::{issue, redeem};
+use countersign_store::Session;
 use serde_json::json;
 
 use super::args::{DeployArgs, Format, PlaceArgs};
@@ -88,6 +89,7 @@ fn write_grant(path: &Path, act: &[u8], id: &GrantId) -> Result<(), Failure> {
 fn redeem_grant(at: &PlaceArgs, args: &DeployArgs, grant: &Path, env: &Environment) -> Outcome {
     let id = grant_id(grant)?;
     let mut session = at.open(env)?;
+    unaltered(&mut session, &id, grant)?;
     let dir = PathBuf::from(".");
     let deployed = redeem(&mut session, &RegorusEngine, &id, &args.command, &dir)?;
     notices(&mut session);
@@ -130,6 +132,28 @@ fn grant_id(grant: &Path) -> Result<GrantId, Failure> {
     }
     let text = std::fs::read_to_string(grant).map_err(|source| CliError::Read { path: grant.to_owned(), source })?;
     find_id(&text).ok_or_else(|| CliError::NoGrantInFile { path: grant.to_owned() }.into())
+}
+
+/// A grant file carries a copy of the signed act. One that differs from the ledger's is refused, and that is recorded.
+fn unaltered(session: &mut Session, id: &GrantId, grant: &Path) -> Result<(), Failure> {
+    let Some(row) = session.state().grants.get(id) else { return Ok(()) };
+    let (index, run) = (row.index, row.grant.run.clone());
+    let text = std::fs::read(grant).unwrap_or_default();
+    // An id alone, or a text that quotes it, claims nothing; a JSON document that no longer parses was changed.
+    let file: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
+    let copy = file.as_ref().and_then(|f| f.get("act"));
+    if copy.is_none() && (file.is_some() || !text.trim_ascii_start().starts_with(b"{")) {
+        return Ok(());
+    }
+    let issued = session.ledger().entries(index..index + 1)?;
+    let payload = issued.first().map(|(_, entry)| session.ledger().payload(&entry.payload)).transpose()?;
+    let copy = copy.and_then(|act| countersign_evidence::canonical::to_vec(act).ok());
+    if copy.is_some() && copy == payload {
+        return Ok(());
+    }
+    let altered = CliError::GrantAltered { path: grant.to_owned() };
+    session.record_refusal("redeem", Some(&run), None, altered.code())?;
+    Err(altered.into())
 }
 
 /// The first `gra-` + 20 hex digits in a text.

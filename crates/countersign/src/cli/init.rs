@@ -1,6 +1,7 @@
 //! `init`: the root of trust, the pin, and a commented `countersign.toml`.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use countersign_connect::git::Repository;
 use countersign_evidence::sshsig::PublicKey;
@@ -30,8 +31,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
             return Err(CliError::KeyMismatch { key, public: public.clone() }.into());
         }
     }
-    let name = args.name.clone().or_else(|| repository.user_name()).or_else(|| env.user.clone());
-    let name = name.unwrap_or_else(|| "first administrator".into());
+    let name = args.name.clone().or_else(|| comment(args.ssh_key.as_deref().unwrap_or(&key)));
+    let name = name.unwrap_or_else(|| "administrator".into());
     let ledger = at.ledger_dir()?;
     let fingerprint = signer.public_key().fingerprint();
     if !args.yes {
@@ -94,6 +95,21 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
         }
     }
     Ok(Exit::Pass)
+}
+
+/// The comment of a public key, or of the one beside a private key: what its holder called it.
+fn comment(key: &Path) -> Option<String> {
+    let public = if key.extension().is_some_and(|e| e == "pub") {
+        key.to_owned()
+    } else {
+        let mut name = key.as_os_str().to_owned();
+        name.push(".pub");
+        name.into()
+    };
+    let line = std::fs::read_to_string(public).ok()?;
+    let comment = line.trim().splitn(3, ' ').nth(2)?.trim().to_owned();
+    let fit = !comment.is_empty() && comment.len() <= 200 && !comment.chars().any(char::is_control);
+    fit.then_some(comment)
 }
 
 fn ask(env: &Environment, question: &str) -> Result<(), Failure> {

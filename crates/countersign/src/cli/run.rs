@@ -37,8 +37,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         engine: &RegorusEngine,
         ask: Ask {
             environment: environment.unwrap_or_else(|| "production".into()),
-            ticket: args.ticket.clone(),
-            reason: args.reason.clone(),
+            ticket: said(args.ticket.as_deref(), "--ticket")?,
+            reason: said(args.reason.as_deref(), "--reason")?,
         },
         declarations: &declarations,
         baseline: committed.baseline.as_ref(),
@@ -58,6 +58,19 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         other => print_report(other, &ran.report, &rules, env)?,
     }
     Ok(page::exit(overall(&ran.gates)))
+}
+
+/// What was said, if anything was: a pipeline often passes an empty variable.
+fn said(text: Option<&str>, flag: &str) -> Result<Option<String>, Failure> {
+    const LONGEST: usize = 10_000;
+    let text = text.map(str::trim).filter(|t| !t.is_empty());
+    if text.is_some_and(|t| t.len() > LONGEST) {
+        let what = format!("{flag} has more than {LONGEST} bytes");
+        return Err(
+            CliError::Usage { what, help: "record a long text as evidence: countersign record FILE".into() }.into()
+        );
+    }
+    Ok(text.map(str::to_owned))
 }
 
 fn warn(ran: &Ran) {

@@ -117,7 +117,7 @@ fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Nar
     if let Some(n) = narrowed {
         let _ = writeln!(
             out,
-            "  since {:<6}{}; {}",
+            "  since {:<5} {}; {}",
             printable(&n.base),
             count(n.commits, "commit", "commits"),
             count(n.files, "file", "files")

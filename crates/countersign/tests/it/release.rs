@@ -45,6 +45,10 @@ fn the_whole_way() {
     let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
     let file = grant["grant"]["file"].as_str().unwrap().to_owned();
     assert_eq!(grant["grant"]["self_judged"], true);
+    let altered = w.path("altered.json");
+    std::fs::write(&altered, std::fs::read_to_string(&file).unwrap().replace("BEGIN SSH", "BEGIN SSh")).unwrap();
+    let no = w.cs(["deploy", "--grant", altered.to_str().unwrap(), "--", "true"]).expect(13);
+    assert!(no.err.starts_with("error[CS-CLI-020]"), "{}", no.err);
     let marker = w.path("deployed");
     let script = format!("echo \"$COUNTERSIGN_COMMIT\" > {}", marker.display());
     w.cs(["deploy", "--grant", &file, "--", "sh", "-c", &script]).expect(0);
