@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Digest, StreamId, Timestamp};
+use crate::{ActorId, Digest, Retention, StreamId, Timestamp};
 
 /// What happened. The text form stands in the entry and in every projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,17 +64,6 @@ impl EventKind {
             Self::DeploymentRecorded => "DeploymentRecorded",
         }
     }
-}
-
-/// How long an entry and its payload must be kept at least. The ledger step gives these their full meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Retention {
-    /// Six years (SEC 17a-4(a), FINRA 4511).
-    #[serde(rename = "sec-17a-4-6y")]
-    Sec17a4SixYears,
-    /// Seven years (SOX 802, 17 CFR 210.2-06).
-    #[serde(rename = "sox-7y")]
-    SoxSevenYears,
 }
 
 /// The payload an entry speaks of: the digest is over the *stored* bytes (sealed, where they are sealed).

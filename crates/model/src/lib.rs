@@ -13,6 +13,7 @@
 //! | [`finding`] | [`Finding`], [`Severity`], [`Confidence`], [`Gap`] |
 //! | [`outcome`] | [`Outcome`] of a gate or control, and how outcomes combine |
 //! | [`person`] | [`Role`], [`Slot`] |
+//! | [`retention`] | [`Retention`] classes, and until when an entry is kept |
 //! | [`path`] | [`TreePath`]: a path inside a tree, any bytes, one printable form |
 //! | [`diagnostic`] | [`Diagnostic`]: stable codes, help and exit codes of expected errors |
 
@@ -27,13 +28,15 @@ pub mod id;
 pub mod outcome;
 pub mod path;
 pub mod person;
+pub mod retention;
 
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use diagnostic::{Diagnostic, Exit, Explanation, Place};
 pub use digest::{Digest, Hasher};
-pub use entry::{Entry, EventKind, PayloadRef, Retention};
+pub use entry::{Entry, EventKind, PayloadRef};
 pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
 pub use id::{ActorId, GrantId, PersonId, RepositoryId, RunId, StreamId};
 pub use outcome::Outcome;
 pub use path::TreePath;
 pub use person::{Role, Slot};
+pub use retention::Retention;
