@@ -62,6 +62,14 @@ pub struct Batch {
     pub expect: Vec<(StreamId, u64)>,
     /// The size that the whole log must have before this batch.
     pub expect_size: Option<u64>,
+    /// The caller's idempotency key, at most [`Batch::MAX_KEY_BYTES`] bytes: a batch that is sent again with the same
+    /// key is not appended again, the answer is that of the first time.
+    pub key: Option<String>,
+}
+
+impl Batch {
+    /// The longest idempotency key, in bytes.
+    pub const MAX_KEY_BYTES: usize = 256;
 }
 
 /// What an append did.
@@ -75,6 +83,10 @@ pub struct Appended {
     pub root: Hash,
     /// The time in every entry of the batch.
     pub time: Timestamp,
+    /// The signed checkpoint of exactly that size and root.
+    pub checkpoint: String,
+    /// Whether a batch with the same idempotency key had been appended before: then this is the answer to that one.
+    pub repeated: bool,
     /// What was set right on the way.
     pub notices: Vec<Notice>,
 }
@@ -120,6 +132,9 @@ impl Ledger {
         if batch.entries.is_empty() {
             return Err(Error::BadBatch { what: "it is empty".into() });
         }
+        if batch.key.is_some() {
+            return Err(Error::BadBatch { what: "this engine keeps no idempotency keys".into() });
+        }
         for blob in batch.entries.iter().flat_map(|e| e.attachments.iter().chain([&e.payload])) {
             if blob.bytes.len() as u64 > MAX_BLOB_BYTES {
                 return Err(Error::BlobTooLarge { bytes: blob.bytes.len() as u64 });
@@ -163,8 +178,8 @@ impl Ledger {
             notices.push(Notice { code: code::HALF_WRITTEN, what });
         }
         let (size, root) = (checkpoint.size, checkpoint.root);
-        self.advance(checkpoint, text, grown.edge, prepared.versions);
-        Ok(Appended { first_index, size, root, time: prepared.time, notices })
+        self.advance(checkpoint, text.clone(), grown.edge, prepared.versions);
+        Ok(Appended { first_index, size, root, time: prepared.time, checkpoint: text, repeated: false, notices })
     }
 
     /// Fills in versions, time and digests, and checks what the caller expects.

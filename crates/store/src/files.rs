@@ -3,12 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 
+use countersign_model::{Digest, Hasher};
+
 use crate::Error;
 use crate::layout::Paths;
+use crate::source::Source;
 
 /// Checks that a regular file stands there and is not larger than `limit`; `None` when nothing is there.
 /// Links are not followed: what they point at is not part of the ledger.
-pub(crate) fn stat(paths: &Paths, name: &str, limit: u64) -> Result<Option<u64>, Error> {
+pub(crate) fn stat_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<u64>, Error> {
     match fs::symlink_metadata(paths.at(name)) {
         Ok(meta) if !meta.is_file() => Err(Error::corrupt(name, None, "not a regular file")),
         Ok(meta) if meta.len() > limit => {
@@ -21,8 +24,8 @@ pub(crate) fn stat(paths: &Paths, name: &str, limit: u64) -> Result<Option<u64>,
 }
 
 /// Opens a file of the ledger; `None` when nothing is there.
-pub(crate) fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>, Error> {
-    if stat(paths, name, limit)?.is_none() {
+fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>, Error> {
+    if stat_file(paths, name, limit)?.is_none() {
         return Ok(None);
     }
     match File::open(paths.at(name)) {
@@ -33,7 +36,7 @@ pub(crate) fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>
 }
 
 /// Reads a whole file of the ledger; `None` when nothing is there.
-pub(crate) fn read(paths: &Paths, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let Some(file) = open(paths, name, limit)? else { return Ok(None) };
     let mut bytes = Vec::new();
     // It may have grown since it was looked at.
@@ -44,14 +47,30 @@ pub(crate) fn read(paths: &Paths, name: &str, limit: u64) -> Result<Option<Vec<u
     Ok(Some(bytes))
 }
 
-/// Reads a file that must be there.
-pub(crate) fn require(paths: &Paths, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
-    read(paths, name, limit)?.ok_or_else(|| Error::corrupt(name, None, "it is missing"))
+/// Size and digest of a file, without holding it in memory; `None` when it is not there.
+pub(crate) fn digest_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
+    let Some(file) = open(paths, name, limit)? else { return Ok(None) };
+    let mut file = file.take(limit.saturating_add(1));
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut size = 0;
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| Error::reading(name, e))?;
+        let Some(part) = buffer.get(..n).filter(|p| !p.is_empty()) else { break };
+        hasher.update(part);
+        size += part.len() as u64;
+    }
+    Ok(Some((size, hasher.finish())))
 }
 
-/// Reads a file of one line that ends with a newline.
-pub(crate) fn line(paths: &Paths, name: &str) -> Result<String, Error> {
-    let text = String::from_utf8(require(paths, name, 1024)?)
+/// Reads an object that must be there.
+pub(crate) fn require(source: &dyn Source, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
+    source.read(name, limit)?.ok_or_else(|| Error::corrupt(name, None, "it is missing"))
+}
+
+/// Reads an object of one line that ends with a newline.
+pub(crate) fn line(source: &dyn Source, name: &str) -> Result<String, Error> {
+    let text = String::from_utf8(require(source, name, 1024)?)
         .map_err(|_| Error::corrupt(name, None, "it is not UTF-8 text"))?;
     match text.strip_suffix('\n') {
         Some(line) if !line.is_empty() && !line.contains('\n') => Ok(line.to_owned()),

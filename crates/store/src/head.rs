@@ -5,8 +5,9 @@ use countersign_evidence::merkle;
 use countersign_evidence::note::{self, VerifierKey};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 
-use crate::layout::{self, CHECKPOINT, Paths};
+use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
+use crate::source::Source;
 use crate::tree::{Edge, root_of};
 use crate::{Error, files};
 
@@ -21,11 +22,11 @@ pub(crate) struct Head {
     pub(crate) edge: Edge,
 }
 
-pub(crate) fn read_checkpoint(paths: &Paths) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_checkpoint(paths: &dyn Source) -> Result<Vec<u8>, Error> {
     files::require(paths, CHECKPOINT, note::MAX_BYTES as u64)
 }
 
-pub(crate) fn read_head(paths: &Paths, origin: &str, vkey: &VerifierKey) -> Result<Head, Error> {
+pub(crate) fn read_head(paths: &dyn Source, origin: &str, vkey: &VerifierKey) -> Result<Head, Error> {
     let mut text = read_checkpoint(paths)?;
     for _ in 1..TRIES {
         let head = open_head(paths, origin, vkey, &text);
@@ -42,7 +43,7 @@ pub(crate) fn read_head(paths: &Paths, origin: &str, vkey: &VerifierKey) -> Resu
     open_head(paths, origin, vkey, &text)
 }
 
-fn open_head(paths: &Paths, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Result<Head, Error> {
+fn open_head(paths: &dyn Source, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Result<Head, Error> {
     let wrong = |e: countersign_evidence::Error| Error::corrupt(CHECKPOINT, None, e.to_string());
     let checkpoint = checkpoint::open(text, origin, std::slice::from_ref(vkey)).map_err(wrong)?;
     let mut tiles = Vec::new();
@@ -65,12 +66,12 @@ fn open_head(paths: &Paths, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Re
 
 /// Reads a partial tile or bundle, or the full one, which holds it: partial ones go when the full one is there.
 pub(crate) fn read_or_full(
-    paths: &Paths,
+    paths: &dyn Source,
     name: String,
     width: u16,
     full: impl FnOnce() -> String,
 ) -> Result<(String, Vec<u8>, bool), Error> {
-    if let Some(bytes) = files::read(paths, &name, leaf::MAX_BUNDLE_BYTES)? {
+    if let Some(bytes) = paths.read(&name, leaf::MAX_BUNDLE_BYTES)? {
         return Ok((name, bytes, false));
     }
     let missing = || Error::corrupt(&name, None, "it is missing");
@@ -78,12 +79,12 @@ pub(crate) fn read_or_full(
         return Err(missing());
     }
     let full = full();
-    let bytes = files::read(paths, &full, leaf::MAX_BUNDLE_BYTES)?.ok_or_else(missing)?;
+    let bytes = paths.read(&full, leaf::MAX_BUNDLE_BYTES)?.ok_or_else(missing)?;
     Ok((full, bytes, true))
 }
 
 /// Names the file because of which the right edge does not lead to the checkpoint's root.
-fn blame(paths: &Paths, edge: &Edge) -> Error {
+fn blame(paths: &dyn Source, edge: &Edge) -> Error {
     for (id, hashes) in edge.partials() {
         let name = layout::tile_name(&id);
         let differs = (0_u64..).zip(hashes).find(|(i, hash)| {
@@ -91,13 +92,13 @@ fn blame(paths: &Paths, edge: &Edge) -> Error {
             match id.level.checked_sub(1) {
                 Some(level) => {
                     let full = TileId { level, index: below, width: WIDTH };
-                    let bytes = files::read(paths, &layout::tile_name(&full), full.byte_len() as u64);
+                    let bytes = paths.read(&layout::tile_name(&full), full.byte_len() as u64);
                     let hashes = bytes.ok().flatten().and_then(|b| tile::decode_tile(&full, &b).ok());
                     hashes.is_some_and(|hashes| root_of(&hashes) != **hash)
                 }
                 None => {
                     let bundle = layout::bundle_name(id.index, id.width);
-                    let bytes = files::read(paths, &bundle, leaf::MAX_BUNDLE_BYTES).ok().flatten();
+                    let bytes = paths.read(&bundle, leaf::MAX_BUNDLE_BYTES).ok().flatten();
                     let bundle = bytes.and_then(|b| Bundle::parse(&bundle, b, id.width, false).ok());
                     let entry = bundle.as_ref().and_then(|b| b.get(usize::try_from(*i).ok()?));
                     entry.is_some_and(|e| merkle::leaf_hash(e) != **hash)

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::Error;
-use crate::files;
 use crate::layout::{INTENT, Item, Paths};
+use crate::source::Source;
 
 const HEADER: &str = "countersign append v1";
 const END: &str = "end";
@@ -64,7 +64,7 @@ impl Intent {
 
     /// The note in the ledger, if there is a complete one.
     pub(crate) fn read(paths: &Paths) -> Result<Option<Self>, Error> {
-        let bytes = files::read(paths, INTENT, MAX_BYTES)?;
+        let bytes = Source::read(paths, INTENT, MAX_BYTES)?;
         Ok(bytes.and_then(|b| String::from_utf8(b).ok()).and_then(|text| Self::parse(&text)))
     }
 }

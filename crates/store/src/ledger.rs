@@ -18,7 +18,9 @@ use countersign_model::{Digest, Entry, PayloadRef, StreamId, digest};
 use crate::head::{Head, read_checkpoint, read_head, read_or_full};
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
 use crate::leaf::{self, Bundle};
+use crate::source::Source;
 use crate::storage::{Disk, Storage};
+use crate::subjects::{SubjectKeys, Vault};
 use crate::tree::{Edge, root_of};
 use crate::{Error, blob, files};
 
@@ -97,6 +99,24 @@ impl Ledger {
     #[must_use]
     pub const fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// Where its objects are read from.
+    #[must_use]
+    pub fn source(&self) -> &dyn Source {
+        &self.paths
+    }
+
+    /// The keys that seal people's data.
+    #[must_use]
+    pub fn subject_keys(&self) -> &dyn SubjectKeys {
+        &self.paths
+    }
+
+    /// What opens sealed data.
+    #[must_use]
+    pub fn vault(&self) -> Vault<'_> {
+        Vault { source: self.source(), keys: self.subject_keys() }
     }
 
     /// The directory of `checkpoint` and `tile/`, for any tlog-tiles client.

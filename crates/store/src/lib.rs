@@ -35,11 +35,13 @@
 //! | [`subjects`] | personal data, sealed with a key a person |
 //! | [`blob`] | payloads |
 //! | [`layout`] | where everything stands |
+//! | [`Source`] | where a ledger is read from: a directory, a bucket, a database, a web server |
 //! | [`storage`] | the door through which everything is written |
 
 mod append;
 pub mod blob;
 mod create;
+pub mod engine;
 mod error;
 mod explain;
 mod files;
@@ -52,6 +54,7 @@ mod ledger;
 mod lock;
 pub mod projection;
 pub mod session;
+mod source;
 pub mod storage;
 pub mod subjects;
 mod tree;
@@ -61,9 +64,11 @@ mod writer;
 pub use append::{Appended, Batch, NewBlob, NewEntry, Notice};
 pub use blob::MAX_BLOB_BYTES;
 pub use create::NewLedger;
+pub use engine::Engine;
 pub use error::{Error, code};
 pub use explain::EXPLANATIONS;
 pub use layout::{DEFAULT_DIR, Paths};
 pub use ledger::{DEFAULT_LOCK_WAIT, Ledger};
 pub use session::{Plan, Session};
+pub use source::{Listed, Source};
 pub use verify::{LogTrust, Problem, VerifyReport, verify};

@@ -65,7 +65,7 @@ fn acquire(paths: &Paths, wait: Duration, exclusive: bool, open: impl Fn() -> io
     let mut pause = FIRST_PAUSE;
     loop {
         // Opening a pipe would wait for ever.
-        files::stat(paths, LOCK, u64::MAX)?;
+        files::stat_file(paths, LOCK, u64::MAX)?;
         let file = open().map_err(|e| Error::writing("open", LOCK, e))?;
         let tried = if exclusive { file.try_lock() } else { file.try_lock_shared() };
         match tried {

@@ -179,7 +179,7 @@ impl Session {
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
         let signer = self.installation.log_key(self.ledger.origin())?;
-        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size) };
+        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size), key: None };
         let mut appended = self.ledger.append(batch, &signer, self.clock.as_ref())?;
         self.notices.append(&mut appended.notices);
         self.catch_up()?;
@@ -195,7 +195,7 @@ impl Session {
             let payload = self.ledger.payload(&entry.payload)?;
             let leaf = Digest::from_bytes(merkle::leaf_hash(&self.ledger.entry_bytes(index)?));
             let trusted = Trusted { pin: self.pin.as_ref() };
-            self.state.apply(index, &entry, leaf, &payload, self.ledger.dir(), &trusted);
+            self.state.apply(index, &entry, leaf, &payload, self.ledger.vault(), &trusted);
         }
         Ok(())
     }

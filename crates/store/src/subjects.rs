@@ -1,32 +1,100 @@
 //! Personal data: sealed with a key a person. Erasure is the destruction of that key; every proof stays valid.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use countersign_evidence::seal::{self, SubjectKey};
 use countersign_model::event::Profile;
 use countersign_model::{PayloadRef, PersonId, digest};
 
+use crate::layout::Paths;
+use crate::source::Source;
 use crate::{Error, blob};
 
 /// Media type of a sealed profile.
 pub const SEALED_PROFILE: &str = "application/vnd.countersign.sealed-profile.v1";
 
-/// Where a person's key lies.
+/// Keys that seal people's data. They can be destroyed, so they are never kept where nothing can be deleted.
+pub trait SubjectKeys: Send + Sync + fmt::Debug {
+    /// What the key's place is called in errors and reports.
+    fn name(&self, person: &PersonId) -> String;
+
+    /// A person's key; `None` when there is none or it was destroyed.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    fn get(&self, person: &PersonId) -> Result<Option<SubjectKey>, Error>;
+
+    /// Keeps a person's new key: it is durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn put(&self, person: &PersonId, key: &SubjectKey) -> Result<(), Error>;
+
+    /// Destroys a person's key. One that is not there is fine.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    fn destroy(&self, person: &PersonId) -> Result<(), Error>;
+}
+
+/// What opens sealed data: the blobs, and the keys that are left.
+#[derive(Debug, Clone, Copy)]
+pub struct Vault<'a> {
+    /// Where the sealed blobs are.
+    pub source: &'a dyn Source,
+    /// Where the keys are.
+    pub keys: &'a dyn SubjectKeys,
+}
+
+/// Where a person's key lies in a ledger's directory.
 #[must_use]
 pub fn key_path(dir: &Path, person: &PersonId) -> PathBuf {
     dir.join("subjects").join(format!("{person}.key"))
 }
 
-/// Seals a profile with a new key for this person, which is on disk before this returns.
+/// Key files in a ledger's directory.
+impl SubjectKeys for Paths {
+    fn name(&self, person: &PersonId) -> String {
+        key_path(self.root(), person).display().to_string()
+    }
+
+    fn get(&self, person: &PersonId) -> Result<Option<SubjectKey>, Error> {
+        let path = key_path(self.root(), person);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(&path, e)),
+        };
+        let bytes: [u8; 32] = digest::from_hex(text.trim_end_matches('\n'))
+            .and_then(|b| b.try_into().ok())
+            .ok_or_else(|| Error::corrupt(&path, None, "not a subject key: 64 hex digits"))?;
+        Ok(Some(SubjectKey::from_bytes(bytes)))
+    }
+
+    fn put(&self, person: &PersonId, key: &SubjectKey) -> Result<(), Error> {
+        let text = format!("{}\n", digest::to_hex(key.as_bytes()));
+        crate::storage::write_private(&key_path(self.root(), person), text.as_bytes())
+    }
+
+    fn destroy(&self, person: &PersonId) -> Result<(), Error> {
+        let path = key_path(self.root(), person);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Seals a profile with a new key for this person, which is durable before this returns.
 ///
 /// # Errors
 /// When no randomness is to be had or the key cannot be written.
-pub fn seal_profile(dir: &Path, person: &PersonId, profile: &Profile) -> Result<Vec<u8>, Error> {
+pub fn seal_profile(keys: &dyn SubjectKeys, person: &PersonId, profile: &Profile) -> Result<Vec<u8>, Error> {
     let key = SubjectKey::generate()?;
     let plain = countersign_evidence::canonical::to_vec(profile)?;
     let sealed = seal::seal(&key, &plain, person.as_str().as_bytes())?;
-    let text = format!("{}\n", digest::to_hex(key.as_bytes()));
-    crate::storage::write_private(&key_path(dir, person), text.as_bytes())?;
+    keys.put(person, &key)?;
     Ok(sealed)
 }
 
@@ -34,30 +102,15 @@ pub fn seal_profile(dir: &Path, person: &PersonId, profile: &Profile) -> Result<
 ///
 /// # Errors
 /// When the key or the blob is damaged, or they do not belong together.
-pub fn open_profile(dir: &Path, person: &PersonId, blob: &PayloadRef) -> Result<Option<Profile>, Error> {
-    let path = key_path(dir, person);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(&path, e)),
-    };
-    let bytes: [u8; 32] = digest::from_hex(text.trim_end_matches('\n'))
-        .and_then(|b| b.try_into().ok())
-        .ok_or_else(|| Error::corrupt(&path, None, "not a subject key: 64 hex digits"))?;
-    let sealed = blob::read(dir, blob)?;
-    let plain = seal::open(&SubjectKey::from_bytes(bytes), &sealed, person.as_str().as_bytes())
-        .map_err(|_| Error::corrupt(&path, None, "this key does not open the person's profile"))?;
+pub fn open_profile(
+    keys: &dyn SubjectKeys,
+    source: &dyn Source,
+    person: &PersonId,
+    blob: &PayloadRef,
+) -> Result<Option<Profile>, Error> {
+    let Some(key) = keys.get(person)? else { return Ok(None) };
+    let sealed = blob::get(source, blob)?;
+    let plain = seal::open(&key, &sealed, person.as_str().as_bytes())
+        .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's profile"))?;
     Ok(Some(countersign_evidence::canonical::from_slice(&plain)?))
-}
-
-/// Destroys a person's key: their profile cannot be opened any more.
-///
-/// # Errors
-/// When the key is there and cannot be removed.
-pub fn forget(dir: &Path, person: &PersonId) -> Result<(), Error> {
-    let path = key_path(dir, person);
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, e)),
-        _ => Ok(()),
-    }
 }

@@ -41,7 +41,7 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
     };
     free(session.state())?;
     let person = PersonId::from_random(random_id()?);
-    let profile = subjects::seal_profile(session.ledger().dir(), &person, &Profile { name: name.to_owned() })?;
+    let profile = subjects::seal_profile(session.ledger().subject_keys(), &person, &Profile { name: name.to_owned() })?;
     let predicate = PersonEnrolled {
         origin: session.state().origin.clone(),
         person: person.clone(),
@@ -66,7 +66,7 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
         Ok((None, ())) => Err(SessionError::Contended.into()),
         Err(e) => {
             // The key of somebody who was never enrolled opens nothing; it must not stay behind.
-            subjects::forget(session.ledger().dir(), &person)?;
+            session.ledger().subject_keys().destroy(&person)?;
             Err(e)
         }
     }

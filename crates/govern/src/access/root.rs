@@ -35,7 +35,8 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
         return Err(Error::RootedAlready { index: root.index });
     }
     let (administrator, key) = (PersonId::from_random(random_id()?), signer.public_key().clone());
-    let profile = subjects::seal_profile(session.ledger().dir(), &administrator, &Profile { name: name.to_owned() })?;
+    let profile =
+        subjects::seal_profile(session.ledger().subject_keys(), &administrator, &Profile { name: name.to_owned() })?;
     let bundle = Bundle::shipped();
     let (time, origin) = (session.now(), session.state().origin.clone());
     let root = TrustRootEstablished {
@@ -69,7 +70,7 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
         Ok((None, ())) => return Err(SessionError::Contended.into()),
         Err(e) => {
             // The key of somebody who was never enrolled opens nothing; it must not stay behind.
-            subjects::forget(session.ledger().dir(), &administrator)?;
+            session.ledger().subject_keys().destroy(&administrator)?;
             return Err(e);
         }
     };

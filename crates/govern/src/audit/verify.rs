@@ -8,7 +8,8 @@ use countersign_evidence::{canonical, merkle};
 use countersign_model::{Digest, Entry};
 use countersign_store::installation::Pin;
 use countersign_store::projection::{State, Trusted};
-use countersign_store::{LogTrust, Problem, VerifyReport, verify as verify_structure};
+use countersign_store::subjects::Vault;
+use countersign_store::{LogTrust, Paths, Problem, VerifyReport, verify as verify_structure};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -80,12 +81,14 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
         Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
         Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
     };
+    let place = Paths::new(dir);
+    let vault = Vault { source: &place, keys: &place };
     let mut state = State::default();
     let trusted = Trusted { pin };
     let mut report = verify_structure(dir, &trust, &mut |index, entry, payload| {
         let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
         let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
-        state.apply(index, entry, leaf, payload, dir, &trusted);
+        state.apply(index, entry, leaf, payload, vault, &trusted);
         state
             .anomalies
             .drain(..)

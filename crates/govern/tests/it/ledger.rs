@@ -9,7 +9,8 @@ use countersign_govern::access::{people, root};
 use countersign_govern::audit::verify::{Anchor, Root, verify};
 use countersign_model::{Diagnostic as _, EventKind, Role, SystemClock};
 use countersign_store::installation::Installation;
-use countersign_store::{Session, subjects};
+use countersign_store::subjects::SubjectKeys;
+use countersign_store::{Paths, Session};
 
 struct World {
     dir: tempfile::TempDir,
@@ -102,7 +103,7 @@ fn a_destroyed_key_leaves_a_tombstone_and_every_proof() {
     root::establish(&mut session, "Ada", &ada).unwrap();
     let (bob, _) = people::add(&mut session, "Bob", &world.signer("bob").public_key(), &ada).unwrap();
     drop(session);
-    subjects::forget(&world.ledger(), &bob).unwrap();
+    SubjectKeys::destroy(&Paths::new(world.ledger()), &bob).unwrap();
     let session = world.open();
     assert_eq!(session.state().people[&bob].name, None);
     assert_eq!(session.state().people[&bob].label(), bob.as_str());

@@ -1,7 +1,6 @@
 //! Acts of people. Each must be signed by a key of the person it names, who must hold the role it needs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::sshsig::PublicKey;
@@ -15,7 +14,7 @@ use super::fold::{Trusted, attachment, open_statement, require};
 use super::state::{
     ActiveBundle, Anomaly, ApprovalRow, GrantRow, GrantState, Person, State, SuppressionRow, TrustRoot,
 };
-use crate::subjects;
+use crate::subjects::{self, Vault};
 
 impl State {
     pub(super) fn believe_act(
@@ -24,17 +23,17 @@ impl State {
         entry: &Entry,
         leaf: Digest,
         payload: &[u8],
-        dir: &Path,
+        vault: Vault<'_>,
         trusted: &Trusted<'_>,
     ) -> Result<(), String> {
         let signed: SignedAct = SignedAct::from_slice(payload).map_err(|e| e.to_string())?;
         match entry.kind {
-            EventKind::TrustRootEstablished => self.on_trust_root(index, entry, leaf, &signed, dir, trusted),
+            EventKind::TrustRootEstablished => self.on_trust_root(index, entry, leaf, &signed, vault, trusted),
             EventKind::PersonEnrolled => {
                 let p: PersonEnrolled = self.open(&signed, act::ENROLMENT, |p: &PersonEnrolled| &p.by)?;
                 self.same_ledger(&p.origin)?;
                 self.needs(&p.by, &[Role::Administrator])?;
-                self.enrol(index, entry, p.person, &p.key, p.profile, dir)
+                self.enrol(index, entry, p.person, &p.key, p.profile, vault)
             }
             EventKind::RoleGranted => {
                 let p: RoleGranted = self.open(&signed, act::ROLE, |p: &RoleGranted| &p.by)?;
@@ -123,7 +122,7 @@ impl State {
         entry: &Entry,
         leaf: Digest,
         signed: &SignedAct,
-        dir: &Path,
+        vault: Vault<'_>,
         trusted: &Trusted<'_>,
     ) -> Result<(), String> {
         let p: TrustRootEstablished = open_statement(&signed.statement().map_err(|e| e.to_string())?)?;
@@ -138,7 +137,7 @@ impl State {
             require(pinned.index == index && pinned.entry == leaf, "it is not the root that this machine has pinned")?;
         }
         let administrator = p.administrator.clone();
-        self.enrol(index, entry, p.administrator, &p.key, p.profile, dir)?;
+        self.enrol(index, entry, p.administrator, &p.key, p.profile, vault)?;
         if let Some(person) = self.people.get_mut(&administrator) {
             person.roles.insert(Role::Administrator);
         }
@@ -153,7 +152,7 @@ impl State {
         id: PersonId,
         key: &str,
         profile: Digest,
-        dir: &Path,
+        vault: Vault<'_>,
     ) -> Result<(), String> {
         let key = PublicKey::parse(key).map_err(|e| e.to_string())?;
         require(!self.people.contains_key(&id), "that person is enrolled already")?;
@@ -161,7 +160,7 @@ impl State {
         let blob = attachment(entry, 0)?;
         require(blob.sha256 == profile, "the profile is not the one the statement names")?;
         // Without its key the profile is a tombstone: the person stays, with all they signed; the name is gone.
-        let (name, lost) = match subjects::open_profile(dir, &id, &blob) {
+        let (name, lost) = match subjects::open_profile(vault.keys, vault.source, &id, &blob) {
             Ok(Some(profile)) => (Some(profile.name), None),
             Ok(None) => (None, Some("it is missing, and no entry says that it was destroyed".to_owned())),
             Err(crate::Error::Corrupt { what, .. }) => (None, Some(what)),

@@ -13,6 +13,7 @@ use countersign_model::{Digest, Entry, EventKind};
 
 use super::state::{Anomaly, DecisionRow, DeploymentRow, EvidenceRow, GrantState, RunRow, State};
 use crate::installation::Pin;
+use crate::subjects::Vault;
 use crate::{Error, Ledger};
 
 /// What a reader brings along to believe a ledger.
@@ -30,26 +31,25 @@ pub fn fold(ledger: &Ledger, trusted: &Trusted<'_>) -> Result<State, Error> {
     for (index, entry) in ledger.entries(0..ledger.size())? {
         let payload = ledger.payload(&entry.payload)?;
         let leaf = Digest::from_bytes(merkle::leaf_hash(&ledger.entry_bytes(index)?));
-        state.apply(index, &entry, leaf, &payload, ledger.dir(), trusted);
+        state.apply(index, &entry, leaf, &payload, ledger.vault(), trusted);
     }
     Ok(state)
 }
 
 impl State {
-    /// Folds one entry in. `leaf` is the entry's RFC 6962 leaf hash, `dir` the ledger's directory (for the keys that
-    /// unseal profiles).
+    /// Folds one entry in. `leaf` is the entry's RFC 6962 leaf hash, `vault` opens what is sealed.
     pub fn apply(
         &mut self,
         index: u64,
         entry: &Entry,
         leaf: Digest,
         payload: &[u8],
-        dir: &std::path::Path,
+        vault: Vault<'_>,
         trusted: &Trusted<'_>,
     ) {
         self.size = index + 1;
         self.streams.insert(entry.stream.clone(), entry.version);
-        if let Err(what) = self.believe(index, entry, leaf, payload, dir, trusted) {
+        if let Err(what) = self.believe(index, entry, leaf, payload, vault, trusted) {
             self.anomalies.push(Anomaly { index, file: None, what });
         }
     }
@@ -60,7 +60,7 @@ impl State {
         entry: &Entry,
         leaf: Digest,
         payload: &[u8],
-        dir: &std::path::Path,
+        vault: Vault<'_>,
         trusted: &Trusted<'_>,
     ) -> Result<(), String> {
         match entry.kind {
@@ -141,7 +141,7 @@ impl State {
             | EventKind::CommitsClaimed
             | EventKind::SuppressionGranted
             | EventKind::ApprovalSigned
-            | EventKind::GrantIssued => self.believe_act(index, entry, leaf, payload, dir, trusted),
+            | EventKind::GrantIssued => self.believe_act(index, entry, leaf, payload, vault, trusted),
         }
     }
 

@@ -13,6 +13,7 @@ use super::Examination;
 use crate::error::code;
 use crate::layout::{self, CACHE, INTENT, Item};
 use crate::leaf::{self, Bundle};
+use crate::source::Source as _;
 use crate::{Notice, blob, files};
 
 /// How deep the layout goes: `ledger/tile/entries/` and up to seven groups of three digits.
@@ -133,7 +134,7 @@ fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &m
 fn partial_tile(x: &mut Examination<'_>, name: &str, id: &TileId) {
     let Some(edge) = &x.edge else { return };
     let expected = edge.row(id.level).get(..usize::from(id.width)).map(tile::encode_tile);
-    let there = files::read(x.paths, name, id.byte_len() as u64);
+    let there = x.paths.read(name, id.byte_len() as u64);
     match there {
         Ok(there) if there == expected => {}
         // The one at the end of the log was looked at in the pass over it, and what is wrong with it was said.
@@ -150,7 +151,7 @@ fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
         // The one at the end of the log was looked at in the pass over it.
         return;
     }
-    let read = files::read(x.paths, name, leaf::MAX_BUNDLE_BYTES);
+    let read = x.paths.read(name, leaf::MAX_BUNDLE_BYTES);
     let bundle = read.and_then(|bytes| Bundle::parse(name, bytes.unwrap_or_default(), width, false));
     match bundle {
         Ok(bundle) if bundle.iter().map(leaf_hash).eq(row.iter().take(usize::from(width)).copied()) => {}
@@ -173,7 +174,7 @@ fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: O
     if x.digests.contains(digest) {
         return;
     }
-    match blob::digest_of(x.paths, name) {
+    match x.paths.digest(name, blob::MAX_BLOB_BYTES) {
         Ok(Some((_, there))) if there != *digest => {
             x.problem(code::CORRUPT, name, None, "its content does not hash to its name");
         }

@@ -12,8 +12,9 @@ use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
 use crate::ledger::position;
+use crate::source::Source as _;
 use crate::tree::{Edge, root_of};
-use crate::{Error, blob, files};
+use crate::{Error, blob};
 
 /// What must hold from one entry to the next.
 #[derive(Default)]
@@ -92,7 +93,7 @@ fn fork(x: &mut Examination<'_>, size: u64) {
 }
 
 fn bundle(x: &mut Examination<'_>, name: &str, id: &TileId) -> Option<Bundle> {
-    let read = files::read(x.paths, name, leaf::MAX_BUNDLE_BYTES);
+    let read = x.paths.read(name, leaf::MAX_BUNDLE_BYTES);
     let parsed = read.and_then(|bytes| bytes.map(|b| Bundle::parse(name, b, id.width, false)).transpose());
     match parsed {
         Ok(Some(bundle)) => Some(bundle),
@@ -110,7 +111,7 @@ fn bundle(x: &mut Examination<'_>, name: &str, id: &TileId) -> Option<Bundle> {
 /// The hashes in a tile; what is wrong with the file is reported here.
 fn tile_hashes(x: &mut Examination<'_>, id: &TileId) -> Option<Vec<Hash>> {
     let name = layout::tile_name(id);
-    match files::read(x.paths, &name, id.byte_len() as u64) {
+    match x.paths.read(&name, id.byte_len() as u64) {
         Ok(Some(bytes)) => match tile::decode_tile(id, &bytes) {
             Ok(hashes) => Some(hashes),
             Err(e) => {
@@ -174,7 +175,7 @@ fn parent(x: &Examination<'_>, checkpoint: &Checkpoint, index: u64, parents: &mu
     let above = index / u64::from(WIDTH);
     if parents.index != Some(above) {
         let id = TileId { level: 1, index: above, width: tile::width_at(1, above, checkpoint.size) };
-        let bytes = files::read(x.paths, &layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
+        let bytes = x.paths.read(&layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
         parents.hashes = bytes.and_then(|b| tile::decode_tile(&id, &b).ok()).unwrap_or_default();
         parents.index = Some(above);
     }
@@ -250,7 +251,7 @@ fn entry(
 /// A blob that was hashed before must have the size that this entry says, too.
 fn size_of(x: &Examination<'_>, blob: &PayloadRef) -> Result<(), Error> {
     let name = layout::blob_name(&blob.sha256);
-    match files::stat(x.paths, &name, blob::MAX_BLOB_BYTES)? {
+    match x.paths.stat(&name, blob::MAX_BLOB_BYTES)? {
         Some(size) if size != blob.size => {
             Err(Error::corrupt(name, None, format!("it has {size} bytes, the entry says {}", blob.size)))
         }

@@ -8,11 +8,12 @@ use super::Examination;
 use crate::error::code;
 use crate::head::read_checkpoint;
 use crate::layout::{CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
+use crate::source::Source as _;
 use crate::{Error, files};
 
 /// Examines the fixed files. The checkpoint comes back when its signature holds, by whatever key.
 pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
-    match files::read(x.paths, GITIGNORE, 1024) {
+    match x.paths.read(GITIGNORE, 1024) {
         Ok(Some(bytes)) if bytes == GITIGNORE_CONTENT => {}
         Ok(Some(_)) => x.problem(code::CORRUPT, GITIGNORE, None, "it does not keep the ledger out of the repository"),
         Ok(None) => x.problem(code::MISSING_FILE, GITIGNORE, None, "it is missing"),
@@ -104,7 +105,7 @@ fn is_exact(bytes: &[u8], checkpoint: &Checkpoint, keys: &[VerifierKey]) -> bool
 }
 
 fn line(x: &mut Examination<'_>, name: &str) -> Option<String> {
-    match files::read(x.paths, name, 1024) {
+    match x.paths.read(name, 1024) {
         Ok(None) => {
             x.problem(code::MISSING_FILE, name, None, "it is missing");
             None
@@ -143,7 +144,7 @@ pub(super) fn examine_genesis(x: &mut Examination<'_>, checkpoint: &Checkpoint, 
     if files::line(x.paths, VKEY).is_ok_and(|vkey| vkey != created.vkey) {
         x.problem(code::GENESIS, VKEY, Some(0), "it is not the key that entry 0 names");
     }
-    if let Ok(Some(salt)) = files::read(x.paths, SALT, 1024)
+    if let Ok(Some(salt)) = x.paths.read(SALT, 1024)
         && countersign_model::Digest::of(&salt) != created.salt_sha256
     {
         x.problem(code::GENESIS, SALT, Some(0), "it is not the salt that entry 0 names");

@@ -31,7 +31,7 @@ fn write(dir: &Path, writer: &str, storage: Arc<dyn Storage>) {
                 ledger.refresh().unwrap();
                 ledger.stream_version(&StreamId::from_text("shared")).unwrap()
             })];
-            let batch = Batch { entries: entries.clone(), expect, expect_size: None };
+            let batch = Batch { entries: entries.clone(), expect, expect_size: None, ..Batch::default() };
             match ledger.append(batch, &signer(), &clock(1)) {
                 Ok(_) => break,
                 Err(e) if e.is_conflict() => {}

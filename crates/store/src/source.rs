@@ -1,0 +1,103 @@
+//! Where a ledger is read from. A ledger is a set of named objects (see [`crate::layout`]): immutable ones, and the one
+//! checkpoint. A directory, a bucket, a database and a web server hold the same objects under the same names, so one
+//! reader and one examiner serve them all.
+
+use std::fmt;
+use std::path::Path;
+
+use countersign_model::Digest;
+
+use crate::Error;
+use crate::files;
+use crate::layout::{self, Paths};
+
+/// Named objects of a ledger, read from wherever they are kept.
+///
+/// Names are relative and use `/`: `ledger/checkpoint`, `ledger/tile/0/000.p/5`, `blobs/sha256/ab/…`.
+pub trait Source: Send + Sync + fmt::Debug {
+    /// The place as people know it: a directory or a URL, without credentials.
+    fn place(&self) -> String;
+
+    /// The object's bytes; `None` when there is no such object.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when what stands there is larger than `limit` bytes or is no plain object; otherwise what the
+    /// place says. "Could not look" is an error, never `None`.
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error>;
+
+    /// The object's size in bytes; `None` when there is no such object.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error>;
+
+    /// Size and SHA-256 of the object, computed from its bytes; `None` when there is no such object. Places that can
+    /// stream an object override this, so that large blobs are never held in memory.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
+        Ok(self.read(name, limit)?.map(|bytes| (bytes.len() as u64, Digest::of(&bytes))))
+    }
+
+    /// What stands directly in `dir` (empty for the top), in no particular order. `Ok(None)` where the place cannot
+    /// list at all, as a web server cannot; a directory that does not exist is an empty list.
+    ///
+    /// # Errors
+    /// What the place says.
+    fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error>;
+
+    /// The local directory, where it is one.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// Something that stands in a directory of a [`Source`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its whole relative name.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// A local directory.
+impl Source for Paths {
+    fn place(&self) -> String {
+        self.root().display().to_string()
+    }
+
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        files::read_file(self, name, limit)
+    }
+
+    fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {
+        files::stat_file(self, name, limit)
+    }
+
+    fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
+        files::digest_file(self, name, limit)
+    }
+
+    fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error> {
+        let reading = |e| Error::reading(dir, e);
+        let entries = match std::fs::read_dir(self.at(dir)) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
+            Err(e) => return Err(reading(e)),
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(reading)?;
+            let is_dir = entry.file_type().map_err(reading)?.is_dir();
+            // A name that is not UTF-8 comes out as no name that the layout knows.
+            listed.push(Listed { name: layout::join(dir, &entry.file_name().to_string_lossy()), is_dir });
+        }
+        Ok(Some(listed))
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        Some(self.root())
+    }
+}
