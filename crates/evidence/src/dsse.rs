@@ -48,14 +48,16 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a payload.
-#[must_use]
-pub fn sign(payload_type: &str, payload: &[u8], key: &MachineKey) -> Envelope {
-    let sig = to_base64(&key.sign(&pae(payload_type, payload)));
-    Envelope {
+///
+/// # Errors
+/// Those of [`MachineKey::sign`].
+pub fn sign(payload_type: &str, payload: &[u8], key: &MachineKey) -> Result<Envelope, Error> {
+    let sig = to_base64(&key.sign(&pae(payload_type, payload))?);
+    Ok(Envelope {
         payload: to_base64(payload),
         payload_type: payload_type.to_owned(),
         signatures: vec![EnvelopeSignature { keyid: key.public().id(), sig }],
-    }
+    })
 }
 
 impl Envelope {

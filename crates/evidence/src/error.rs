@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use countersign_model::{Diagnostic, Exit};
+use countersign_model::{Diagnostic, Exit, Place};
 
 /// Why something could not be proved, read or signed.
 #[derive(Debug, thiserror::Error)]
@@ -196,6 +196,12 @@ pub enum Error {
     /// Sealed bytes do not open: another key, another context, or altered.
     #[error("the sealed data does not open with this key")]
     Unsealable,
+    /// The device that holds a key did not sign. Code and help are those of what the device said.
+    #[error(transparent)]
+    Remote(crate::signer::RemoteError),
+    /// A device gave a signature that its own public key does not accept.
+    #[error("the device that holds the key gave a signature that does not verify")]
+    RemoteSignature,
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random(#[source] std::io::Error),
@@ -251,11 +257,15 @@ impl Diagnostic for Error {
             Self::Sealed(_) => "CS-EVIDENCE-070",
             Self::Unsealable => "CS-EVIDENCE-071",
             Self::Random(_) => "CS-EVIDENCE-080",
+            Self::Remote(e) => e.code(),
+            Self::RemoteSignature => "CS-EVIDENCE-081",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Remote(e) => e.exit(),
+            Self::RemoteSignature => Exit::Backend,
             Self::Unrepresentable(_) | Self::Random(_) => Exit::Internal,
             Self::OutOfTree { .. }
             | Self::EntryTooLarge(_)
@@ -271,8 +281,17 @@ impl Diagnostic for Error {
         }
     }
 
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Remote(e) => e.place(),
+            _ => None,
+        }
+    }
+
     fn help(&self) -> String {
         match self {
+            Self::Remote(e) => e.help(),
+            Self::RemoteSignature => "check the device and the module that speaks to it: `countersign key show`".into(),
             Self::Json(_)
             | Self::NotCanonical
             | Self::TilePath(_)

@@ -293,6 +293,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
          would be used instead.\n\n\
          A sandbox that forbids the system call `getrandom` is the usual reason.",
     ),
+    explained(
+        "CS-EVIDENCE-081",
+        Exit::Backend,
+        "a device gave a wrong signature",
+        "The key is in a device (PKCS#11). It was asked for a signature, and what it gave is not one of its public key \
+         over these bytes. Every signature from a device is verified before it is used, so nothing was written.\n\n\
+         A faulty device, a module that signs with another mechanism, or a public key object that does not belong to \
+         the private one are the usual reasons.",
+    ),
 ];
 
 #[cfg(test)]
@@ -346,6 +355,7 @@ mod tests {
             Error::Sealed("x"),
             Error::Unsealable,
             Error::Random(std::io::Error::other("x")),
+            Error::RemoteSignature,
         ]
     }
 

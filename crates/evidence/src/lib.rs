@@ -14,6 +14,7 @@
 //! | [`statement`] | what a signature is about | in-toto Statement v1 | any in-toto reader |
 //! | [`dsse`] | a recorder's signature over a statement | DSSE v1 | any in-toto reader, `openssl` |
 //! | [`machine`] | the recorder's key | PKCS #8, RFC 8410 | `openssl pkey` |
+//! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
 //! | [`seal`] | personal data under a key that can be destroyed | XChaCha20-Poly1305 | any libsodium |
@@ -41,6 +42,7 @@ pub mod note;
 mod random;
 pub mod receipt;
 pub mod seal;
+pub mod signer;
 pub mod sshsig;
 pub mod statement;
 pub mod tile;

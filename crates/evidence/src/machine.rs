@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use countersign_model::Digest;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, VerifyingKey};
 use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::encoding::{array_from_base64, from_base64, to_base64};
+use crate::signer::{Ed25519, RawSigner};
 
 /// DER before the 32-byte seed: PKCS #8 version 1, algorithm 1.3.101.112, nested OCTET STRING (RFC 8410 §7).
 const PRIVATE_DER: [u8; 16] =
@@ -16,8 +18,8 @@ const PRIVATE_DER: [u8; 16] =
 /// DER before the 32-byte public key: SubjectPublicKeyInfo, algorithm 1.3.101.112 (RFC 8410 §4).
 const PUBLIC_DER: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The private key of a machine. Memory is overwritten when it is dropped.
-pub struct MachineKey(SigningKey);
+/// The private key of a machine, in memory (which is overwritten when it is dropped) or in a device.
+pub struct MachineKey(Ed25519);
 
 impl MachineKey {
     /// A new key.
@@ -31,17 +33,27 @@ impl MachineKey {
     /// The key of a 32-byte Ed25519 seed (RFC 8032 §5.1.5).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self(Ed25519::from_seed(seed))
     }
 
-    /// The key file's text: `-----BEGIN PRIVATE KEY-----` … It is the secret itself.
+    /// The key that a device holds.
+    ///
+    /// # Errors
+    /// [`Error::MachineKey`] when the device's public key is no good point of the curve.
+    pub fn remote(signer: Arc<dyn RawSigner>) -> Result<Self, Error> {
+        Ed25519::remote(signer).map(Self).ok_or(Error::MachineKey("the device's key is no point of the curve"))
+    }
+
+    /// The key file's text: `-----BEGIN PRIVATE KEY-----` … It is the secret itself; `None` when a device
+    /// keeps it.
     #[must_use]
-    pub fn to_pem(&self) -> Zeroizing<String> {
+    pub fn to_pem(&self) -> Option<Zeroizing<String>> {
         let mut der = Zeroizing::new([0_u8; 48]);
         der[..16].copy_from_slice(&PRIVATE_DER);
-        der[16..].copy_from_slice(self.0.as_bytes());
+        der[16..].copy_from_slice(self.0.seed()?);
         let base64 = Zeroizing::new(to_base64(der.as_slice()));
-        Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64.as_str()))
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64.as_str());
+        Some(Zeroizing::new(pem))
     }
 
     /// Reads a key file, ours or one of `openssl genpkey -algorithm ed25519`.
@@ -63,13 +75,15 @@ impl MachineKey {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> MachinePublicKey {
-        MachinePublicKey(self.0.verifying_key())
+        MachinePublicKey(self.0.public())
     }
 
     /// Signs `message` as it is (RFC 8032, pure Ed25519). Statements go through [`crate::dsse`].
-    #[must_use]
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+    ///
+    /// # Errors
+    /// [`Error::Remote`] and [`Error::RemoteSignature`], when a device holds the key and does not sign.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error> {
+        self.0.sign(message)
     }
 }
 

@@ -4,14 +4,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use countersign_model::digest::to_hex;
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::encoding::{from_base64, to_base64};
+use crate::signer::{Ed25519, RawSigner};
 
 /// Ed25519 signatures over the note's text (signed-note, signature types).
 const ED25519: u8 = 0x01;
@@ -126,10 +128,11 @@ impl<'de> serde::Deserialize<'de> for VerifierKey {
 }
 
 /// The private half of a key that signs notes. Its text is that of Go's note package:
-/// `PRIVATE+KEY+name+hex id+base64(0x01 ‖ seed)`. Memory is overwritten when it is dropped.
+/// `PRIVATE+KEY+name+hex id+base64(0x01 ‖ seed)`. Memory is overwritten when it is dropped. A key in a device has no
+/// text: it never leaves the device.
 pub struct SignerKey {
     verifier: VerifierKey,
-    key: SigningKey,
+    key: Ed25519,
 }
 
 impl SignerKey {
@@ -149,8 +152,20 @@ impl SignerKey {
         if !is_name(name) {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
-        let key = SigningKey::from_bytes(seed);
-        Ok(Self { verifier: VerifierKey::new(name, key.verifying_key()), key })
+        let key = Ed25519::from_seed(seed);
+        Ok(Self { verifier: VerifierKey::new(name, key.public()), key })
+    }
+
+    /// The key that a device holds, under the name `name`.
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when the name will not do, or the device's public key is no good point of the curve.
+    pub fn remote(name: &str, signer: Arc<dyn RawSigner>) -> Result<Self, Error> {
+        if !is_name(name) {
+            return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
+        }
+        let key = Ed25519::remote(signer).ok_or(Error::SignerKey("the device's key is no point of the curve"))?;
+        Ok(Self { verifier: VerifierKey::new(name, key.public()), key })
     }
 
     /// Reads `PRIVATE+KEY+name+hex+base64`.
@@ -170,13 +185,14 @@ impl SignerKey {
         Ok(signer)
     }
 
-    /// The text that [`SignerKey::parse`] reads. It is the secret itself.
+    /// The text that [`SignerKey::parse`] reads. It is the secret itself; `None` when a device keeps it.
     #[must_use]
-    pub fn to_text(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> Option<Zeroizing<String>> {
         let mut tagged = Zeroizing::new([ED25519; 33]);
-        tagged[1..].copy_from_slice(self.key.as_bytes());
+        tagged[1..].copy_from_slice(self.key.seed()?);
         let key = Zeroizing::new(to_base64(tagged.as_slice()));
-        Zeroizing::new(format!("PRIVATE+KEY+{}+{}+{}", self.verifier.name, to_hex(&self.verifier.id), key.as_str()))
+        let (name, id) = (&self.verifier.name, to_hex(&self.verifier.id));
+        Some(Zeroizing::new(format!("PRIVATE+KEY+{name}+{id}+{}", key.as_str())))
     }
 
     /// The public half.
@@ -317,7 +333,8 @@ impl fmt::Display for Note {
 /// Signs `text` and returns the whole note.
 ///
 /// # Errors
-/// [`Error::Note`] when the text does not end with a newline or holds control characters.
+/// [`Error::Note`] when the text does not end with a newline or holds control characters; [`Error::Remote`] and
+/// [`Error::RemoteSignature`] when a device holds the key and does not sign.
 pub fn sign(text: &str, key: &SignerKey) -> Result<String, Error> {
     if !text.ends_with('\n') {
         return Err(Error::Note("its text does not end with a newline"));
@@ -325,7 +342,7 @@ pub fn sign(text: &str, key: &SignerKey) -> Result<String, Error> {
     if text.bytes().any(|b| b < 0x20 && b != b'\n') {
         return Err(Error::Note("it holds control characters"));
     }
-    let bytes = key.key.sign(text.as_bytes()).to_bytes().to_vec();
+    let bytes = key.key.sign(text.as_bytes())?.to_vec();
     let signature = Signature { name: key.name().to_owned(), id: key.verifier.id, bytes };
     Ok(Note { text: text.to_owned(), signatures: vec![signature] }.to_string())
 }

@@ -341,6 +341,7 @@ impl Diagnostic for Error {
             | Self::MissingBlob { file }
             | Self::UnknownFormat { file, .. }
             | Self::Newer { file, .. } => Some(Place::file(file)),
+            Self::Evidence(source) => source.place(),
             _ => None,
         }
     }

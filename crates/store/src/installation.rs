@@ -2,21 +2,25 @@
 //!
 //! ```text
 //! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
+//! new-log.key                      the address of the key with which new ledgers are made, where one was chosen
 //! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
 //! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
 //! ledgers/<16 hex>/place           where the ledger lies
 //! ledgers/<16 hex>/administrator   which key file `init` signed with (a path, never a key)
 //! ledgers/<16 hex>/grants/         deploy grants issued here
 //! ```
-//! `<16 hex>` is the start of SHA-256 over the ledger's origin.
+//! `<16 hex>` is the start of SHA-256 over the ledger's origin. A key file may hold the address of a key in a device
+//! instead of a key; see [`crate::keys`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use countersign_evidence::machine::MachineKey;
-use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_evidence::note::VerifierKey;
+use countersign_evidence::signer::RemoteError;
 use countersign_model::{Diagnostic, Digest, Exit, Explanation, Place};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::KeyOpener;
 use crate::storage;
 
 /// What this machine believes about a ledger. The root of all verification.
@@ -92,14 +96,16 @@ impl Pin {
 /// The user's data directory.
 #[derive(Debug, Clone)]
 pub struct Installation {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) opener: Option<Arc<dyn KeyOpener>>,
+    pub(crate) new_log_key: Option<String>,
 }
 
 impl Installation {
     /// An installation whose data is in `dir`; nothing is read or made yet.
     #[must_use]
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), opener: None, new_log_key: None }
     }
 
     /// The data directory.
@@ -113,60 +119,6 @@ impl Installation {
     pub fn ledger_dir(&self, origin: &str) -> PathBuf {
         let name: String = Digest::of(origin.as_bytes()).hex().chars().take(16).collect();
         self.dir.join("ledgers").join(name)
-    }
-
-    /// Whether there is a recorder's key yet.
-    #[must_use]
-    pub fn has_recorder(&self) -> bool {
-        self.dir.join("recorder.key").exists()
-    }
-
-    /// The recorder's key; made on first use.
-    ///
-    /// # Errors
-    /// When it is damaged, or cannot be read or written.
-    pub fn recorder(&self) -> Result<MachineKey, KeyError> {
-        let path = self.dir.join("recorder.key");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => MachineKey::from_pem(&text).map_err(|_| KeyError::Damaged { path, what: "the recorder's key" }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let key = MachineKey::generate().map_err(|_| KeyError::Random)?;
-                match storage::create_private(&path, key.to_pem().as_bytes()) {
-                    Ok(()) => Ok(key),
-                    // Somebody else was first: theirs counts.
-                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => self.recorder(),
-                    Err(source) => Err(KeyError::Write { path, source }),
-                }
-            }
-            Err(source) => Err(KeyError::Read { path, source }),
-        }
-    }
-
-    /// The log's signing key.
-    ///
-    /// # Errors
-    /// When this machine does not hold it.
-    pub fn log_key(&self, origin: &str) -> Result<SignerKey, KeyError> {
-        let path = self.ledger_dir(origin).join("log.key");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                SignerKey::parse(text.trim_end()).map_err(|_| KeyError::Damaged { path, what: "the log's signing key" })
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                Err(KeyError::NoLogKey { origin: origin.into(), path })
-            }
-            Err(source) => Err(KeyError::Read { path, source }),
-        }
-    }
-
-    /// Keeps a new log's signing key.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn keep_log_key(&self, origin: &str, key: &SignerKey) -> Result<(), KeyError> {
-        let path = self.ledger_dir(origin).join("log.key");
-        let text = format!("{}\n", key.to_text().as_str());
-        storage::create_private(&path, text.as_bytes()).map_err(|source| KeyError::Write { path, source })
     }
 
     /// Remembers which key file the first administrator signed with, for later acts of theirs.
@@ -325,6 +277,21 @@ pub enum KeyError {
     /// No randomness.
     #[error("the operating system gave no random bytes")]
     Random,
+    /// What a device says that holds a key; code and help are its own.
+    #[error(transparent)]
+    Device(#[from] RemoteError),
+    /// A key is in a device, and this program cannot speak to devices.
+    #[error("the key that `{path}` names is in a device, and nothing here can open it")]
+    NoOpener {
+        /// The file that names it.
+        path: PathBuf,
+    },
+    /// There is a recorder already.
+    #[error("this installation has another recorder already")]
+    HasRecorder {
+        /// Its key file.
+        path: PathBuf,
+    },
 }
 
 impl Diagnostic for KeyError {
@@ -336,6 +303,9 @@ impl Diagnostic for KeyError {
             Self::Damaged { .. } => "CS-KEY-004",
             Self::NoLogKey { .. } => "CS-KEY-005",
             Self::Random => "CS-KEY-006",
+            Self::Device(e) => e.code(),
+            Self::NoOpener { .. } => "CS-KEY-010",
+            Self::HasRecorder { .. } => "CS-KEY-011",
         }
     }
 
@@ -343,6 +313,8 @@ impl Diagnostic for KeyError {
         match self {
             Self::Pin { .. } | Self::Damaged { .. } => Exit::Unverified,
             Self::NoLogKey { .. } => Exit::Forbidden,
+            Self::Device(e) => e.exit(),
+            Self::NoOpener { .. } | Self::HasRecorder { .. } => Exit::Usage,
             Self::Read { .. } | Self::Write { .. } => Exit::Backend,
             Self::Random => Exit::Internal,
         }
@@ -355,9 +327,12 @@ impl Diagnostic for KeyError {
                 line: u32::try_from(source.line()).ok(),
                 column: u32::try_from(source.column()).ok(),
             }),
-            Self::Read { path, .. } | Self::Write { path, .. } | Self::Damaged { path, .. } => {
-                Some(Place::file(path.display().to_string()))
-            }
+            Self::Read { path, .. }
+            | Self::Write { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::NoOpener { path }
+            | Self::HasRecorder { path } => Some(Place::file(path.display().to_string())),
+            Self::Device(e) => e.place(),
             _ => None,
         }
     }
@@ -377,6 +352,13 @@ impl Diagnostic for KeyError {
                 path.display()
             ),
             Self::Random => "run `countersign doctor`".into(),
+            Self::Device(e) => e.help(),
+            Self::NoOpener { .. } => "use the program `countersign` itself: it opens PKCS#11 devices".into(),
+            Self::HasRecorder { .. } => {
+                "its ledgers name the recorder that is there: see it with `countersign key show`, or make the new one in \
+                 another data directory (COUNTERSIGN_DATA_DIR)"
+                    .into()
+            }
         }
     }
 }
@@ -424,5 +406,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "no random bytes",
         text: "A new key needs random bytes from the operating system, and it gave none.",
         exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-KEY-010",
+        title: "a key in a device cannot be opened here",
+        text: "A key file holds the address of a key in a device (PKCS#11). The program that reads it was built without a \
+               way to speak to devices.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-011",
+        title: "there is a recorder already",
+        text: "Every ledger made here names this installation's recorder in entry 0, and believes no machine statement of \
+               another. Putting another key in its place would leave these ledgers without a recorder, so it is not \
+               done. Choose the recorder's device before the first ledger is made.",
+        exit: Exit::Usage,
     },
 ];

@@ -32,6 +32,7 @@
 //! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
 //! | [`projection`] | the tables folded from the log |
 //! | [`installation`] | the user's data directory: private keys and pins |
+//! | [`keys`] | where the private keys are: in files, or in devices |
 //! | [`subjects`] | personal data, sealed with a key a person |
 //! | [`blob`] | payloads |
 //! | [`layout`] | where everything stands |
@@ -48,6 +49,7 @@ mod files;
 mod head;
 pub mod installation;
 mod intent;
+pub mod keys;
 pub mod layout;
 mod leaf;
 mod ledger;

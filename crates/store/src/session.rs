@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::machine::MachineKey;
-use countersign_evidence::note::SignerKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
@@ -315,7 +314,7 @@ impl Session {
             return Err(SessionError::OtherRecorder { recorder: public });
         }
         let bytes = canonical::to_vec(&Statement::new(subject, P::TYPE, predicate)).map_err(Error::from)?;
-        let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &key);
+        let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &key).map_err(Error::from)?;
         let payload =
             NewBlob { bytes: canonical::to_vec(&envelope).map_err(Error::from)?, media: dsse::MEDIA_TYPE.into() };
         let actor = recorder_actor(&public);
@@ -358,9 +357,8 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
     installation.recorder()?;
     let id = countersign_evidence::random::<10>().map_err(|_| KeyError::Random)?;
     let origin = format!("countersign.local/{}", digest::to_hex(&id));
-    let signer = SignerKey::generate(&origin).map_err(|_| KeyError::Random)?;
     // Key and pin first: a ledger nobody can sign for must not come into being.
-    installation.keep_log_key(&origin, &signer)?;
+    let signer = installation.make_log_key(&origin)?;
     installation.update_pin(&origin, |_| {
         Ok::<_, KeyError>(Pin {
             version: 1,

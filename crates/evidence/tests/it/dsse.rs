@@ -25,7 +25,7 @@ fn the_signed_bytes_are_those_of_the_specification() {
 
 #[test]
 fn envelopes_verify_and_read_back() {
-    let envelope = dsse::sign("text/plain", b"hello", &key());
+    let envelope = dsse::sign("text/plain", b"hello", &key()).unwrap();
     let json = envelope.to_json().unwrap();
     assert!(canonical::is_canonical(&json));
     assert_eq!(Envelope::from_json(&json).unwrap(), envelope);
@@ -39,11 +39,11 @@ fn envelopes_verify_and_read_back() {
 #[test]
 fn known_keys_must_verify_and_unknown_ones_are_ignored() {
     let other = MachineKey::from_seed(&[2; 32]);
-    let mut envelope = dsse::sign("t", b"hello", &key());
-    envelope.signatures.extend(dsse::sign("t", b"hello", &other).signatures);
+    let mut envelope = dsse::sign("t", b"hello", &key()).unwrap();
+    envelope.signatures.extend(dsse::sign("t", b"hello", &other).unwrap().signatures);
     assert!(envelope.verify(&[key().public()]).is_ok());
     // A signature that names a known key, and is another's.
-    envelope.signatures[1].sig = dsse::sign("t", b"other", &other).signatures[0].sig.clone();
+    envelope.signatures[1].sig = dsse::sign("t", b"other", &other).unwrap().signatures[0].sig.clone();
     assert!(envelope.verify(&[key().public()]).is_ok());
     let both = envelope.verify(&[key().public(), other.public()]);
     assert!(matches!(both, Err(Error::EnvelopeSignature { keyid }) if keyid == other.public().id()));
@@ -60,7 +60,7 @@ fn known_keys_must_verify_and_unknown_ones_are_ignored() {
 
 #[test]
 fn url_safe_base64_of_other_tools_is_read() {
-    let mut envelope = dsse::sign("t", &[0xfb, 0xff, 0xfe], &key());
+    let mut envelope = dsse::sign("t", &[0xfb, 0xff, 0xfe], &key()).unwrap();
     assert_eq!(envelope.payload, "+//+");
     envelope.payload = "-__-".into();
     envelope.signatures[0].sig = envelope.signatures[0].sig.replace('+', "-").replace('/', "_");
@@ -69,7 +69,7 @@ fn url_safe_base64_of_other_tools_is_read() {
 
 #[test]
 fn every_altered_bit_of_an_envelope_rejects_it() {
-    let bytes = dsse::sign(PAYLOAD_TYPE, br#"{"a":1}"#, &key()).to_json().unwrap();
+    let bytes = dsse::sign(PAYLOAD_TYPE, br#"{"a":1}"#, &key()).unwrap().to_json().unwrap();
     for at in 0..bytes.len() {
         for bit in 0..8 {
             let mut altered = bytes.clone();
@@ -83,20 +83,20 @@ fn every_altered_bit_of_an_envelope_rejects_it() {
 #[test]
 fn machine_keys_read_back() {
     let key = MachineKey::generate().unwrap();
-    assert_eq!(MachineKey::from_pem(&key.to_pem()).unwrap().public(), key.public());
+    assert_eq!(MachineKey::from_pem(&key.to_pem().unwrap()).unwrap().public(), key.public());
     let text = key.public().to_string();
     assert!(text.starts_with("ed25519:"));
     assert_eq!(text.parse::<MachinePublicKey>().unwrap(), key.public());
     let json = serde_json::to_string(&key.public()).unwrap();
     assert_eq!(serde_json::from_str::<MachinePublicKey>(&json).unwrap(), key.public());
     assert_eq!(key.public().id(), Digest::of(key.public().as_bytes()).hex());
-    assert!(!format!("{key:?}").contains(key.to_pem().lines().nth(1).unwrap()));
+    assert!(!format!("{key:?}").contains(key.to_pem().unwrap().lines().nth(1).unwrap()));
     assert_ne!(MachineKey::generate().unwrap().public(), key.public());
 }
 
 #[test]
 fn other_machine_keys_are_refused() {
-    let pem = key().to_pem();
+    let pem = key().to_pem().unwrap();
     for bad in [
         String::new(),
         pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
@@ -121,14 +121,14 @@ fn openssl_reads_our_keys_and_verifies_our_envelopes() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    std::fs::write(path("key.pem"), key().to_pem().as_bytes()).unwrap();
+    std::fs::write(path("key.pem"), key().to_pem().unwrap().as_bytes()).unwrap();
     let public = must(command("openssl").args(["pkey", "-pubout", "-in"]).arg(path("key.pem")));
     assert_eq!(public, key().public().to_pem());
 
-    let envelope = dsse::sign(PAYLOAD_TYPE, b"{}", &key());
+    let envelope = dsse::sign(PAYLOAD_TYPE, b"{}", &key()).unwrap();
     std::fs::write(path("pub.pem"), public).unwrap();
     std::fs::write(path("signed"), dsse::pae(PAYLOAD_TYPE, b"{}")).unwrap();
-    std::fs::write(path("sig"), key().sign(&dsse::pae(PAYLOAD_TYPE, b"{}"))).unwrap();
+    std::fs::write(path("sig"), key().sign(&dsse::pae(PAYLOAD_TYPE, b"{}")).unwrap()).unwrap();
     assert!(envelope.verify(&[key().public()]).is_ok());
     let mut verify = command("openssl");
     verify.args(["pkeyutl", "-verify", "-pubin", "-rawin", "-inkey"]).arg(path("pub.pem"));
@@ -182,7 +182,7 @@ proptest! {
     #[test]
     fn whatever_is_signed_verifies(payload: Vec<u8>, payload_type: String, seed: [u8; 32]) {
         let key = MachineKey::from_seed(&seed);
-        let envelope = Envelope::from_json(&dsse::sign(&payload_type, &payload, &key).to_json().unwrap()).unwrap();
+        let envelope = Envelope::from_json(&dsse::sign(&payload_type, &payload, &key).unwrap().to_json().unwrap()).unwrap();
         prop_assert_eq!(envelope.verify_type(&payload_type, &[key.public()]).unwrap(), payload);
     }
 

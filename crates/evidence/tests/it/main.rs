@@ -19,6 +19,8 @@ mod receipt;
 #[cfg(test)]
 mod seal;
 #[cfg(test)]
+mod signer;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod support;
