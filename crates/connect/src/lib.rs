@@ -1,4 +1,4 @@
-//! Reaches out: git, SSH signing, child processes.
+//! Reaches out: git, SSH signing, keys in devices, child processes.
 //!
 //! This room is the only one that starts processes, and it starts them in one file ([`process`]). What comes back
 //! from a process is hostile until it is parsed: every output is read in a stream or up to a limit, every exit code
@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`git`] | reads a repository through the `git` binary: head, commits, trees, blobs, identity, commit signatures |
 //! | [`ssh`] | signs with a person's key: in process, through `ssh-agent`, or on a hardware key through `ssh-keygen` |
+//! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`process`] | runs a deployment's command; names this device without revealing it |
 //! | [`explain`] | the long text behind every error code of this room |
 //!
@@ -21,6 +22,7 @@
 pub mod error;
 pub mod explain;
 pub mod git;
+pub mod pkcs11;
 pub mod process;
 pub mod ssh;
 

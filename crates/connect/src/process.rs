@@ -41,6 +41,9 @@ impl From<ExitStatus> for ExitOutcome {
     }
 }
 
+/// The environment variable with the PIN of a key in a device.
+pub const PIN_VARIABLE: &str = "COUNTERSIGN_PIN";
+
 /// Runs a deployment's command in `dir` and waits for it. Standard input, output and error are ours; `env` is added to
 /// our environment. The command is started as it is, without a shell in between.
 ///
@@ -129,7 +132,10 @@ pub(crate) fn enter(dir: &Path) -> Result<(), Error> {
 /// A command to be filled in. Every process of this program begins here.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
 pub(crate) fn prepare(program: &OsStr) -> Command {
-    Command::new(program)
+    let mut command = Command::new(program);
+    // It opens the log's key: no other program is to see it, a deployment's command least of all.
+    command.env_remove(PIN_VARIABLE);
+    command
 }
 
 /// What a short command answered.

@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_connect::pkcs11::Devices;
+use countersign_connect::process::PIN_VARIABLE;
 use countersign_model::{Clock, Place, SystemClock};
 use countersign_scan::Declaration;
 use countersign_store::installation::Installation;
@@ -136,6 +138,10 @@ pub(crate) struct Environment {
     pub(crate) data_dir: Option<PathBuf>,
     /// The key to sign with unless `--key` names one.
     pub(crate) key: Option<PathBuf>,
+    /// The address of the key with which new ledgers are made.
+    pub(crate) log_key: Option<String>,
+    /// The devices that hold keys.
+    pub(crate) devices: Arc<Devices>,
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
     /// The clock.
@@ -151,6 +157,7 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
     pub(crate) fn read() -> Self {
         let path = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let home = path("HOME").or_else(|| path("USERPROFILE"));
         let data_dir = path("COUNTERSIGN_DATA_DIR")
             .or_else(|| path("XDG_DATA_HOME").filter(|p| p.is_absolute()).map(|p| p.join("countersign")))
@@ -161,6 +168,8 @@ impl Environment {
         Self {
             data_dir,
             key: path("COUNTERSIGN_KEY"),
+            log_key: text("COUNTERSIGN_LOG_KEY"),
+            devices: Arc::new(Devices::new(text(PIN_VARIABLE).map(Into::into))),
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
@@ -170,7 +179,8 @@ impl Environment {
 
     /// The data directory.
     pub(crate) fn installation(&self) -> Result<Installation, Failure> {
-        Ok(self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?)
+        let installation = self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?;
+        Ok(installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone()))
     }
 
     /// The file of the key to sign with.

@@ -378,6 +378,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
     let mut all: Vec<&'static Explanation> = [
         EXPLANATIONS,
         countersign_connect::EXPLANATIONS,
+        countersign_connect::pkcs11::EXPLANATIONS,
         countersign_evidence::EXPLANATIONS,
         countersign_govern::EXPLANATIONS,
         countersign_policy::EXPLANATIONS,

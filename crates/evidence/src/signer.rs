@@ -23,6 +23,15 @@ pub trait RawSigner: Send + Sync + fmt::Debug {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error>;
 }
 
+/// Opens keys that are kept in devices.
+pub trait KeyOpener: Send + Sync + fmt::Debug {
+    /// The signer that `uri` names. Asking twice may give the same one.
+    ///
+    /// # Errors
+    /// What the device or its driver says.
+    fn open(&self, uri: &str) -> Result<Arc<dyn RawSigner>, RemoteError>;
+}
+
 /// What a device said, with the code, place and help that belong to it.
 pub struct RemoteError(Box<dyn Diagnostic>);
 

@@ -16,11 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_evidence::note::VerifierKey;
-use countersign_evidence::signer::RemoteError;
+use countersign_evidence::signer::{KeyOpener, RemoteError};
 use countersign_model::{Diagnostic, Digest, Exit, Explanation, Place};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::KeyOpener;
 use crate::storage;
 
 /// What this machine believes about a ledger. The root of all verification.

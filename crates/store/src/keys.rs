@@ -3,14 +3,13 @@
 //! `recorder.key` and `log.key` hold the key itself, or one line with its address: a PKCS#11 URI (RFC 7512). This room
 //! speaks to no device. Whoever opens the installation brings a [`KeyOpener`] along.
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_evidence::machine::MachineKey;
 use countersign_evidence::note::SignerKey;
-use countersign_evidence::signer::{RawSigner, RemoteError};
+use countersign_evidence::signer::{KeyOpener, RawSigner};
 use zeroize::Zeroizing;
 
 use crate::installation::{Installation, KeyError};
@@ -22,15 +21,6 @@ pub const URI_SCHEME: &str = "pkcs11:";
 const NEW_LOG_KEY: &str = "new-log.key";
 /// Bytes of the largest key file that is read.
 const MAX_KEY_BYTES: u64 = 64 << 10;
-
-/// Opens keys that are kept in devices.
-pub trait KeyOpener: Send + Sync + fmt::Debug {
-    /// The signer that `uri` names. Asking twice may give the same one.
-    ///
-    /// # Errors
-    /// What the device or its driver says.
-    fn open(&self, uri: &str) -> Result<Arc<dyn RawSigner>, RemoteError>;
-}
 
 /// Where a private key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers end the test, and say what is skipped")]
 
+#[cfg(unix)]
+mod device;
 mod hostile;
 mod reading;
 mod running;

@@ -74,6 +74,8 @@ pub(crate) enum Verb {
     Verify(VerifyArgs),
     /// Show the ledger, its entries, and receipts
     Ledger(LedgerArgs),
+    /// Show where this machine's private keys are, or choose a device that holds them
+    Key(KeyArgsOf),
     /// Carry this machine's trust in a ledger to another machine
     Trust(TrustArgs),
     /// Check what this installation needs to work
@@ -498,6 +500,31 @@ pub(crate) enum LedgerVerb {
         /// Where to write it [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgsOf {
+    #[command(subcommand)]
+    pub(crate) verb: KeyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyVerb {
+    /// Show the recorder's key and the key of this ledger's log: public halves, and where the private ones are
+    Show {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Choose keys in a device (PKCS#11) for what is made from here on
+    Use {
+        /// The key that signs the checkpoints of ledgers made from here on
+        #[arg(long, value_name = "pkcs11:…")]
+        log: Option<String>,
+        /// The key of this installation's recorder, before it has one
+        #[arg(long, value_name = "pkcs11:…")]
+        recorder: Option<String>,
     },
 }
 

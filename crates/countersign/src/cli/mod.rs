@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod gate;
 pub(crate) mod init;
+mod key;
 mod ledger;
 mod place;
 mod record;
@@ -67,6 +68,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Deploy(a) => deploy::run(at, a, env),
         Verb::Verify(a) => verify::run(at, a, env),
         Verb::Ledger(a) => ledger::run(at, a, env),
+        Verb::Key(a) => key::run(at, a, env),
         Verb::Trust(a) => trust::run(at, a, env),
         Verb::Doctor(a) => doctor::run(at, a, env),
         Verb::Explain(a) => explain::run(a),

@@ -7,6 +7,9 @@ mod contract;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+#[cfg(unix)]
+mod hsm;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod repositories;
