@@ -16,6 +16,15 @@ pub struct Checkpoint {
     pub root: Hash,
 }
 
+/// What becomes of lines after the third.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extensions {
+    /// A checkpoint that has any is none.
+    Refused,
+    /// They are skipped, empty ones apart (C2SP tlog-checkpoint).
+    Ignored,
+}
+
 impl Checkpoint {
     /// The note's text: origin, decimal size and base64 root, a line each.
     #[must_use]
@@ -29,12 +38,26 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`] for any other text.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::parse_with(text, Extensions::Refused)
+    }
+
+    /// Reads a text whose extension lines are refused or ignored. Witnesses ignore them, for they serve the logs of
+    /// others as well.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for any other text.
+    pub fn parse_with(text: &str, extensions: Extensions) -> Result<Self, Error> {
         let mut lines = text.strip_suffix('\n').ok_or(Error::Checkpoint("its last line is cut short"))?.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(Error::Checkpoint("it has less than three lines"));
         };
-        if lines.next().is_some() {
-            return Err(Error::Checkpoint("it has extension lines"));
+        for line in lines {
+            if extensions == Extensions::Refused {
+                return Err(Error::Checkpoint("it has extension lines"));
+            }
+            if line.is_empty() {
+                return Err(Error::Checkpoint("it has an empty extension line"));
+            }
         }
         if origin.is_empty() {
             return Err(Error::Checkpoint("its origin is empty"));
@@ -58,16 +81,17 @@ impl Checkpoint {
     }
 }
 
-/// Opens a signed checkpoint of the log `origin`.
+/// Opens a signed checkpoint of the log `origin`: one of `keys`, of that name and of a kind that signs for logs, must have
+/// signed it. Cosignatures of other known keys are verified and do not take its place.
 ///
 /// # Errors
 /// As [`note::open`]; [`Error::Checkpoint`] when the text is none; [`Error::Origin`] when it is another log's.
 pub fn open(bytes: &[u8], origin: &str, keys: &[VerifierKey]) -> Result<Checkpoint, Error> {
-    let (checkpoint, _) = open_note(bytes, keys)?;
-    if checkpoint.origin != origin {
-        return Err(Error::Origin { expected: origin.to_owned(), found: checkpoint.origin });
+    let opened = open_verified(bytes, keys, Extensions::Refused)?.0;
+    if opened.origin != origin {
+        return Err(Error::Origin { expected: origin.to_owned(), found: opened.origin });
     }
-    Ok(checkpoint)
+    Ok(opened)
 }
 
 /// Opens a signed checkpoint of any log whose key is known: a key of the log's own name must have signed it, for a
@@ -76,15 +100,24 @@ pub fn open(bytes: &[u8], origin: &str, keys: &[VerifierKey]) -> Result<Checkpoi
 /// # Errors
 /// As [`open`].
 pub fn open_any(bytes: &[u8], keys: &[VerifierKey]) -> Result<Checkpoint, Error> {
-    let (checkpoint, verified) = open_note(bytes, keys)?;
-    if verified.signatures.iter().any(|s| s.name == checkpoint.origin) {
-        return Ok(checkpoint);
-    }
-    let expected = verified.signatures.into_iter().next().map(|s| s.name).unwrap_or_default();
-    Err(Error::Origin { expected, found: checkpoint.origin })
+    Ok(open_verified(bytes, keys, Extensions::Refused)?.0)
 }
 
-fn open_note(bytes: &[u8], keys: &[VerifierKey]) -> Result<(Checkpoint, Verified), Error> {
+/// As [`open_any`], with the signatures that were verified.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_verified(
+    bytes: &[u8],
+    keys: &[VerifierKey],
+    extensions: Extensions,
+) -> Result<(Checkpoint, Verified), Error> {
     let verified = note::open(bytes, keys)?;
-    Ok((Checkpoint::parse(&verified.text)?, verified))
+    let checkpoint = Checkpoint::parse_with(&verified.text, extensions)?;
+    let signers = || verified.by.iter().filter_map(|key| keys.get(*key));
+    if signers().any(|key| key.name() == checkpoint.origin && key.algorithm().is_for_logs()) {
+        return Ok((checkpoint, verified));
+    }
+    let expected = signers().next().map(|key| key.name().to_owned()).unwrap_or_default();
+    Err(Error::Origin { expected, found: checkpoint.origin })
 }

@@ -77,10 +77,10 @@ pub enum Error {
     EntryTooLarge(usize),
 
     /// A verifier key's text is malformed, of another algorithm, or its id does not match.
-    #[error("not an Ed25519 verifier key: {0}")]
+    #[error("not a verifier key: {0}")]
     VerifierKey(&'static str),
     /// A signer key's text is malformed. Its text is not repeated, for it is a secret.
-    #[error("not an Ed25519 signer key: {0}")]
+    #[error("not a signer key: {0}")]
     SignerKey(&'static str),
     /// A text is no signed note.
     #[error("not a signed note: {0}")]
@@ -108,6 +108,29 @@ pub enum Error {
     /// The text is no tlog-proof.
     #[error("not a receipt: {0}")]
     Receipt(&'static str),
+
+    /// A checkpoint cannot be cosigned.
+    #[error("the checkpoint cannot be cosigned: {0}")]
+    Cosign(&'static str),
+    /// A text is no `add-checkpoint` request.
+    #[error("not a request to a witness: {0}")]
+    WitnessRequest(&'static str),
+    /// A text is no tlog-policy.
+    #[error("not a trust policy: {}{what}", line_text(*line))]
+    TrustPolicy {
+        /// The line, from 1; 0 for the whole text.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Not enough witnesses cosigned a checkpoint.
+    #[error("the quorum is not met: it asks for {asked}, and signed have {signed}")]
+    Quorum {
+        /// The quorum, as the policy puts it.
+        asked: String,
+        /// The witnesses that did, by name.
+        signed: String,
+    },
 
     /// A DSSE envelope is malformed.
     #[error("not a DSSE envelope: {0}")]
@@ -207,6 +230,10 @@ pub enum Error {
     Random(#[source] std::io::Error),
 }
 
+fn line_text(line: usize) -> String {
+    if line == 0 { String::new() } else { format!("line {line}: ") }
+}
+
 impl Error {
     /// For implementors of [`crate::merkle::HashReader`] and [`crate::tile::TileReader`]: a hash is missing because
     /// of `source`.
@@ -238,6 +265,10 @@ impl Diagnostic for Error {
             Self::Checkpoint(_) => "CS-EVIDENCE-035",
             Self::Origin { .. } => "CS-EVIDENCE-036",
             Self::Receipt(_) => "CS-EVIDENCE-037",
+            Self::Cosign(_) => "CS-EVIDENCE-039",
+            Self::WitnessRequest(_) => "CS-EVIDENCE-045",
+            Self::TrustPolicy { .. } => "CS-EVIDENCE-046",
+            Self::Quorum { .. } => "CS-EVIDENCE-047",
             Self::Envelope(_) => "CS-EVIDENCE-040",
             Self::EnvelopeSignature { .. } => "CS-EVIDENCE-041",
             Self::NoKnownMachine => "CS-EVIDENCE-042",
@@ -271,6 +302,9 @@ impl Diagnostic for Error {
             | Self::EntryTooLarge(_)
             | Self::VerifierKey(_)
             | Self::SignerKey(_)
+            | Self::Cosign(_)
+            | Self::WitnessRequest(_)
+            | Self::TrustPolicy { .. }
             | Self::MachineKey(_)
             | Self::SshKey { .. }
             | Self::WeakAlgorithm(_)
@@ -318,6 +352,10 @@ impl Diagnostic for Error {
             Self::EntryTooLarge(_) => "put the content into a payload; the entry holds its digest only".into(),
             Self::VerifierKey(_) => "a verifier key reads `name+hex+base64`, as `countersign` printed it at `init`".into(),
             Self::SignerKey(_) => "restore the signer key file from its backup; it reads `PRIVATE+KEY+name+hex+base64`".into(),
+            Self::Cosign(_) => "a checkpoint's origin is at most 255 bytes, and the clock before the year 292 billion".into(),
+            Self::WitnessRequest(_) => "ask a witness with `countersign ledger witness`, which writes the request".into(),
+            Self::TrustPolicy { .. } => "correct the line; `countersign explain CS-EVIDENCE-046` shows the form".into(),
+            Self::Quorum { .. } => "`countersign ledger witness` asks the witnesses again".into(),
             Self::NoKnownSigner => "name the log's verifier key with `--trust FILE`".into(),
             Self::Origin { expected, .. } => format!("ask for the checkpoint of `{expected}`"),
             Self::NoKnownMachine => "check that the recorder is enrolled in this ledger".into(),

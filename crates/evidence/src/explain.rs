@@ -159,6 +159,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
          Get the file again; mail programs like to change its lines.",
     ),
     explained(
+        "CS-EVIDENCE-039",
+        Exit::Usage,
+        "a checkpoint cannot be cosigned",
+        "A cosignature (C2SP tlog-cosignature) carries a time of at most 2^63 - 1 seconds, and with ML-DSA-44 a log's name \
+         of at most 255 bytes. This checkpoint or this clock goes past one of them.\n\n\
+         Nothing was signed.",
+    ),
+    explained(
         "CS-EVIDENCE-040",
         Exit::Unverified,
         "an envelope is malformed",
@@ -193,6 +201,37 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "not the expected statement",
         "A signature here is over an in-toto Statement v1, which names its subjects with digests and the type of what \
          it says about them. This one is of another version or type, or is about nothing.",
+    ),
+    explained(
+        "CS-EVIDENCE-045",
+        Exit::Usage,
+        "a request to a witness is malformed",
+        "A request (C2SP tlog-witness) is a line `old N`, at most 63 lines with a base64 hash each, an empty line and a signed \
+         checkpoint whose size is at least N.\n\n\
+         The witness answered 400 and remembers nothing of it.",
+    ),
+    explained(
+        "CS-EVIDENCE-046",
+        Exit::Usage,
+        "a trust policy is malformed",
+        "A trust policy (C2SP tlog-policy) has a line each for logs, witnesses and groups of witnesses, and one for the \
+         quorum:\n\n\
+         log VKEY [URL]\n\
+         witness NAME VKEY [URL]\n\
+         group NAME any|all|K MEMBER…\n\
+         quorum NAME\n\n\
+         `quorum none` asks for no witness. Lines that begin with `#` are comments. A line may use only names of lines before it, a \
+         name is a member of one group at most, and a key stands on one line only. The last line ends with a newline, so that \
+         a file that was cut short is noticed.",
+    ),
+    explained(
+        "CS-EVIDENCE-047",
+        Exit::Unverified,
+        "not enough witnesses cosigned a checkpoint",
+        "The trust policy asks for cosignatures of witnesses, and this checkpoint carries too few. It may be perfectly good: a \
+         witness was not reachable, or has not been asked yet. But only the witnesses can tell that the log showed everybody \
+         the same history, so until they did, that is not known.\n\n\
+         `countersign ledger witness` asks those that are missing. A receipt that was made before can be made again afterwards.",
     ),
     explained(
         "CS-EVIDENCE-050",
@@ -336,6 +375,10 @@ mod tests {
             Error::Checkpoint("x"),
             Error::Origin { expected: s(), found: s() },
             Error::Receipt("x"),
+            Error::Cosign("x"),
+            Error::WitnessRequest("x"),
+            Error::TrustPolicy { line: 1, what: "x" },
+            Error::Quorum { asked: s(), signed: s() },
             Error::Envelope("x"),
             Error::EnvelopeSignature { keyid: s() },
             Error::NoKnownMachine,

@@ -10,6 +10,9 @@
 //! | [`tile`] | hash tiles, entry bundles and their paths | C2SP tlog-tiles | Go `x/mod/sumdb/tlog` |
 //! | [`note`] | texts signed by machines with a name | C2SP signed-note | Go `x/mod/sumdb/note` |
 //! | [`checkpoint`] | size and root of a log, signed | C2SP tlog-checkpoint | Go `x/mod/sumdb/note` |
+//! | [`cosignature`] | a witness's signature on a checkpoint | C2SP tlog-cosignature | any tlog witness or client |
+//! | [`witness`] | what a witness is asked, and its decision | C2SP tlog-witness | any tlog witness or log |
+//! | [`trust_policy`] | which logs and how many witnesses are enough | C2SP tlog-policy | any tlog-policy reader |
 //! | [`receipt`] | offline proof that one entry is in the log | C2SP tlog-proof | any tlog-proof reader |
 //! | [`statement`] | what a signature is about | in-toto Statement v1 | any in-toto reader |
 //! | [`dsse`] | a recorder's signature over a statement | DSSE v1 | any in-toto reader, `openssl` |
@@ -32,12 +35,14 @@
 pub mod act;
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod dsse;
 mod encoding;
 mod error;
 mod explain;
 pub mod machine;
 pub mod merkle;
+mod mldsa;
 pub mod note;
 mod random;
 pub mod receipt;
@@ -46,6 +51,9 @@ pub mod signer;
 pub mod sshsig;
 pub mod statement;
 pub mod tile;
+pub mod trust_policy;
+mod verifier;
+pub mod witness;
 
 pub use error::Error;
 pub use explain::EXPLANATIONS;

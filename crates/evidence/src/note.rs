@@ -1,19 +1,19 @@
-//! Signed notes (C2SP signed-note) with Ed25519 keys (type 0x01): a text, a blank line, signature lines.
+//! Signed notes (C2SP signed-note): a text, a blank line, signature lines.
 //!
-//! Keys have a name and a 32-bit id. The id only says which key to try; it proves nothing.
+//! Keys have a name and a 32-bit id. The id only says which key to try; it proves nothing. This module reads notes and
+//! signs them with Ed25519 (type 0x01); the other kinds of key, which sign checkpoints only, are in
+//! [`crate::cosignature`].
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use countersign_model::digest::to_hex;
-use ed25519_dalek::VerifyingKey;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::encoding::{from_base64, to_base64};
 use crate::signer::{Ed25519, RawSigner};
+pub use crate::verifier::{Algorithm, VerifierKey};
 
 /// Ed25519 signatures over the note's text (signed-note, signature types).
 const ED25519: u8 = 0x01;
@@ -27,104 +27,9 @@ pub const MAX_SIGNATURES: usize = 100;
 /// The first four bytes of `SHA-256(name ‖ 0x0A ‖ type ‖ key)`, big-endian in texts.
 pub type KeyId = [u8; 4];
 
-fn key_id(name: &str, key: &[u8; 32]) -> KeyId {
-    let hash: [u8; 32] =
-        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key).finalize().into();
-    [hash[0], hash[1], hash[2], hash[3]]
-}
-
 /// A key name is not empty and holds neither Unicode spaces nor `+`. Control characters would make a note unreadable.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && !name.chars().any(|c| c == '+' || c.is_whitespace() || c.is_control())
-}
-
-/// The public half of a key that signs notes. Its text is `name+hex id+base64(0x01 ‖ key)`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: KeyId,
-    key: VerifyingKey,
-}
-
-impl VerifierKey {
-    fn new(name: &str, key: VerifyingKey) -> Self {
-        Self { name: name.to_owned(), id: key_id(name, key.as_bytes()), key }
-    }
-
-    /// Reads `name+hex+base64`.
-    ///
-    /// # Errors
-    /// [`Error::VerifierKey`] when it is malformed, of another algorithm, when id and key do not match, or the key is
-    /// one of the weak points of the curve.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(Error::VerifierKey("it does not read `name+hex+base64`"));
-        };
-        if !is_name(name) {
-            return Err(Error::VerifierKey("its name is empty or holds spaces"));
-        }
-        let key = tagged_key(key).map_err(Error::VerifierKey)?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| Error::VerifierKey("the key is no point of the curve"))?;
-        if key.is_weak() {
-            return Err(Error::VerifierKey("the key is a weak point of the curve"));
-        }
-        let verifier = Self::new(name, key);
-        if id != to_hex(&verifier.id) {
-            return Err(Error::VerifierKey("its id does not match its name and key"));
-        }
-        Ok(verifier)
-    }
-
-    /// The key's name; a log's is its origin.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The key's short id.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.id
-    }
-
-    fn accepts(&self, text: &str, signature: &[u8]) -> bool {
-        ed25519_dalek::Signature::from_slice(signature)
-            .is_ok_and(|s| self.key.verify_strict(text.as_bytes(), &s).is_ok())
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tagged = vec![ED25519];
-        tagged.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{}+{}", self.name, to_hex(&self.id), to_base64(&tagged))
-    }
-}
-
-impl fmt::Debug for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for VerifierKey {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self, Error> {
-        Self::parse(s)
-    }
-}
-
-impl serde::Serialize for VerifierKey {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for VerifierKey {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
-    }
 }
 
 /// The private half of a key that signs notes. Its text is that of Go's note package:
@@ -153,7 +58,7 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::from_seed(seed);
-        Ok(Self { verifier: VerifierKey::new(name, key.public()), key })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key })
     }
 
     /// The key that a device holds, under the name `name`.
@@ -165,7 +70,7 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::remote(signer).ok_or(Error::SignerKey("the device's key is no point of the curve"))?;
-        Ok(Self { verifier: VerifierKey::new(name, key.public()), key })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key })
     }
 
     /// Reads `PRIVATE+KEY+name+hex+base64`.
@@ -251,6 +156,8 @@ pub struct Verified {
     pub text: String,
     /// Signatures of known keys, each verified; at least one.
     pub signatures: Vec<Signature>,
+    /// Which of the keys made each of them: a position in what the note was opened with.
+    pub by: Vec<usize>,
     /// Signatures of keys that are not known; they say nothing.
     pub unknown: Vec<Signature>,
 }
@@ -287,27 +194,32 @@ impl Note {
     /// # Errors
     /// [`Error::NoteSignature`] when one of them does not verify; [`Error::NoKnownSigner`] when there is none.
     pub fn verify(self, keys: &[VerifierKey]) -> Result<Verified, Error> {
-        let (mut signatures, mut unknown) = (Vec::new(), Vec::new());
+        let (mut signatures, mut by, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         for signature in self.signatures {
-            let mut known = keys.iter().filter(|k| k.id == signature.id && k.name == signature.name).peekable();
-            if known.peek().is_none() {
+            let is_known = |k: &&VerifierKey| k.id() == signature.id && k.name() == signature.name;
+            if !keys.iter().any(|k| is_known(&k)) {
                 unknown.push(signature);
-            } else if known.any(|k| k.accepts(&self.text, &signature.bytes)) {
-                signatures.push(signature);
-            } else {
-                return Err(Error::NoteSignature { name: signature.name });
+                continue;
+            }
+            match keys.iter().position(|k| is_known(&k) && k.accepts(&self.text, &signature.bytes)) {
+                Some(key) => {
+                    signatures.push(signature);
+                    by.push(key);
+                }
+                None => return Err(Error::NoteSignature { name: signature.name }),
             }
         }
         if signatures.is_empty() {
             Err(Error::NoKnownSigner)
         } else {
-            Ok(Verified { text: self.text, signatures, unknown })
+            Ok(Verified { text: self.text, signatures, by, unknown })
         }
     }
 }
 
 impl Signature {
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its newline.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         let (name, base64) = line.strip_prefix(PREFIX)?.split_once(' ')?;
         let bytes = from_base64(base64)?;
         let (id, rest) = bytes.split_first_chunk::<4>()?;

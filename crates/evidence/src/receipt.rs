@@ -5,6 +5,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::encoding::{array_from_base64, from_base64, from_decimal, to_base64};
 use crate::merkle::{Hash, leaf_hash, verify_inclusion};
 use crate::note::{self, VerifierKey};
+use crate::trust_policy::{Standing, TrustPolicy};
 
 /// The first line of every receipt.
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -95,7 +96,21 @@ impl Receipt {
     /// As [`checkpoint::open_any`] and [`verify_inclusion`].
     pub fn verify(&self, entry: &[u8], keys: &[VerifierKey]) -> Result<Checkpoint, Error> {
         let checkpoint = checkpoint::open_any(self.checkpoint.as_bytes(), keys)?;
-        verify_inclusion(self.index, checkpoint.size, &leaf_hash(entry), &self.proof, &checkpoint.root)?;
+        self.verify_in(entry, &checkpoint)?;
         Ok(checkpoint)
+    }
+
+    /// Checks that `entry` is in a log of the policy, and that enough witnesses cosigned the checkpoint that says so.
+    ///
+    /// # Errors
+    /// As [`TrustPolicy::open`] and [`verify_inclusion`].
+    pub fn verify_with_policy(&self, entry: &[u8], policy: &TrustPolicy) -> Result<Standing, Error> {
+        let standing = policy.open(self.checkpoint.as_bytes())?;
+        self.verify_in(entry, &standing.checkpoint)?;
+        Ok(standing)
+    }
+
+    fn verify_in(&self, entry: &[u8], checkpoint: &Checkpoint) -> Result<(), Error> {
+        verify_inclusion(self.index, checkpoint.size, &leaf_hash(entry), &self.proof, &checkpoint.root)
     }
 }

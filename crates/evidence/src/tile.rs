@@ -236,6 +236,30 @@ fn grown(old: u64, new: u64) -> impl Iterator<Item = (u64, u16)> {
     range.map(move |index| (index, width_at(0, index, new)))
 }
 
+/// Whether a log with this minimum index may lack the tile (tlog-tiles, pruning): it is full, and every entry under it comes
+/// before the minimum index. All entries from there on, their proofs, and the roots of all trees of at least that size can
+/// still be had from the other tiles.
+#[must_use]
+pub const fn may_lack_tile(id: &TileId, minimum: u64) -> bool {
+    let (first, count) = id.entries();
+    match first.checked_add(count) {
+        Some(end) => id.width == WIDTH && end <= minimum,
+        None => false,
+    }
+}
+
+/// Whether a log with this minimum index may lack the entry bundle.
+#[must_use]
+pub const fn may_lack_bundle(index: u64, width: u16, minimum: u64) -> bool {
+    may_lack_tile(&TileId { level: 0, index, width }, minimum)
+}
+
+/// Whether a partial tile or bundle of this width may be deleted in a log of `size` entries: the full one is there.
+#[must_use]
+pub fn is_superseded(id: &TileId, size: u64) -> bool {
+    id.width < WIDTH && width_at(id.level, id.index, size) == WIDTH
+}
+
 /// Gives the bytes of tiles.
 pub trait TileReader {
     /// The bytes of the tile: `id.byte_len()` of them.

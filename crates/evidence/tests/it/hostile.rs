@@ -8,7 +8,10 @@ use countersign_evidence::note::{Note, SignerKey, VerifierKey};
 use countersign_evidence::receipt::Receipt;
 use countersign_evidence::seal::{self, SubjectKey};
 use countersign_evidence::sshsig::{self, PublicKey};
+use countersign_evidence::cosignature::{self, CosignerKey};
 use countersign_evidence::tile::{self, TileId};
+use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_evidence::witness::{Answer, Request, decide};
 use countersign_evidence::{canonical, statement::Statement};
 use proptest::prelude::*;
 
@@ -35,6 +38,16 @@ fn read_everything(bytes: &[u8]) {
     if let Ok(receipt) = Receipt::parse(&text) {
         assert_eq!(receipt.to_text(), text);
         let _ = receipt.verify(b"", &keys).is_ok();
+    }
+    if let Ok(request) = Request::parse(bytes) {
+        assert_eq!(request.to_text().as_bytes(), bytes);
+        let _ = decide(&request, &keys, None).is_ok();
+    }
+    let _ = Answer::read(409, Some(&text), bytes);
+    let _ = cosignature::verify_lines(bytes, &text, &keys).is_ok();
+    let _ = CosignerKey::parse(&text).is_ok();
+    if let Ok(policy) = TrustPolicy::parse(bytes) {
+        let _ = policy.examine(bytes).is_ok() || policy.quorum_text().is_empty();
     }
     if let Ok(id) = TileId::parse_path(&text) {
         assert_eq!(id.path(), text);
@@ -64,6 +77,12 @@ const PIECES: &[&str] = &[
     "PRIVATE+KEY+",
     "c2sp.org/tlog-proof@v1\n",
     "index ",
+    "old ",
+    "witness ",
+    "group ",
+    "quorum none\n",
+    "log ",
+    "any ",
     "extra ",
     "0",
     "1",

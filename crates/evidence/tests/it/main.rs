@@ -5,6 +5,8 @@ mod act;
 #[cfg(test)]
 mod canonical;
 #[cfg(test)]
+mod cosignature;
+#[cfg(test)]
 mod dsse;
 #[cfg(test)]
 mod go;
@@ -26,3 +28,7 @@ mod ssh;
 mod support;
 #[cfg(test)]
 mod tile;
+#[cfg(test)]
+mod trust_policy;
+#[cfg(test)]
+mod witness;
