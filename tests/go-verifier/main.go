@@ -115,15 +115,28 @@ func checkLog(dir logDir, key note.Verifier) (tlog.Tree, error) {
 		if err != nil {
 			return tree, err
 		}
+		// The reader authenticates what it gives against the root, so this is every entry's proof in one.
+		indexes := make([]int64, width)
+		for i := range indexes {
+			indexes[i] = tlog.StoredHashIndex(0, start+int64(i))
+		}
+		leaves, err := hashes.ReadHashes(indexes)
+		if err != nil {
+			return tree, err
+		}
 		for i, entry := range entries {
-			index := start + int64(i)
-			proof, err := tlog.ProveRecord(tree.N, index, hashes)
-			if err != nil {
-				return tree, err
+			if leaves[i] != tlog.RecordHash(entry) {
+				return tree, fmt.Errorf("entry %d is not the one in the tree", start+int64(i))
 			}
-			if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entry)); err != nil {
-				return tree, fmt.Errorf("entry %d: %v", index, err)
-			}
+		}
+		// The same once more for the last entry of the bundle, by the proof that a receipt carries.
+		index := start + int64(width) - 1
+		proof, err := tlog.ProveRecord(tree.N, index, hashes)
+		if err != nil {
+			return tree, err
+		}
+		if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entries[width-1])); err != nil {
+			return tree, fmt.Errorf("entry %d: %v", index, err)
 		}
 	}
 	if half := tree.N / 2; half > 0 {

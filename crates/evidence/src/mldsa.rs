@@ -3,9 +3,7 @@
 //! Keys are 32-byte seeds, expanded when they are used. Signing is the deterministic variant with an empty context,
 //! so that the same statement has one signature and no weak random numbers can leak the key.
 
-use ml_dsa::{
-    EncodedSignature, EncodedVerifyingKey, Keypair as _, MlDsa44, Seed, Signature, SigningKey, VerifyingKey,
-};
+use ml_dsa::{EncodedSignature, EncodedVerifyingKey, Keypair as _, MlDsa44, Seed, Signature, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 /// Bytes of a public key.

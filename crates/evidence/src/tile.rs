@@ -241,10 +241,13 @@ fn grown(old: u64, new: u64) -> impl Iterator<Item = (u64, u16)> {
 /// still be had from the other tiles.
 #[must_use]
 pub const fn may_lack_tile(id: &TileId, minimum: u64) -> bool {
-    let (first, count) = id.entries();
-    match first.checked_add(count) {
-        Some(end) => id.width == WIDTH && end <= minimum,
-        None => false,
+    let each = 1_u64.checked_shl(8 * (id.level as u32 + 1));
+    match (each, id.index.checked_add(1)) {
+        (Some(each), Some(next)) => match each.checked_mul(next) {
+            Some(end) => id.width == WIDTH && end <= minimum,
+            None => false,
+        },
+        _ => false,
     }
 }
 

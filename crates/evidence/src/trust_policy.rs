@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::Error;
 use crate::checkpoint::{self, Checkpoint, Extensions};
 use crate::cosignature::time_of;
 use crate::encoding::from_decimal;
 use crate::note::{Verified, VerifierKey};
-use crate::Error;
 
 /// Bytes of the largest policy that is read.
 pub const MAX_BYTES: usize = 1 << 20;

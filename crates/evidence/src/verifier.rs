@@ -150,7 +150,8 @@ impl VerifierKey {
                 accepts_ed25519(key, &cosignature::ed25519_message(time, text), signature)
             }),
             Key::MlDsa44(key) => cosignature::split(signature).is_some_and(|(time, signature)| {
-                cosignature::mldsa_message(&self.name, time, text).is_some_and(|message| key.accepts(&message, signature))
+                cosignature::mldsa_message(&self.name, time, text)
+                    .is_some_and(|message| key.accepts(&message, signature))
             }),
         }
     }

@@ -3,12 +3,12 @@
 //! A witness remembers the newest checkpoint of each log that it cosigned. It cosigns another one only when a proof
 //! connects the two, so whoever trusts it knows that everybody was shown one history.
 
+use crate::Error;
 use crate::checkpoint::{self, Checkpoint, Extensions};
 use crate::cosignature::CosignerKey;
 use crate::encoding::{array_from_base64, from_decimal, to_base64};
 use crate::merkle::{Hash, empty_root, verify_consistency};
 use crate::note::{self, Note, Signature, VerifierKey};
-use crate::Error;
 
 /// Proof lines of the longest request (tlog-witness, add-checkpoint).
 pub const MAX_PROOF: usize = 63;

@@ -91,8 +91,7 @@ fn a_log_signs_twice_and_a_witness_cosigns_twice() {
     let signed = cosignature::merge(signed.as_bytes(), &lines).unwrap();
     let signed = cosignature::merge(signed.as_bytes(), &[witnesses[1].cosign(TEXT, TIME).unwrap()]).unwrap();
     let all = [log().verifier(), second.verifier(), witnesses[0].verifier(), witnesses[1].verifier()].map(Clone::clone);
-    let (checkpoint, verified) =
-        checkpoint::open_verified(signed.as_bytes(), &all, Extensions::Refused).unwrap();
+    let (checkpoint, verified) = checkpoint::open_verified(signed.as_bytes(), &all, Extensions::Refused).unwrap();
     assert_eq!((checkpoint.size, verified.by, verified.unknown.len()), (20_852_163, vec![0, 1, 2, 3], 0));
     // Either of the log's keys is enough; a witness's word alone is not the log's.
     for (keys, good) in [(&all[..1], true), (&all[1..2], true), (&all[2..], false)] {

@@ -10,7 +10,7 @@ use countersign_evidence::receipt::Receipt;
 
 use crate::support::{both, command, have, must, tree, write, write_log};
 
-const SIZES: [u64; 7] = [1, 5, 255, 256, 257, 300, 1000];
+const SIZES: [u64; 9] = [1, 5, 255, 256, 257, 300, 1000, 65_536, 70_000];
 
 fn build(dir: &Path) -> PathBuf {
     let binary = dir.join("verifier");

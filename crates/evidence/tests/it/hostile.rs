@@ -2,13 +2,13 @@
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::checkpoint::{self, Checkpoint};
+use countersign_evidence::cosignature::{self, CosignerKey};
 use countersign_evidence::dsse::Envelope;
 use countersign_evidence::machine::{MachineKey, MachinePublicKey};
 use countersign_evidence::note::{Note, SignerKey, VerifierKey};
 use countersign_evidence::receipt::Receipt;
 use countersign_evidence::seal::{self, SubjectKey};
 use countersign_evidence::sshsig::{self, PublicKey};
-use countersign_evidence::cosignature::{self, CosignerKey};
 use countersign_evidence::tile::{self, TileId};
 use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_evidence::witness::{Answer, Request, decide};

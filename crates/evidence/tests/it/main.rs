@@ -5,6 +5,8 @@ mod act;
 #[cfg(test)]
 mod canonical;
 #[cfg(test)]
+mod cloudflare;
+#[cfg(test)]
 mod cosignature;
 #[cfg(test)]
 mod dsse;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_evidence::Error;
 use countersign_evidence::merkle::{HashReader as _, MemoryTree, consistency_proof, inclusion_proof, leaf_hash, root};
 use countersign_evidence::tile::{
-    TileHashes, TileId, bundles_for_growth, decode_bundle, decode_tile, encode_bundle, entries_path,
-    parse_entries_path, partial_tiles, tiles_for_growth, width_at,
+    TileHashes, TileId, bundles_for_growth, decode_bundle, decode_tile, encode_bundle, entries_path, is_superseded,
+    may_lack_bundle, may_lack_tile, parse_entries_path, partial_tiles, tiles_for_growth, width_at,
 };
 use proptest::prelude::*;
 
-use crate::support::{Tiles, entry, tile_bytes};
+use crate::support::{Tiles, entry, tile_bytes, tree};
 
 #[test]
 fn paths_are_those_of_the_specification() {
@@ -156,6 +156,59 @@ fn a_log_grown_in_steps_is_proved_from_its_tiles() {
             assert!(tiles.0.contains_key(&id), "{} at {size}", id.path());
         }
         old = size;
+    }
+}
+
+#[test]
+fn what_a_pruned_log_may_lack() {
+    let full = |level, index| TileId { level, index, width: 256 };
+    for (id, minimum, lacks) in [
+        (full(0, 0), 255, false),
+        (full(0, 0), 256, true),
+        (full(0, 1), 511, false),
+        (full(0, 1), 512, true),
+        (full(1, 0), 65_535, false),
+        (full(1, 0), 65_536, true),
+        (full(7, 0), u64::MAX, false),
+        (TileId { width: 255, ..full(0, 0) }, 1000, false),
+        (full(0, u64::MAX), u64::MAX, false),
+    ] {
+        assert_eq!(may_lack_tile(&id, minimum), lacks, "{} {minimum}", id.path());
+    }
+    assert!(may_lack_bundle(0, 256, 256) && !may_lack_bundle(0, 256, 255) && !may_lack_bundle(0, 4, 256));
+    assert!(is_superseded(&TileId { width: 4, ..full(0, 0) }, 256) && !is_superseded(&full(0, 0), 256));
+    assert!(
+        !is_superseded(&TileId { width: 4, ..full(0, 0) }, 255)
+            && !is_superseded(&TileId { width: 4, ..full(1, 0) }, 65_535)
+    );
+}
+
+/// Pruning takes nothing from entries, roots and proofs at and after the minimum index (tlog-tiles, pruning).
+#[test]
+fn a_pruned_log_still_proves_all_that_is_left() {
+    const SIZE: u64 = 66_500;
+    let whole = tree(SIZE);
+    let all: BTreeMap<_, _> = tiles_for_growth(0, SIZE).into_iter().map(|id| (id, tile_bytes(&whole, &id))).collect();
+    for minimum in [1, 255, 256, 257, 600, 65_535, 65_536, 65_537, 66_304, SIZE] {
+        let pruned =
+            Tiles(all.iter().filter(|(id, _)| !may_lack_tile(id, minimum)).map(|(k, v)| (*k, v.clone())).collect());
+        assert_eq!(pruned.0.len() < all.len(), minimum >= 256);
+        let hashes = TileHashes::new(SIZE, &pruned);
+        let step = |from: u64| (from..=SIZE).step_by(usize::try_from((SIZE - from) / 12 + 1).unwrap()).chain([SIZE]);
+        for size in step(minimum) {
+            assert_eq!(root(size, &hashes).unwrap(), root(size, &whole).unwrap(), "{minimum} {size}");
+            for old in step(minimum).filter(|old| *old <= size) {
+                let proof = consistency_proof(old, size, &hashes).unwrap();
+                assert_eq!(proof, consistency_proof(old, size, &whole).unwrap(), "{minimum} {old} {size}");
+            }
+            for index in step(minimum).filter(|index| *index < size) {
+                let proof = inclusion_proof(index, size, &hashes).unwrap();
+                assert_eq!(proof, inclusion_proof(index, size, &whole).unwrap(), "{minimum} {index} {size}");
+            }
+        }
+        if minimum >= 256 {
+            assert!(inclusion_proof(0, SIZE, &hashes).is_err(), "what was pruned is missed");
+        }
     }
 }
 

@@ -88,7 +88,8 @@ fn a_receipt_carries_the_cosignatures() {
 #[test]
 fn a_bad_cosignature_rejects_and_a_strange_log_is_not_accepted() {
     let policy = TrustPolicy::parse(example().as_bytes()).unwrap();
-    let other = witness(0).cosign(&signed(8, &[]).split("\n\n").next().map(|t| format!("{t}\n")).unwrap(), TIME).unwrap();
+    let other =
+        witness(0).cosign(&signed(8, &[]).split("\n\n").next().map(|t| format!("{t}\n")).unwrap(), TIME).unwrap();
     let forged = cosignature::merge(signed(7, &[1, 2, 3]).as_bytes(), &[other]).unwrap();
     assert!(matches!(policy.open(forged.as_bytes()), Err(Error::NoteSignature { .. })));
     let strange = SignerKey::from_seed("example.com/log", &[2; 32]).unwrap();

@@ -152,12 +152,16 @@ fn malformed_requests_are_refused() {
 fn answers_are_read() {
     assert_eq!(Answer::read(409, Some(SIZE_MEDIA), b"300\n"), Answer::Size(300));
     assert_eq!(Answer::read(409, Some("text/x.tlog.size; charset=utf-8"), b"300\n"), Answer::Size(300));
-    for (media, body) in [(None, "300\n"), (Some("text/plain"), "300\n"), (Some(SIZE_MEDIA), "0300\n"), (Some(SIZE_MEDIA), "300")] {
+    for (media, body) in
+        [(None, "300\n"), (Some("text/plain"), "300\n"), (Some(SIZE_MEDIA), "0300\n"), (Some(SIZE_MEDIA), "300")]
+    {
         assert!(matches!(Answer::read(409, media, body.as_bytes()), Answer::Refused { status: 409, .. }));
     }
     let long = format!("no\u{1b}[31m{}\nmore", "x".repeat(500));
     match Answer::read(403, None, long.as_bytes()) {
-        Answer::Refused { status: 403, reason } => assert!(reason.starts_with("no[31mxx") && reason.chars().count() == 200),
+        Answer::Refused { status: 403, reason } => {
+            assert!(reason.starts_with("no[31mxx") && reason.chars().count() == 200)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -165,7 +169,11 @@ fn answers_are_read() {
 /// A step of a log that may lie: honest growth, or another history from some point on.
 fn history(fork_at: Option<u64>, size: u64) -> MemoryTree {
     let mut tree = MemoryTree::new();
-    tree.extend((0..size).map(|i| leaf_hash(&if fork_at.is_some_and(|f| i >= f) { vec![1, 2, 3] } else { crate::support::entry(i) })));
+    tree.extend(
+        (0..size).map(|i| {
+            leaf_hash(&if fork_at.is_some_and(|f| i >= f) { vec![1, 2, 3] } else { crate::support::entry(i) })
+        }),
+    );
     tree
 }
 
