@@ -386,6 +386,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_stages::EXPLANATIONS,
         countersign_store::EXPLANATIONS,
         countersign_store::installation::EXPLANATIONS,
+        countersign_store::s3::EXPLANATIONS,
         countersign_store::session::EXPLANATIONS,
     ]
     .into_iter()

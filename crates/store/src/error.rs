@@ -228,6 +228,9 @@ pub enum Error {
     /// Canonical encoding, signing, sealing or randomness failed; code and help are the evidence room's own.
     #[error(transparent)]
     Evidence(#[from] countersign_evidence::Error),
+    /// A bucket could not be used; code and help are its own.
+    #[error(transparent)]
+    S3(#[from] crate::s3::S3Error),
     /// The ledger has no entry of this index.
     #[error("there is no entry {index}, the ledger holds {size}")]
     NoSuchEntry {
@@ -305,6 +308,7 @@ impl Diagnostic for Error {
             Self::Newer { .. } => code::NEWER,
             Self::Unsettled { .. } => code::UNSETTLED,
             Self::Evidence(source) => source.code(),
+            Self::S3(source) => source.code(),
             Self::NoSuchEntry { .. } => code::NO_SUCH_ENTRY,
         }
     }
@@ -328,6 +332,7 @@ impl Diagnostic for Error {
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
             Self::Io { .. } | Self::BadBatch { .. } => Exit::Internal,
             Self::Evidence(source) => source.exit(),
+            Self::S3(source) => source.exit(),
         }
     }
 
@@ -342,6 +347,7 @@ impl Diagnostic for Error {
             | Self::UnknownFormat { file, .. }
             | Self::Newer { file, .. } => Some(Place::file(file)),
             Self::Evidence(source) => source.place(),
+            Self::S3(source) => source.place(),
             _ => None,
         }
     }
@@ -368,6 +374,7 @@ impl Diagnostic for Error {
             Self::BlobTooLarge { .. } => "keep the file elsewhere and record its digest".into(),
             Self::BadBatch { .. } => "report this as a fault of countersign".into(),
             Self::Evidence(source) => source.help(),
+            Self::S3(source) => source.help(),
             Self::WrongSigner { .. } => {
                 "use the log key that was made with this ledger (`countersign doctor` shows where it is sought)".into()
             }

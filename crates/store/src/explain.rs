@@ -265,6 +265,7 @@ mod tests {
                 | Error::Newer { .. }
                 | Error::Unsettled { .. }
                 | Error::NoSuchEntry { .. }
+                | Error::S3(_)
                 | Error::Evidence(_) => {}
             }
         }

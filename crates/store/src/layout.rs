@@ -17,6 +17,12 @@ pub(crate) const LEDGER: &str = "ledger";
 pub(crate) const ORIGIN: &str = "ledger/origin";
 pub(crate) const VKEY: &str = "ledger/vkey";
 pub(crate) const CHECKPOINT: &str = "ledger/checkpoint";
+/// Bundles of entries.
+pub(crate) const BUNDLES: &str = "ledger/tile/entries/";
+/// Earlier checkpoints, one a size; only a published copy keeps them.
+pub(crate) const CHECKPOINTS: &str = "ledger/checkpoints";
+/// Objects that a probe of a bucket leaves behind until their lock runs out.
+pub(crate) const CANARIES: &str = "canary";
 pub(crate) const SUBJECTS: &str = "subjects";
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const CACHE: &str = "cache";
@@ -86,6 +92,11 @@ pub(crate) fn bundle_name(index: u64, width: u16) -> String {
     format!("{LEDGER}/{}", tile::entries_path(index, width))
 }
 
+/// The relative name under which an earlier checkpoint is kept.
+pub(crate) fn checkpoint_name(size: u64) -> String {
+    format!("{CHECKPOINTS}/{size}")
+}
+
 /// The relative name of a blob.
 pub(crate) fn blob_name(digest: &Digest) -> String {
     let hex = digest.hex();
@@ -120,6 +131,8 @@ pub(crate) enum Item {
     Bundle(u64, u16),
     /// A blob.
     Blob(Digest),
+    /// An earlier checkpoint, by its size.
+    Checkpoint(u64),
     /// A person's key.
     Subject,
     /// A file not in place yet.
@@ -137,6 +150,12 @@ impl Item {
             GITIGNORE | SALT | ORIGIN | VKEY | CHECKPOINT => return Self::Fixed,
             LOCK => return Self::Apart,
             _ => {}
+        }
+        if let Some(size) = name.strip_prefix(CHECKPOINTS).and_then(|rest| rest.strip_prefix('/')) {
+            return match size.parse() {
+                Ok(size) if checkpoint_name(size) == name => Self::Checkpoint(size),
+                _ => Self::Unknown,
+            };
         }
         if let Some(path) = name.strip_prefix("ledger/") {
             if let Ok((index, width)) = tile::parse_entries_path(path) {
@@ -166,7 +185,7 @@ impl Item {
         if name.strip_prefix("tmp/").is_some_and(|rest| !rest.contains('/')) {
             return Self::Temporary;
         }
-        if name.starts_with("cache/") {
+        if name.starts_with("cache/") || name.starts_with("canary/") {
             return Self::Apart;
         }
         Self::Unknown
@@ -186,6 +205,9 @@ mod tests {
         assert_eq!(Item::of(&tile_name(&id)), Item::Tile(id));
         let digest = Digest::of(b"x");
         assert_eq!(Item::of(&blob_name(&digest)), Item::Blob(digest));
+        assert_eq!(Item::of("ledger/checkpoints/0"), Item::Checkpoint(0));
+        assert_eq!(Item::of(&checkpoint_name(u64::MAX)), Item::Checkpoint(u64::MAX));
+        assert_eq!(Item::of("canary/0123456789abcdef"), Item::Apart);
         let person = PersonId::from_random([7; 10]);
         assert_eq!(Item::of(&format!("subjects/{person}.key")), Item::Subject);
         assert_eq!(Item::of(&format!("subjects/{person}.key.new")), Item::Temporary);
@@ -207,6 +229,9 @@ mod tests {
             "ledger/tile/00/000",
             "ledger/tile",
             "ledger/notes",
+            "ledger/checkpoints",
+            "ledger/checkpoints/007",
+            "ledger/checkpoints/+7",
             "subjects/../salt.key",
             "subjects/per-1.key",
             "tmp/a/b",
@@ -224,6 +249,7 @@ mod tests {
                 match Item::of(&name) {
                     Item::Tile(id) => proptest::prop_assert_eq!(tile_name(&id), name),
                     Item::Bundle(index, width) => proptest::prop_assert_eq!(bundle_name(index, width), name),
+                    Item::Checkpoint(size) => proptest::prop_assert_eq!(checkpoint_name(size), name),
                     Item::Blob(digest) => proptest::prop_assert_eq!(blob_name(&digest), name),
                     _ => {}
                 }

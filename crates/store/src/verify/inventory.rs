@@ -1,7 +1,6 @@
 //! Every file in the ledger's directory: it belongs there and says the right thing, or it is a problem.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle::leaf_hash;
@@ -11,9 +10,9 @@ use countersign_model::Digest;
 
 use super::Examination;
 use crate::error::code;
-use crate::layout::{self, CACHE, INTENT, Item};
+use crate::layout::{self, CACHE, CANARIES, INTENT, Item};
 use crate::leaf::{self, Bundle};
-use crate::source::Source as _;
+use crate::source::Listed;
 use crate::{Notice, blob, files};
 
 /// How deep the layout goes: `ledger/tile/entries/` and up to seven groups of three digits.
@@ -40,29 +39,28 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) 
     if let Some(checkpoint) = checkpoint {
         complete(x, checkpoint.size, &seen);
     }
-    if seen.leftovers > 0 {
+    if x.is_copy && seen.leftovers > 0 {
+        let what = format!(
+            "{} objects lie ahead of the checkpoint: a replication is under way, or was interrupted and can be repeated",
+            seen.leftovers
+        );
+        x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
+    } else if seen.leftovers > 0 {
         let what = format!("an append was interrupted; {} files of it will be removed by the next one", seen.leftovers);
         x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
     }
 }
 
 fn walk(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, dir: &str, depth: usize, seen: &mut Seen) {
-    let entries = match fs::read_dir(x.paths.at(dir)) {
-        Ok(entries) => entries,
-        Err(e) => return x.problem(code::IO, dir, None, format!("it cannot be listed: {e}")),
+    let entries = match x.source.list(dir) {
+        Ok(Some(entries)) => entries,
+        // The pass over the log looked for everything that it needs by name.
+        Ok(None) => return,
+        Err(e) => return x.error(&e, dir, None),
     };
-    for entry in entries {
-        let (name, kind) = match entry.and_then(|e| Ok((e.file_name(), e.file_type()?))) {
-            Ok(entry) => entry,
-            Err(e) => {
-                x.problem(code::IO, dir, None, format!("it cannot be listed: {e}"));
-                continue;
-            }
-        };
-        // A name that is not UTF-8 comes out as no name that the layout knows.
-        let name = layout::join(dir, &name.to_string_lossy());
-        if kind.is_dir() {
-            if name == CACHE {
+    for Listed { name, is_dir } in entries {
+        if is_dir {
+            if name == CACHE || name == CANARIES {
                 continue;
             }
             if depth < MAX_DEPTH {
@@ -85,7 +83,9 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
             x.report.checked.files -= 1;
             seen.leftovers += 1;
         }
-        (Item::Unknown, _) => x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger"),
+        // They were examined before the pass over the log, and held against it in it.
+        (Item::Checkpoint(_), _) if x.is_copy => {}
+        (Item::Unknown | Item::Checkpoint(_), _) => x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger"),
         (Item::Subject, _) => subject(x, name),
         (Item::Blob(digest), _) => blob_file(x, name, &digest, checkpoint, seen),
         // Without a checkpoint there is no saying which of them belong to the log.
@@ -121,8 +121,10 @@ fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &m
         let grown = intent.files.iter().any(|f| name.strip_prefix(f.as_str()).is_some_and(|r| r.starts_with(".p/")));
         if is_beyond { intent.old == size && intent.files.contains(name) } else { intent.new <= size && grown }
     });
-    if is_leftover {
+    if is_leftover || x.is_copy && is_beyond {
         seen.leftovers += 1;
+    } else if x.is_copy {
+        superseded(x, name, id);
     } else if is_beyond {
         x.problem(code::UNKNOWN_FILE, name, None, format!("it lies beyond the {size} entries of the log"));
     } else {
@@ -131,10 +133,30 @@ fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &m
     false
 }
 
+/// In a published copy a partial tile or bundle may be locked, and stays. It must be the beginning of the full one.
+fn superseded(x: &mut Examination<'_>, name: &str, id: &TileId) {
+    let Some((full, _)) = name.rsplit_once(".p/") else { return };
+    let is_bundle = name.starts_with(layout::BUNDLES);
+    let limit = if is_bundle { leaf::MAX_BUNDLE_BYTES } else { id.full().byte_len() as u64 };
+    let there = x.source.read(name, limit);
+    let is_long_enough = |part: &[u8]| match is_bundle {
+        true => Bundle::parse(name, part.to_vec(), id.width, false).is_ok(),
+        false => part.len() == id.byte_len(),
+    };
+    // A full one that is missing or wrong is reported where it is needed.
+    match (there, x.source.read(full, limit)) {
+        (Ok(Some(part)), Ok(Some(whole))) if whole.starts_with(&part) && is_long_enough(&part) => {}
+        (Ok(Some(_)), Ok(Some(_))) => x.problem(code::CORRUPT, name, None, "it is not the beginning of the full one"),
+        (Ok(_), Ok(_)) => {}
+        (Err(e), _) => x.error(&e, name, None),
+        (_, Err(e)) => x.error(&e, full, None),
+    }
+}
+
 fn partial_tile(x: &mut Examination<'_>, name: &str, id: &TileId) {
     let Some(edge) = &x.edge else { return };
     let expected = edge.row(id.level).get(..usize::from(id.width)).map(tile::encode_tile);
-    let there = x.paths.read(name, id.byte_len() as u64);
+    let there = x.source.read(name, id.byte_len() as u64);
     match there {
         Ok(there) if there == expected => {}
         // The one at the end of the log was looked at in the pass over it, and what is wrong with it was said.
@@ -151,7 +173,7 @@ fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
         // The one at the end of the log was looked at in the pass over it.
         return;
     }
-    let read = x.paths.read(name, leaf::MAX_BUNDLE_BYTES);
+    let read = x.source.read(name, leaf::MAX_BUNDLE_BYTES);
     let bundle = read.and_then(|bytes| Bundle::parse(name, bytes.unwrap_or_default(), width, false));
     match bundle {
         Ok(bundle) if bundle.iter().map(leaf_hash).eq(row.iter().take(usize::from(width)).copied()) => {}
@@ -162,7 +184,7 @@ fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
 
 fn subject(x: &mut Examination<'_>, name: &str) {
     x.report.checked.keys += 1;
-    match files::line(x.paths, name) {
+    match files::line(x.source, name) {
         Ok(line) if SubjectKey::parse_hex(&line).is_ok() => {}
         Ok(_) => x.problem(code::CORRUPT, name, None, "it is not 64 lower-case hex digits"),
         Err(e) => x.error(&e, name, None),
@@ -174,7 +196,7 @@ fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: O
     if x.digests.contains(digest) {
         return;
     }
-    match x.paths.digest(name, blob::MAX_BLOB_BYTES) {
+    match x.source.digest(name, blob::MAX_BLOB_BYTES) {
         Ok(Some((_, there))) if there != *digest => {
             x.problem(code::CORRUPT, name, None, "its content does not hash to its name");
         }
@@ -182,7 +204,10 @@ fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: O
         Err(e) => x.error(&e, name, None),
     }
     let intent = x.intent.as_ref().zip(checkpoint).filter(|(i, c)| i.old == c.size);
-    if intent.is_some_and(|(intent, _)| intent.files.contains(name)) {
+    if x.is_copy {
+        // It may belong to entries that are about to be published; it hashes to its name, and harms nobody.
+        seen.leftovers += 1;
+    } else if intent.is_some_and(|(intent, _)| intent.files.contains(name)) {
         seen.leftovers += 1;
     } else if checkpoint.is_some() && !x.unread {
         x.problem(code::UNREFERENCED_BLOB, name, None, "no entry speaks of it");

@@ -7,12 +7,11 @@ use countersign_evidence::merkle::{Hash, leaf_hash};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Entry, EventKind, PayloadRef, StreamId, Timestamp};
 
-use super::{Examination, Extra, Problem, roots};
+use super::{Examination, Extra, Problem, published, roots};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
 use crate::ledger::position;
-use crate::source::Source as _;
 use crate::tree::{Edge, root_of};
 use crate::{Error, blob};
 
@@ -93,7 +92,7 @@ fn fork(x: &mut Examination<'_>, size: u64) {
 }
 
 fn bundle(x: &mut Examination<'_>, name: &str, id: &TileId) -> Option<Bundle> {
-    let read = x.paths.read(name, leaf::MAX_BUNDLE_BYTES);
+    let read = x.source.read(name, leaf::MAX_BUNDLE_BYTES);
     let parsed = read.and_then(|bytes| bytes.map(|b| Bundle::parse(name, b, id.width, false)).transpose());
     match parsed {
         Ok(Some(bundle)) => Some(bundle),
@@ -111,7 +110,7 @@ fn bundle(x: &mut Examination<'_>, name: &str, id: &TileId) -> Option<Bundle> {
 /// The hashes in a tile; what is wrong with the file is reported here.
 fn tile_hashes(x: &mut Examination<'_>, id: &TileId) -> Option<Vec<Hash>> {
     let name = layout::tile_name(id);
-    match x.paths.read(&name, id.byte_len() as u64) {
+    match x.source.read(&name, id.byte_len() as u64) {
         Ok(Some(bytes)) => match tile::decode_tile(id, &bytes) {
             Ok(hashes) => Some(hashes),
             Err(e) => {
@@ -120,7 +119,9 @@ fn tile_hashes(x: &mut Examination<'_>, id: &TileId) -> Option<Vec<Hash>> {
             }
         },
         Ok(None) => {
-            x.problem(code::MISSING_FILE, &name, None, "it is missing");
+            // The first entry whose proof needs it.
+            let first = id.index.checked_shl(8 * (u32::from(id.level) + 1)).unwrap_or(0);
+            x.problem(code::MISSING_FILE, &name, Some(first), "it is missing");
             None
         }
         Err(e) => {
@@ -175,7 +176,7 @@ fn parent(x: &Examination<'_>, checkpoint: &Checkpoint, index: u64, parents: &mu
     let above = index / u64::from(WIDTH);
     if parents.index != Some(above) {
         let id = TileId { level: 1, index: above, width: tile::width_at(1, above, checkpoint.size) };
-        let bytes = x.paths.read(&layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
+        let bytes = x.source.read(&layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
         parents.hashes = bytes.and_then(|b| tile::decode_tile(&id, &b).ok()).unwrap_or_default();
         parents.index = Some(above);
     }
@@ -197,6 +198,7 @@ fn push(x: &mut Examination<'_>, leaf: Hash) {
             x.problem(code::CORRUPT, &layout::tile_name(&id), None, what);
         }
     }
+    published::hold_against(x, &edge);
     if let Some((size, root)) = x.trust.remembered
         && size == edge.size()
         && size < x.report.size
@@ -231,14 +233,14 @@ fn entry(
     }
     for attachment in &entry.attachments {
         if x.digests.insert(attachment.sha256) {
-            let examined = blob::examine(x.paths, attachment);
+            let examined = blob::examine(x.source, attachment);
             sound(x, index, attachment, examined);
         } else if let Err(e) = size_of(x, attachment) {
             x.error(&e, &layout::blob_name(&attachment.sha256), Some(index));
         }
     }
     x.digests.insert(entry.payload.sha256);
-    let payload = blob::get(x.paths, &entry.payload);
+    let payload = blob::get(x.source, &entry.payload);
     let Some(payload) = sound(x, index, &entry.payload, payload) else { return };
     if index == 0 {
         roots::examine_genesis(x, checkpoint, &payload, file);
@@ -251,7 +253,7 @@ fn entry(
 /// A blob that was hashed before must have the size that this entry says, too.
 fn size_of(x: &Examination<'_>, blob: &PayloadRef) -> Result<(), Error> {
     let name = layout::blob_name(&blob.sha256);
-    match x.paths.stat(&name, blob::MAX_BLOB_BYTES)? {
+    match x.source.stat(&name, blob::MAX_BLOB_BYTES)? {
         Some(size) if size != blob.size => {
             Err(Error::corrupt(name, None, format!("it has {size} bytes, the entry says {}", blob.size)))
         }

@@ -5,6 +5,7 @@
 //! | `checkpoint` | the trusted verifier keys, and the root recomputed from the entries |
 //! | `origin`, `vkey`, `salt` | the checkpoint and the payload of entry 0 |
 //! | bundles, tiles | each other, and the root; partial ones must be prefixes of what is there now |
+//! | earlier checkpoints | their signatures, and the root of the log at their size |
 //! | blobs | their names, and the entries that speak of them |
 //! | entries | canonical form, versions without gaps, times that never go back, references to earlier entries |
 //! | any other file | is a problem, unless an interrupted append left it, which is a notice |
@@ -13,19 +14,21 @@
 
 mod inventory;
 mod log;
+mod published;
 mod roots;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use countersign_evidence::merkle::Hash;
-use countersign_evidence::note::VerifierKey;
+use countersign_evidence::note::{self, VerifierKey};
 use countersign_model::{Diagnostic as _, Digest, Entry};
 
 use crate::intent::Intent;
-use crate::layout::Paths;
+use crate::layout::{CHECKPOINT, ORIGIN, Paths};
 use crate::ledger::DEFAULT_LOCK_WAIT;
 use crate::lock::Lock;
+use crate::source::Source;
 use crate::tree::Edge;
 use crate::{Error, Notice};
 
@@ -146,32 +149,67 @@ pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<Ver
         return Err(Error::NoLedger { dir: dir.display().to_string() });
     }
     let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
+    let intent = Intent::read(&paths).unwrap_or_default();
+    Ok(examine(&paths, intent, trust, extra))
+}
+
+/// Examines a published ledger wherever it is kept. Nothing is written, and nobody waits.
+///
+/// A published ledger is a copy for others: it has neither salt nor people's keys, objects may stand in it ahead of the
+/// checkpoint that will name them, and partial tiles that cannot be removed stay beside the full ones. What is there is
+/// examined like the original.
+///
+/// # Errors
+/// [`Error::NoLedger`] when there is nothing to examine; whatever the place says when it cannot be reached at all. All
+/// else is a problem in the report.
+pub fn verify_source(source: &dyn Source, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
+    if let Some(dir) = source.directory() {
+        return verify(dir, trust, extra);
+    }
+    // Where even the log's name is missing no ledger was ever published; with it, everything else is missed by name.
+    if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none() && source.stat(ORIGIN, 1024)?.is_none() {
+        return Err(Error::NoLedger { dir: source.place() });
+    }
+    Ok(examine(source, None, trust, extra))
+}
+
+fn examine(source: &dyn Source, intent: Option<Intent>, trust: &LogTrust, extra: &mut Extra<'_>) -> VerifyReport {
     let mut examination = Examination {
-        paths: &paths,
+        source,
+        is_copy: source.directory().is_none(),
         trust,
-        intent: Intent::read(&paths).unwrap_or_default(),
+        intent,
         report: VerifyReport::default(),
         edge: Some(Edge::default()),
+        own_vkey: None,
+        published: BTreeMap::new(),
         digests: HashSet::new(),
         unread: false,
     };
     let checkpoint = roots::examine(&mut examination);
     if let Some(checkpoint) = &checkpoint {
+        published::examine(&mut examination, checkpoint);
         log::examine(&mut examination, checkpoint, extra);
     }
     inventory::examine(&mut examination, checkpoint.as_ref());
-    Ok(examination.report)
+    examination.report
 }
 
 /// An examination under way.
 struct Examination<'a> {
-    paths: &'a Paths,
+    source: &'a dyn Source,
+    /// Whether this is a published copy rather than the ledger's own directory.
+    is_copy: bool,
     trust: &'a LogTrust,
     /// An append that was interrupted.
     intent: Option<Intent>,
     report: VerifyReport,
     /// The right edge recomputed from the entries; `None` when some of them could not be read at all.
     edge: Option<Edge>,
+    /// The log's key, as the ledger itself names it.
+    own_vkey: Option<VerifierKey>,
+    /// Roots of earlier checkpoints that are kept, by size, until the pass over the log comes by.
+    published: BTreeMap<u64, (String, Hash)>,
     /// Every blob that an entry speaks of. 32 bytes each is what this costs.
     digests: HashSet<Digest>,
     /// Whether an entry could not be read, so that what it speaks of is not known.

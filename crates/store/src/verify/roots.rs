@@ -8,14 +8,15 @@ use super::Examination;
 use crate::error::code;
 use crate::head::read_checkpoint;
 use crate::layout::{CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
-use crate::source::Source as _;
 use crate::{Error, files};
 
 /// Examines the fixed files. The checkpoint comes back when its signature holds, by whatever key.
 pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
-    match x.paths.read(GITIGNORE, 1024) {
+    match x.source.read(GITIGNORE, 1024) {
         Ok(Some(bytes)) if bytes == GITIGNORE_CONTENT => {}
         Ok(Some(_)) => x.problem(code::CORRUPT, GITIGNORE, None, "it does not keep the ledger out of the repository"),
+        // A published copy is in no repository.
+        Ok(None) if x.is_copy => {}
         Ok(None) => x.problem(code::MISSING_FILE, GITIGNORE, None, "it is missing"),
         Err(e) => x.error(&e, GITIGNORE, None),
     }
@@ -31,7 +32,10 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
             None
         }
     });
-    if let Some(salt) = line(x, SALT)
+    x.own_vkey.clone_from(&vkey);
+    // The salt keys pseudonyms: it is confidential, and not published. Where it is, it must be the right one.
+    let has_salt = !x.is_copy || !matches!(x.source.stat(SALT, 1024), Ok(None));
+    if let Some(salt) = has_salt.then(|| line(x, SALT)).flatten()
         && digest::from_hex(&salt).is_none_or(|b| b.len() != 32 || digest::to_hex(&b) != salt)
     {
         x.problem(code::CORRUPT, SALT, None, "it is not 64 lower-case hex digits");
@@ -57,7 +61,7 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
 }
 
 fn signed_checkpoint(x: &mut Examination<'_>, vkey: Option<&VerifierKey>) -> Option<Checkpoint> {
-    let bytes = match read_checkpoint(x.paths) {
+    let bytes = match read_checkpoint(x.source) {
         Ok(bytes) => bytes,
         Err(e) => {
             x.error(&e, CHECKPOINT, None);
@@ -105,7 +109,7 @@ fn is_exact(bytes: &[u8], checkpoint: &Checkpoint, keys: &[VerifierKey]) -> bool
 }
 
 fn line(x: &mut Examination<'_>, name: &str) -> Option<String> {
-    match x.paths.read(name, 1024) {
+    match x.source.read(name, 1024) {
         Ok(None) => {
             x.problem(code::MISSING_FILE, name, None, "it is missing");
             None
@@ -114,7 +118,7 @@ fn line(x: &mut Examination<'_>, name: &str) -> Option<String> {
             x.error(&e, name, None);
             None
         }
-        Ok(Some(_)) => match files::line(x.paths, name) {
+        Ok(Some(_)) => match files::line(x.source, name) {
             Ok(line) => Some(line),
             Err(e) => {
                 x.error(&e, name, None);
@@ -141,10 +145,10 @@ pub(super) fn examine_genesis(x: &mut Examination<'_>, checkpoint: &Checkpoint, 
         let what = format!("it is about the ledger `{}`, this is `{}`", created.origin, checkpoint.origin);
         x.problem(code::GENESIS, file, Some(0), what);
     }
-    if files::line(x.paths, VKEY).is_ok_and(|vkey| vkey != created.vkey) {
+    if files::line(x.source, VKEY).is_ok_and(|vkey| vkey != created.vkey) {
         x.problem(code::GENESIS, VKEY, Some(0), "it is not the key that entry 0 names");
     }
-    if let Ok(Some(salt)) = x.paths.read(SALT, 1024)
+    if let Ok(Some(salt)) = x.source.read(SALT, 1024)
         && countersign_model::Digest::of(&salt) != created.salt_sha256
     {
         x.problem(code::GENESIS, SALT, Some(0), "it is not the salt that entry 0 names");

@@ -11,6 +11,8 @@ mod disk;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tamper;
