@@ -1,8 +1,8 @@
 //! What stands in a bucket.
 
+use super::S3Error;
 use super::transport::{Bucket, Call, Reply};
 use super::xml::{self, MAX_LIST_BYTES, Version};
-use super::S3Error;
 
 /// Pages of a listing that are read, of 1,000 keys each. A ledger of 100 million entries has fewer objects in one place.
 const MAX_PAGES: usize = 10_000;

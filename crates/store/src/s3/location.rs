@@ -122,7 +122,6 @@ impl Location {
     pub fn endpoint(&self) -> String {
         self.endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", self.region))
     }
-
 }
 
 /// Addresses.
@@ -256,11 +255,18 @@ mod tests {
     fn addresses_are_made_the_way_the_storage_wants_them() {
         let at = |text: &str| Location::parse(text).unwrap();
         let aws = at("s3://evidence/led?region=eu-west-1");
-        assert_eq!(aws.url(Some(&aws.key("ledger/tile/0/x001/234.p/5"))), "https://evidence.s3.eu-west-1.amazonaws.com/led/ledger/tile/0/x001/234.p/5");
+        assert_eq!(
+            aws.url(Some(&aws.key("ledger/tile/0/x001/234.p/5"))),
+            "https://evidence.s3.eu-west-1.amazonaws.com/led/ledger/tile/0/x001/234.p/5"
+        );
         let own = at("s3://evidence?endpoint=http://[::1]:8333");
         assert_eq!(own.url(Some("a b")), "http://[::1]:8333/evidence/a%20b");
         assert_eq!(own.url(None), "http://[::1]:8333/evidence");
-        assert_eq!(at("s3://a.b.c").url(Some("k")), "https://s3.us-east-1.amazonaws.com/a.b.c/k", "no certificate names such a host");
+        assert_eq!(
+            at("s3://a.b.c").url(Some("k")),
+            "https://s3.us-east-1.amazonaws.com/a.b.c/k",
+            "no certificate names such a host"
+        );
         assert_eq!(aws.name("led/ledger/vkey"), Some("ledger/vkey"));
         assert_eq!(aws.name("ledger/vkey"), None);
         assert_eq!(aws.name("ledge/vkey"), None);
@@ -268,7 +274,9 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_machine() {
-        for good in ["http://localhost:1", "http://127.0.0.1", "http://127.9.9.9:80", "http://[::1]:8333", "https://x.org"] {
+        for good in
+            ["http://localhost:1", "http://127.0.0.1", "http://127.9.9.9:80", "http://[::1]:8333", "https://x.org"]
+        {
             Location::parse(&format!("s3://evidence?endpoint={good}")).unwrap();
         }
         for bad in ["http://x.org", "http://10.0.0.1:8333", "http://localhost.x.org", "http://127.0.0.1.x.org"] {
@@ -281,10 +289,26 @@ mod tests {
     #[test]
     fn what_is_no_location_is_refused_and_no_secret_repeated() {
         for bad in [
-            "", "s3:/evidence", "https://evidence", "s3://", "s3://ev", "s3://Evidence", "s3://-evidence", "s3://ev..idence",
-            "s3://evidence/../x", "s3://evidence//x", "s3://evidence/a b", "s3://evidence?x=1", "s3://evidence?region=",
-            "s3://evidence?region", "s3://evidence?endpoint=x", "s3://evidence?endpoint=ftp://x", "s3://evidence?path-style=1",
-            "s3://evidence?endpoint=https://x/y", "s3://evidence?endpoint=https://u:p@x", "s3://evidence?endpoint=%zz",
+            "",
+            "s3:/evidence",
+            "https://evidence",
+            "s3://",
+            "s3://ev",
+            "s3://Evidence",
+            "s3://-evidence",
+            "s3://ev..idence",
+            "s3://evidence/../x",
+            "s3://evidence//x",
+            "s3://evidence/a b",
+            "s3://evidence?x=1",
+            "s3://evidence?region=",
+            "s3://evidence?region",
+            "s3://evidence?endpoint=x",
+            "s3://evidence?endpoint=ftp://x",
+            "s3://evidence?path-style=1",
+            "s3://evidence?endpoint=https://x/y",
+            "s3://evidence?endpoint=https://u:p@x",
+            "s3://evidence?endpoint=%zz",
             "s3://key:hunter2@evidence",
         ] {
             let error = Location::parse(bad).unwrap_err();

@@ -158,7 +158,13 @@ impl Bucket {
     }
 
     /// The question that writes a locked object.
-    pub(super) fn locked<'a>(&self, action: &'static str, name: &'a str, bytes: &'a [u8], until: Timestamp) -> Call<'a> {
+    pub(super) fn locked<'a>(
+        &self,
+        action: &'static str,
+        name: &'a str,
+        bytes: &'a [u8],
+        until: Timestamp,
+    ) -> Call<'a> {
         Call::new(action, "PUT", name)
             .key(self.location.key(name))
             .body(bytes)

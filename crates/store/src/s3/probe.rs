@@ -199,7 +199,9 @@ impl Probe<'_> {
         };
         Ok(match meta.lock {
             Some(lock) if lock.mode == Mode::Compliance && lock.until >= until => Ok(Canary { name, version, lock }),
-            Some(lock) => Err(format!("the lock is {:?} until {}, not COMPLIANCE until {until}", lock.mode, lock.until)),
+            Some(lock) => {
+                Err(format!("the lock is {:?} until {}, not COMPLIANCE until {until}", lock.mode, lock.until))
+            }
             None => Err("what was written with a lock has none".to_owned()),
         })
     }
@@ -241,10 +243,8 @@ impl Probe<'_> {
         let call = Call::new("look at", "GET", &canary.name).key(self.bucket.location.key(&canary.name));
         let seen = self.bucket.read_version(&versioned(call, Some(&canary.version)), MAX_SMALL);
         let with = |what: &str| format!("{said}; {what}");
-        let is_over = self
-            .bucket
-            .storage_clock()
-            .is_none_or(|now| now.plus_seconds(MARGIN_SECONDS) >= canary.lock.until);
+        let is_over =
+            self.bucket.storage_clock().is_none_or(|now| now.plus_seconds(MARGIN_SECONDS) >= canary.lock.until);
         match seen {
             _ if is_over => (Held::Unclear, with("the lock ran out while this was tried")),
             Err(e) => (Held::Unclear, with(&e.to_string())),

@@ -312,7 +312,10 @@ impl Bucket {
         }
         let said = xml::said(status, &document);
         let is_passing = matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-            || matches!(said.code.as_str(), "RequestTimeout" | "SlowDown" | "ConditionalRequestConflict" | "OperationAborted");
+            || matches!(
+                said.code.as_str(),
+                "RequestTimeout" | "SlowDown" | "ConditionalRequestConflict" | "OperationAborted"
+            );
         Ok(if is_passing { Attempt::Again(said.to_string()) } else { Attempt::Done(Reply::Bad(said)) })
     }
 
@@ -375,9 +378,7 @@ fn may_repeat<T>(call: &Call<'_>, error: ureq::Error) -> Result<Attempt<T>, S3Er
         E::Io(_) | E::Timeout(_) | E::HostNotFound | E::ConnectionFailed | E::Protocol(_) | E::BodyStalled => {
             Ok(Attempt::Again(error.to_string()))
         }
-        other => {
-            Err(S3Error::Unexpected { action: call.action, name: call.name.to_owned(), what: other.to_string() })
-        }
+        other => Err(S3Error::Unexpected { action: call.action, name: call.name.to_owned(), what: other.to_string() }),
     }
 }
 

