@@ -405,7 +405,7 @@ impl TileReader for Ledger {
 }
 
 /// Our own error, when one travelled through the evidence room.
-fn unwrap_ours(error: countersign_evidence::Error) -> Error {
+pub(crate) fn unwrap_ours(error: countersign_evidence::Error) -> Error {
     match error {
         countersign_evidence::Error::MissingHash { level, index, source: Some(source) } => {
             match source.downcast::<Error>() {

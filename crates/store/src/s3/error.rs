@@ -38,6 +38,8 @@ pub mod code {
     pub const TOO_LARGE: &str = "CS-S3-015";
     /// Somebody else replaced the object in between.
     pub const CONFLICT: &str = "CS-S3-016";
+    /// An object that was just written, or that was to be locked, is not there.
+    pub const MISSING: &str = "CS-S3-017";
 }
 
 /// What a storage said: status, and the code and message of its error document. Bounded, without control characters.
@@ -182,6 +184,12 @@ pub enum S3Error {
         /// The most that belongs there.
         limit: u64,
     },
+    /// An object that was just written, or that is to be locked, is not there.
+    #[error("`{name}` is not there")]
+    Missing {
+        /// The object.
+        name: String,
+    },
     /// Somebody else replaced the object since it was read.
     #[error("`{name}` was replaced by somebody else in between")]
     Conflict {
@@ -208,6 +216,7 @@ impl Diagnostic for S3Error {
             Self::NotBuiltIn { .. } => code::NOT_BUILT_IN,
             Self::TooLarge { .. } => code::TOO_LARGE,
             Self::Conflict { .. } => code::CONFLICT,
+            Self::Missing { .. } => code::MISSING,
         }
     }
 
@@ -221,9 +230,11 @@ impl Diagnostic for S3Error {
             Self::Unreachable { .. } | Self::Unexpected { .. } | Self::ClockAhead { .. } | Self::Conflict { .. } => {
                 Exit::Backend
             }
-            Self::Differs { .. } | Self::NotLocked { .. } | Self::OtherLog { .. } | Self::TooLarge { .. } => {
-                Exit::Unverified
-            }
+            Self::Differs { .. }
+            | Self::NotLocked { .. }
+            | Self::OtherLog { .. }
+            | Self::TooLarge { .. }
+            | Self::Missing { .. } => Exit::Unverified,
         }
     }
 
@@ -260,7 +271,7 @@ impl Diagnostic for S3Error {
                  --object-lock-enabled-for-bucket`"
             ),
             Self::Unexpected { .. } => "run `countersign ledger probe LOCATION` to see what this storage can do".into(),
-            Self::Differs { .. } | Self::TooLarge { .. } => {
+            Self::Differs { .. } | Self::TooLarge { .. } | Self::Missing { .. } => {
                 "run `countersign verify LOCATION`: it names what is wrong in the bucket".into()
             }
             Self::Shortens { .. } => "choose a later date: a lock is only ever extended".into(),

@@ -129,6 +129,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
                goes on from what stands there now.",
         exit: Exit::Backend,
     },
+    Explanation {
+        code: code::MISSING,
+        title: "an object is gone",
+        text: "An object that was just written, or that was to be locked for longer, is not there. Somebody deleted its \
+               name (older versions may be there still), or the storage loses what it acknowledges. Verify the bucket; \
+               `countersign ledger replicate --full` puts back what is missing.",
+        exit: Exit::Unverified,
+    },
 ];
 
 #[cfg(test)]
@@ -160,6 +168,7 @@ mod tests {
             S3Error::NotBuiltIn { location: text() },
             S3Error::TooLarge { name: text(), limit: 0 },
             S3Error::Conflict { name: text() },
+            S3Error::Missing { name: text() },
         ];
         for error in &all {
             match error {
@@ -177,7 +186,8 @@ mod tests {
                 | S3Error::ClockAhead { .. }
                 | S3Error::NotBuiltIn { .. }
                 | S3Error::TooLarge { .. }
-                | S3Error::Conflict { .. } => {}
+                | S3Error::Conflict { .. }
+                | S3Error::Missing { .. } => {}
             }
         }
         all

@@ -5,6 +5,7 @@
 //! | [`Location`] | where a bucket is: `s3://bucket/prefix?endpoint=…` |
 //! | [`Credentials`] | who signs |
 //! | [`Bucket`] | objects: read with bounds, written once and locked, locks extended, listed with their versions |
+//! | [`replicate`] | a ledger published to a bucket |
 //! | [`probe()`] | whether the storage holds what a lock promises |
 //!
 //! Requests are signed by the official SDK's signer (`aws-sigv4`) and sent by a small HTTP client; why not with the whole
@@ -25,6 +26,8 @@ mod object;
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]
+mod replica;
+#[cfg(feature = "s3")]
 mod source;
 #[cfg(feature = "s3")]
 mod time;
@@ -44,6 +47,7 @@ pub use self::{
     listing::Found,
     object::{Lock, Meta, Mode, Put},
     probe::{Attack, Attempted, CANARY_SECONDS, Held, ProbeReport, probe, sweep},
+    replica::{Replicated, Replication, Until, kept_until, replicate},
     transport::{Bucket, Observer, Options, Patience, Retry},
     xml::Version,
 };

@@ -181,11 +181,7 @@ impl Bucket {
             other => other?,
         };
         let Some((meta, digest)) = there else {
-            return Err(S3Error::Unexpected {
-                action: "write",
-                name: name.to_owned(),
-                what: "it is not there any more".into(),
-            });
+            return Err(S3Error::Missing { name: name.to_owned() });
         };
         if digest != Digest::of(bytes) {
             return Err(S3Error::Differs { name: name.to_owned() });
@@ -193,14 +189,28 @@ impl Bucket {
         self.lock_until(name, &meta, until)
     }
 
+    /// Whether these bytes stand there. If so, the lock is extended where it would end before `until`.
+    ///
+    /// # Errors
+    /// [`S3Error::Differs`] when others do; [`S3Error::NotLocked`] when the storage does not hold the lock.
+    pub fn holds(&self, name: &str, bytes: &[u8], until: Timestamp) -> Result<bool, S3Error> {
+        match self.must_hold(name, bytes, until) {
+            Ok(()) => Ok(true),
+            Err(S3Error::Missing { .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Extends the lock of an object as it was seen, unless it lasts long enough, and sees whether it holds.
     pub(super) fn lock_until(&self, name: &str, meta: &Meta, until: Timestamp) -> Result<(), S3Error> {
         if lasts(meta.lock, until) {
             return Ok(());
         }
-        self.set_retention(name, meta.version.as_deref(), until)?;
-        match self.head(name)? {
-            Some(meta) if lasts(meta.lock, until) => Ok(()),
+        let set = self.set_retention(name, meta.version.as_deref(), until);
+        match (self.head(name)?, set) {
+            // Somebody else may have extended it further in the same moment; then the storage refuses this one.
+            (Some(meta), _) if lasts(meta.lock, until) => Ok(()),
+            (_, Err(e)) => Err(e),
             _ => Err(S3Error::NotLocked { name: name.to_owned(), wanted: until }),
         }
     }
@@ -213,7 +223,7 @@ impl Bucket {
     pub fn extend(&self, name: &str, until: Timestamp) -> Result<bool, S3Error> {
         let until = time::whole_seconds(until);
         let Some(meta) = self.head(name)? else {
-            return Err(S3Error::Unexpected { action: "lock", name: name.to_owned(), what: "it is not there".into() });
+            return Err(S3Error::Missing { name: name.to_owned() });
         };
         match meta.lock {
             Some(lock) if lock.mode == Mode::Compliance && lock.until == until => Ok(false),

@@ -1,35 +1,20 @@
 //! A ledger in a bucket is examined like one in a directory, and what was deleted behind the storage's back is named.
 
-use std::fs;
-
+use countersign_evidence::checkpoint::Checkpoint;
 use countersign_store::s3::Bucket;
 use countersign_store::{Source as _, VerifyReport, verify_source};
 
 use super::servers::{Server, filer_delete, seaweedfs};
-use super::{admin, ahead, make_bucket};
-use crate::support::{batch, clock, new_ledger, signer, trust};
+use super::{admin, ahead, ledger_of, make_bucket, publish};
+use crate::support::{ORIGIN, signer, trust};
 
-/// A bucket with everything of a ledger of 300 entries that is for others to see.
+/// A bucket with a ledger of 300 entries.
 fn published(server: &Server) -> (String, Bucket) {
     let dir = tempfile::tempdir().unwrap();
-    let mut ledger = new_ledger(dir.path());
-    let signer = signer();
-    ledger.append(batch("a", 252), &signer, &clock(2)).unwrap();
-    ledger.append(batch("b", 47), &signer, &clock(3)).unwrap();
+    let ledger = ledger_of(dir.path(), 300);
     let name = make_bucket(server);
     let bucket = admin(server, &format!("{name}/led"));
-    let files = crate::support::files(dir.path());
-    let files: Vec<_> = files.iter().filter(|f| f.starts_with("ledger/") || f.starts_with("blobs/")).collect();
-    std::thread::scope(|scope| {
-        for part in files.chunks(100) {
-            let (bucket, dir) = (&bucket, dir.path());
-            scope.spawn(move || {
-                for file in part {
-                    bucket.put_new(file, &fs::read(dir.join(file)).unwrap(), ahead(3600)).unwrap();
-                }
-            });
-        }
-    });
+    publish(&ledger, &bucket).unwrap();
     (name, bucket)
 }
 
@@ -74,4 +59,33 @@ fn an_empty_place_is_no_ledger() {
     let bucket = admin(server, &make_bucket(server));
     let error = verify_source(&bucket, &trust(), &mut |_, _, _| Vec::new()).unwrap_err();
     assert!(error.is_not_found(), "{error}");
+}
+
+#[test]
+fn what_the_history_in_the_bucket_contradicts_is_found() {
+    let Some(server) = seaweedfs() else { return };
+    let (_, bucket) = published(server);
+    let signed = |size: u64, root: [u8; 32]| {
+        Checkpoint { origin: ORIGIN.into(), size, root }.sign(&signer()).unwrap()
+    };
+    // A log that was signed with two histories, one whose end was cut off, and one that somebody else signed.
+    bucket.put_new("ledger/checkpoints/7", signed(7, [1; 32]).as_bytes(), ahead(60)).unwrap();
+    bucket.put_new("ledger/checkpoints/301", signed(301, [1; 32]).as_bytes(), ahead(60)).unwrap();
+    bucket.put_new("ledger/checkpoints/8", signed(9, [1; 32]).as_bytes(), ahead(60)).unwrap();
+    // A partial tile that is not the beginning of the full one, and something that belongs nowhere.
+    bucket.put_new("ledger/tile/0/000.p/1", &[9; 32], ahead(60)).unwrap();
+    bucket.put_new("ledger/tile/0/000.p/2", &[9; 32], ahead(60)).unwrap();
+    bucket.put_new("notes.txt", b"", ahead(60)).unwrap();
+    let report = examine(&bucket);
+    let mut found: Vec<_> = report.problems.iter().map(|p| (p.file.as_str(), p.code)).collect();
+    found.sort_unstable();
+    let expected = [
+        ("ledger/checkpoints/301", "CS-LEDGER-034"),
+        ("ledger/checkpoints/7", "CS-LEDGER-035"),
+        ("ledger/checkpoints/8", "CS-LEDGER-009"),
+        ("ledger/tile/0/000.p/1", "CS-LEDGER-009"),
+        ("ledger/tile/0/000.p/2", "CS-LEDGER-009"),
+        ("notes.txt", "CS-LEDGER-031"),
+    ];
+    assert_eq!(found, expected, "{:#?}", report.problems);
 }
