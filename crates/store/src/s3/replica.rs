@@ -269,7 +269,9 @@ impl Work<'_> {
         let name = layout::checkpoint_name(size);
         match self.put(&name, text, dates) {
             // Witnesses may have signed since; the log says the same.
-            Err(Error::S3(S3Error::Differs { .. })) if self.says_the_same(&name, size)? => self.count(&name, Put::Present),
+            Err(Error::S3(S3Error::Differs { .. })) if self.says_the_same(&name, size)? => {
+                self.count(&name, Put::Present)
+            }
             other => other?,
         }
         if there.text != text {

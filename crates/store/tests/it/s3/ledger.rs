@@ -65,9 +65,7 @@ fn an_empty_place_is_no_ledger() {
 fn what_the_history_in_the_bucket_contradicts_is_found() {
     let Some(server) = seaweedfs() else { return };
     let (_, bucket) = published(server);
-    let signed = |size: u64, root: [u8; 32]| {
-        Checkpoint { origin: ORIGIN.into(), size, root }.sign(&signer()).unwrap()
-    };
+    let signed = |size: u64, root: [u8; 32]| Checkpoint { origin: ORIGIN.into(), size, root }.sign(&signer()).unwrap();
     // A log that was signed with two histories, one whose end was cut off, and one that somebody else signed.
     bucket.put_new("ledger/checkpoints/7", signed(7, [1; 32]).as_bytes(), ahead(60)).unwrap();
     bucket.put_new("ledger/checkpoints/301", signed(301, [1; 32]).as_bytes(), ahead(60)).unwrap();

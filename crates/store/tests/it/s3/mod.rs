@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use countersign_model::{Clock as _, FixedClock, SystemClock, Timestamp};
-use countersign_store::s3::{Bucket, Credentials, Location, Options, Patience, Put, Replicated, Replication, kept_until, replicate};
+use countersign_store::s3::{
+    Bucket, Credentials, Location, Options, Patience, Put, Replicated, Replication, kept_until, replicate,
+};
 use countersign_store::{Error, Ledger};
 
 use crate::support::{batch, new_ledger, signer};

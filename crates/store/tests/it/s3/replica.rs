@@ -36,7 +36,11 @@ fn everything_is_published_and_locked_and_the_rest_stays_at_home() {
     let order = Mutex::new(Vec::new());
     let first = publish_with(&ledger, &bucket, false, &|name, _| order.lock().unwrap().push(name.to_owned())).unwrap();
     assert_eq!((first.from, first.size, first.present), (0, 300, 0));
-    assert_eq!(order.lock().unwrap().last().map(String::as_str), Some("ledger/checkpoint"), "the checkpoint comes last");
+    assert_eq!(
+        order.lock().unwrap().last().map(String::as_str),
+        Some("ledger/checkpoint"),
+        "the checkpoint comes last"
+    );
     assert_published(&bucket, 300);
 
     let least_date = least(&ledger);
