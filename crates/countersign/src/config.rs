@@ -12,6 +12,7 @@ use countersign_store::installation::Installation;
 use serde::Deserialize;
 
 use crate::errors::{CliError, Failure};
+use crate::output::progress::folding;
 
 /// The configuration's file name, at the top of a repository.
 pub(crate) const FILE: &str = "countersign.toml";
@@ -180,6 +181,7 @@ impl Environment {
     /// The data directory.
     pub(crate) fn installation(&self) -> Result<Installation, Failure> {
         let installation = self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?;
+        let installation = installation.watched(folding(!self.attended));
         Ok(installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone()))
     }
 

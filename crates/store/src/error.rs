@@ -63,6 +63,18 @@ pub mod code {
     pub const GENESIS: &str = "CS-LEDGER-036";
     /// Versions, times or references are out of order.
     pub const ORDER: &str = "CS-LEDGER-037";
+    /// The projection cannot be used.
+    pub const PROJECTION: &str = "CS-LEDGER-040";
+    /// The projection cannot be kept (a notice).
+    pub const PROJECTION_NOT_KEPT: &str = "CS-LEDGER-041";
+    /// There is no projection to look at.
+    pub const NO_PROJECTION: &str = "CS-LEDGER-042";
+    /// The projection does not say what the log says.
+    pub const PROJECTION_DIFFERS: &str = "CS-LEDGER-043";
+    /// The projection does not come to rest.
+    pub const PROJECTION_UNSETTLED: &str = "CS-LEDGER-044";
+    /// The fold broke off.
+    pub const FOLD_BROKE_OFF: &str = "CS-LEDGER-045";
 }
 
 /// An expected error of the store. Files are named relative to the ledger's directory.
@@ -239,6 +251,35 @@ pub enum Error {
         /// The size of the ledger.
         size: u64,
     },
+    /// SQLite could not read or write the projection. That is never taken for an answer: not for "no such person", and
+    /// not for "not believed".
+    #[error("the projection of the ledger cannot be used")]
+    Projection {
+        /// What SQLite said.
+        #[from]
+        source: rusqlite::Error,
+    },
+    /// The projection's file cannot be made or locked.
+    #[error("the projection cannot be kept in `{path}`")]
+    ProjectionPlace {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no projection to look at.
+    #[error("there is no projection at `{path}`")]
+    NoProjection {
+        /// Where it would be.
+        path: String,
+    },
+    /// Others changed the projection every time that it had been brought up to date.
+    #[error("others kept changing the projection while it was read")]
+    ProjectionUnsettled,
+    /// A thread that reads entries ended without a word.
+    #[error("a thread that reads the log ended before its time")]
+    FoldBrokeOff,
 }
 
 impl Error {
@@ -310,12 +351,16 @@ impl Diagnostic for Error {
             Self::Evidence(source) => source.code(),
             Self::S3(source) => source.code(),
             Self::NoSuchEntry { .. } => code::NO_SUCH_ENTRY,
+            Self::Projection { .. } | Self::ProjectionPlace { .. } => code::PROJECTION,
+            Self::NoProjection { .. } => code::NO_PROJECTION,
+            Self::ProjectionUnsettled => code::PROJECTION_UNSETTLED,
+            Self::FoldBrokeOff => code::FOLD_BROKE_OFF,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoLedger { .. } | Self::NoSuchEntry { .. } => Exit::Nothing,
+            Self::NoLedger { .. } | Self::NoSuchEntry { .. } | Self::NoProjection { .. } => Exit::Nothing,
             Self::AlreadyExists { .. }
             | Self::Occupied { .. }
             | Self::EntryTooLarge { .. }
@@ -327,10 +372,13 @@ impl Diagnostic for Error {
             | Self::ClockBehind { .. }
             | Self::DiskFull { .. }
             | Self::ReadOnly { .. }
+            | Self::Projection { .. }
+            | Self::ProjectionPlace { .. }
+            | Self::ProjectionUnsettled
             | Self::Unsettled { .. } => Exit::Backend,
             Self::WrongSigner { .. } => Exit::Forbidden,
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
-            Self::Io { .. } | Self::BadBatch { .. } => Exit::Internal,
+            Self::Io { .. } | Self::BadBatch { .. } | Self::FoldBrokeOff => Exit::Internal,
             Self::Evidence(source) => source.exit(),
             Self::S3(source) => source.exit(),
         }
@@ -341,6 +389,8 @@ impl Diagnostic for Error {
             Self::DiskFull { path, .. }
             | Self::ReadOnly { path, .. }
             | Self::Io { path, .. }
+            | Self::ProjectionPlace { path, .. }
+            | Self::NoProjection { path }
             | Self::Unsettled { path, .. } => Some(Place::file(path)),
             Self::Corrupt { file, .. }
             | Self::MissingBlob { file }
@@ -383,6 +433,16 @@ impl Diagnostic for Error {
                 format!("run `countersign verify`, and look whether entry {first_index} is there before trying again")
             }
             Self::NoSuchEntry { .. } => "`countersign verify` prints the size of the ledger".into(),
+            Self::Projection { .. } | Self::NoProjection { .. } => {
+                "fold it anew from the log: countersign ledger rebuild".into()
+            }
+            Self::ProjectionPlace { .. } => {
+                "check who owns the data directory and whether it is full (`df -h`), or set COUNTERSIGN_DATA_DIR to a \
+                 directory of yours"
+                    .into()
+            }
+            Self::ProjectionUnsettled => "run the same command again".into(),
+            Self::FoldBrokeOff => "report this as a fault of countersign".into(),
         }
     }
 }

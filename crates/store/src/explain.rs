@@ -205,6 +205,53 @@ pub const EXPLANATIONS: &[Explanation] = &[
                an entry was taken out before it was signed.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: code::PROJECTION,
+        title: "the projection cannot be used",
+        text: "What the log says is kept folded in SQLite tables in the data directory (projection.db beside the pin). They \
+               could not be read or written. Nothing was taken for an answer. The tables are a cache: the log has \
+               everything, and `countersign ledger rebuild` folds it anew. If that fails too, look at the disk and at who \
+               owns the data directory.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::PROJECTION_NOT_KEPT,
+        title: "the projection cannot be kept",
+        text: "The tables folded from the log could not be kept in the data directory, so they were folded in memory, from \
+               the first entry on. Answers are the same; every command takes longer the longer the log is.",
+        exit: Exit::Pass,
+    },
+    Explanation {
+        code: code::NO_PROJECTION,
+        title: "no projection to look at",
+        text: "`ledger rebuild --check` compares the tables that this machine keeps with the log, and this machine keeps none \
+               yet. Any command that needs them makes them.",
+        exit: Exit::Nothing,
+    },
+    Explanation {
+        code: code::PROJECTION_DIFFERS,
+        title: "the projection does not say what the log says",
+        text: "The log was folded beside the tables that this machine keeps, and they differ. Somebody or something other \
+               than countersign wrote to projection.db in the data directory; or it was made by another version of \
+               countersign (then the only difference is user_version, and the next command folds it anew by itself). \
+               Every row that differs is listed with its table, its key and the log entry it comes from. The log itself is \
+               not touched by this. Find out who changed the file, then run `countersign ledger rebuild`.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: code::PROJECTION_UNSETTLED,
+        title: "the projection does not come to rest",
+        text: "Every time the tables had been brought up to the log's head, others had appended or had folded them anew. \
+               Nothing was lost; try again.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::FOLD_BROKE_OFF,
+        title: "the fold broke off",
+        text: "A thread that reads entries ended without saying why. That is a fault of countersign. What was folded so far \
+               is sound, and nothing else was written.",
+        exit: Exit::Internal,
+    },
 ];
 
 #[cfg(test)]
@@ -220,7 +267,7 @@ mod tests {
     /// One of every variant but the transparent one. The match makes the compiler ask for new ones.
     fn all() -> Vec<Error> {
         let source = || io::Error::from(io::ErrorKind::Other);
-        let [dir, file, path, what] = ["d", "f", "p", "w"].map(str::to_owned);
+        let [dir, file, path, what, place, absent] = ["d", "f", "p", "w", "l", "a"].map(str::to_owned);
         let all = vec![
             Error::NoLedger { dir: dir.clone() },
             Error::AlreadyExists { dir: dir.clone() },
@@ -242,6 +289,11 @@ mod tests {
             Error::Newer { file, index: 0, what },
             Error::Unsettled { first_index: 0, last_index: 1, path, source: source() },
             Error::NoSuchEntry { index: 0, size: 0 },
+            Error::Projection { source: rusqlite::Error::InvalidQuery },
+            Error::ProjectionPlace { path: place, source: source() },
+            Error::NoProjection { path: absent },
+            Error::ProjectionUnsettled,
+            Error::FoldBrokeOff,
         ];
         for error in &all {
             match error {
@@ -266,6 +318,11 @@ mod tests {
                 | Error::Unsettled { .. }
                 | Error::NoSuchEntry { .. }
                 | Error::S3(_)
+                | Error::Projection { .. }
+                | Error::ProjectionPlace { .. }
+                | Error::NoProjection { .. }
+                | Error::ProjectionUnsettled
+                | Error::FoldBrokeOff
                 | Error::Evidence(_) => {}
             }
         }
@@ -291,6 +348,8 @@ mod tests {
             code::FORK,
             code::GENESIS,
             code::ORDER,
+            code::PROJECTION_NOT_KEPT,
+            code::PROJECTION_DIFFERS,
         ] {
             assert!(codes.contains(code), "{code}");
         }

@@ -8,6 +8,7 @@
 //! ledgers/<16 hex>/place           where the ledger lies
 //! ledgers/<16 hex>/administrator   which key file `init` signed with (a path, never a key)
 //! ledgers/<16 hex>/grants/         deploy grants issued here
+//! ledgers/<16 hex>/projection.db   the tables folded from the ledger: a cache, safe to remove
 //! ```
 //! `<16 hex>` is the start of SHA-256 over the ledger's origin. A key file may hold the address of a key in a device
 //! instead of a key; see [`crate::keys`].
@@ -20,6 +21,7 @@ use countersign_evidence::signer::{KeyOpener, RemoteError};
 use countersign_model::{Diagnostic, Digest, Exit, Explanation, Place};
 use serde::{Deserialize, Serialize};
 
+use crate::projection::Watch;
 use crate::storage;
 
 /// What this machine believes about a ledger. The root of all verification.
@@ -98,13 +100,26 @@ pub struct Installation {
     pub(crate) dir: PathBuf,
     pub(crate) opener: Option<Arc<dyn KeyOpener>>,
     pub(crate) new_log_key: Option<String>,
+    pub(crate) watch: Watch,
 }
 
 impl Installation {
     /// An installation whose data is in `dir`; nothing is read or made yet.
     #[must_use]
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), opener: None, new_log_key: None }
+        Self { dir: dir.into(), opener: None, new_log_key: None, watch: Watch::default() }
+    }
+
+    /// The same installation, with somebody who wants to know how far a long fold is.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Who wants to know how far a long fold is.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The data directory.
@@ -118,6 +133,12 @@ impl Installation {
     pub fn ledger_dir(&self, origin: &str) -> PathBuf {
         let name: String = Digest::of(origin.as_bytes()).hex().chars().take(16).collect();
         self.dir.join("ledgers").join(name)
+    }
+
+    /// Where the tables folded from one ledger are kept.
+    #[must_use]
+    pub fn projection(&self, origin: &str) -> PathBuf {
+        self.ledger_dir(origin).join("projection.db")
     }
 
     /// Remembers which key file the first administrator signed with, for later acts of theirs.

@@ -14,7 +14,7 @@ use countersign_model::{
 };
 
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
-use crate::projection::{State, Trusted, fold};
+use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice};
 
 /// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
@@ -78,27 +78,34 @@ impl Session {
             Err(e) => return Err(e.into()),
         };
         let mut session = Self::with_ledger(ledger, installation, clock, None)?;
-        if session.state.size == 0 {
+        if session.state.size() == 0 {
             session.append_genesis()?;
         }
         Ok(session)
     }
 
     fn with_ledger(
-        ledger: Ledger,
+        mut ledger: Ledger,
         installation: Installation,
         clock: Arc<dyn Clock>,
         pin: Option<Pin>,
     ) -> Result<Self, SessionError> {
+        let trust_file = pin.is_some();
         let pin = match pin {
-            Some(pin) => Some(pin),
-            None => installation.pin(ledger.origin())?,
+            Some(pin) => {
+                check_against_pin(&ledger, &pin)?;
+                Some(pin)
+            }
+            None => pin_for(&ledger, &installation)?,
         };
-        if let Some(pin) = &pin {
-            check_against_pin(&ledger, pin)?;
-        }
-        let state = fold(&ledger, &Trusted { pin: pin.as_ref() })?;
-        Ok(Self { ledger, installation, clock, pin, state, notices: Vec::new() })
+        let (state, notice) = if trust_file {
+            // What another trust makes of the log is not for the tables that this machine keeps.
+            (State::replay(&ledger, pin.as_ref(), installation.watch())?, None)
+        } else {
+            let path = installation.projection(ledger.origin());
+            State::open(&path, &mut ledger, pin.as_ref(), installation.watch())?
+        };
+        Ok(Self { ledger, installation, clock, pin, state, notices: notice.into_iter().collect() })
     }
 
     /// The state at the head that was last seen.
@@ -178,7 +185,7 @@ impl Session {
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
         let signer = self.installation.log_key(self.ledger.origin())?;
-        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size), key: None };
+        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None };
         let mut appended = self.ledger.append(batch, &signer, self.clock.as_ref())?;
         self.notices.append(&mut appended.notices);
         self.catch_up()?;
@@ -188,15 +195,7 @@ impl Session {
 
     /// Folds in what others appended.
     fn catch_up(&mut self) -> Result<(), Error> {
-        self.ledger.refresh()?;
-        let from = self.state.size;
-        for (index, entry) in self.ledger.entries(from..self.ledger.size())? {
-            let payload = self.ledger.payload(&entry.payload)?;
-            let leaf = Digest::from_bytes(merkle::leaf_hash(&self.ledger.entry_bytes(index)?));
-            let trusted = Trusted { pin: self.pin.as_ref() };
-            self.state.apply(index, &entry, leaf, &payload, self.ledger.vault(), &trusted);
-        }
-        Ok(())
+        self.state.catch_up(&mut self.ledger, self.installation.watch())
     }
 
     /// Pins the root of trust that the ledger has, on disk too.
@@ -205,11 +204,12 @@ impl Session {
     /// When it has none, or the pin cannot be written.
     pub fn pin_root(&mut self) -> Result<(), SessionError> {
         let unpinned = || SessionError::Unpinned { origin: self.ledger.origin().to_owned() };
-        let root = self.state.trust.as_ref().ok_or_else(unpinned)?;
+        let root = self.state.trust().ok_or_else(unpinned)?;
         let trust_root = Some(PinnedEntry { index: root.index, entry: root.entry });
         let pin = self.installation.update_pin(self.ledger.origin(), |pin| {
             Ok::<_, SessionError>(Pin { trust_root, ..pin.ok_or_else(unpinned)? })
         })?;
+        self.state.set_pin(&pin);
         self.pin = Some(pin);
         Ok(())
     }
@@ -242,7 +242,7 @@ impl Session {
         };
         let payload = NewBlob { bytes: canonical::to_vec(&created).map_err(Error::from)?, media: JSON.into() };
         self.transact::<(), SessionError>(|s| {
-            let entries = if s.state.size > 0 {
+            let entries = if s.state.size() > 0 {
                 Vec::new()
             } else {
                 vec![NewEntry {
@@ -279,14 +279,14 @@ impl Session {
                 code: code.into(),
                 time: s.now(),
             };
-            let (stream, subject) = match run.and_then(|r| s.state.runs.get(r)) {
+            let (stream, subject) = match run.map(|r| s.state.run(r)).transpose().map_err(SessionError::from)?.flatten() {
                 Some(run) => {
                     let name = run.identity.as_deref().unwrap_or("repository");
                     (StreamId::from(&run.id), Subject::new(name, "gitCommit", run.commit.clone()))
                 }
                 None => {
-                    let vkey = Digest::of(s.state.vkey.as_bytes());
-                    (StreamId::from_text("ledger"), Subject::sha256(s.state.origin.clone(), &vkey))
+                    let vkey = Digest::of(s.state.vkey().as_bytes());
+                    (StreamId::from_text("ledger"), Subject::sha256(s.state.origin(), &vkey))
                 }
             };
             let entry = s.machine_entry(EventKind::ActRefused, stream, vec![subject], predicate, vec![], vec![])?;
@@ -310,7 +310,7 @@ impl Session {
     ) -> Result<NewEntry, SessionError> {
         let key = self.recorder()?;
         let public = key.public().to_string();
-        if public != self.state.recorder {
+        if public != self.state.recorder() {
             return Err(SessionError::OtherRecorder { recorder: public });
         }
         let bytes = canonical::to_vec(&Statement::new(subject, P::TYPE, predicate)).map_err(Error::from)?;
@@ -378,6 +378,37 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
         Err(e) if e.is_already_there() => Ok(Ledger::open(dir)?),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Folds the log of the ledger in `dir` anew into the tables that this machine keeps.
+///
+/// # Errors
+/// As [`Session::open`], and what the database says.
+pub fn rebuild(dir: &Path, installation: &Installation) -> Result<Rebuilt, SessionError> {
+    let mut ledger = Ledger::open(dir)?;
+    let pin = pin_for(&ledger, installation)?;
+    let path = installation.projection(ledger.origin());
+    Ok(projection::rebuild(&path, &mut ledger, pin.as_ref(), installation.watch())?)
+}
+
+/// Folds the log of the ledger in `dir` anew beside the tables that this machine keeps, and compares.
+///
+/// # Errors
+/// As [`Session::open`]; [`Error::NoProjection`] when nothing is kept yet.
+pub fn check(dir: &Path, installation: &Installation) -> Result<Checked, SessionError> {
+    let mut ledger = Ledger::open(dir)?;
+    let pin = pin_for(&ledger, installation)?;
+    let path = installation.projection(ledger.origin());
+    Ok(projection::check(&path, &mut ledger, pin.as_ref(), installation.watch())?)
+}
+
+/// This machine's pin for the ledger, with which the ledger must agree.
+fn pin_for(ledger: &Ledger, installation: &Installation) -> Result<Option<Pin>, SessionError> {
+    let pin = installation.pin(ledger.origin())?;
+    if let Some(pin) = &pin {
+        check_against_pin(ledger, pin)?;
+    }
+    Ok(pin)
 }
 
 fn check_against_pin(ledger: &Ledger, pin: &Pin) -> Result<(), SessionError> {

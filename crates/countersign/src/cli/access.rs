@@ -60,11 +60,11 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
 
 fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), Failure> {
     let session = at.open(env)?;
-    let people = session.state().people.values();
+    let people = session.state().people()?;
     match format {
         PersonFormat::Json => output::json(&json!({
             "version": 1,
-            "people": people.map(|p| json!({
+            "people": people.iter().map(|p| json!({
                 "person": p.id, "name": p.name, "roles": p.roles,
                 "keys": p.keys.iter().map(PublicKey::fingerprint).collect::<Vec<_>>(), "index": p.index,
             })).collect::<Vec<_>>(),
@@ -107,8 +107,7 @@ pub(crate) fn role(at: &PlaceArgs, args: &RoleArgs, env: &Environment) -> Outcom
     match format {
         Format::Json => output::json(&json!({"version": 1, "person": id, "role": role, "index": index}))?,
         Format::Text => {
-            let label = session.state().people.get(&id).map_or_else(|| id.to_string(), |p| p.label().to_owned());
-            let label = printable(&label);
+            let label = printable(&session.state().label(&id)?);
             output::print(&match index {
                 Some(index) => format!("✓ {label} is {role} from here on (entry {index})\n"),
                 None => format!("✓ {label} is {role} already\n"),
@@ -124,7 +123,7 @@ pub(crate) fn policy(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Ou
         PolicyVerb::Show { format } => {
             let session = at.open(env)?;
             let shipped = Bundle::shipped().digest();
-            let active = session.state().bundle.as_ref();
+            let active = session.state().bundle();
             match format {
                 Format::Json => output::json(&json!({
                     "version": 1, "shipped": shipped,

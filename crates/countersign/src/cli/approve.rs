@@ -19,7 +19,7 @@ const MOST_IMPORT: u64 = 4 * 1024 * 1024;
 /// Signs an approval.
 pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outcome {
     let mut session = at.open(env)?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(countersign_stages::Error::NoTrustRoot { act: "approve" }.into());
     }
     let run = find_run(&session, &args.run)?;
@@ -62,8 +62,7 @@ fn print(
         })),
         Format::Text => {
             let p = Paint::of(env);
-            let who = session.state().people.get(&approved.person);
-            let who = who.map_or_else(|| approved.person.to_string(), |x| output::printable(x.label()));
+            let who = output::printable(&session.state().label(&approved.person)?);
             let place = match (approved.index, out) {
                 (Some(index), _) => format!("entry {index}"),
                 (None, Some(path)) => format!("in {}; carry it over: countersign import FILE", path.display()),
@@ -73,7 +72,7 @@ fn print(
                 format!("{}✓{} {} approval of {} by {who} ({place})\n", p.good, p.reset, approved.slot, approved.run);
             if approved.index.is_some() {
                 text.push('\n');
-                text.push_str(&gates::signatures(&approved.gates, &approved.run, session.state(), &p));
+                text.push_str(&gates::signatures(&approved.gates, &approved.run, session.state(), &p)?);
             }
             output::print(&text)
         }

@@ -493,6 +493,20 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_name = "N")]
         attachment: Option<usize>,
     },
+    /// Fold the log anew into this machine's tables, or compare them with it
+    ///
+    /// What the log says is kept in SQLite tables in the data directory, so that a command need not read the whole log.
+    /// They are a cache: safe to remove, and folded anew by themselves where they cannot be right. This command does it
+    /// at once. Somebody who changes a row there makes this machine believe it until it is folded anew; --check finds
+    /// that and changes nothing.
+    Rebuild {
+        /// Fold beside the present tables and compare row by row; exit 13 when anything differs
+        #[arg(long)]
+        check: bool,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Write a receipt: an offline proof (tlog-proof) that an entry is in the log
     Receipt {
         /// Log index

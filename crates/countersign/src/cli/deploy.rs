@@ -34,7 +34,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &DeployArgs, env: &Environment) -> Outco
 
 fn issue_grant(at: &PlaceArgs, args: &DeployArgs, run: &str, environment: &str, env: &Environment) -> Outcome {
     let mut session = at.open(env)?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(countersign_stages::Error::NoTrustRoot { act: "deploy" }.into());
     }
     let run: RunId = find_run(&session, run)?;
@@ -136,8 +136,8 @@ fn grant_id(grant: &Path) -> Result<GrantId, Failure> {
 
 /// A grant file carries a copy of the signed act. One that differs from the ledger's is refused, and that is recorded.
 fn unaltered(session: &mut Session, id: &GrantId, grant: &Path) -> Result<(), Failure> {
-    let Some(row) = session.state().grants.get(id) else { return Ok(()) };
-    let (index, run) = (row.index, row.grant.run.clone());
+    let Some(row) = session.state().grant(id)? else { return Ok(()) };
+    let (index, run) = (row.index, row.grant.run);
     let text = std::fs::read(grant).unwrap_or_default();
     // An id alone, or a text that quotes it, claims nothing; a JSON document that no longer parses was changed.
     let file: Option<serde_json::Value> = serde_json::from_slice(&text).ok();

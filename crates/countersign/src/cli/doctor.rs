@@ -188,7 +188,7 @@ fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
                 ));
             }
             session.installation().log_key(session.ledger().origin())?;
-            Ok(match session.state().trust {
+            Ok(match session.state().trust() {
                 Some(_) => Check::ok("ledger", format!("{size} entries, pinned, root of trust established")),
                 None => {
                     Check::advice("ledger", format!("{size} entries, pinned, nobody to trust yet"), "countersign init")

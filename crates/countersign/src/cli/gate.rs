@@ -34,7 +34,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
             let p = Paint::of(env);
             let mut out = gates::table(&gates, &p);
             out.push('\n');
-            out.push_str(&gates::signatures(&gates, &run, session.state(), &p));
+            out.push_str(&gates::signatures(&gates, &run, session.state(), &p)?);
             let (mark, colour) = gates::sign(outcome, &p);
             out.push_str(&format!("\n{run}  {}  {colour}{mark} {outcome}{}\n", decision_id(&digest), p.reset));
             output::print(&out)?;

@@ -49,13 +49,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
         )?;
     }
     let mut session = at.open_or_create(env, config.salt())?;
-    let known = session.state().trust.as_ref().map(|root| (root.index, root.administrator.clone()));
+    let known = session.state().trust().map(|root| (root.index, root.administrator.clone()));
     let (administrator, bundle, index, done) = match known {
         // A second `init` by the same administrator finds everything in place.
         Some((index, administrator))
-            if session.state().person_by_key(&signer.public_key()).is_some_and(|p| p.id == administrator) =>
+            if session.state().holder(&signer.public_key().fingerprint())?.as_ref() == Some(&administrator) =>
         {
-            let bundle = session.state().bundle.as_ref().map(|b| b.digest);
+            let bundle = session.state().bundle().map(|b| b.digest);
             (administrator, bundle, index, false)
         }
         _ => {

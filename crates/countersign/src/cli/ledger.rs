@@ -1,17 +1,17 @@
-//! `ledger info | entries | runs | show | receipt`.
+//! `ledger info | entries | runs | show | receipt | rebuild`.
 
 use std::fmt::Write as _;
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::dsse::{self, Envelope};
 use countersign_model::Exit;
-use countersign_store::{Ledger, Session};
+use countersign_store::{Ledger, Session, session};
 use serde_json::json;
 
 use super::args::{Format, LedgerArgs, LedgerVerb, PlaceArgs};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, printable};
+use crate::output::{self, printable, rebuild};
 
 /// Shows the ledger.
 pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outcome {
@@ -29,6 +29,14 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
                 _ => Part::Entry,
             };
             output::print_bytes(&show(&ledger, *index, &what)?)?;
+        }
+        LedgerVerb::Rebuild { check, format } => {
+            let (dir, installation) = (at.ledger_dir()?, env.installation()?);
+            return if *check {
+                rebuild::checked(&session::check(&dir, &installation)?, *format)
+            } else {
+                rebuild::rebuilt(&session::rebuild(&dir, &installation)?, *format)
+            };
         }
         LedgerVerb::Receipt { index, out } => {
             let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
@@ -79,17 +87,15 @@ fn entries(ledger: &Ledger, format: Format) -> Result<(), Failure> {
 }
 
 fn runs(session: &Session, format: Format) -> Result<(), Failure> {
-    let mut runs: Vec<_> = session.state().runs.values().collect();
-    runs.sort_by_key(|r| r.index);
+    let runs = session.state().runs()?;
     match format {
         Format::Json => {
             let list: Vec<_> = runs
                 .iter()
                 .map(|r| {
                     json!({
-                        "run": r.id, "repository": r.identity, "commit": r.commit, "attempts": r.attempts.len(),
-                        "decisions": r.decisions.iter().map(|d| &d.digest).collect::<Vec<_>>(),
-                        "approvals": r.approvals.len(),
+                        "run": r.id, "repository": r.identity, "commit": r.commit, "attempts": r.attempts,
+                        "decisions": r.decisions, "approvals": r.approvals,
                     })
                 })
                 .collect();
@@ -103,9 +109,9 @@ fn runs(session: &Session, format: Format) -> Result<(), Failure> {
                     "{}  {}  {}, {}, {}",
                     r.id,
                     r.commit.get(..12).unwrap_or(&r.commit),
-                    output::count(r.attempts.len() as u64, "attempt", "attempts"),
+                    output::count(r.attempts, "attempt", "attempts"),
                     output::count(r.decisions.len() as u64, "decision", "decisions"),
-                    output::count(r.approvals.len() as u64, "approval", "approvals"),
+                    output::count(r.approvals, "approval", "approvals"),
                 );
             }
             if out.is_empty() {

@@ -2,7 +2,7 @@
 
 mod access;
 mod approve;
-mod args;
+pub(crate) mod args;
 mod deploy;
 mod doctor;
 mod explain;

@@ -87,8 +87,8 @@ pub(crate) fn signer(path: &Path, env: &Environment) -> Result<SshSigner, Failur
 
 /// The run that a text names.
 pub(crate) fn find_run(session: &Session, text: &str) -> Result<RunId, Failure> {
-    match session.state().runs_named(text).as_slice() {
-        [one] => Ok(one.id.clone()),
+    match session.state().runs_named(text)?.as_slice() {
+        [one] => Ok(one.clone()),
         _ => Err(countersign_stages::Error::NoSuchRun { run: text.to_owned() }.into()),
     }
 }

@@ -21,9 +21,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outco
         None => match at.repository()?.head()? {
             // The run whose attempt is the latest among those of this commit.
             Head::Commit { id, .. } => {
-                let last = session.state().runs.values().filter(|r| r.commit == id).max_by_key(|r| r.attempts.last());
-                last.map(|r| r.id.clone())
-                    .ok_or_else(|| countersign_stages::Error::NoSuchRun { run: format!("of commit {id}") })?
+                let last = session.state().latest_run_of(&id)?;
+                last.ok_or_else(|| countersign_stages::Error::NoSuchRun { run: format!("of commit {id}") })?
             }
             Head::Unborn { branch } => return Err(countersign_stages::Error::NoCommits { branch }.into()),
         },

@@ -52,7 +52,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     warn(&ran);
     match args.format {
         ReportFormat::Text => {
-            output::print(&page::text(&ran, &session, &rules, narrowed.as_ref(), &Paint::of(env)))?;
+            output::print(&page::text(&ran, &session, &rules, narrowed.as_ref(), &Paint::of(env))?)?;
         }
         ReportFormat::Json => output::json(&page::to_json(&ran, &session))?,
         other => print_report(other, &ran.report, &rules, env)?,

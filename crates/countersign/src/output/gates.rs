@@ -8,6 +8,7 @@ use countersign_stages::release::rules::{Excluded, GateStatus};
 use countersign_store::projection::State;
 use serde_json::{Value, json};
 
+use crate::errors::Failure;
 use super::{Paint, printable};
 
 /// A sign, a colour and a word for an outcome.
@@ -48,8 +49,8 @@ pub(crate) fn table(gates: &[GateStatus], p: &Paint) -> String {
 }
 
 /// Who must sign: one line a required signature.
-pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &Paint) -> String {
-    let label = |id| state.people.get(id).map_or_else(|| format!("{id}"), |person| person.label().to_owned());
+pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &Paint) -> Result<String, Failure> {
+    let label = |id| state.label(id).map(|name| printable(&name));
     let mut out = String::new();
     for slot in gates.iter().flat_map(|g| &g.slots) {
         match &slot.filled {
@@ -60,19 +61,19 @@ pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &P
                     p.good,
                     slot.slot,
                     p.reset,
-                    printable(&label(&filled.person)),
+                    label(&filled.person)?,
                     filled.index
                 );
             }
             None => {
-                let who: Vec<String> = slot.eligible.iter().map(|id| printable(&label(id))).collect();
+                let who: Vec<String> = slot.eligible.iter().map(label).collect::<Result<_, _>>()?;
                 let by = if who.is_empty() {
                     slot.slot.role().with_article()
                 } else {
                     format!("{}: {}", slot.slot.role().with_article(), who.join(" or "))
                 };
                 let _ = writeln!(out, "  {}… {:<12}{} {by}", p.wait, slot.slot, p.reset);
-                if state.trust.is_some() {
+                if state.trust().is_some() {
                     let _ = writeln!(
                         out,
                         "      {}countersign approve {run} --as {} --key FILE{}",
@@ -86,10 +87,10 @@ pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &P
                 Excluded::Author => "wrote part of this change",
                 Excluded::NoRole => "no longer holds the role",
             };
-            let _ = writeln!(out, "      {}not {}: {why}{}", p.dim, printable(&label(id)), p.reset);
+            let _ = writeln!(out, "      {}not {}: {why}{}", p.dim, label(id)?, p.reset);
         }
     }
-    out
+    Ok(out)
 }
 
 /// Gates as JSON: `reasons` holds the codes, `details` the sentences.

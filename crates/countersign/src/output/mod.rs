@@ -2,6 +2,7 @@
 
 pub(crate) mod gates;
 pub(crate) mod progress;
+pub(crate) mod rebuild;
 pub(crate) mod run;
 pub(crate) mod verify;
 

@@ -1,9 +1,11 @@
-//! A progress bar on stderr for scans that take a while; none where nobody looks.
+//! Progress bars on stderr for what takes a while; none where nobody looks.
 
 use std::io::IsTerminal as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use countersign_scan::Progress;
+use countersign_store::projection::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar, or nothing.
@@ -23,6 +25,34 @@ impl Bar {
         }
         Self(bar)
     }
+}
+
+/// Fewer entries than this are folded before anybody wonders.
+const WORTH_A_BAR: u64 = 5000;
+
+/// A bar for folding a long log, shown when many entries are to come and somebody is looking.
+pub(crate) fn folding(quiet: bool) -> Watch {
+    if quiet || !std::io::stderr().is_terminal() {
+        return Watch::default();
+    }
+    let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    Watch::new(move |done, total| {
+        let mut bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if bar.is_none() && total.saturating_sub(done) >= WORTH_A_BAR {
+            let new = ProgressBar::new(total);
+            if let Ok(style) = ProgressStyle::with_template("folding the log {wide_bar} {pos}/{len} entries, {eta} left") {
+                new.set_style(style);
+            }
+            *bar = Some(new);
+        }
+        if let Some(shown) = bar.as_ref() {
+            shown.set_position(done);
+            if done >= total {
+                shown.finish_and_clear();
+                *bar = None;
+            }
+        }
+    })
 }
 
 impl Progress for Bar {

@@ -11,6 +11,7 @@ use countersign_stages::release::rules::overall;
 use countersign_store::Session;
 use serde_json::{Value, json};
 
+use crate::errors::Failure;
 use super::{Paint, bytes, count, gates, printable};
 
 /// What `--base` narrows the summary to.
@@ -38,7 +39,7 @@ pub(crate) fn root(session: &Session) -> String {
 }
 
 /// The people's form.
-pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Option<&Narrowed>, p: &Paint) -> String {
+pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Option<&Narrowed>, p: &Paint) -> Result<String, Failure> {
     let mut out = String::new();
     let change = &ran.observed.change;
     let _ = writeln!(
@@ -51,12 +52,12 @@ pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Opti
         short(&change.commit),
         printable(&change.environment)
     );
-    changed(&mut out, ran, session, narrowed, p);
+    changed(&mut out, ran, session, narrowed, p)?;
     found(&mut out, ran, rules, p);
     let _ = writeln!(out, "{}Which gates pass, and why{}", p.bold, p.reset);
     let _ = writeln!(out, "{}", gates::table(&ran.gates, p));
     let _ = writeln!(out, "{}Who must sign{}", p.bold, p.reset);
-    let _ = writeln!(out, "{}", gates::signatures(&ran.gates, &ran.run, session.state(), p));
+    let _ = writeln!(out, "{}", gates::signatures(&ran.gates, &ran.run, session.state(), p)?);
     let outcome = overall(&ran.gates);
     let (mark, colour) = gates::sign(outcome, p);
     let reused = if ran.reused { ", recorded before and reused" } else { "" };
@@ -77,7 +78,7 @@ pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Opti
         session.ledger().size(),
         root(session)
     );
-    let next = match (outcome, session.state().trust.is_some()) {
+    let next = match (outcome, session.state().trust().is_some()) {
         (Outcome::Pending, false) => Some("countersign init"),
         (o, true) if o.opens() => Some("countersign deploy"),
         _ => None,
@@ -95,10 +96,16 @@ pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Opti
         }
         None => {}
     }
-    out
+    Ok(out)
 }
 
-fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Narrowed>, p: &Paint) {
+fn changed(
+    out: &mut String,
+    ran: &Ran,
+    session: &Session,
+    narrowed: Option<&Narrowed>,
+    p: &Paint,
+) -> Result<(), Failure> {
     let change = &ran.observed.change;
     let _ = writeln!(out, "{}What changed, and who really wrote it{}", p.bold, p.reset);
     let identity = change.identity.as_deref().unwrap_or("unknown: a shallow clone without a remote");
@@ -134,8 +141,8 @@ fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Nar
             let people: Vec<String> = author
                 .people
                 .iter()
-                .map(|id| session.state().people.get(id).map_or_else(|| id.to_string(), |x| x.label().to_owned()))
-                .collect();
+                .map(|id| session.state().label(id))
+                .collect::<Result<_, _>>()?;
             let _ = writeln!(
                 out,
                 "  {}✓{} {name}: {commits}, signed or claimed by {}",
@@ -174,6 +181,7 @@ fn changed(out: &mut String, ran: &Ran, session: &Session, narrowed: Option<&Nar
         );
     }
     out.push('\n');
+    Ok(())
 }
 
 fn found(out: &mut String, ran: &Ran, rules: &RuleSet, p: &Paint) {

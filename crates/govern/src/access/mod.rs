@@ -29,7 +29,7 @@ fn allowed<T>(
         Err(refusal) => refusal,
     };
     // Before trust is rooted nobody is refused anything: there is nobody yet.
-    if refusal.exit() == Exit::Forbidden && session.state().trust.is_some() {
+    if refusal.exit() == Exit::Forbidden && session.state().trust().is_some() {
         session.record_refusal(act, None, person, refusal.code())?;
     }
     Err(refusal)
@@ -40,8 +40,7 @@ fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
     let key = signer.public_key();
     session
         .state()
-        .person_by_key(&key)
-        .map(|p| p.id.clone())
+        .holder(&key.fingerprint())?
         .ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
 }
 

@@ -31,10 +31,10 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
     allowed(session, "person add", Some(&by), |s| administrator(s.state(), &by, "enrol people"))?;
     let free = |state: &State| -> Result<(), Error> {
         administrator(state, &by, "enrol people")?;
-        if let [taken, ..] = state.people_named(name).as_slice() {
+        if let [taken, ..] = state.people_named(name)?.as_slice() {
             return Err(Error::NameTaken { name: name.to_owned(), person: taken.id.clone() });
         }
-        if let Some(holder) = state.person_by_key(key) {
+        if let Some(holder) = state.person_by_key(key)? {
             return Err(Error::KeyTaken { fingerprint: key.fingerprint(), holder: holder.label().to_owned() });
         }
         Ok(())
@@ -43,7 +43,7 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
     let person = PersonId::from_random(random_id()?);
     let profile = subjects::seal_profile(session.ledger().subject_keys(), &person, &Profile { name: name.to_owned() })?;
     let predicate = PersonEnrolled {
-        origin: session.state().origin.clone(),
+        origin: session.state().origin().to_owned(),
         person: person.clone(),
         key: key.to_openssh(),
         profile: Digest::of(&profile),
@@ -87,12 +87,12 @@ pub fn grant_role(
     rooted(session.state())?;
     let by = allowed(session, "role grant", None, |s| signer_of(s, signer))?;
     allowed(session, "role grant", Some(&by), |s| administrator(s.state(), &by, "grant roles"))?;
-    let to = find(session.state(), person)?.id.clone();
-    if session.state().has_role(&to, role) {
+    let to = find(session.state(), person)?.id;
+    if session.state().has_role(&to, role)? {
         return Ok((to, None));
     }
     let predicate = RoleGranted {
-        origin: session.state().origin.clone(),
+        origin: session.state().origin().to_owned(),
         person: to.clone(),
         role,
         by: by.clone(),
@@ -114,25 +114,25 @@ pub fn grant_role(
 ///
 /// # Errors
 /// When it is nobody, or more than one.
-pub fn find<'a>(state: &'a State, text: &str) -> Result<&'a Person, Error> {
-    match state.people_named(text).as_slice() {
-        [one] => Ok(one),
-        [] => Err(Error::NoSuchPerson {
+pub fn find(state: &State, text: &str) -> Result<Person, Error> {
+    let mut named = state.people_named(text)?;
+    match (named.pop(), named.pop()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(Error::NoSuchPerson {
             text: text.to_owned(),
-            known: state.people.values().map(|p| p.label().to_owned()).collect(),
+            known: state.people()?.iter().map(|p| p.label().to_owned()).collect(),
         }),
         _ => Err(Error::AmbiguousPerson { text: text.to_owned() }),
     }
 }
 
 fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<(), Error> {
-    if state.has_role(person, Role::Administrator) {
+    if state.has_role(person, Role::Administrator)? {
         return Ok(());
     }
-    let label = state.people.get(person).map_or_else(|| person.to_string(), |p| p.label().to_owned());
-    Err(Error::NotAdministrator { person: label, act })
+    Err(Error::NotAdministrator { person: state.label(person)?, act })
 }
 
 fn rooted(state: &State) -> Result<(), Error> {
-    if state.trust.is_some() { Ok(()) } else { Err(Error::NotRooted) }
+    if state.trust().is_some() { Ok(()) } else { Err(Error::NotRooted) }
 }

@@ -23,24 +23,24 @@ pub fn activate(
     signer: &SshSigner,
 ) -> Result<Option<u64>, Error> {
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NotRooted);
     }
     let by = allowed(session, "policy activate", None, |s| signer_of(s, signer))?;
     let officer = |s: &Session| -> Result<(), Error> {
-        let person = s.state().people.get(&by);
-        let roles = [Role::SecurityOfficer, Role::ComplianceOfficer];
-        match person {
-            Some(p) if roles.iter().any(|r| p.roles.contains(r)) => Ok(()),
-            _ => Err(Error::NotOfficer { person: person.map_or_else(|| by.to_string(), |p| p.label().to_owned()) }),
+        for role in [Role::SecurityOfficer, Role::ComplianceOfficer] {
+            if s.state().has_role(&by, role)? {
+                return Ok(());
+            }
         }
+        Err(Error::NotOfficer { person: s.state().label(&by)? })
     };
     allowed(session, "policy activate", Some(&by), officer)?;
-    if session.state().bundle.as_ref().is_some_and(|b| b.digest == bundle.digest()) {
+    if session.state().bundle().is_some_and(|b| b.digest == bundle.digest()) {
         return Ok(None);
     }
     let predicate = PolicyActivated {
-        origin: session.state().origin.clone(),
+        origin: session.state().origin().to_owned(),
         bundle: bundle.digest(),
         by: by.clone(),
         reason: reason.map(str::to_owned),

@@ -31,30 +31,30 @@ pub struct Established {
 /// When a root is established already, this machine has no pin for the ledger, or signing fails.
 pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Result<Established, Error> {
     session.require_pin()?;
-    if let Some(root) = &session.state().trust {
+    if let Some(root) = session.state().trust() {
         return Err(Error::RootedAlready { index: root.index });
     }
     let (administrator, key) = (PersonId::from_random(random_id()?), signer.public_key().clone());
     let profile =
         subjects::seal_profile(session.ledger().subject_keys(), &administrator, &Profile { name: name.to_owned() })?;
     let bundle = Bundle::shipped();
-    let (time, origin) = (session.now(), session.state().origin.clone());
+    let (time, origin) = (session.now(), session.state().origin().to_owned());
     let root = TrustRootEstablished {
         origin: origin.clone(),
-        vkey: session.state().vkey.clone(),
-        recorder: session.state().recorder.clone(),
+        vkey: session.state().vkey().to_owned(),
+        recorder: session.state().recorder().to_owned(),
         administrator: administrator.clone(),
         key: key.to_openssh(),
         profile: Digest::of(&profile),
         time,
     };
-    let subject = vec![Subject::sha256(origin.clone(), &Digest::of(session.state().vkey.as_bytes()))];
+    let subject = vec![Subject::sha256(origin.clone(), &Digest::of(session.state().vkey().as_bytes()))];
     let root = sign(signer, act::TRUST_ROOT, subject, root)?;
     let activated = PolicyActivated { origin, bundle: bundle.digest(), by: administrator.clone(), reason: None, time };
     let subject = vec![Subject::sha256("policy-bundle", &bundle.digest())];
     let activated = sign(signer, act::POLICY, subject, activated)?;
     let result = session.transact(|s| {
-        if let Some(root) = &s.state().trust {
+        if let Some(root) = s.state().trust() {
             return Err(Error::RootedAlready { index: root.index });
         }
         let (stream, actor) = (StreamId::from_text("access"), ActorId::from(&administrator));

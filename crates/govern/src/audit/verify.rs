@@ -7,9 +7,8 @@ use countersign_evidence::note::VerifierKey;
 use countersign_evidence::{canonical, merkle};
 use countersign_model::{Digest, Entry};
 use countersign_store::installation::Pin;
-use countersign_store::projection::{State, Trusted};
-use countersign_store::subjects::Vault;
-use countersign_store::{LogTrust, Paths, Problem, VerifyReport, verify as verify_structure};
+use countersign_store::projection::{Reading, State};
+use countersign_store::{LogTrust, Problem, VerifyReport, verify as verify_structure};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -81,35 +80,40 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
         Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
         Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
     };
-    let place = Paths::new(dir);
-    let vault = Vault { source: &place, keys: &place };
-    let mut state = State::default();
-    let trusted = Trusted { pin };
+    let mut state = State::scratch(dir, pin)?;
+    let mut failed = None;
     let mut report = verify_structure(dir, &trust, &mut |index, entry, payload| {
         let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
         let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
-        state.apply(index, entry, leaf, payload, vault, &trusted);
-        state
-            .anomalies
-            .drain(..)
-            .map(|a| match a.file {
-                Some(file) => Problem::new(LOST_SUBJECT, file, Some(a.index), a.what),
-                None => {
-                    let what = format!("{}: {}", entry.kind.as_str(), a.what);
-                    Problem::new(DISBELIEVED, file_of(entry), Some(a.index), what)
-                }
-            })
-            .collect()
+        let reading = Reading::new(index, entry.clone(), leaf, payload.to_vec(), state.recorder());
+        match state.apply(&reading) {
+            Ok(None) => Vec::new(),
+            Ok(Some(what)) => {
+                let what = format!("{}: {what}", entry.kind.as_str());
+                vec![Problem::new(DISBELIEVED, file_of(entry), Some(index), what)]
+            }
+            Err(error) => {
+                failed.get_or_insert(error);
+                Vec::new()
+            }
+        }
     })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    for lost in state.lost_profiles()? {
+        let file = format!("subjects/{}.key", lost.person);
+        report.add(Problem::new(LOST_SUBJECT, file, Some(lost.index), lost.what));
+    }
     let pinned = pin.and_then(|p| p.trust_root.as_ref());
     // Where the entry could not even be read, that is said already; this is about one that is not what is pinned.
-    if let (Some(pinned), None) = (pinned, &state.trust)
+    if let (Some(pinned), None) = (pinned, state.trust())
         && (report.checked.entries > pinned.index || report.problems.is_empty())
     {
         let what = "the root of trust that is pinned is not in the ledger";
-        report.problems.push(Problem::new(NO_PINNED_ROOT, "ledger/checkpoint", Some(pinned.index), what));
+        report.add(Problem::new(NO_PINNED_ROOT, "ledger/checkpoint", Some(pinned.index), what));
     }
-    let root = match (&state.trust, pinned) {
+    let root = match (state.trust(), pinned) {
         (None, _) => Root::None,
         (Some(_), None) => Root::Unpinned,
         (Some(_), Some(_)) => Root::Pinned,

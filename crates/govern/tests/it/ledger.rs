@@ -137,7 +137,7 @@ fn names_and_keys_are_enrolled_once() {
     assert_eq!(before.code(), "CS-ACCESS-001");
     root::establish(&mut session, "Ada", &ada).unwrap();
     people::add(&mut session, "Bob", &bob.public_key(), &ada).unwrap();
-    let size = session.state().size;
+    let size = session.state().size();
     for (name, key, signer, code) in [
         ("bob", world.signer("other").public_key(), &ada, "CS-ACCESS-007"),
         ("Robert", bob.public_key(), &ada, "CS-ACCESS-008"),
@@ -147,7 +147,7 @@ fn names_and_keys_are_enrolled_once() {
     ] {
         assert_eq!(people::add(&mut session, name, &key, signer).unwrap_err().code(), code, "{name:?}");
     }
-    let entries = session.ledger().entries(size..session.state().size).unwrap();
+    let entries = session.ledger().entries(size..session.state().size()).unwrap();
     assert!(entries.iter().all(|(_, e)| e.kind == EventKind::ActRefused), "a refusal appends nothing but itself");
     assert_eq!(entries.len(), 1, "who is forbidden something finds it recorded");
     let keys = std::fs::read_dir(world.ledger().join("subjects")).unwrap().count();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{events, rules};
 use crate::Error;
+use crate::release::approve::run_row;
 
 /// A decision together with what it was made from.
 pub struct Decided {
@@ -28,7 +29,7 @@ pub struct Decided {
 /// # Errors
 /// When the activated bundle cannot be read back.
 pub fn bundle_in_effect(session: &Session) -> Result<Bundle, Error> {
-    match &session.state().bundle {
+    match session.state().bundle() {
         Some(active) => {
             let bundle = Bundle::from_bytes(&session.ledger().payload(&active.blob)?)?;
             if bundle.digest() == active.digest {
@@ -54,7 +55,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Decided, Error> {
     let bundle = bundle_in_effect(session)?;
-    let facts = rules::facts(change, scan, run, session.state(), now);
+    let facts = rules::facts(change, scan, run, session.state(), now)?;
     let digest = canonical::digest(&facts)?;
     if let Some(row) = run.and_then(|r| r.decisions.last()) {
         let decision = read_decision(row)?;
@@ -101,10 +102,10 @@ pub fn read_scan(ledger: &Ledger, run: &RunRow) -> Result<ScanRecord, Error> {
 /// As [`decide`], and what the ledger says.
 pub fn settle(session: &mut Session, engine: &dyn PolicyEngine, run: &RunId) -> Result<(Decided, Change), Error> {
     let (appended, (mut decided, change)) = session.transact(|s| {
-        let row = s.state().runs.get(run).ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
+        let row = run_row(s.state(), run)?;
         let change = read_change(s.ledger(), &row.change)?;
-        let scan = read_scan(s.ledger(), row)?;
-        let decided = decide(s, engine, Some(row), &change, &scan, s.now())?;
+        let scan = read_scan(s.ledger(), &row)?;
+        let decided = decide(s, engine, Some(&row), &change, &scan, s.now())?;
         let mut plan = Plan::default();
         if decided.recorded.is_none() {
             plan.entries.push(events::decision_made(
@@ -129,10 +130,10 @@ pub fn settle(session: &mut Session, engine: &dyn PolicyEngine, run: &RunId) -> 
 /// # Errors
 /// [`Error::ChangedMeanwhile`] when the facts have changed since, so that signing it would be signing the past.
 pub fn recorded(session: &Session, engine: &dyn PolicyEngine, run: &RunId) -> Result<(Decided, Change), Error> {
-    let row = session.state().runs.get(run).ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
+    let row = run_row(session.state(), run)?;
     let change = read_change(session.ledger(), &row.change)?;
-    let scan = read_scan(session.ledger(), row)?;
-    let decided = decide(session, engine, Some(row), &change, &scan, session.now())?;
+    let scan = read_scan(session.ledger(), &row)?;
+    let decided = decide(session, engine, Some(&row), &change, &scan, session.now())?;
     if decided.recorded.is_none() {
         return Err(Error::ChangedMeanwhile { run: run.clone() });
     }

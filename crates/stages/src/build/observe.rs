@@ -67,25 +67,31 @@ pub fn observe(
     let identity = repository.identity()?;
     let tree_id = repository.tree_of(commit)?;
     // A commit that was deployed and is gone from this clone narrows nothing: then everything is covered.
-    let base = identity
-        .as_deref()
-        .and_then(|id| state.release_base(id, &ask.environment, commit))
-        .filter(|base| repository.resolve(base).is_ok())
-        .map(str::to_owned);
+    let deployed = match identity.as_deref() {
+        Some(id) => state.release_base(id, &ask.environment, commit)?,
+        None => None,
+    };
+    let base = deployed.filter(|base| repository.resolve(base).is_ok());
     let mut commits = Vec::new();
     let mut views: BTreeMap<(String, String), AuthorView> = BTreeMap::new();
     let mut subjects = Vec::new();
     let mut complete = true;
+    let mut failed = None;
     repository.each_commit(base.as_deref(), commit, |c| {
         complete &= !c.cut;
         let recorded = record_commit(&c, salt);
-        view(&mut views, &c, &recorded, identity.as_deref(), state);
+        if let (None, Err(error)) = (&failed, view(&mut views, &c, &recorded, identity.as_deref(), state)) {
+            failed = Some(error);
+        }
         if subjects.len() < SUBJECTS_KEPT {
             subjects.push((c.id.clone(), c.subject.clone()));
         }
         commits.push(recorded);
         Ok(())
     })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
     let files = changed_files(repository, base.as_deref(), commit, tree)?;
     let pipeline = pipeline(tree, &files);
     let change = Change {
@@ -144,7 +150,7 @@ fn view(
     recorded: &ChangeCommit,
     repository: Option<&str>,
     state: &State,
-) {
+) -> Result<(), Error> {
     let key = (commit.author_name.clone(), commit.author_email.clone());
     let view = views.entry(key).or_insert_with(|| AuthorView {
         name: commit.author_name.clone(),
@@ -155,9 +161,9 @@ fn view(
         unattributed: BTreeMap::new(),
     });
     view.commits += 1;
-    let mut people: Vec<PersonId> = rules::signer(recorded, state).into_iter().collect();
+    let mut people: Vec<PersonId> = rules::signer(recorded, state)?.into_iter().collect();
     if let Some(repository) = repository {
-        people.extend(state.claimants(repository, &commit.id));
+        people.extend(state.claimants(repository, &commit.id)?);
     }
     if people.is_empty() {
         let why = match recorded.signature {
@@ -175,6 +181,7 @@ fn view(
             }
         }
     }
+    Ok(())
 }
 
 fn changed_files(

@@ -49,7 +49,7 @@ pub fn record(
         read.push(read_file(path, run, artifacts)?);
     }
     let (appended, places) = session.transact(|s| {
-        let row = s.state().runs.get(run).ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
+        let row = s.state().run(run)?.ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
         let mut plan = Plan::default();
         let mut places: Vec<Result<u64, u64>> = Vec::with_capacity(read.len());
         for file in &read {

@@ -35,35 +35,34 @@ pub fn decision_id(digest: &countersign_model::Digest) -> String {
 /// # Errors
 /// When nothing or more than one thing is named, or facts or bundle cannot be read back.
 pub fn replay(session: &Session, engine: &dyn PolicyEngine, text: &str) -> Result<Replayed, Error> {
-    let (run, row) = find(session, text)?;
-    let decision = decide::read_decision(row)?;
+    let row = find(session, text)?;
+    let decision = decide::read_decision(&row)?;
     let facts: Value = canonical::from_slice(&session.ledger().payload(&row.facts)?)?;
     let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle)?)?;
     let result = recompute(engine, &decision, &facts, &bundle)?;
-    Ok(Replayed { run: run.clone(), index: row.index, decision, result })
+    Ok(Replayed { run: row.run, index: row.index, decision, result })
 }
 
-fn find<'a>(session: &'a Session, text: &str) -> Result<(&'a RunId, &'a DecisionRow), Error> {
+fn find(session: &Session, text: &str) -> Result<DecisionRow, Error> {
     let state = session.state();
-    let all = || state.runs.values().flat_map(|r| r.decisions.iter().map(move |d| (&r.id, d)));
     let none = || Error::NoSuchDecision { decision: text.to_owned() };
     if let Ok(index) = text.trim_start_matches('#').parse::<u64>()
-        && let Some(found) = all().find(|(_, d)| d.index == index)
+        && let Some(found) = state.decision_at(index)?
     {
         return Ok(found);
     }
     let hex = text.strip_prefix("dec-").or_else(|| text.strip_prefix("sha256:"));
     if hex.is_none()
-        && let [run] = state.runs_named(text).as_slice()
+        && let [run] = state.runs_named(text)?.as_slice()
     {
-        return run.decisions.last().map(|d| (&run.id, d)).ok_or_else(none);
+        return state.run(run)?.and_then(|mut run| run.decisions.pop()).ok_or_else(none);
     }
     let hex = hex.unwrap_or(text);
     if hex.len() < 6 {
         return Err(none());
     }
-    let mut found = all().filter(|(_, d)| d.digest.hex().starts_with(hex));
-    match (found.next(), found.next()) {
+    let mut found = state.decisions_named(hex)?;
+    match (found.pop(), found.pop()) {
         (Some(one), None) => Ok(one),
         _ => Err(none()),
     }

@@ -8,27 +8,35 @@ use countersign_model::{FindingState, PersonId, Timestamp};
 use countersign_store::projection::{RunRow, State};
 use serde_json::{Value, json};
 
+use crate::Error;
+
 /// The version of the facts written here.
 pub const FACTS_VERSION: u32 = 1;
 
 /// Everybody known to have written a covered commit: the holder of the key that signed it, and whoever claimed it.
-#[must_use]
-pub fn authors(change: &Change, state: &State) -> BTreeSet<PersonId> {
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn authors(change: &Change, state: &State) -> Result<BTreeSet<PersonId>, Error> {
     let mut authors = BTreeSet::new();
     for commit in &change.commits {
-        authors.extend(signer(commit, state));
+        authors.extend(signer(commit, state)?);
         if let Some(repository) = &change.identity {
-            authors.extend(state.claimants(repository, &commit.id));
+            authors.extend(state.claimants(repository, &commit.id)?);
         }
     }
-    authors
+    Ok(authors)
 }
 
 /// The enrolled person whose key signed the commit.
-#[must_use]
-pub fn signer(commit: &ChangeCommit, state: &State) -> Option<PersonId> {
-    let key = commit.key.as_deref()?;
-    state.person_by_fingerprint(key).map(|p| p.id.clone())
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn signer(commit: &ChangeCommit, state: &State) -> Result<Option<PersonId>, Error> {
+    match commit.key.as_deref() {
+        Some(key) => Ok(state.holder(key)?),
+        None => Ok(None),
+    }
 }
 
 /// The recorded artifacts of a run, each once.
@@ -40,40 +48,52 @@ pub fn artifacts(run: &RunRow) -> Vec<Artifact> {
 }
 
 /// A finding's state once grants are looked at. A grant by an author of the change is a grant by the one who asks.
-#[must_use]
+///
+/// # Errors
+/// When the projection cannot be read.
 pub fn effective_state(
     finding: &ScanFinding,
     repository: Option<&str>,
     authors: &BTreeSet<PersonId>,
     state: &State,
     now: Timestamp,
-) -> FindingState {
+) -> Result<FindingState, Error> {
     if finding.state != FindingState::SuppressionRequested {
-        return finding.state;
+        return Ok(finding.state);
     }
-    let granted = repository
-        .and_then(|r| state.suppressions.get(&(r.to_owned(), finding.fingerprint)))
-        .is_some_and(|grant| grant.expires > now && !authors.contains(&grant.by));
-    if granted { FindingState::SuppressionGranted } else { FindingState::SuppressionRequested }
+    let grant = match repository {
+        Some(repository) => state.suppression(repository, &finding.fingerprint)?,
+        None => None,
+    };
+    let granted = grant.is_some_and(|grant| grant.expires > now && !authors.contains(&grant.by));
+    Ok(if granted { FindingState::SuppressionGranted } else { FindingState::SuppressionRequested })
 }
 
 /// The facts of a run at the present state.
-#[must_use]
-pub fn facts(change: &Change, scan: &ScanRecord, run: Option<&RunRow>, state: &State, now: Timestamp) -> Value {
-    let authors = authors(change, state);
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn facts(
+    change: &Change,
+    scan: &ScanRecord,
+    run: Option<&RunRow>,
+    state: &State,
+    now: Timestamp,
+) -> Result<Value, Error> {
+    let authors = authors(change, state)?;
     let repository = change.identity.as_deref();
-    let commits: Vec<Value> = change.commits.iter().map(|c| commit_facts(c, repository, state)).collect();
+    let commits: Vec<Value> = change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
     let findings: Vec<Value> = scan
         .findings
         .iter()
         .map(|f| {
-            json!({
+            Ok(json!({
                 "rule": f.rule, "severity": f.severity, "confidence": f.confidence, "path": f.path, "line": f.line,
                 "fingerprint": f.fingerprint, "controls": f.controls, "stages": f.stages,
-                "state": effective_state(f, repository, &authors, state, now),
-            })
+                "state": effective_state(f, repository, &authors, state, now)?,
+            }))
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let artifacts = run.map(artifacts).unwrap_or_default();
     let mut evidence: Vec<Value> = run
         .iter()
@@ -83,7 +103,7 @@ pub fn facts(change: &Change, scan: &ScanRecord, run: Option<&RunRow>, state: &S
         .collect();
     evidence.sort_by_key(ToString::to_string);
     evidence.dedup();
-    json!({
+    Ok(json!({
         "version": FACTS_VERSION,
         "repository": {"identity": change.identity},
         "change": {
@@ -92,9 +112,9 @@ pub fn facts(change: &Change, scan: &ScanRecord, run: Option<&RunRow>, state: &S
             "pipeline": change.pipeline, "ticket": change.ticket, "reason": change.reason,
         },
         "trust": {
-            "established": state.trust.is_some(),
+            "established": state.trust().is_some(),
             "recorder_enrolled": state.recorder_enrolled(),
-            "bundle_activated": state.bundle.is_some(),
+            "bundle_activated": state.bundle().is_some(),
         },
         "scan": {
             "rules": scan.rules, "rules_digest": scan.rules_digest, "files": scan.files, "binary": scan.binary,
@@ -103,14 +123,16 @@ pub fn facts(change: &Change, scan: &ScanRecord, run: Option<&RunRow>, state: &S
         },
         "artifacts": artifacts,
         "evidence": evidence,
-    })
+    }))
 }
 
-fn commit_facts(commit: &ChangeCommit, repository: Option<&str>, state: &State) -> Value {
-    let claims: Vec<PersonId> =
-        repository.map(|r| state.claimants(r, &commit.id)).unwrap_or_default().into_iter().collect();
-    json!({
-        "id": commit.id, "author": commit.author, "signature": commit.signature, "person": signer(commit, state),
+fn commit_facts(commit: &ChangeCommit, repository: Option<&str>, state: &State) -> Result<Value, Error> {
+    let claims = match repository {
+        Some(repository) => state.claimants(repository, &commit.id)?,
+        None => BTreeSet::new(),
+    };
+    Ok(json!({
+        "id": commit.id, "author": commit.author, "signature": commit.signature, "person": signer(commit, state)?,
         "claims": claims, "co_authors": commit.co_authors, "merge": commit.merge,
-    })
+    }))
 }

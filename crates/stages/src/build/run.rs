@@ -92,14 +92,14 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     let cache_unsaved = cache.save().err();
     let record = scan_record(&report, inputs.rules);
     let recorded = append(session, inputs.engine, &observed, &record)?;
-    let authors = rules::authors(&observed.change, session.state());
+    let authors = rules::authors(&observed.change, session.state())?;
     let digest = recorded.decision.digest()?;
-    let row = session.state().runs.get(&recorded.run);
-    let gates = release::gates(&recorded.decision.verdict, row, digest, &authors, session.state());
+    let row = session.state().run(&recorded.run)?;
+    let gates = release::gates(&recorded.decision.verdict, row.as_ref(), digest, &authors, session.state())?;
     let now = session.now();
     let repository_id = observed.change.identity.as_deref();
     for (finding, scanned) in report.findings.iter_mut().zip(&record.findings) {
-        finding.state = rules::effective_state(scanned, repository_id, &authors, session.state(), now);
+        finding.state = rules::effective_state(scanned, repository_id, &authors, session.state(), now)?;
     }
     Ok(Ran {
         run: recorded.run,
@@ -124,7 +124,7 @@ fn inherit(session: &Session, observed: &mut Observed) -> Result<(), Error> {
     if change.ticket.is_some() && change.reason.is_some() {
         return Ok(());
     }
-    if let Some(run) = known_run(session.state(), change) {
+    if let Some(run) = known_run(session.state(), change)? {
         let before = decide::read_change(session.ledger(), &run.change)?;
         change.ticket = change.ticket.take().or(before.ticket);
         change.reason = change.reason.take().or(before.reason);
@@ -133,11 +133,8 @@ fn inherit(session: &Session, observed: &mut Observed) -> Result<(), Error> {
 }
 
 /// The run of this repository, commit and pipeline definition, if there is one.
-fn known_run<'a>(state: &'a State, change: &Change) -> Option<&'a RunRow> {
-    state
-        .runs
-        .values()
-        .find(|r| r.commit == change.commit && r.identity == change.identity && r.pipeline == change.pipeline.digest)
+fn known_run(state: &State, change: &Change) -> Result<Option<RunRow>, Error> {
+    Ok(state.run_of(change.identity.as_deref(), &change.commit, change.pipeline.digest)?)
 }
 
 struct Recorded {
@@ -161,9 +158,10 @@ fn append(
     let fresh = (RunId::from_random(random_id()?), RepositoryId::from_random(random_id()?));
     let (appended, (mut recorded, decision_at)) = session.transact(|s| {
         let state = s.state();
-        let known = known_run(state, change);
+        let known = known_run(state, change)?;
+        let known = known.as_ref();
         let run = known.map_or_else(|| fresh.0.clone(), |r| r.id.clone());
-        let repository = state.repositories.get(&change.identity).cloned().unwrap_or_else(|| fresh.1.clone());
+        let repository = state.repository(change.identity.as_deref())?.unwrap_or_else(|| fresh.1.clone());
         let attempt = known.map_or(1, |r| r.attempts.len() as u64 + 1);
         let decided = decide::decide(s, engine, known, change, record, s.now())?;
         let started = RunStarted {
@@ -265,10 +263,10 @@ pub fn check(
     run: &RunId,
 ) -> Result<(Decision, Vec<GateStatus>, u64), Error> {
     let (decided, change) = decide::settle(session, engine, run)?;
-    let authors = rules::authors(&change, session.state());
+    let authors = rules::authors(&change, session.state())?;
     let digest = decided.decision.digest()?;
-    let row = session.state().runs.get(run);
-    let gates = release::gates(&decided.decision.verdict, row, digest, &authors, session.state());
+    let row = session.state().run(run)?;
+    let gates = release::gates(&decided.decision.verdict, row.as_ref(), digest, &authors, session.state())?;
     let index = decided.recorded.unwrap_or_default();
     Ok((decided.decision, gates, index))
 }

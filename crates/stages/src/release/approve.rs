@@ -7,7 +7,7 @@ use countersign_evidence::statement::{Statement, Subject};
 use countersign_model::event::{ApprovalSigned, Device};
 use countersign_model::{ActorId, EventKind, PersonId, RunId, Slot, StreamId};
 use countersign_policy::PolicyEngine;
-use countersign_store::projection::{Person, RunRow, State};
+use countersign_store::projection::{RunRow, State};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 
@@ -47,7 +47,7 @@ pub fn approve(
     carry: bool,
 ) -> Result<Approved, Error> {
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "approve" });
     }
     let attempt = Attempt { act: "approve", run: Some(run.clone()), carry };
@@ -58,17 +58,17 @@ pub fn approve(
     let decision = decided.decision.digest()?;
     refuse::unless(session, &attempt, Some(&person), |s| {
         let row = run_row(s.state(), run)?;
-        may_approve(s.state(), row, &person, slot, &decided, &authors(&change, s.state()))
+        may_approve(s.state(), &row, &person, slot, &decided, &authors(&change, s.state())?)
     })?;
     let (statement, subject_run) = {
         let row = run_row(session.state(), run)?;
         let repository = row.identity.clone().ok_or(Error::Unidentified)?;
         let strength = if signer.public_key().is_hardware() { "ssh-hardware-key" } else { "ssh-key" };
         let mut subject = vec![Subject::new(repository.clone(), "gitCommit", row.commit.clone())];
-        let artifacts = artifacts(row);
+        let artifacts = artifacts(&row);
         subject.extend(artifacts.iter().map(|a| Subject::sha256(a.name.clone(), &a.digest)));
         let predicate = ApprovalSigned {
-            origin: session.state().origin.clone(),
+            origin: session.state().origin().to_owned(),
             repository,
             run: run.clone(),
             commit: row.commit.clone(),
@@ -89,7 +89,7 @@ pub fn approve(
     let armored = signer.sign(act::APPROVAL, &statement)?;
     let signed = SignedAct::new(act::APPROVAL, &statement, &armored, &signer.public_key())?;
     let index = if carry { None } else { Some(append(session, &subject_run, &person, slot, &decided, &signed)?) };
-    let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state()))?;
+    let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state())?)?;
     Ok(Approved { run: subject_run, person, slot, index, act: signed, gates })
 }
 
@@ -102,19 +102,19 @@ pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) ->
     let signed = SignedAct::from_slice(bytes)?;
     let statement: Statement<ApprovalSigned> = canonical::from_slice(&signed.statement()?)?;
     let p = statement.predicate;
-    if p.origin != session.state().origin {
+    if p.origin != session.state().origin() {
         return Err(Error::OtherLedger { origin: p.origin });
     }
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "import" });
     }
     let attempt = Attempt { act: "import", run: Some(p.run.clone()), carry: false };
     let person = refuse::unless(session, &attempt, Some(&p.person), |s| {
         let person =
-            s.state().people.get(&p.person).ok_or_else(|| Error::UnknownKey { fingerprint: p.device.key.clone() })?;
+            s.state().person(&p.person)?.ok_or_else(|| Error::UnknownKey { fingerprint: p.device.key.clone() })?;
         let verified = person.keys.iter().any(|k| signed.open(act::APPROVAL, k).is_ok());
-        if verified { Ok(person.id.clone()) } else { Err(Error::UnknownKey { fingerprint: p.device.key.clone() }) }
+        if verified { Ok(person.id) } else { Err(Error::UnknownKey { fingerprint: p.device.key.clone() }) }
     })?;
     let (decided, change) = decide::settle(session, engine, &p.run)?;
     refuse::unless(session, &attempt, Some(&person), |s| {
@@ -122,13 +122,13 @@ pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) ->
         if p.decision != decided.decision.digest()? {
             return Err(Error::StaleApproval { run: p.run.clone(), then: p.decision, now: decided.decision.digest()? });
         }
-        if p.artifacts != artifacts(row) || p.environment != change.environment || p.gate != "release" {
+        if p.artifacts != artifacts(&row) || p.environment != change.environment || p.gate != "release" {
             return Err(Error::StaleApproval { run: p.run.clone(), then: p.decision, now: decided.decision.digest()? });
         }
-        may_approve(s.state(), row, &person, p.slot, &decided, &authors(&change, s.state()))
+        may_approve(s.state(), &row, &person, p.slot, &decided, &authors(&change, s.state())?)
     })?;
     let index = append(session, &p.run, &person, p.slot, &decided, &signed)?;
-    let gates = gates_of(session.state(), &p.run, &decided, &authors(&change, session.state()))?;
+    let gates = gates_of(session.state(), &p.run, &decided, &authors(&change, session.state())?)?;
     Ok(Approved { run: p.run, person, slot: p.slot, index: Some(index), act: signed, gates })
 }
 
@@ -148,7 +148,7 @@ fn append(
             return Err(Error::ChangedMeanwhile { run: run.clone() });
         }
         let change = decide::read_change(s.ledger(), &row.change)?;
-        may_approve(s.state(), row, person, slot, decided, &authors(&change, s.state()))?;
+        may_approve(s.state(), &row, person, slot, decided, &authors(&change, s.state())?)?;
         let refs = decided.recorded.into_iter().collect();
         let entry = s.act_entry(
             EventKind::ApprovalSigned,
@@ -171,18 +171,18 @@ fn may_approve(
     decided: &Decided,
     authors: &std::collections::BTreeSet<PersonId>,
 ) -> Result<(), Error> {
-    if !state.has_role(person, slot.role()) {
-        return Err(Error::NoRole { person: label(state, person), role: slot.role(), act: "approve" });
+    if !state.has_role(person, slot.role())? {
+        return Err(Error::NoRole { person: state.label(person)?, role: slot.role(), act: "approve" });
     }
     if authors.contains(person) {
-        return Err(Error::AuthorApproves { person: label(state, person), run: run.id.clone() });
+        return Err(Error::AuthorApproves { person: state.label(person)?, run: run.id.clone() });
     }
     let decision = decided.decision.digest()?;
     if let Some(given) = run.approvals.iter().find(|a| a.decision == decision && a.person == *person) {
         return Err(if given.slot == slot {
-            Error::ApprovedAlready { person: label(state, person), slot, index: given.index }
+            Error::ApprovedAlready { person: state.label(person)?, slot, index: given.index }
         } else {
-            Error::BothSlots { person: label(state, person), given: given.slot }
+            Error::BothSlots { person: state.label(person)?, given: given.slot }
         });
     }
     let denied = decided.decision.verdict.gates.iter().find(|g| g.outcome.denies());
@@ -192,13 +192,8 @@ fn may_approve(
     Ok(())
 }
 
-/// The name people know somebody by.
-pub(crate) fn label(state: &State, person: &PersonId) -> String {
-    state.people.get(person).map_or_else(|| person.to_string(), |p: &Person| p.label().to_owned())
-}
-
-pub(crate) fn run_row<'a>(state: &'a State, run: &RunId) -> Result<&'a RunRow, Error> {
-    state.runs.get(run).ok_or_else(|| Error::NoSuchRun { run: run.to_string() })
+pub(crate) fn run_row(state: &State, run: &RunId) -> Result<RunRow, Error> {
+    state.run(run)?.ok_or_else(|| Error::NoSuchRun { run: run.to_string() })
 }
 
 pub(crate) fn gates_of(
@@ -208,5 +203,5 @@ pub(crate) fn gates_of(
     authors: &std::collections::BTreeSet<PersonId>,
 ) -> Result<Vec<GateStatus>, Error> {
     let decision = decided.decision.digest()?;
-    Ok(rules::gates(&decided.decision.verdict, Some(run_row(state, run)?), decision, authors, state))
+    rules::gates(&decided.decision.verdict, Some(&run_row(state, run)?), decision, authors, state)
 }

@@ -35,7 +35,7 @@ pub fn claim(
     signer: &SshSigner,
 ) -> Result<Claimed, Error> {
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "claim" });
     }
     let attempt = Attempt { act: "claim", run: None, carry: false };
@@ -54,13 +54,18 @@ pub fn claim(
             }
         }
     }
-    commits.retain(|c| !session.state().claimants(&identity, c).contains(&person));
-    let commits: Vec<String> = commits.into_iter().collect();
+    let mut unclaimed = Vec::new();
+    for commit in commits {
+        if !session.state().claimants(&identity, &commit)?.contains(&person) {
+            unclaimed.push(commit);
+        }
+    }
+    let commits = unclaimed;
     if commits.is_empty() {
         return Ok(Claimed { person, commits, index: None });
     }
     let predicate = CommitsClaimed {
-        origin: session.state().origin.clone(),
+        origin: session.state().origin().to_owned(),
         repository: identity.clone(),
         commits: commits.clone(),
         by: person.clone(),

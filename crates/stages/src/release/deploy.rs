@@ -14,7 +14,7 @@ use countersign_store::projection::{GrantState, State};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 
-use super::approve::{gates_of, label, run_row};
+use super::approve::{gates_of, run_row};
 use super::refuse::{self, Attempt};
 use super::rules::{self, GateStatus};
 use crate::Error;
@@ -67,14 +67,14 @@ pub fn issue(
     signer: &SshSigner,
 ) -> Result<Issued, Error> {
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "deploy" });
     }
     let attempt = Attempt { act: "deploy", run: Some(run.clone()), carry: false };
     let person = refuse::signer(session, &attempt, signer)?;
     let (decided, change) = decide::settle(session, engine, run)?;
     refuse::unless(session, &attempt, Some(&person), |s| {
-        let authors = authors(&change, s.state());
+        let authors = authors(&change, s.state())?;
         may_deploy(
             s.state(),
             run,
@@ -87,23 +87,23 @@ pub fn issue(
         )
     })?;
     let decision = decided.decision.digest()?;
-    let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state()))?;
+    let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state())?)?;
     let (subject, grant) = {
         let row = run_row(session.state(), run)?;
         let repository = row.identity.clone().ok_or(Error::Unidentified)?;
-        let artifacts = artifacts(row);
+        let artifacts = artifacts(&row);
         let mut subject = vec![Subject::new(repository.clone(), "gitCommit", row.commit.clone())];
         subject.extend(artifacts.iter().map(|a| Subject::sha256(a.name.clone(), &a.digest)));
         let now = session.now();
         let grant = GrantIssued {
-            origin: session.state().origin.clone(),
+            origin: session.state().origin().to_owned(),
             grant: GrantId::from_random(random_id()?),
             run: run.clone(),
             commit: row.commit.clone(),
             tree: row.tree.clone(),
             artifacts,
             environment: environment.into(),
-            replaces: session.state().last_deployed(&repository, environment).map(str::to_owned),
+            replaces: session.state().last_deployed(&repository, environment)?,
             repository,
             decision,
             approvals: gates.iter().flat_map(|g| &g.slots).filter_map(|s| s.filled.as_ref().map(|f| f.index)).collect(),
@@ -121,11 +121,11 @@ pub fn issue(
     let (appended, ()) = session.transact(|s| {
         let row = run_row(s.state(), run)?;
         if row.decisions.last().map(|d| d.digest) != Some(decision)
-            || s.state().last_deployed(&grant.repository, environment) != grant.replaces.as_deref()
+            || s.state().last_deployed(&grant.repository, environment)? != grant.replaces
         {
             return Err(Error::ChangedMeanwhile { run: run.clone() });
         }
-        let authors = authors(&change, s.state());
+        let authors = authors(&change, s.state())?;
         may_deploy(
             s.state(),
             run,
@@ -160,8 +160,8 @@ fn may_deploy(
     base: Option<&str>,
 ) -> Result<(), Error> {
     let row = run_row(state, run)?;
-    if !state.has_role(person, Role::ReleaseManager) {
-        return Err(Error::NoRole { person: label(state, person), role: Role::ReleaseManager, act: "deploy" });
+    if !state.has_role(person, Role::ReleaseManager)? {
+        return Err(Error::NoRole { person: state.label(person)?, role: Role::ReleaseManager, act: "deploy" });
     }
     if environment != decided_environment {
         return Err(Error::OtherEnvironment {
@@ -172,7 +172,7 @@ fn may_deploy(
     }
     // A run that covers everything from the first commit on covers whatever was deployed since.
     if let (Some(identity), Some(base)) = (&row.identity, base)
-        && state.release_base(identity, environment, &row.commit) != Some(base)
+        && state.release_base(identity, environment, &row.commit)?.as_deref() != Some(base)
     {
         return Err(Error::OtherBase { run: run.clone(), environment: environment.into() });
     }
@@ -185,11 +185,11 @@ fn may_deploy(
     }
     // Two duties in one person break the segregation that the approvals were for.
     if authors.contains(person) {
-        return Err(Error::DutyConflict { person: label(state, person), duty: "author" });
+        return Err(Error::DutyConflict { person: state.label(person)?, duty: "author" });
     }
     let approved = gates.iter().flat_map(|g| &g.slots).any(|s| s.filled.as_ref().is_some_and(|f| f.person == *person));
     if approved {
-        return Err(Error::DutyConflict { person: label(state, person), duty: "approver" });
+        return Err(Error::DutyConflict { person: state.label(person)?, duty: "approver" });
     }
     Ok(())
 }
@@ -209,9 +209,8 @@ pub fn redeem(
     session.require_pin()?;
     let run = session
         .state()
-        .grants
-        .get(grant)
-        .map(|g| g.grant.run.clone())
+        .grant(grant)?
+        .map(|g| g.grant.run)
         .ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
     let attempt = Attempt { act: "redeem", run: Some(run.clone()), carry: false };
     refuse::unless(session, &attempt, None, |s| redeemable(s, grant))?;
@@ -230,7 +229,7 @@ pub fn redeem(
             return Err(Error::GrantOutdated { grant: grant.clone() });
         }
         // All that the grant was issued on is asked again: gates, duties, environment and base.
-        let authors = authors(&change, s.state());
+        let authors = authors(&change, s.state())?;
         let base = change.base.as_deref();
         may_deploy(s.state(), &run, &decided, &authors, &row.by, &row.environment, &change.environment, base)?;
         Ok(row)
@@ -241,7 +240,7 @@ pub fn redeem(
         let predicate =
             DeploymentStarted { grant: grant.clone(), run: run.clone(), command: command_digest, time: s.now() };
         let subject = vec![Subject::new(row.repository.clone(), "gitCommit", row.commit.clone())];
-        let refs = s.state().grants.get(grant).map(|g| g.index).into_iter().collect();
+        let refs = s.state().grant(grant)?.map(|g| g.index).into_iter().collect();
         issued = Some(row);
         let entry =
             s.machine_entry(EventKind::DeploymentStarted, StreamId::from(grant), subject, predicate, refs, Vec::new())?;
@@ -295,7 +294,7 @@ fn environment_of(grant: &GrantIssued) -> Vec<(String, String)> {
 }
 
 fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Error> {
-    let row = session.state().grants.get(grant).ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
+    let row = session.state().grant(grant)?.ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
     if row.state != GrantState::Issued {
         return Err(Error::GrantUsed { grant: grant.clone() });
     }
@@ -303,9 +302,9 @@ fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Error> 
     if now >= row.grant.expires {
         return Err(Error::GrantExpired { grant: grant.clone(), expired: row.grant.expires });
     }
-    let replaced = session.state().last_deployed(&row.grant.repository, &row.grant.environment);
-    if replaced != row.grant.replaces.as_deref() {
+    let replaced = session.state().last_deployed(&row.grant.repository, &row.grant.environment)?;
+    if replaced != row.grant.replaces {
         return Err(Error::GrantOutdated { grant: grant.clone() });
     }
-    Ok(row.grant.clone())
+    Ok(row.grant)
 }

@@ -38,7 +38,7 @@ pub(crate) fn unless<T>(
 pub(crate) fn signer(session: &mut Session, attempt: &Attempt, signer: &SshSigner) -> Result<PersonId, Error> {
     unless(session, attempt, None, |s| {
         let fingerprint = signer.public_key().fingerprint();
-        let known = s.state().person_by_fingerprint(&fingerprint).map(|p| p.id.clone());
+        let known = s.state().holder(&fingerprint)?;
         known.ok_or(Error::UnknownKey { fingerprint })
     })
 }

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_model::{Outcome, PersonId, Slot};
+use countersign_model::{Outcome, PersonId, Role, Slot};
 use countersign_policy::{Effect, GateVerdict, Verdict};
 use countersign_store::projection::{ApprovalRow, RunRow, State};
+
+use crate::Error;
+
+/// Everybody enrolled, with their roles.
+pub type Members = BTreeMap<PersonId, BTreeSet<Role>>;
 
 /// Why somebody cannot count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +69,18 @@ pub struct GateReason {
 }
 
 /// The gates of a verdict with the approvals of exactly this decision.
-#[must_use]
+///
+/// # Errors
+/// When the projection cannot be read.
 pub fn gates(
     verdict: &Verdict,
     run: Option<&RunRow>,
     decision: countersign_model::Digest,
     authors: &BTreeSet<PersonId>,
     state: &State,
-) -> Vec<GateStatus> {
-    verdict.gates.iter().map(|gate| gate_status(gate, run, decision, authors, state)).collect()
+) -> Result<Vec<GateStatus>, Error> {
+    let members = state.members()?;
+    verdict.gates.iter().map(|gate| gate_status(gate, run, decision, authors, state, &members)).collect()
 }
 
 fn gate_status(
@@ -81,7 +89,8 @@ fn gate_status(
     decision: countersign_model::Digest,
     authors: &BTreeSet<PersonId>,
     state: &State,
-) -> GateStatus {
+    members: &Members,
+) -> Result<GateStatus, Error> {
     let mut reasons: Vec<GateReason> = gate
         .reasons
         .iter()
@@ -89,32 +98,31 @@ fn gate_status(
         .collect();
     let approvals: Vec<&ApprovalRow> =
         run.map(|r| r.approvals.iter().filter(|a| a.decision == decision).collect()).unwrap_or_default();
-    let slots = quorum(&gate.requires, &approvals, authors, state);
+    let slots = quorum(&gate.requires, &approvals, authors, members);
     let mut outcome = gate.outcome;
     for slot in slots.iter().filter(|s| s.filled.is_none()) {
         outcome = outcome.and(Outcome::Pending);
-        reasons.push(GateReason { code: "approval-missing".into(), effect: Effect::Wait, text: missing(slot, state) });
+        reasons.push(GateReason { code: "approval-missing".into(), effect: Effect::Wait, text: missing(slot, state)? });
     }
-    GateStatus { name: gate.name.clone(), outcome, reasons, controls: gate.controls.clone(), slots }
+    Ok(GateStatus { name: gate.name.clone(), outcome, reasons, controls: gate.controls.clone(), slots })
 }
 
-fn missing(slot: &SlotStatus, state: &State) -> String {
-    let label = |id: &PersonId| state.people.get(id).map_or_else(|| id.to_string(), |p| p.label().to_owned());
+fn missing(slot: &SlotStatus, state: &State) -> Result<String, Error> {
     let mut text = format!("needs a {} approval by {}", slot.slot, slot.slot.role().with_article());
     let barred: Vec<String> = slot
         .excluded
         .iter()
         .filter(|(_, why)| *why == Excluded::Author)
-        .map(|(id, _)| format!("{} is an author", label(id)))
-        .collect();
+        .map(|(id, _)| Ok(format!("{} is an author", state.label(id)?)))
+        .collect::<Result<_, Error>>()?;
     if !barred.is_empty() {
         text.push_str(&format!(" ({})", barred.join(", ")));
     }
-    if state.trust.is_some() && slot.eligible.is_empty() {
+    if state.trust().is_some() && slot.eligible.is_empty() {
         text.push_str("; nobody enrolled can give it: countersign role grant PERSON ");
         text.push_str(slot.slot.role().as_str());
     }
-    text
+    Ok(text)
 }
 
 /// Fills the required slots with distinct people: a maximum bipartite matching of people to slots, so that somebody
@@ -124,15 +132,16 @@ pub fn quorum(
     required: &[Slot],
     approvals: &[&ApprovalRow],
     authors: &BTreeSet<PersonId>,
-    state: &State,
+    members: &Members,
 ) -> Vec<SlotStatus> {
+    let has_role = |person: &PersonId, role: Role| members.get(person).is_some_and(|roles| roles.contains(&role));
     // Candidates a slot: people whose approval counts.
     let candidates: Vec<Vec<(&PersonId, u64)>> = required
         .iter()
         .map(|slot| {
             approvals
                 .iter()
-                .filter(|a| a.slot == *slot && !authors.contains(&a.person) && state.has_role(&a.person, slot.role()))
+                .filter(|a| a.slot == *slot && !authors.contains(&a.person) && has_role(&a.person, slot.role()))
                 .map(|a| (&a.person, a.index))
                 .collect()
         })
@@ -150,16 +159,15 @@ pub fn quorum(
                 let index = candidates[i].iter().find(|(p, _)| p == person).map(|(_, index)| *index)?;
                 Some(Filled { person: (*person).clone(), index })
             });
-            let role_holders = state.people.values().filter(|p| p.roles.contains(&slot.role()));
             let (mut eligible, mut excluded) = (Vec::new(), Vec::new());
-            for person in role_holders {
-                if authors.contains(&person.id) {
-                    excluded.push((person.id.clone(), Excluded::Author));
-                } else if !holder.contains_key(&person.id) {
-                    eligible.push(person.id.clone());
+            for (person, _) in members.iter().filter(|(_, roles)| roles.contains(&slot.role())) {
+                if authors.contains(person) {
+                    excluded.push((person.clone(), Excluded::Author));
+                } else if !holder.contains_key(person) {
+                    eligible.push(person.clone());
                 }
             }
-            for approval in approvals.iter().filter(|a| a.slot == *slot && !state.has_role(&a.person, slot.role())) {
+            for approval in approvals.iter().filter(|a| a.slot == *slot && !has_role(&a.person, slot.role())) {
                 excluded.push((approval.person.clone(), Excluded::NoRole));
             }
             SlotStatus { slot: *slot, filled, eligible, excluded }
@@ -200,17 +208,10 @@ pub fn overall(gates: &[GateStatus]) -> Outcome {
 mod tests {
     use super::*;
     use countersign_model::event::Device;
-    use countersign_model::{Digest, Role, Timestamp};
-    use countersign_store::projection::Person;
+    use countersign_model::{Digest, Timestamp};
 
-    fn person(n: u8, roles: &[Role]) -> Person {
-        Person {
-            id: PersonId::from_text(format!("per-{n}")),
-            name: Some(format!("p{n}")),
-            keys: Vec::new(),
-            roles: roles.iter().copied().collect(),
-            index: 0,
-        }
+    fn id(n: u8) -> PersonId {
+        PersonId::from_text(format!("per-{n}"))
     }
 
     fn approval(n: u8, slot: Slot, index: u64) -> ApprovalRow {
@@ -218,23 +219,23 @@ mod tests {
             index,
             decision: Digest::of(b"d"),
             slot,
-            person: PersonId::from_text(format!("per-{n}")),
+            person: id(n),
             device: Device { key: String::new(), host: String::new() },
             strength: "ssh-key".into(),
             time: Timestamp::from_millis(0),
         }
     }
 
-    fn state(people: Vec<Person>) -> State {
-        State { people: people.into_iter().map(|p| (p.id.clone(), p)).collect(), ..State::default() }
+    fn members(people: &[&[Role]]) -> Members {
+        (0..).zip(people).map(|(n, roles)| (id(n), roles.iter().copied().collect())).collect()
     }
 
     const BOTH: [Slot; 2] = [Slot::Technical, Slot::Regulatory];
 
     /// Brute force: is there an assignment of distinct people to both slots?
-    fn possible(approvals: &[ApprovalRow], authors: &BTreeSet<PersonId>, state: &State) -> bool {
+    fn possible(approvals: &[ApprovalRow], authors: &BTreeSet<PersonId>, members: &Members) -> bool {
         let ok = |a: &ApprovalRow, slot: Slot| {
-            a.slot == slot && !authors.contains(&a.person) && state.has_role(&a.person, slot.role())
+            a.slot == slot && !authors.contains(&a.person) && members[&a.person].contains(&slot.role())
         };
         approvals.iter().any(|t| {
             ok(t, Slot::Technical) && approvals.iter().any(|r| ok(r, Slot::Regulatory) && r.person != t.person)
@@ -251,11 +252,11 @@ mod tests {
                 .map(|i| approval(i / 2, BOTH[usize::from(i % 2)], u64::from(i)))
                 .collect();
             for author_bits in 0_u32..8 {
-                let authors = (0..3_u8).filter(|i| author_bits & (1 << i) != 0).map(|i| person(i, &[]).id).collect();
-                let state = state(vec![person(0, &roles), person(1, &roles), person(2, &roles[..1])]);
+                let authors = (0..3_u8).filter(|i| author_bits & (1 << i) != 0).map(id).collect();
+                let members = members(&[&roles, &roles, &roles[..1]]);
                 let refs: Vec<&ApprovalRow> = approvals.iter().collect();
-                let filled = quorum(&BOTH, &refs, &authors, &state).iter().all(|s| s.filled.is_some());
-                assert_eq!(filled, possible(&approvals, &authors, &state), "{bits:b} {author_bits:b}");
+                let filled = quorum(&BOTH, &refs, &authors, &members).iter().all(|s| s.filled.is_some());
+                assert_eq!(filled, possible(&approvals, &authors, &members), "{bits:b} {author_bits:b}");
             }
         }
     }
@@ -263,9 +264,9 @@ mod tests {
     #[test]
     fn one_person_never_fills_two_slots() {
         let roles = [Role::Engineer, Role::ComplianceOfficer];
-        let state = state(vec![person(0, &roles)]);
+        let members = members(&[&roles]);
         let (a, b) = (approval(0, Slot::Technical, 1), approval(0, Slot::Regulatory, 2));
-        let slots = quorum(&BOTH, &[&a, &b], &BTreeSet::new(), &state);
+        let slots = quorum(&BOTH, &[&a, &b], &BTreeSet::new(), &members);
         assert_eq!(slots.iter().filter(|s| s.filled.is_some()).count(), 1);
     }
 }

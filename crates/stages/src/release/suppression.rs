@@ -9,7 +9,7 @@ use countersign_model::{ActorId, Digest, EventKind, FindingState, PersonId, Role
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 
-use super::approve::{label, run_row};
+use super::approve::run_row;
 use super::refuse::{self, Attempt};
 use crate::Error;
 use crate::build::decide;
@@ -39,18 +39,17 @@ pub struct Granted {
 pub fn requested(session: &Session, run: &RunId) -> Result<Vec<(ScanFinding, FindingState)>, Error> {
     let row = run_row(session.state(), run)?;
     let change = decide::read_change(session.ledger(), &row.change)?;
-    let authors = authors(&change, session.state());
+    let authors = authors(&change, session.state())?;
     let now = session.now();
-    let scan = decide::read_scan(session.ledger(), row)?;
-    Ok(scan
-        .findings
+    let scan = decide::read_scan(session.ledger(), &row)?;
+    scan.findings
         .into_iter()
         .filter(|f| f.state == FindingState::SuppressionRequested)
         .map(|f| {
-            let state = effective_state(&f, change.identity.as_deref(), &authors, session.state(), now);
-            (f, state)
+            let state = effective_state(&f, change.identity.as_deref(), &authors, session.state(), now)?;
+            Ok((f, state))
         })
-        .collect())
+        .collect()
 }
 
 /// Grants requested suppressions: those whose fingerprint starts with one of `which`, or all where it is empty.
@@ -66,13 +65,13 @@ pub fn grant(
     signer: &SshSigner,
 ) -> Result<Granted, Error> {
     session.require_pin()?;
-    if session.state().trust.is_none() {
+    if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "suppression grant" });
     }
     let attempt = Attempt { act: "suppression grant", run: Some(run.clone()), carry: false };
     let person = refuse::unless(session, &attempt, None, |s| {
         let fingerprint = signer.public_key().fingerprint();
-        let person = s.state().person_by_key(&signer.public_key()).ok_or(Error::UnknownKey { fingerprint })?;
+        let person = s.state().person_by_key(&signer.public_key())?.ok_or(Error::UnknownKey { fingerprint })?;
         if !person.roles.contains(&Role::SecurityOfficer) && !person.roles.contains(&Role::ComplianceOfficer) {
             let (person, role) = (person.label().to_owned(), Role::SecurityOfficer);
             return Err(Error::NoRole { person, role, act: "grant a suppression" });
@@ -83,8 +82,8 @@ pub fn grant(
     let identity = row.identity.clone().ok_or(Error::Unidentified)?;
     let change = decide::read_change(session.ledger(), &row.change)?;
     refuse::unless(session, &attempt, Some(&person), |s| {
-        if authors(&change, s.state()).contains(&person) {
-            return Err(Error::DutyConflict { person: label(s.state(), &person), duty: "author" });
+        if authors(&change, s.state())?.contains(&person) {
+            return Err(Error::DutyConflict { person: s.state().label(&person)?, duty: "author" });
         }
         Ok(())
     })?;
@@ -102,7 +101,7 @@ pub fn grant(
     fingerprints.sort();
     fingerprints.dedup();
     let predicate = SuppressionGranted {
-        origin: session.state().origin.clone(),
+        origin: session.state().origin().to_owned(),
         repository: identity.clone(),
         fingerprints,
         by: person.clone(),

@@ -1,232 +1,190 @@
 //! The fold: one entry after the other, nothing believed without its signature.
 
-use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, sync_channel};
 
-use countersign_evidence::machine::MachinePublicKey;
-use countersign_evidence::statement::{self, Statement};
-use countersign_evidence::{canonical, dsse, merkle};
-use countersign_model::event::{
-    DecisionMade, DeploymentRecorded, DeploymentStarted, EvidenceAttached, FindingsRecorded, LedgerCreated, Predicate,
-    RunStarted,
-};
-use countersign_model::{Digest, Entry, EventKind};
+use countersign_model::event::Predicate;
+use countersign_model::{EventKind, PersonId};
 
-use super::state::{Anomaly, DecisionRow, DeploymentRow, EvidenceRow, GrantState, RunRow, State};
-use crate::installation::Pin;
-use crate::subjects::Vault;
+use super::read::{Act, Machine, Payload, Reading, open_statement, read};
+use super::sql::{Fold, Stop, require};
+use super::state::{State, Watch};
 use crate::{Error, Ledger};
 
-/// What a reader brings along to believe a ledger.
-pub struct Trusted<'a> {
-    /// The pin of this machine, or the one in a trust file.
-    pub pin: Option<&'a Pin>,
-}
-
-/// Folds the whole log.
-///
-/// # Errors
-/// When an entry or a payload cannot be read; what can be read and is not believed is an anomaly, not an error.
-pub fn fold(ledger: &Ledger, trusted: &Trusted<'_>) -> Result<State, Error> {
-    let mut state = State::default();
-    for (index, entry) in ledger.entries(0..ledger.size())? {
-        let payload = ledger.payload(&entry.payload)?;
-        let leaf = Digest::from_bytes(merkle::leaf_hash(&ledger.entry_bytes(index)?));
-        state.apply(index, &entry, leaf, &payload, ledger.vault(), trusted);
-    }
-    Ok(state)
-}
+/// Entries that one thread reads before it hands them over: those of one bundle.
+const BLOCK: u64 = 256;
+/// Blocks that a thread may be ahead by. This bounds the memory, whatever the log's length.
+const AHEAD: usize = 2;
+/// Fewer entries than this are not worth a thread.
+const SHORT: u64 = 64;
 
 impl State {
-    /// Folds one entry in. `leaf` is the entry's RFC 6962 leaf hash, `vault` opens what is sealed.
-    pub fn apply(
-        &mut self,
-        index: u64,
-        entry: &Entry,
-        leaf: Digest,
-        payload: &[u8],
-        vault: Vault<'_>,
-        trusted: &Trusted<'_>,
-    ) {
-        self.size = index + 1;
-        self.streams.insert(entry.stream.clone(), entry.version);
-        if let Err(what) = self.believe(index, entry, leaf, payload, vault, trusted) {
-            self.anomalies.push(Anomaly { index, file: None, what });
+    /// Folds one entry in; what it says if it is not believed. The next entry's index must be the number of entries
+    /// folded so far.
+    ///
+    /// # Errors
+    /// When the projection cannot be read or written. Then what was folded since the last commit is void.
+    pub fn apply(&mut self, reading: &Reading) -> Result<Option<String>, Error> {
+        self.on_entry(reading)?;
+        self.head.size = reading.index.saturating_add(1);
+        match self.believe(reading) {
+            Ok(()) => Ok(None),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Disbelieved(what)) => {
+                self.on_anomaly(reading.index, &what)?;
+                Ok(Some(what))
+            }
         }
     }
 
-    fn believe(
-        &mut self,
-        index: u64,
-        entry: &Entry,
-        leaf: Digest,
-        payload: &[u8],
-        vault: Vault<'_>,
-        trusted: &Trusted<'_>,
-    ) -> Result<(), String> {
-        match entry.kind {
-            EventKind::LedgerCreated => self.on_created(index, payload),
-            EventKind::RunStarted => {
-                let p: RunStarted = self.statement(payload)?;
-                self.on_run(index, entry, p)
-            }
-            EventKind::FindingsRecorded => {
-                let p: FindingsRecorded = self.statement(payload)?;
-                let record = attachment(entry, 0)?;
-                require(record.sha256 == p.record, "the scan record is not the one the statement names")?;
-                self.run_mut(&p.run)?.scan = Some((index, record));
-                Ok(())
-            }
-            EventKind::EvidenceAttached => {
-                let p: EvidenceAttached = self.statement(payload)?;
-                let run = self.run_mut(&p.run)?;
-                run.evidence.push(EvidenceRow {
-                    index,
-                    kind: p.kind,
-                    name: p.name,
-                    digest: p.digest,
-                    artifact: p.artifact,
-                    subjects: p.subjects,
-                });
-                Ok(())
-            }
-            EventKind::DecisionMade => {
-                let p: DecisionMade = self.statement(payload)?;
-                let digest = canonical::digest(&p.decision).map_err(|e| e.to_string())?;
-                require(digest == p.digest, "the decision document is not the one its digest names")?;
-                let (facts, bundle) = (attachment(entry, 0)?, attachment(entry, 1)?);
-                self.run_mut(&p.run)?.decisions.push(DecisionRow {
-                    index,
-                    digest,
-                    document: p.decision,
-                    facts,
-                    bundle,
-                });
-                Ok(())
-            }
-            EventKind::DeploymentStarted => {
-                let p: DeploymentStarted = self.statement(payload)?;
-                let grant = self.grants.get_mut(&p.grant).ok_or("no such grant was issued")?;
-                require(grant.grant.run == p.run, "the grant is for another run")?;
-                require(grant.state == GrantState::Issued, "the grant was used before")?;
-                grant.state = GrantState::Started;
-                Ok(())
-            }
-            EventKind::DeploymentRecorded => {
-                let p: DeploymentRecorded = self.statement(payload)?;
-                let grant = self.grants.get_mut(&p.grant).ok_or("no such grant was issued")?;
-                require(grant.state == GrantState::Started, "the deployment was not started")?;
-                require(
-                    grant.grant.run == p.run
-                        && grant.grant.commit == p.commit
-                        && grant.grant.environment == p.environment,
-                    "the deployment is not the one the grant permits",
-                )?;
-                grant.state = GrantState::Ended { success: p.success };
-                let repository = grant.grant.repository.clone();
-                self.deployments.push(DeploymentRow {
-                    index,
-                    repository,
-                    grant: p.grant,
-                    commit: p.commit,
-                    environment: p.environment,
-                    success: p.success,
-                });
-                Ok(())
-            }
-            EventKind::ActRefused => self.statement::<countersign_model::event::ActRefused>(payload).map(|_| ()),
-            EventKind::TrustRootEstablished
-            | EventKind::PersonEnrolled
-            | EventKind::RoleGranted
-            | EventKind::PolicyActivated
-            | EventKind::CommitsClaimed
-            | EventKind::SuppressionGranted
-            | EventKind::ApprovalSigned
-            | EventKind::GrantIssued => self.believe_act(index, entry, leaf, payload, vault, trusted),
+    /// Every check of an entry comes before its first row, so that what is not believed leaves none.
+    fn believe(&mut self, reading: &Reading) -> Fold {
+        let index = reading.index;
+        match &reading.payload {
+            Payload::Genesis(bytes) => self.on_created(index, bytes),
+            Payload::Machine(machine) => match reading.entry.kind {
+                EventKind::RunStarted => self.on_run(reading, machine),
+                EventKind::FindingsRecorded => self.on_findings(reading, machine),
+                EventKind::EvidenceAttached => self.on_evidence(reading, machine),
+                EventKind::DecisionMade => self.on_decision(reading, machine),
+                EventKind::DeploymentStarted => self.on_deployment_start(index, machine),
+                EventKind::DeploymentRecorded => self.on_deployment(index, machine),
+                EventKind::ActRefused => self.on_refusal(index, machine),
+                other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
+            },
+            Payload::Act(Err(what)) => Err(what.clone().into()),
+            Payload::Act(Ok(signed)) => match reading.entry.kind {
+                EventKind::TrustRootEstablished => self.on_trust_root(reading, signed),
+                EventKind::PersonEnrolled => self.on_enrolled(reading, signed),
+                EventKind::RoleGranted => self.on_role(index, signed),
+                EventKind::PolicyActivated => self.on_policy(reading, signed),
+                EventKind::CommitsClaimed => self.on_claim(index, signed),
+                EventKind::SuppressionGranted => self.on_suppression(index, signed),
+                EventKind::ApprovalSigned => self.on_approval(index, signed),
+                EventKind::GrantIssued => self.on_grant(index, signed),
+                other => Err(format!("{} is no act of a person", other.as_str()).into()),
+            },
         }
-    }
-
-    fn on_created(&mut self, index: u64, payload: &[u8]) -> Result<(), String> {
-        require(index == 0, "a ledger is created once, in entry 0")?;
-        let p: LedgerCreated = canonical::from_slice(payload).map_err(|e| e.to_string())?;
-        (self.origin, self.vkey, self.recorder) = (p.origin, p.vkey, p.recorder);
-        Ok(())
-    }
-
-    fn on_run(&mut self, index: u64, entry: &Entry, p: RunStarted) -> Result<(), String> {
-        let change = attachment(entry, 0)?;
-        require(change.sha256 == p.change, "the change is not the one the statement names")?;
-        match self.runs.get_mut(&p.run) {
-            Some(run) => {
-                require(
-                    run.commit == p.commit && run.identity == p.identity && run.pipeline == p.pipeline,
-                    "an attempt of a run is of the same commit, repository and pipeline definition",
-                )?;
-                require(p.attempt == run.attempts.len() as u64 + 1, "attempts are numbered without gaps")?;
-                run.attempts.push(index);
-                run.change = change;
-            }
-            None => {
-                require(p.attempt == 1, "a run begins with attempt 1")?;
-                self.repositories.entry(p.identity.clone()).or_insert_with(|| p.repository.clone());
-                let row = RunRow {
-                    id: p.run.clone(),
-                    index,
-                    repository: p.repository,
-                    identity: p.identity,
-                    commit: p.commit,
-                    tree: p.tree,
-                    pipeline: p.pipeline,
-                    attempts: vec![index],
-                    change,
-                    scan: None,
-                    evidence: Vec::new(),
-                    decisions: Vec::new(),
-                    approvals: Vec::new(),
-                };
-                self.runs.insert(p.run.clone(), row);
-            }
-        }
-        self.latest_run = Some(p.run);
-        Ok(())
     }
 
     /// Opens a machine statement: DSSE by the recorder of entry 0, in-toto, of the expected type.
-    fn statement<P: Predicate>(&self, payload: &[u8]) -> Result<P, String> {
-        let key: MachinePublicKey =
-            self.recorder.parse().map_err(|_| "the recorder's key cannot be read".to_owned())?;
-        let envelope = dsse::Envelope::from_json(payload).map_err(|e| format!("not a DSSE envelope: {e}"))?;
-        let bytes = envelope
-            .verify_type(statement::PAYLOAD_TYPE, &[key])
-            .map_err(|e| format!("the recorder did not sign it: {e}"))?;
-        open_statement(&bytes)
+    pub(super) fn statement<P: Predicate>(&self, machine: &Machine) -> Result<P, Stop> {
+        Ok(open_statement(&machine.by(&self.head.recorder)?)?)
     }
 
-    pub(super) fn run_mut(&mut self, id: &countersign_model::RunId) -> Result<&mut RunRow, String> {
-        self.runs.get_mut(id).ok_or_else(|| "it speaks of a run that was never started".to_owned())
+    /// Opens an act that names its signer in the statement: a key of that person must have signed it.
+    pub(super) fn signed<P: Predicate>(
+        &self,
+        signed: &Act,
+        namespace: &str,
+        signer: impl Fn(&P) -> &PersonId,
+    ) -> Result<P, Stop> {
+        let predicate: P = open_statement(&signed.statement)?;
+        let id = signer(&predicate);
+        if !self.is_enrolled(id)? {
+            return Err(format!("{id} is not enrolled").into());
+        }
+        let holder = match &signed.signer {
+            Some(key) if signed.act.namespace() == namespace => self.holder(&key.fingerprint())?,
+            _ => None,
+        };
+        require(holder.as_ref() == Some(id), &format!("no key of {id} signed it as `{namespace}`"))?;
+        Ok(predicate)
     }
 
-    /// Everybody who wrote, or claims to have written, one of these commits.
-    #[must_use]
-    pub fn claimants(&self, repository: &str, commit: &str) -> BTreeSet<countersign_model::PersonId> {
-        self.claims.get(&(repository.to_owned(), commit.to_owned())).cloned().unwrap_or_default()
+    /// Folds the entries from the size folded so far up to `to`. `done` is called after each block.
+    ///
+    /// # Errors
+    /// What the ledger, the projection and `done` say.
+    pub(super) fn fold(
+        &mut self,
+        ledger: &Ledger,
+        to: u64,
+        watch: &Watch,
+        mut done: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // Entry 0 says whose statements the others are.
+        if self.head.size == 0 && to > 0 {
+            self.apply_all(&read(ledger, 0, 1, "")?)?;
+        }
+        let from = self.head.size;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        if to.saturating_sub(from) < SHORT || cores < 2 {
+            while self.head.size < to {
+                let end = to.min(block_end(self.head.size));
+                let block = read(ledger, self.head.size, end, &self.head.recorder)?;
+                self.apply_all(&block)?;
+                done(self)?;
+                watch.tell(self.head.size, to);
+            }
+            return Ok(());
+        }
+        let recorder = self.head.recorder.clone();
+        std::thread::scope(|scope| {
+            let readers: Vec<Receiver<Result<Vec<Reading>, Error>>> = (0..cores)
+                .map(|nth| {
+                    let (sender, receiver) = sync_channel(AHEAD);
+                    let recorder = &recorder;
+                    scope.spawn(move || {
+                        for (start, end) in blocks(from, to).skip(nth).step_by(cores) {
+                            // Nobody listens any more when folding failed.
+                            if sender.send(read(ledger, start, end, recorder)).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            for ((_, end), receiver) in blocks(from, to).zip(readers.iter().cycle()) {
+                let block = receiver.recv().map_err(|_| Error::FoldBrokeOff)??;
+                self.apply_all(&block)?;
+                done(self)?;
+                watch.tell(end, to);
+            }
+            Ok(())
+        })
+    }
+
+    fn apply_all(&mut self, block: &[Reading]) -> Result<(), Error> {
+        for reading in block {
+            self.apply(reading)?;
+        }
+        Ok(())
     }
 }
 
-/// Parses canonical statement bytes and checks the predicate's type.
-pub(super) fn open_statement<P: Predicate>(bytes: &[u8]) -> Result<P, String> {
-    let statement: Statement<P> =
-        canonical::from_slice(bytes).map_err(|e| format!("not the expected statement: {e}"))?;
-    require(
-        statement.predicate_type == P::TYPE,
-        &format!("the statement is of type `{}`, not `{}`", statement.predicate_type, P::TYPE),
-    )?;
-    Ok(statement.predicate)
+/// Where the block ends in which entry `index` stands.
+fn block_end(index: u64) -> u64 {
+    (index / BLOCK).saturating_add(1).saturating_mul(BLOCK)
 }
 
-pub(super) fn attachment(entry: &Entry, n: usize) -> Result<countersign_model::PayloadRef, String> {
-    entry.attachments.get(n).cloned().ok_or_else(|| format!("attachment {n} is missing"))
+/// The blocks from `from` to `to`: each is what stands in one bundle.
+fn blocks(from: u64, to: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut start = from;
+    std::iter::from_fn(move || {
+        (start < to).then(|| {
+            let block = (start, block_end(start).min(to));
+            start = block.1;
+            block
+        })
+    })
 }
 
-pub(super) fn require(holds: bool, otherwise: &str) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+
+#[cfg(test)]
+mod tests {
+    use super::blocks;
+
+    #[test]
+    fn blocks_cover_every_entry_once_and_end_with_their_bundle() {
+        for (from, to) in [(0, 0), (1, 2), (1, 256), (1, 257), (255, 600), (256, 512), (300, 300)] {
+            let mut next = from;
+            for (start, end) in blocks(from, to) {
+                assert_eq!(start, next);
+                assert!(end > start && start / 256 == (end - 1) / 256);
+                next = end;
+            }
+            assert_eq!(next, to);
+        }
+    }
 }

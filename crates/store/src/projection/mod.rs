@@ -1,16 +1,60 @@
-//! The projection: what the log says, folded into tables. A cache, never a source.
+//! The projection: what the log says, folded into SQLite tables. A cache, never a source.
 //!
-//! [`State`] is rebuilt from entry 0 on; *state == replay(log)* holds because there is no other way to make one.
-//! Nothing is believed because it stands in the log: every machine statement must verify under the enrolled
-//! recorder's key, and every act under a key of the person it names, who must hold the role the act needs **at that
-//! point of the log**. What fails is kept out of the tables and listed in [`State::anomalies`].
+//! Nothing is believed because it stands in the log: every machine statement must verify under the enrolled recorder's
+//! key, and every act under a key of the person it names, who must hold the role the act needs **at that point of the
+//! log**. What fails is kept out of the tables and listed in the table `anomalies`.
+//!
+//! There is one way to fill a table: [`State::apply`], entry after entry. So *state == replay(log)* holds by
+//! construction, whether the tables are in memory ([`State::memory`]), in the user's data directory
+//! ([`State::open`]), or made beside it for comparison ([`check()`]). Names of people are not in the tables: they are read
+//! from the sealed profile when somebody asks, so that an erased name is gone here too.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `table.rs` | the list of all tables, and the version of the schema that follows from them |
+//! | `db.rs` | the database file: opening, snapshots, what makes it void |
+//! | `read.rs` | an entry read and its signature checked, on all cores |
+//! | `fold.rs` | which kind of event goes to which noun; folding many entries |
+//! | `check.rs` | `ledger rebuild` and `--check` |
+//! | one file a noun | its tables, its event, its rows and queries |
+//!
+//! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
+//! `table.rs`; an arm in `fold.rs`. The schema's version changes by itself, and older databases are folded anew.
 
-mod acts;
+mod anomalies;
+mod approvals;
+mod bundles;
+mod check;
+mod claims;
+mod db;
+mod decisions;
+mod deployments;
+mod entries;
+mod evidence;
 mod fold;
+mod grants;
+mod people;
+mod read;
+mod refusals;
+mod runs;
+mod scans;
+mod sql;
 mod state;
+mod suppressions;
+mod table;
+mod trust;
 
-pub use fold::{Trusted, fold};
-pub use state::{
-    ActiveBundle, Anomaly, ApprovalRow, DecisionRow, DeploymentRow, EvidenceRow, GrantRow, GrantState, Person, RunRow,
-    State, SuppressionRow, TrustRoot,
-};
+pub use anomalies::Anomaly;
+pub use approvals::ApprovalRow;
+pub use bundles::ActiveBundle;
+pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
+pub use decisions::DecisionRow;
+pub use deployments::DeploymentRow;
+pub use evidence::EvidenceRow;
+pub use grants::{GrantRow, GrantState};
+pub use people::{LostProfile, Person};
+pub use read::Reading;
+pub use runs::{RunRow, RunSummary};
+pub use state::{State, Watch};
+pub use suppressions::SuppressionRow;
+pub use trust::TrustRoot;

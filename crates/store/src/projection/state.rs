@@ -1,321 +1,118 @@
-//! The tables. Every row names the log index it comes from.
+//! Everything the log says, up to a size.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use countersign_evidence::sshsig::PublicKey;
-use countersign_model::event::{Artifact, Device};
-use countersign_model::{Digest, GrantId, PayloadRef, PersonId, RepositoryId, Role, RunId, Slot, StreamId, Timestamp};
+use rusqlite::Connection;
 
-/// Everything the log says, up to `size` entries.
-#[derive(Debug, Default, Clone)]
+use super::bundles::ActiveBundle;
+use super::trust::TrustRoot;
+use crate::installation::{Pin, PinnedEntry};
+use crate::{Error, Ledger};
+
+/// Everything the log says, up to [`State::size`] entries. Between two calls that fold, it does not change, whatever
+/// other processes append.
 pub struct State {
-    /// The log's origin.
-    pub origin: String,
-    /// The log's verifier key, as entry 0 names it.
-    pub vkey: String,
-    /// How many entries are folded in.
-    pub size: u64,
-    /// The recorder that entry 0 names, `ed25519:` + base64.
-    pub recorder: String,
-    /// Where trust begins; `None` before `init`.
-    pub trust: Option<TrustRoot>,
-    /// Enrolled people.
-    pub people: BTreeMap<PersonId, Person>,
-    /// Whose a key is, by its fingerprint (`SHA256:…`).
-    pub keys: BTreeMap<String, PersonId>,
-    /// The policy bundle in effect.
-    pub bundle: Option<ActiveBundle>,
-    /// Repositories by identity (`None`: the one without an identity).
-    pub repositories: BTreeMap<Option<String>, RepositoryId>,
-    /// Runs.
-    pub runs: BTreeMap<RunId, RunRow>,
-    /// The run that started last.
-    pub latest_run: Option<RunId>,
-    /// Who claimed which commit of which repository.
-    pub claims: BTreeMap<(String, String), BTreeSet<PersonId>>,
-    /// Granted suppressions by repository and fingerprint; the latest grant counts.
-    pub suppressions: BTreeMap<(String, Digest), SuppressionRow>,
-    /// Deploy grants.
-    pub grants: BTreeMap<GrantId, GrantRow>,
-    /// Deployments in the order of the log.
-    pub deployments: Vec<DeploymentRow>,
-    /// Version of every stream.
-    pub streams: BTreeMap<StreamId, u64>,
-    /// What stands in the log and was not believed.
-    pub anomalies: Vec<Anomaly>,
+    pub(super) db: Connection,
+    /// The database's file; `None` where it belongs to this value alone and goes with it.
+    pub(super) path: Option<PathBuf>,
+    /// The ledger's directory, for the keys that open profiles.
+    pub(super) dir: PathBuf,
+    /// The root of trust that a pin names: no other is believed.
+    pub(super) pinned: Option<PinnedEntry>,
+    pub(super) head: Head,
+    /// Whether a snapshot is held.
+    pub(super) held: bool,
 }
 
-/// The root of trust.
-#[derive(Debug, Clone)]
-pub struct TrustRoot {
-    /// Log index of the entry.
-    pub index: u64,
-    /// RFC 6962 leaf hash of the entry: what a pin holds on to.
-    pub entry: Digest,
-    /// The first administrator.
-    pub administrator: PersonId,
-    /// The recorder they vouched for.
-    pub recorder: String,
+/// What nearly every question needs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Head {
+    pub(super) size: u64,
+    pub(super) origin: String,
+    pub(super) vkey: String,
+    pub(super) recorder: String,
+    pub(super) trust: Option<TrustRoot>,
+    pub(super) bundle: Option<ActiveBundle>,
 }
 
-/// A person.
-#[derive(Debug, Clone)]
-pub struct Person {
-    /// Who.
-    pub id: PersonId,
-    /// Their name; `None` when their key was destroyed (erasure).
-    pub name: Option<String>,
-    /// Their keys.
-    pub keys: Vec<PublicKey>,
-    /// Their roles.
-    pub roles: BTreeSet<Role>,
-    /// Log index of their enrolment.
-    pub index: u64,
-}
-
-impl Person {
-    /// The name, or the id when the name was erased.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.id.as_str())
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("path", &self.path).field("head", &self.head).finish_non_exhaustive()
     }
 }
 
-/// The policy bundle in effect.
-#[derive(Debug, Clone)]
-pub struct ActiveBundle {
-    /// Log index of its activation.
-    pub index: u64,
-    /// Its digest: the policy version in effect.
-    pub digest: Digest,
-    /// The blob that holds it.
-    pub blob: PayloadRef,
-    /// Who activated it.
-    pub by: PersonId,
+/// Somebody who wants to know how far a long fold is: entries folded, and how many there are.
+#[derive(Clone, Default)]
+pub struct Watch(Option<Arc<dyn Fn(u64, u64) + Send + Sync>>);
+
+impl Watch {
+    /// Calls `tell` after every few hundred entries.
+    #[must_use]
+    pub fn new(tell: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(super) fn tell(&self, done: u64, total: u64) {
+        if let Some(tell) = &self.0 {
+            tell(done, total);
+        }
+    }
 }
 
-/// A run with everything that happened to it.
-#[derive(Debug, Clone)]
-pub struct RunRow {
-    /// The run.
-    pub id: RunId,
-    /// Log index of its first attempt.
-    pub index: u64,
-    /// The repository's id in this ledger.
-    pub repository: RepositoryId,
-    /// The repository's identity.
-    pub identity: Option<String>,
-    /// The commit.
-    pub commit: String,
-    /// Its tree.
-    pub tree: String,
-    /// Digest of the pipeline definition.
-    pub pipeline: Digest,
-    /// Log indices of its attempts.
-    pub attempts: Vec<u64>,
-    /// The change of the last attempt.
-    pub change: PayloadRef,
-    /// The last scan record and its log index.
-    pub scan: Option<(u64, PayloadRef)>,
-    /// Attached evidence and artifacts.
-    pub evidence: Vec<EvidenceRow>,
-    /// Decisions, oldest first.
-    pub decisions: Vec<DecisionRow>,
-    /// Approvals of any decision of this run.
-    pub approvals: Vec<ApprovalRow>,
-}
-
-/// A decision.
-#[derive(Debug, Clone)]
-pub struct DecisionRow {
-    /// Log index.
-    pub index: u64,
-    /// Digest of the decision document.
-    pub digest: Digest,
-    /// The decision document.
-    pub document: serde_json::Value,
-    /// The facts it was made from.
-    pub facts: PayloadRef,
-    /// The policy bundle that made it.
-    pub bundle: PayloadRef,
-}
-
-/// Evidence attached to a run.
-#[derive(Debug, Clone)]
-pub struct EvidenceRow {
-    /// Log index.
-    pub index: u64,
-    /// Kind, as detected.
-    pub kind: String,
-    /// File name.
-    pub name: String,
-    /// Digest of the bytes.
-    pub digest: Digest,
-    /// Whether it is an artifact.
-    pub artifact: bool,
-    /// Artifacts it speaks of.
-    pub subjects: Vec<Artifact>,
-}
-
-/// An approval.
-#[derive(Debug, Clone)]
-pub struct ApprovalRow {
-    /// Log index.
-    pub index: u64,
-    /// The decision it binds.
-    pub decision: Digest,
-    /// Which signature.
-    pub slot: Slot,
-    /// Who.
-    pub person: PersonId,
-    /// With what.
-    pub device: Device,
-    /// How strong.
-    pub strength: String,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// A granted suppression.
-#[derive(Debug, Clone)]
-pub struct SuppressionRow {
-    /// Log index.
-    pub index: u64,
-    /// Who granted.
-    pub by: PersonId,
-    /// Until when.
-    pub expires: Timestamp,
-}
-
-/// What became of a grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantState {
-    /// Not used yet.
-    Issued,
-    /// Redeemed; no outcome is recorded (it runs, or the machine died).
-    Started,
-    /// Ended.
-    Ended {
-        /// Whether the command succeeded.
-        success: bool,
-    },
-}
-
-/// A deploy grant.
-#[derive(Debug, Clone)]
-pub struct GrantRow {
-    /// Log index.
-    pub index: u64,
-    /// What it says.
-    pub grant: countersign_model::event::GrantIssued,
-    /// What became of it.
-    pub state: GrantState,
-}
-
-/// A deployment that ended.
-#[derive(Debug, Clone)]
-pub struct DeploymentRow {
-    /// Log index.
-    pub index: u64,
-    /// The repository's identity.
-    pub repository: String,
-    /// The grant.
-    pub grant: GrantId,
-    /// The commit.
-    pub commit: String,
-    /// Where.
-    pub environment: String,
-    /// Whether it succeeded.
-    pub success: bool,
-}
-
-/// An entry that was not believed, or a file beside it that does not do what it should, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Anomaly {
-    /// Log index.
-    pub index: u64,
-    /// The file, where it is not the entry itself: relative to the ledger's directory.
-    pub file: Option<String>,
-    /// Why.
-    pub what: String,
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watch").field(&self.0.is_some()).finish()
+    }
 }
 
 impl State {
-    /// The person who holds `key`.
-    #[must_use]
-    pub fn person_by_key(&self, key: &PublicKey) -> Option<&Person> {
-        self.person_by_fingerprint(&key.fingerprint())
+    /// Empty tables that belong to this value alone: in memory while they are small, else in a temporary file that has
+    /// no name. `dir` is the ledger's directory; `pin` is what the reader brings along to believe the ledger.
+    ///
+    /// # Errors
+    /// When SQLite cannot make them.
+    pub fn scratch(dir: &Path, pin: Option<&Pin>) -> Result<Self, Error> {
+        let state = Self::on(Connection::open("")?, None, dir, pin)?;
+        // It is never read again, so nothing has to survive: no journal, one transaction that never ends.
+        state.db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN")?;
+        state.make_tables()?;
+        Ok(state)
     }
 
-    /// The person who holds the key with this fingerprint (`SHA256:…`).
-    #[must_use]
-    pub fn person_by_fingerprint(&self, fingerprint: &str) -> Option<&Person> {
-        self.keys.get(fingerprint).and_then(|id| self.people.get(id))
+    /// As [`State::scratch`], with the whole log folded in.
+    ///
+    /// # Errors
+    /// What the ledger says; never because something is not believed.
+    pub fn replay(ledger: &Ledger, pin: Option<&Pin>, watch: &Watch) -> Result<Self, Error> {
+        let mut state = Self::scratch(ledger.dir(), pin)?;
+        state.fold(ledger, ledger.size(), watch, |_| Ok(()))?;
+        state.store_position(ledger)?;
+        Ok(state)
     }
 
-    /// People whose name or id is `text` (names are compared without regard to case).
-    #[must_use]
-    pub fn people_named(&self, text: &str) -> Vec<&Person> {
-        let wanted = text.to_lowercase();
-        self.people
-            .values()
-            .filter(|p| p.id.as_str() == text || p.name.as_ref().is_some_and(|n| n.to_lowercase() == wanted))
-            .collect()
+    pub(super) fn on(db: Connection, path: Option<PathBuf>, dir: &Path, pin: Option<&Pin>) -> Result<Self, Error> {
+        db.set_prepared_statement_cache_capacity(128);
+        db.execute_batch("PRAGMA trusted_schema = OFF")?;
+        let pinned = pin.and_then(|pin| pin.trust_root.clone());
+        Ok(Self { db, path, dir: dir.to_owned(), pinned, head: Head::default(), held: false })
     }
 
-    /// Whether the person holds the role.
+    /// How many entries are folded in.
     #[must_use]
-    pub fn has_role(&self, person: &PersonId, role: Role) -> bool {
-        self.people.get(person).is_some_and(|p| p.roles.contains(&role))
+    pub const fn size(&self) -> u64 {
+        self.head.size
     }
 
-    /// The version of a stream; 0 when nothing was appended to it.
+    /// Where the tables are kept; `None` when they go with this value.
     #[must_use]
-    pub fn stream_version(&self, stream: &StreamId) -> u64 {
-        self.streams.get(stream).copied().unwrap_or(0)
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
-    /// Whether the first administrator vouched for the recorder that this ledger uses.
-    #[must_use]
-    pub fn recorder_enrolled(&self) -> bool {
-        self.trust.as_ref().is_some_and(|t| t.recorder == self.recorder)
-    }
-
-    /// The commit last deployed to an environment with success.
-    #[must_use]
-    pub fn last_deployed(&self, repository: &str, environment: &str) -> Option<&str> {
-        self.deployments
-            .iter()
-            .rev()
-            .find(|d| d.success && d.repository == repository && d.environment == environment)
-            .map(|d| d.commit.as_str())
-    }
-
-    /// From where on a release of `commit` covers: the commit that the environment's last deployment of *another* commit
-    /// put there. A commit that runs already is judged as when it was released, so that looking at it again changes
-    /// nothing.
-    #[must_use]
-    pub fn release_base(&self, repository: &str, environment: &str, commit: &str) -> Option<&str> {
-        self.deployments
-            .iter()
-            .rev()
-            .find(|d| d.success && d.repository == repository && d.environment == environment && d.commit != commit)
-            .map(|d| d.commit.as_str())
-    }
-
-    /// Runs whose id starts with `text`, or whose commit does (at least four digits).
-    #[must_use]
-    pub fn runs_named(&self, text: &str) -> Vec<&RunRow> {
-        if text == "latest" {
-            return self.latest_run.iter().filter_map(|id| self.runs.get(id)).collect();
-        }
-        let digits = text.strip_prefix(RunId::PREFIX).unwrap_or(text);
-        if digits.len() < 4 {
-            return Vec::new();
-        }
-        self.runs
-            .values()
-            .filter(|r| r.id.as_str().starts_with(text) || (text == digits && r.commit.starts_with(digits)))
-            .collect()
+    /// From now on this root of trust is pinned.
+    pub(crate) fn set_pin(&mut self, pin: &Pin) {
+        self.pinned.clone_from(&pin.trust_root);
     }
 }

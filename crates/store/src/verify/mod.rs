@@ -124,7 +124,8 @@ impl VerifyReport {
         self.problems.is_empty()
     }
 
-    fn add(&mut self, problem: Problem) {
+    /// Adds a problem; beyond [`MAX_PROBLEMS`] it is only counted.
+    pub fn add(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(problem);
         } else {

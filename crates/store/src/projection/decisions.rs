@@ -1,0 +1,121 @@
+//! Decisions over the facts of runs.
+
+use countersign_evidence::canonical;
+use countersign_model::event::DecisionMade;
+use countersign_model::{Digest, PayloadRef, RunId};
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::read::{Machine, Reading, attachment};
+use super::sql::{Fold, blob, json, require, text};
+use super::state::State;
+use super::table::Table;
+use crate::Error;
+
+pub(super) const TABLES: &[Table] = &[Table {
+    name: "decisions",
+    key: &["idx"],
+    index: "idx",
+    sql: "CREATE TABLE decisions (idx INTEGER PRIMARY KEY, run TEXT NOT NULL, digest TEXT NOT NULL, policy TEXT,
+        document TEXT NOT NULL, facts TEXT NOT NULL, facts_size INTEGER NOT NULL, facts_media TEXT NOT NULL,
+        bundle TEXT NOT NULL, bundle_size INTEGER NOT NULL, bundle_media TEXT NOT NULL) STRICT;
+        CREATE INDEX decisions_by_run ON decisions (run, idx);
+        CREATE INDEX decisions_by_digest ON decisions (digest);",
+}];
+
+/// A decision.
+#[derive(Debug, Clone)]
+pub struct DecisionRow {
+    /// Log index.
+    pub index: u64,
+    /// The run.
+    pub run: RunId,
+    /// Digest of the decision document.
+    pub digest: Digest,
+    /// The decision document.
+    pub document: serde_json::Value,
+    /// The facts it was made from.
+    pub facts: PayloadRef,
+    /// The policy bundle that made it.
+    pub bundle: PayloadRef,
+}
+
+const COLUMNS: &str =
+    "idx, run, digest, document, facts, facts_size, facts_media, bundle, bundle_size, bundle_media FROM decisions";
+
+impl State {
+    pub(super) fn on_decision(&self, reading: &Reading, machine: &Machine) -> Fold {
+        let p: DecisionMade = self.statement(machine)?;
+        let document = canonical::to_vec(&p.decision).map_err(|e| e.to_string())?;
+        let document = String::from_utf8(document).map_err(|e| e.to_string())?;
+        let digest = Digest::of(document.as_bytes());
+        require(digest == p.digest, "the decision document is not the one its digest names")?;
+        let (facts, bundle) = (attachment(&reading.entry, 0)?, attachment(&reading.entry, 1)?);
+        self.started(&p.run)?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO decisions (idx, run, digest, policy, document, facts, facts_size, facts_media, bundle,
+                 bundle_size, bundle_media) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute((
+                reading.index,
+                p.run.as_str(),
+                digest.to_string(),
+                p.decision.get("bundle").and_then(|b| b.as_str()),
+                document,
+                facts.sha256.to_string(),
+                facts.size,
+                &facts.media,
+                bundle.sha256.to_string(),
+                bundle.size,
+                &bundle.media,
+            ))?;
+        Ok(())
+    }
+
+    /// The policy bundle that a decision of a run names; the outer `None` when there is no such decision.
+    pub(super) fn policy_of(&self, run: &RunId, decision: &Digest) -> Result<Option<Option<String>>, Error> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT policy FROM decisions WHERE run = ?1 AND digest = ?2 ORDER BY idx LIMIT 1")?;
+        Ok(query.query_row((run.as_str(), decision.to_string()), |row| row.get(0)).optional()?)
+    }
+
+    pub(super) fn decisions_of(&self, run: &RunId) -> Result<Vec<DecisionRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE run = ?1 ORDER BY idx"))?;
+        Ok(query.query_map([run.as_str()], decision)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The decision that an entry made.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn decision_at(&self, index: u64) -> Result<Option<DecisionRow>, Error> {
+        let Ok(index) = i64::try_from(index) else { return Ok(None) };
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE idx = ?1"))?;
+        Ok(query.query_row([index], decision).optional()?)
+    }
+
+    /// Decisions whose digest's hex digits start with `hex`, oldest first; at most two, which tells one from several.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn decisions_named(&self, hex: &str) -> Result<Vec<DecisionRow>, Error> {
+        let start = format!("sha256:{hex}");
+        let end = format!("{start}{}", char::MAX);
+        let mut query = self
+            .db
+            .prepare_cached(&format!("SELECT {COLUMNS} WHERE digest BETWEEN ?1 AND ?2 ORDER BY idx LIMIT 2"))?;
+        Ok(query.query_map([start, end], decision)?.collect::<Result<_, _>>()?)
+    }
+}
+
+fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
+    Ok(DecisionRow {
+        index: row.get(0)?,
+        run: text(row, 1)?,
+        digest: text(row, 2)?,
+        document: json(row, 3)?,
+        facts: blob(row, 4)?,
+        bundle: blob(row, 7)?,
+    })
+}

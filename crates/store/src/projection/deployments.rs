@@ -1,0 +1,136 @@
+//! Deployments: the start redeems a grant, the record says how it ended.
+
+use countersign_model::event::{DeploymentRecorded, DeploymentStarted};
+use countersign_model::{GrantId, RunId};
+use rusqlite::OptionalExtension as _;
+
+use super::grants::GrantState;
+use super::read::Machine;
+use super::sql::{Fold, Stop, require, text, time};
+use super::state::State;
+use super::table::Table;
+use crate::Error;
+
+pub(super) const TABLES: &[Table] = &[Table {
+    name: "deployments",
+    key: &["idx"],
+    index: "idx",
+    sql: "CREATE TABLE deployments (idx INTEGER PRIMARY KEY, repository TEXT NOT NULL, grant_id TEXT NOT NULL,
+        run TEXT NOT NULL, commit_id TEXT NOT NULL, environment TEXT NOT NULL, success INTEGER NOT NULL,
+        exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL) STRICT;
+        CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);",
+}];
+
+/// A deployment that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentRow {
+    /// Log index.
+    pub index: u64,
+    /// The repository's identity.
+    pub repository: String,
+    /// The grant.
+    pub grant: GrantId,
+    /// The run.
+    pub run: RunId,
+    /// The commit.
+    pub commit: String,
+    /// Where.
+    pub environment: String,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// When it ended.
+    pub time: countersign_model::Timestamp,
+}
+
+impl State {
+    pub(super) fn on_deployment_start(&self, index: u64, machine: &Machine) -> Fold {
+        let p: DeploymentStarted = self.statement(machine)?;
+        let grant = self.grant(&p.grant)?.ok_or_else(|| Stop::from("no such grant was issued"))?;
+        require(grant.grant.run == p.run, "the grant is for another run")?;
+        require(grant.state == GrantState::Issued, "the grant was used before")?;
+        self.db
+            .prepare_cached("UPDATE grants SET started = ?2 WHERE grant_id = ?1")?
+            .execute((p.grant.as_str(), index))?;
+        Ok(())
+    }
+
+    pub(super) fn on_deployment(&self, index: u64, machine: &Machine) -> Fold {
+        let p: DeploymentRecorded = self.statement(machine)?;
+        let grant = self.grant(&p.grant)?.ok_or_else(|| Stop::from("no such grant was issued"))?;
+        require(grant.state == GrantState::Started, "the deployment was not started")?;
+        require(
+            grant.grant.run == p.run && grant.grant.commit == p.commit && grant.grant.environment == p.environment,
+            "the deployment is not the one the grant permits",
+        )?;
+        self.db
+            .prepare_cached("UPDATE grants SET ended = ?2, success = ?3 WHERE grant_id = ?1")?
+            .execute((p.grant.as_str(), index, p.success))?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO deployments (idx, repository, grant_id, run, commit_id, environment, success, exit_code,
+                 signal, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                index,
+                &grant.grant.repository,
+                p.grant.as_str(),
+                p.run.as_str(),
+                &p.commit,
+                &p.environment,
+                p.success,
+                p.exit_code,
+                p.signal,
+                p.time.millis(),
+            ))?;
+        Ok(())
+    }
+
+    /// Every deployment that ended, oldest first.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn deployments(&self) -> Result<Vec<DeploymentRow>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT idx, repository, grant_id, run, commit_id, environment, success, time FROM deployments ORDER BY idx",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(DeploymentRow {
+                index: row.get(0)?,
+                repository: row.get(1)?,
+                grant: text(row, 2)?,
+                run: text(row, 3)?,
+                commit: row.get(4)?,
+                environment: row.get(5)?,
+                success: row.get(6)?,
+                time: time(row, 7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The commit last deployed to an environment with success.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn last_deployed(&self, repository: &str, environment: &str) -> Result<Option<String>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT commit_id FROM deployments WHERE repository = ?1 AND environment = ?2 AND success = 1
+             ORDER BY idx DESC LIMIT 1",
+        )?;
+        Ok(query.query_row([repository, environment], |row| row.get(0)).optional()?)
+    }
+
+    /// From where on a release of `commit` covers: the commit that the environment's last deployment of *another* commit
+    /// put there. A commit that runs already is judged as when it was released, so that looking at it again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn release_base(&self, repository: &str, environment: &str, commit: &str) -> Result<Option<String>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT commit_id FROM deployments WHERE repository = ?1 AND environment = ?2 AND success = 1
+             AND commit_id <> ?3 ORDER BY idx DESC LIMIT 1",
+        )?;
+        Ok(query.query_row([repository, environment, commit], |row| row.get(0)).optional()?)
+    }
+}

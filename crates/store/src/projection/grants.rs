@@ -1,0 +1,132 @@
+//! Deploy grants and what became of them.
+
+use countersign_evidence::act;
+use countersign_model::event::{Device, GrantIssued};
+use countersign_model::{GrantId, Role};
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::read::{Act, to_json};
+use super::sql::{Fold, json, require, text, time};
+use super::state::State;
+use super::table::Table;
+use crate::Error;
+
+pub(super) const TABLES: &[Table] = &[Table {
+    name: "grants",
+    key: &["grant_id"],
+    index: "idx",
+    sql: "CREATE TABLE grants (grant_id TEXT PRIMARY KEY, idx INTEGER NOT NULL, repository TEXT NOT NULL,
+        run TEXT NOT NULL, commit_id TEXT NOT NULL, tree TEXT NOT NULL, artifacts TEXT NOT NULL,
+        environment TEXT NOT NULL, replaces TEXT, decision TEXT NOT NULL, approvals TEXT NOT NULL,
+        person TEXT NOT NULL, key TEXT NOT NULL, host TEXT NOT NULL, self_judged INTEGER NOT NULL,
+        time INTEGER NOT NULL, expires INTEGER NOT NULL, started INTEGER, ended INTEGER, success INTEGER)
+        STRICT, WITHOUT ROWID;
+        CREATE INDEX grants_by_run ON grants (run);",
+}];
+
+/// What became of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantState {
+    /// Not used yet.
+    Issued,
+    /// Redeemed; no outcome is recorded (it runs, or the machine died).
+    Started,
+    /// Ended.
+    Ended {
+        /// Whether the command succeeded.
+        success: bool,
+    },
+}
+
+/// A deploy grant.
+#[derive(Debug, Clone)]
+pub struct GrantRow {
+    /// Log index.
+    pub index: u64,
+    /// What it says.
+    pub grant: GrantIssued,
+    /// What became of it.
+    pub state: GrantState,
+}
+
+impl State {
+    pub(super) fn on_grant(&self, index: u64, signed: &Act) -> Fold {
+        let p: GrantIssued = self.signed(signed, act::GRANT, |p: &GrantIssued| &p.by)?;
+        self.same_ledger(&p.origin)?;
+        self.needs(&p.by, &[Role::ReleaseManager])?;
+        let run = self.started(&p.run)?;
+        require(run.commit == p.commit && run.tree == p.tree, "the grant is for another commit than its run")?;
+        let mut query = self.db.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
+        require(!query.exists([p.grant.as_str()])?, "a grant of that id was issued before")?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO grants (grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces,
+                 decision, approvals, person, key, host, self_judged, time, expires)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            )?
+            .execute(rusqlite::params![
+                p.grant.as_str(),
+                index,
+                p.repository,
+                p.run.as_str(),
+                p.commit,
+                p.tree,
+                to_json(&p.artifacts)?,
+                p.environment,
+                p.replaces,
+                p.decision.to_string(),
+                to_json(&p.approvals)?,
+                p.by.as_str(),
+                p.device.key,
+                p.device.host,
+                p.self_judged,
+                p.time.millis(),
+                p.expires.millis(),
+            ])?;
+        Ok(())
+    }
+
+    /// A deploy grant.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces, decision,
+             approvals, person, key, host, self_judged, time, expires, started, ended, success
+             FROM grants WHERE grant_id = ?1",
+        )?;
+        Ok(query.query_row([id.as_str()], |row| self.grant_row(row)).optional()?)
+    }
+
+    fn grant_row(&self, row: &Row<'_>) -> rusqlite::Result<GrantRow> {
+        let (started, ended): (Option<u64>, Option<u64>) = (row.get(17)?, row.get(18)?);
+        let state = match (started, ended) {
+            (None, _) => GrantState::Issued,
+            (Some(_), None) => GrantState::Started,
+            (Some(_), Some(_)) => GrantState::Ended { success: row.get(19)? },
+        };
+        Ok(GrantRow {
+            index: row.get(1)?,
+            grant: GrantIssued {
+                origin: self.origin().to_owned(),
+                grant: text(row, 0)?,
+                repository: row.get(2)?,
+                run: text(row, 3)?,
+                commit: row.get(4)?,
+                tree: row.get(5)?,
+                artifacts: json(row, 6)?,
+                environment: row.get(7)?,
+                replaces: row.get(8)?,
+                decision: text(row, 9)?,
+                approvals: json(row, 10)?,
+                by: text(row, 11)?,
+                device: Device { key: row.get(12)?, host: row.get(13)? },
+                self_judged: row.get(14)?,
+                time: time(row, 15)?,
+                expires: time(row, 16)?,
+            },
+            state,
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! People, their keys and their roles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_evidence::act;
+use countersign_evidence::sshsig::PublicKey;
+use countersign_model::event::{PersonEnrolled, RoleGranted};
+use countersign_model::{Digest, PayloadRef, PersonId, Role};
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::read::{Act, Reading, attachment};
+use super::sql::{Fold, Stop, blob, require, text};
+use super::state::State;
+use super::table::Table;
+use crate::{Error, subjects};
+
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "people",
+        key: &["person"],
+        index: "idx",
+        sql: "CREATE TABLE people (person TEXT PRIMARY KEY, idx INTEGER NOT NULL, profile TEXT NOT NULL,
+            profile_size INTEGER NOT NULL, profile_media TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    },
+    Table {
+        name: "person_keys",
+        key: &["fingerprint"],
+        index: "idx",
+        sql: "CREATE TABLE person_keys (fingerprint TEXT PRIMARY KEY, person TEXT NOT NULL, key TEXT NOT NULL,
+            idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE INDEX person_keys_by_person ON person_keys (person);",
+    },
+    Table {
+        name: "roles",
+        key: &["person", "role"],
+        index: "idx",
+        sql: "CREATE TABLE roles (person TEXT NOT NULL, role TEXT NOT NULL, idx INTEGER NOT NULL,
+            granted_by TEXT NOT NULL, PRIMARY KEY (person, role)) STRICT, WITHOUT ROWID;",
+    },
+];
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Who.
+    pub id: PersonId,
+    /// Their name; `None` when their key was destroyed (erasure), or does not open their profile. It is read from the
+    /// sealed profile at this moment and is in no table.
+    pub name: Option<String>,
+    /// Their keys.
+    pub keys: Vec<PublicKey>,
+    /// Their roles.
+    pub roles: BTreeSet<Role>,
+    /// Log index of their enrolment.
+    pub index: u64,
+}
+
+impl Person {
+    /// The name, or the id when the name was erased.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.id.as_str())
+    }
+}
+
+/// A profile that cannot be opened, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostProfile {
+    /// Whose.
+    pub person: PersonId,
+    /// Log index of their enrolment.
+    pub index: u64,
+    /// Why.
+    pub what: String,
+}
+
+impl State {
+    pub(super) fn on_enrolled(&self, reading: &Reading, signed: &Act) -> Fold {
+        let p: PersonEnrolled = self.signed(signed, act::ENROLMENT, |p: &PersonEnrolled| &p.by)?;
+        self.same_ledger(&p.origin)?;
+        self.needs(&p.by, &[Role::Administrator])?;
+        let key = PublicKey::parse(&p.key).map_err(|e| e.to_string())?;
+        self.enrol(reading, &p.person, &key, p.profile)
+    }
+
+    pub(super) fn on_role(&self, index: u64, signed: &Act) -> Fold {
+        let p: RoleGranted = self.signed(signed, act::ROLE, |p: &RoleGranted| &p.by)?;
+        self.same_ledger(&p.origin)?;
+        self.needs(&p.by, &[Role::Administrator])?;
+        require(self.is_enrolled(&p.person)?, "nobody with that id is enrolled")?;
+        self.add_role(index, &p.person, p.role, &p.by)
+    }
+
+    pub(super) fn enrol(&self, reading: &Reading, id: &PersonId, key: &PublicKey, profile: Digest) -> Fold {
+        let index = reading.index;
+        require(!self.is_enrolled(id)?, "that person is enrolled already")?;
+        require(self.holder(&key.fingerprint())?.is_none(), "that key belongs to somebody else")?;
+        let blob = attachment(&reading.entry, 0)?;
+        require(blob.sha256 == profile, "the profile is not the one the statement names")?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO people (person, idx, profile, profile_size, profile_media) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((id.as_str(), index, blob.sha256.to_string(), blob.size, &blob.media))?;
+        self.db
+            .prepare_cached("INSERT INTO person_keys (fingerprint, person, key, idx) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((key.fingerprint(), id.as_str(), key.to_openssh(), index))?;
+        Ok(())
+    }
+
+    pub(super) fn add_role(&self, index: u64, person: &PersonId, role: Role, by: &PersonId) -> Fold {
+        self.db
+            .prepare_cached("INSERT OR IGNORE INTO roles (person, role, idx, granted_by) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((person.as_str(), role.as_str(), index, by.as_str()))?;
+        Ok(())
+    }
+
+    pub(super) fn needs(&self, person: &PersonId, roles: &[Role]) -> Fold {
+        for role in roles {
+            if self.has_role(person, *role)? {
+                return Ok(());
+            }
+        }
+        let names: Vec<_> = roles.iter().map(|r| r.as_str()).collect();
+        Err(Stop::Disbelieved(format!("{person} is no {}", names.join(" or "))))
+    }
+
+    pub(super) fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM people WHERE person = ?1")?.exists([person.as_str()])?)
+    }
+
+    /// Whose the key with this fingerprint (`SHA256:…`) is.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn holder(&self, fingerprint: &str) -> Result<Option<PersonId>, Error> {
+        let mut query = self.db.prepare_cached("SELECT person FROM person_keys WHERE fingerprint = ?1")?;
+        Ok(query.query_row([fingerprint], |row| text(row, 0)).optional()?)
+    }
+
+    /// Whether the person holds the role.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn has_role(&self, person: &PersonId, role: Role) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached("SELECT 1 FROM roles WHERE person = ?1 AND role = ?2")?;
+        Ok(query.exists([person.as_str(), role.as_str()])?)
+    }
+
+    /// Everybody enrolled with their roles; no profile is opened.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn members(&self) -> Result<BTreeMap<PersonId, BTreeSet<Role>>, Error> {
+        let mut members = BTreeMap::new();
+        let mut query = self.db.prepare_cached("SELECT person FROM people")?;
+        for person in query.query_map([], |row| text::<PersonId>(row, 0))? {
+            members.insert(person?, BTreeSet::new());
+        }
+        let mut query = self.db.prepare_cached("SELECT person, role FROM roles")?;
+        for row in query.query_map([], |row| Ok((text::<PersonId>(row, 0)?, text::<Role>(row, 1)?)))? {
+            let (person, role) = row?;
+            members.entry(person).or_default().insert(role);
+        }
+        Ok(members)
+    }
+
+    /// A person.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn person(&self, id: &PersonId) -> Result<Option<Person>, Error> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT person, idx, profile, profile_size, profile_media FROM people WHERE person = ?1")?;
+        let row = query.query_row([id.as_str()], enrolled).optional()?;
+        row.map(|(id, index, profile)| self.whole(id, index, &profile)).transpose()
+    }
+
+    /// The name people know somebody by, or the id where there is none.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn label(&self, id: &PersonId) -> Result<String, Error> {
+        Ok(self.person(id)?.map_or_else(|| id.to_string(), |p| p.label().to_owned()))
+    }
+
+    /// Everybody enrolled, by id.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn people(&self) -> Result<Vec<Person>, Error> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT person, idx, profile, profile_size, profile_media FROM people ORDER BY person")?;
+        let rows: Vec<_> = query.query_map([], enrolled)?.collect::<Result<_, _>>()?;
+        rows.into_iter().map(|(id, index, profile)| self.whole(id, index, &profile)).collect()
+    }
+
+    /// The person who holds `key`.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn person_by_key(&self, key: &PublicKey) -> Result<Option<Person>, Error> {
+        self.person_by_fingerprint(&key.fingerprint())
+    }
+
+    /// The person who holds the key with this fingerprint (`SHA256:…`).
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn person_by_fingerprint(&self, fingerprint: &str) -> Result<Option<Person>, Error> {
+        match self.holder(fingerprint)? {
+            Some(id) => self.person(&id),
+            None => Ok(None),
+        }
+    }
+
+    /// People whose name or id is `text` (names are compared without regard to case).
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn people_named(&self, text: &str) -> Result<Vec<Person>, Error> {
+        let wanted = text.to_lowercase();
+        let mut people = self.people()?;
+        people.retain(|p| p.id.as_str() == text || p.name.as_ref().is_some_and(|n| n.to_lowercase() == wanted));
+        Ok(people)
+    }
+
+    /// The profiles that cannot be opened now, by log index. What is wrong with a key file is no matter of the log, so
+    /// it is in no table.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn lost_profiles(&self) -> Result<Vec<LostProfile>, Error> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT person, idx, profile, profile_size, profile_media FROM people ORDER BY idx")?;
+        let rows: Vec<_> = query.query_map([], enrolled)?.collect::<Result<_, _>>()?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(person, index, profile)| {
+                let what = self.name(&person, &profile).err()?;
+                Some(LostProfile { person, index, what })
+            })
+            .collect())
+    }
+
+    fn whole(&self, id: PersonId, index: u64, profile: &PayloadRef) -> Result<Person, Error> {
+        let mut query = self.db.prepare_cached("SELECT key FROM person_keys WHERE person = ?1 ORDER BY idx, key")?;
+        let keys = query.query_map([id.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?;
+        let mut query = self.db.prepare_cached("SELECT role FROM roles WHERE person = ?1")?;
+        let roles = query.query_map([id.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?;
+        // Without its key the profile is a tombstone: the person stays, with all they signed; the name is gone.
+        let name = self.name(&id, profile).ok();
+        Ok(Person { id, name, keys, roles, index })
+    }
+
+    fn name(&self, id: &PersonId, profile: &PayloadRef) -> Result<String, String> {
+        match subjects::open_profile(&self.dir, id, profile) {
+            Ok(Some(profile)) => Ok(profile.name),
+            Ok(None) => Err("it is missing, and no entry says that it was destroyed".to_owned()),
+            Err(Error::Corrupt { what, .. }) => Err(what),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+}
+
+fn enrolled(row: &Row<'_>) -> rusqlite::Result<(PersonId, u64, PayloadRef)> {
+    Ok((text(row, 0)?, row.get(1)?, blob(row, 2)?))
+}

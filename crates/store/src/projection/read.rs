@@ -1,0 +1,151 @@
+//! An entry, read, with its signature checked: all that can be known of it without the tables, so that many are read
+//! at once on all cores.
+
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::machine::MachinePublicKey;
+use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::statement::{self, Statement};
+use countersign_evidence::{canonical, dsse, merkle};
+use countersign_model::event::Predicate;
+use countersign_model::{Digest, Entry, EventKind, PayloadRef};
+use serde::Serialize;
+
+use super::sql::require;
+use crate::{Error, Ledger};
+
+/// An entry with its payload's signature checked. Whether its signer may say what it says, the tables must tell.
+#[derive(Debug)]
+pub struct Reading {
+    pub(super) index: u64,
+    pub(super) entry: Entry,
+    /// RFC 6962 leaf hash.
+    pub(super) leaf: Digest,
+    pub(super) payload: Payload,
+}
+
+/// A payload by who signs it.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// Entry 0: vouched for by whoever pins the log.
+    Genesis(Vec<u8>),
+    /// A statement of the recorder.
+    Machine(Machine),
+    /// An act of a person, or why it is none.
+    Act(Result<Act, String>),
+}
+
+/// A machine statement.
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// The recorder whose signature was looked for.
+    recorder: String,
+    /// The envelope, for the case that it was another one's.
+    envelope: Vec<u8>,
+    /// The statement's bytes, if that recorder signed them.
+    statement: Result<Vec<u8>, String>,
+}
+
+impl Machine {
+    fn read(envelope: Vec<u8>, recorder: &str) -> Self {
+        let statement = verify(&envelope, recorder);
+        Self { recorder: recorder.to_owned(), envelope, statement }
+    }
+
+    /// The statement's bytes, if `recorder` signed them.
+    pub(super) fn by(&self, recorder: &str) -> Result<Vec<u8>, String> {
+        if self.recorder == recorder { self.statement.clone() } else { verify(&self.envelope, recorder) }
+    }
+}
+
+/// DSSE by the recorder, in-toto.
+fn verify(envelope: &[u8], recorder: &str) -> Result<Vec<u8>, String> {
+    let key: MachinePublicKey = recorder.parse().map_err(|_| "the recorder's key cannot be read".to_owned())?;
+    let envelope = dsse::Envelope::from_json(envelope).map_err(|e| format!("not a DSSE envelope: {e}"))?;
+    envelope
+        .verify_type(statement::PAYLOAD_TYPE, &[key])
+        .map_err(|e| format!("the recorder did not sign it: {e}"))
+}
+
+/// A person's act.
+#[derive(Debug)]
+pub(super) struct Act {
+    pub(super) act: SignedAct,
+    /// The statement's bytes, whoever signed them.
+    pub(super) statement: Vec<u8>,
+    /// The key that signed exactly these bytes for the act's namespace, if one did: the key in the signature itself, so
+    /// whose it is has to be looked up.
+    pub(super) signer: Option<PublicKey>,
+}
+
+impl Act {
+    fn read(payload: &[u8]) -> Result<Self, String> {
+        let act = SignedAct::from_slice(payload).map_err(|e| e.to_string())?;
+        let statement = act.statement().map_err(|e| e.to_string())?;
+        let signer = act.claimed_key().ok().filter(|key| act.open(act.namespace(), key).is_ok());
+        Ok(Self { act, statement, signer })
+    }
+}
+
+impl Reading {
+    /// Checks what the payload's signature alone can tell. `recorder` is whose machine statements are believed at present
+    /// ([`super::State::recorder`]); where it turns out to be another one, the signature is checked again.
+    #[must_use]
+    pub fn new(index: u64, entry: Entry, leaf: Digest, payload: Vec<u8>, recorder: &str) -> Self {
+        let payload = match entry.kind {
+            EventKind::LedgerCreated => Payload::Genesis(payload),
+            EventKind::RunStarted
+            | EventKind::FindingsRecorded
+            | EventKind::EvidenceAttached
+            | EventKind::DecisionMade
+            | EventKind::ActRefused
+            | EventKind::DeploymentStarted
+            | EventKind::DeploymentRecorded => Payload::Machine(Machine::read(payload, recorder)),
+            EventKind::TrustRootEstablished
+            | EventKind::PersonEnrolled
+            | EventKind::RoleGranted
+            | EventKind::PolicyActivated
+            | EventKind::CommitsClaimed
+            | EventKind::SuppressionGranted
+            | EventKind::ApprovalSigned
+            | EventKind::GrantIssued => Payload::Act(Act::read(&payload)),
+        };
+        Self { index, entry, leaf, payload }
+    }
+}
+
+/// Reads the entries from `from` to `to`.
+pub(super) fn read(ledger: &Ledger, from: u64, to: u64, recorder: &str) -> Result<Vec<Reading>, Error> {
+    let mut entries = Vec::new();
+    ledger.each(from..to, |index, file, bytes| {
+        let leaf = Digest::from_bytes(merkle::leaf_hash(bytes));
+        entries.push((index, crate::leaf::parse(file, index, bytes)?, leaf));
+        Ok(())
+    })?;
+    entries
+        .into_iter()
+        .map(|(index, entry, leaf)| {
+            let payload = ledger.payload(&entry.payload)?;
+            Ok(Reading::new(index, entry, leaf, payload, recorder))
+        })
+        .collect()
+}
+
+/// Parses canonical statement bytes and checks the predicate's type.
+pub(super) fn open_statement<P: Predicate>(bytes: &[u8]) -> Result<P, String> {
+    let statement: Statement<P> =
+        canonical::from_slice(bytes).map_err(|e| format!("not the expected statement: {e}"))?;
+    require(
+        statement.predicate_type == P::TYPE,
+        &format!("the statement is of type `{}`, not `{}`", statement.predicate_type, P::TYPE),
+    )?;
+    Ok(statement.predicate)
+}
+
+pub(super) fn attachment(entry: &Entry, n: usize) -> Result<PayloadRef, String> {
+    entry.attachments.get(n).cloned().ok_or_else(|| format!("attachment {n} is missing"))
+}
+
+/// A list as it stands in a column.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, String> {
+    serde_json::to_string(value).map_err(|e| e.to_string())
+}
