@@ -20,7 +20,7 @@ use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
 use crate::leaf::{self, Bundle};
 use crate::source::Source;
 use crate::storage::{Disk, Storage};
-use crate::subjects::{SubjectKeys, Vault};
+use crate::subjects::{SharedVault, SubjectKeys, Vault};
 use crate::tree::{Edge, root_of};
 use crate::{Error, blob, files};
 
@@ -117,6 +117,12 @@ impl Ledger {
     #[must_use]
     pub fn vault(&self) -> Vault<'_> {
         Vault { source: self.source(), keys: self.subject_keys() }
+    }
+
+    /// What opens sealed data, for those who outlive this handle.
+    #[must_use]
+    pub fn shared_vault(&self) -> SharedVault {
+        SharedVault::of_directory(self.dir())
     }
 
     /// The directory of `checkpoint` and `tile/`, for any tlog-tiles client.

@@ -211,7 +211,7 @@ impl Session {
         })?;
         self.state.set_pin(&pin);
         self.pin = Some(pin);
-        Ok(())
+        Ok(self.catch_up()?)
     }
 
     fn append_genesis(&mut self) -> Result<(), SessionError> {
@@ -279,7 +279,8 @@ impl Session {
                 code: code.into(),
                 time: s.now(),
             };
-            let (stream, subject) = match run.map(|r| s.state.run(r)).transpose().map_err(SessionError::from)?.flatten() {
+            let (stream, subject) = match run.map(|r| s.state.run(r)).transpose().map_err(SessionError::from)?.flatten()
+            {
                 Some(run) => {
                     let name = run.identity.as_deref().unwrap_or("repository");
                     (StreamId::from(&run.id), Subject::new(name, "gitCommit", run.commit.clone()))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_evidence::seal::{self, SubjectKey};
 use countersign_model::event::Profile;
@@ -45,6 +46,30 @@ pub struct Vault<'a> {
     pub source: &'a dyn Source,
     /// Where the keys are.
     pub keys: &'a dyn SubjectKeys,
+}
+
+/// A [`Vault`] for those who outlive the ledger that they read from.
+#[derive(Debug, Clone)]
+pub struct SharedVault {
+    /// Where the sealed blobs are.
+    pub source: Arc<dyn Source>,
+    /// Where the keys are.
+    pub keys: Arc<dyn SubjectKeys>,
+}
+
+impl SharedVault {
+    /// The vault of the ledger in `dir`.
+    #[must_use]
+    pub fn of_directory(dir: &Path) -> Self {
+        let paths = Arc::new(Paths::new(dir));
+        Self { source: paths.clone(), keys: paths }
+    }
+
+    /// The same, borrowed.
+    #[must_use]
+    pub fn vault(&self) -> Vault<'_> {
+        Vault { source: self.source.as_ref(), keys: self.keys.as_ref() }
+    }
 }
 
 /// Where a person's key lies in a ledger's directory.

@@ -8,8 +8,8 @@ use countersign_stages::release::rules::{Excluded, GateStatus};
 use countersign_store::projection::State;
 use serde_json::{Value, json};
 
-use crate::errors::Failure;
 use super::{Paint, printable};
+use crate::errors::Failure;
 
 /// A sign, a colour and a word for an outcome.
 pub(crate) const fn sign(outcome: Outcome, p: &Paint) -> (&'static str, &'static str) {

@@ -40,7 +40,9 @@ pub(crate) fn folding(quiet: bool) -> Watch {
         let mut bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if bar.is_none() && total.saturating_sub(done) >= WORTH_A_BAR {
             let new = ProgressBar::new(total);
-            if let Ok(style) = ProgressStyle::with_template("folding the log {wide_bar} {pos}/{len} entries, {eta} left") {
+            if let Ok(style) =
+                ProgressStyle::with_template("folding the log {wide_bar} {pos}/{len} entries, {eta} left")
+            {
                 new.set_style(style);
             }
             *bar = Some(new);

@@ -21,11 +21,8 @@ pub(crate) fn rebuilt(rebuilt: &Rebuilt, format: Format) -> Outcome {
         Format::Text => {
             let mut out = format!("✓ {} folded anew\n", count(rebuilt.entries, "entry", "entries"));
             if rebuilt.anomalies > 0 {
-                let _ = writeln!(
-                    out,
-                    "  {} of them not believed; which and why: countersign verify",
-                    rebuilt.anomalies
-                );
+                let _ =
+                    writeln!(out, "  {} of them not believed; which and why: countersign verify", rebuilt.anomalies);
             }
             output::print(&out)?;
         }

@@ -11,8 +11,8 @@ use countersign_stages::release::rules::overall;
 use countersign_store::Session;
 use serde_json::{Value, json};
 
-use crate::errors::Failure;
 use super::{Paint, bytes, count, gates, printable};
+use crate::errors::Failure;
 
 /// What `--base` narrows the summary to.
 pub(crate) struct Narrowed {
@@ -39,7 +39,13 @@ pub(crate) fn root(session: &Session) -> String {
 }
 
 /// The people's form.
-pub(crate) fn text(ran: &Ran, session: &Session, rules: &RuleSet, narrowed: Option<&Narrowed>, p: &Paint) -> Result<String, Failure> {
+pub(crate) fn text(
+    ran: &Ran,
+    session: &Session,
+    rules: &RuleSet,
+    narrowed: Option<&Narrowed>,
+    p: &Paint,
+) -> Result<String, Failure> {
     let mut out = String::new();
     let change = &ran.observed.change;
     let _ = writeln!(
@@ -138,11 +144,8 @@ fn changed(
         let commits = count(author.commits, "commit", "commits");
         let name = printable(&author.name);
         if author.unattributed.is_empty() {
-            let people: Vec<String> = author
-                .people
-                .iter()
-                .map(|id| session.state().label(id))
-                .collect::<Result<_, _>>()?;
+            let people: Vec<String> =
+                author.people.iter().map(|id| session.state().label(id)).collect::<Result<_, _>>()?;
             let _ = writeln!(
                 out,
                 "  {}✓{} {name}: {commits}, signed or claimed by {}",

@@ -38,10 +38,7 @@ fn allowed<T>(
 /// The enrolled person whose key is about to sign.
 fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
     let key = signer.public_key();
-    session
-        .state()
-        .holder(&key.fingerprint())?
-        .ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
+    session.state().holder(&key.fingerprint())?.ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
 }
 
 /// Signs a predicate and checks the signature before it is used.

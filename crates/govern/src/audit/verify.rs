@@ -8,6 +8,7 @@ use countersign_evidence::{canonical, merkle};
 use countersign_model::{Digest, Entry};
 use countersign_store::installation::Pin;
 use countersign_store::projection::{Reading, State};
+use countersign_store::subjects::SharedVault;
 use countersign_store::{LogTrust, Problem, VerifyReport, verify as verify_structure};
 
 /// What somebody brings along to believe a ledger.
@@ -80,7 +81,7 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
         Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
         Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
     };
-    let mut state = State::scratch(dir, pin)?;
+    let mut state = State::scratch(SharedVault::of_directory(dir), pin)?;
     let mut failed = None;
     let mut report = verify_structure(dir, &trust, &mut |index, entry, payload| {
         let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };

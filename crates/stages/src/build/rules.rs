@@ -82,7 +82,8 @@ pub fn facts(
 ) -> Result<Value, Error> {
     let authors = authors(change, state)?;
     let repository = change.identity.as_deref();
-    let commits: Vec<Value> = change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
+    let commits: Vec<Value> =
+        change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
     let findings: Vec<Value> = scan
         .findings
         .iter()

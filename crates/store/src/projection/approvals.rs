@@ -50,13 +50,12 @@ impl State {
         let run = self.started(&p.run)?;
         require(run.commit == p.commit && run.tree == p.tree, "it approves another commit than its run's")?;
         require(run.identity.as_deref() == Some(p.repository.as_str()), "it approves another repository")?;
-        let policy = self
-            .policy_of(&p.run, &p.decision)?
-            .ok_or_else(|| Stop::from("it binds a decision never made"))?;
+        let policy =
+            self.policy_of(&p.run, &p.decision)?.ok_or_else(|| Stop::from("it binds a decision never made"))?;
         require(policy == Some(p.bundle.to_string()), "it binds another policy bundle than its decision's")?;
-        let mut query = self.db.prepare_cached(
-            "SELECT 1 FROM approvals WHERE run = ?1 AND decision = ?2 AND slot = ?3 AND person = ?4",
-        )?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT 1 FROM approvals WHERE run = ?1 AND decision = ?2 AND slot = ?3 AND person = ?4")?;
         let decision = p.decision.to_string();
         let repeated = query.exists((p.run.as_str(), &decision, p.slot.as_str(), p.person.as_str()))?;
         require(!repeated, "that person gave this approval before")?;

@@ -67,12 +67,7 @@ impl State {
             "SELECT idx, digest, blob, blob_size, blob_media, person FROM bundles ORDER BY idx DESC LIMIT 1",
         )?;
         let row = |row: &rusqlite::Row<'_>| {
-            Ok(ActiveBundle {
-                index: row.get(0)?,
-                digest: text(row, 1)?,
-                blob: blob(row, 2)?,
-                by: text(row, 5)?,
-            })
+            Ok(ActiveBundle { index: row.get(0)?, digest: text(row, 1)?, blob: blob(row, 2)?, by: text(row, 5)? })
         };
         self.head.bundle = query.query_row([], row).optional()?;
         Ok(())

@@ -69,7 +69,7 @@ pub enum DifferenceKind {
 /// # Errors
 /// What the ledger and the database say.
 pub fn rebuild(path: &Path, ledger: &mut Ledger, pin: Option<&Pin>, watch: &Watch) -> Result<Rebuilt, Error> {
-    let mut state = State::connect(path, ledger.dir(), pin)?;
+    let mut state = State::connect(path, ledger.shared_vault(), pin)?;
     state.fold_anew(ledger, watch)?;
     let anomalies = state.db.query_row("SELECT count(*) FROM anomalies", [], |row| row.get(0))?;
     Ok(Rebuilt { entries: state.size(), anomalies })
@@ -96,7 +96,7 @@ pub fn check(path: &Path, ledger: &mut Ledger, pin: Option<&Pin>, watch: &Watch)
 }
 
 fn check_file(path: &Path, ledger: &mut Ledger, pin: Option<&Pin>, watch: &Watch) -> Result<Checked, Error> {
-    let mut live = State::connect(path, ledger.dir(), pin)?;
+    let mut live = State::connect(path, ledger.shared_vault(), pin)?;
     if live.version()? != table::version() {
         let key = "user_version".to_owned();
         let columns = vec![("value".to_owned(), live.version()?.to_string(), table::version().to_string())];
@@ -106,7 +106,7 @@ fn check_file(path: &Path, ledger: &mut Ledger, pin: Option<&Pin>, watch: &Watch
     }
     live.hold()?;
     ledger.refresh()?;
-    let mut fresh = State::scratch(ledger.dir(), pin)?;
+    let mut fresh = State::scratch(ledger.shared_vault(), pin)?;
     // As far as the live tables say they go; beyond the log's end there is nothing.
     fresh.fold(ledger, live.size().min(ledger.size()), watch, |_| Ok(()))?;
     fresh.store_position(ledger)?;
@@ -159,7 +159,7 @@ impl Checked {
     /// Goes through both tables in the order of their keys.
     fn table(&mut self, table: &Table, sql: &str, live: &Connection, sound: &Connection) -> Result<(), Error> {
         let (mut live, mut sound) = (live.prepare(sql)?, sound.prepare(sql)?);
-        let columns: Vec<String> = sound.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = sound.column_names().map(str::to_owned).collect();
         let at = |name: &&str| columns.iter().position(|c| c == name);
         let layout = Layout {
             table: table.name,

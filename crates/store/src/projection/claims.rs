@@ -38,8 +38,7 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn claimants(&self, repository: &str, commit: &str) -> Result<BTreeSet<PersonId>, Error> {
-        let mut query =
-            self.db.prepare_cached("SELECT person FROM claims WHERE repository = ?1 AND commit_id = ?2")?;
+        let mut query = self.db.prepare_cached("SELECT person FROM claims WHERE repository = ?1 AND commit_id = ?2")?;
         let rows = query.query_map([repository, commit], |row| text(row, 0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -16,6 +16,7 @@ use super::state::{Head, State, Watch};
 use super::table::{self, Table};
 use crate::error::code;
 use crate::installation::{Pin, PinnedEntry};
+use crate::subjects::SharedVault;
 use crate::{Error, Ledger, Notice, storage};
 
 pub(super) const TABLES: &[Table] = &[Table {
@@ -58,7 +59,7 @@ impl State {
     ) -> Result<(Self, Option<Notice>), Error> {
         let mut first = true;
         loop {
-            let opened = Self::connect(path, ledger.dir(), pin).and_then(|mut state| {
+            let opened = Self::connect(path, ledger.shared_vault(), pin).and_then(|mut state| {
                 state.catch_up(ledger, watch)?;
                 Ok(state)
             });
@@ -82,7 +83,7 @@ impl State {
     }
 
     /// Opens the file, which is made where there is none.
-    pub(super) fn connect(path: &Path, dir: &Path, pin: Option<&Pin>) -> Result<Self, Error> {
+    pub(super) fn connect(path: &Path, vault: SharedVault, pin: Option<&Pin>) -> Result<Self, Error> {
         if !path.exists() {
             match storage::create_private(path, b"") {
                 Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -94,7 +95,7 @@ impl State {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
-        let state = Self::on(db, Some(path.to_owned()), dir, pin)?;
+        let state = Self::on(db, Some(path.to_owned()), vault, pin)?;
         // After a loss of power the newest transactions may be gone, which folding makes up for; none is half there.
         state.db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON;
@@ -172,7 +173,9 @@ impl State {
     fn is_current(&self, ledger: &Ledger) -> Result<bool, Error> {
         let position = self.position()?;
         Ok(position.is_some_and(|p| {
-            p.size == ledger.size() && p.root == Digest::from_bytes(ledger.root()) && self.is_of(&p, ledger)
+            p.size == ledger.size()
+                && p.root == Digest::from_bytes(ledger.root())
+                && self.is_of(&p, ledger)
                 && p.pinned == self.pinned
         }))
     }

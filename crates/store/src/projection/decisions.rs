@@ -102,9 +102,8 @@ impl State {
     pub fn decisions_named(&self, hex: &str) -> Result<Vec<DecisionRow>, Error> {
         let start = format!("sha256:{hex}");
         let end = format!("{start}{}", char::MAX);
-        let mut query = self
-            .db
-            .prepare_cached(&format!("SELECT {COLUMNS} WHERE digest BETWEEN ?1 AND ?2 ORDER BY idx LIMIT 2"))?;
+        let mut query =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE digest BETWEEN ?1 AND ?2 ORDER BY idx LIMIT 2"))?;
         Ok(query.query_map([start, end], decision)?.collect::<Result<_, _>>()?)
     }
 }

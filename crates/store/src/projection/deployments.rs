@@ -62,9 +62,11 @@ impl State {
             grant.grant.run == p.run && grant.grant.commit == p.commit && grant.grant.environment == p.environment,
             "the deployment is not the one the grant permits",
         )?;
-        self.db
-            .prepare_cached("UPDATE grants SET ended = ?2, success = ?3 WHERE grant_id = ?1")?
-            .execute((p.grant.as_str(), index, p.success))?;
+        self.db.prepare_cached("UPDATE grants SET ended = ?2, success = ?3 WHERE grant_id = ?1")?.execute((
+            p.grant.as_str(),
+            index,
+            p.success,
+        ))?;
         self.db
             .prepare_cached(
                 "INSERT INTO deployments (idx, repository, grant_id, run, commit_id, environment, success, exit_code,

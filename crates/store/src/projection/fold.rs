@@ -170,7 +170,6 @@ fn blocks(from: u64, to: u64) -> impl Iterator<Item = (u64, u64)> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::blocks;

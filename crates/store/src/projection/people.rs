@@ -257,7 +257,8 @@ impl State {
     }
 
     fn name(&self, id: &PersonId, profile: &PayloadRef) -> Result<String, String> {
-        match subjects::open_profile(&self.dir, id, profile) {
+        let vault = self.vault.vault();
+        match subjects::open_profile(vault.keys, vault.source, id, profile) {
             Ok(Some(profile)) => Ok(profile.name),
             Ok(None) => Err("it is missing, and no entry says that it was destroyed".to_owned()),
             Err(Error::Corrupt { what, .. }) => Err(what),

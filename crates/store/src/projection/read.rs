@@ -31,7 +31,7 @@ pub(super) enum Payload {
     /// A statement of the recorder.
     Machine(Machine),
     /// An act of a person, or why it is none.
-    Act(Result<Act, String>),
+    Act(Result<Box<Act>, String>),
 }
 
 /// A machine statement.
@@ -61,9 +61,7 @@ impl Machine {
 fn verify(envelope: &[u8], recorder: &str) -> Result<Vec<u8>, String> {
     let key: MachinePublicKey = recorder.parse().map_err(|_| "the recorder's key cannot be read".to_owned())?;
     let envelope = dsse::Envelope::from_json(envelope).map_err(|e| format!("not a DSSE envelope: {e}"))?;
-    envelope
-        .verify_type(statement::PAYLOAD_TYPE, &[key])
-        .map_err(|e| format!("the recorder did not sign it: {e}"))
+    envelope.verify_type(statement::PAYLOAD_TYPE, &[key]).map_err(|e| format!("the recorder did not sign it: {e}"))
 }
 
 /// A person's act.
@@ -107,7 +105,7 @@ impl Reading {
             | EventKind::CommitsClaimed
             | EventKind::SuppressionGranted
             | EventKind::ApprovalSigned
-            | EventKind::GrantIssued => Payload::Act(Act::read(&payload)),
+            | EventKind::GrantIssued => Payload::Act(Act::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload }
     }

@@ -163,9 +163,8 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn repository(&self, identity: Option<&str>) -> Result<Option<RepositoryId>, Error> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT repository FROM repositories WHERE identity IS ?1 ORDER BY idx LIMIT 1")?;
+        let mut query =
+            self.db.prepare_cached("SELECT repository FROM repositories WHERE identity IS ?1 ORDER BY idx LIMIT 1")?;
         Ok(query.query_row([identity], |row| text(row, 0)).optional()?)
     }
 
@@ -174,9 +173,9 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn run(&self, id: &RunId) -> Result<Option<RunRow>, Error> {
-        let mut query = self.db.prepare_cached(
-            "SELECT idx, repository, identity, commit_id, tree, pipeline FROM runs WHERE run = ?1",
-        )?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT idx, repository, identity, commit_id, tree, pipeline FROM runs WHERE run = ?1")?;
         let row = |row: &Row<'_>| -> rusqlite::Result<(u64, RepositoryId, Option<String>, String, String, Digest)> {
             Ok((row.get(0)?, text(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?, text(row, 5)?))
         };

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::bundles::ActiveBundle;
 use super::trust::TrustRoot;
 use crate::installation::{Pin, PinnedEntry};
+use crate::subjects::SharedVault;
 use crate::{Error, Ledger};
 
 /// Everything the log says, up to [`State::size`] entries. Between two calls that fold, it does not change, whatever
@@ -17,8 +18,8 @@ pub struct State {
     pub(super) db: Connection,
     /// The database's file; `None` where it belongs to this value alone and goes with it.
     pub(super) path: Option<PathBuf>,
-    /// The ledger's directory, for the keys that open profiles.
-    pub(super) dir: PathBuf,
+    /// Opens the profiles, which hold the names.
+    pub(super) vault: SharedVault,
     /// The root of trust that a pin names: no other is believed.
     pub(super) pinned: Option<PinnedEntry>,
     pub(super) head: Head,
@@ -69,14 +70,16 @@ impl fmt::Debug for Watch {
 
 impl State {
     /// Empty tables that belong to this value alone: in memory while they are small, else in a temporary file that has
-    /// no name. `dir` is the ledger's directory; `pin` is what the reader brings along to believe the ledger.
+    /// no name. `vault` opens profiles; `pin` is what the reader brings along to believe the ledger.
     ///
     /// # Errors
     /// When SQLite cannot make them.
-    pub fn scratch(dir: &Path, pin: Option<&Pin>) -> Result<Self, Error> {
-        let state = Self::on(Connection::open("")?, None, dir, pin)?;
+    pub fn scratch(vault: SharedVault, pin: Option<&Pin>) -> Result<Self, Error> {
+        let state = Self::on(Connection::open("")?, None, vault, pin)?;
         // It is never read again, so nothing has to survive: no journal, one transaction that never ends.
-        state.db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN")?;
+        state
+            .db
+            .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN")?;
         state.make_tables()?;
         Ok(state)
     }
@@ -86,17 +89,17 @@ impl State {
     /// # Errors
     /// What the ledger says; never because something is not believed.
     pub fn replay(ledger: &Ledger, pin: Option<&Pin>, watch: &Watch) -> Result<Self, Error> {
-        let mut state = Self::scratch(ledger.dir(), pin)?;
+        let mut state = Self::scratch(ledger.shared_vault(), pin)?;
         state.fold(ledger, ledger.size(), watch, |_| Ok(()))?;
         state.store_position(ledger)?;
         Ok(state)
     }
 
-    pub(super) fn on(db: Connection, path: Option<PathBuf>, dir: &Path, pin: Option<&Pin>) -> Result<Self, Error> {
+    pub(super) fn on(db: Connection, path: Option<PathBuf>, vault: SharedVault, pin: Option<&Pin>) -> Result<Self, Error> {
         db.set_prepared_statement_cache_capacity(128);
         db.execute_batch("PRAGMA trusted_schema = OFF")?;
         let pinned = pin.and_then(|pin| pin.trust_root.clone());
-        Ok(Self { db, path, dir: dir.to_owned(), pinned, head: Head::default(), held: false })
+        Ok(Self { db, path, vault, pinned, head: Head::default(), held: false })
     }
 
     /// How many entries are folded in.

@@ -3,8 +3,8 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, people, refusals, runs,
-    scans, suppressions, trust,
+    anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, people, refusals,
+    runs, scans, suppressions, trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:

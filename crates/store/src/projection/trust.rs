@@ -71,8 +71,7 @@ impl State {
         self.db
             .prepare_cached("INSERT INTO trust_roots (idx, entry, administrator, recorder) VALUES (?1, ?2, ?3, ?4)")?
             .execute((index, leaf.to_string(), p.administrator.as_str(), &p.recorder))?;
-        self.head.trust =
-            Some(TrustRoot { index, entry: leaf, administrator: p.administrator, recorder: p.recorder });
+        self.head.trust = Some(TrustRoot { index, entry: leaf, administrator: p.administrator, recorder: p.recorder });
         Ok(())
     }
 
