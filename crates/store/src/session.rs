@@ -185,7 +185,8 @@ impl Session {
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
         let signer = self.installation.log_key(self.ledger.origin())?;
-        let batch = Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None };
+        let batch =
+            Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None };
         let mut appended = self.ledger.append(batch, &signer, self.clock.as_ref())?;
         self.notices.append(&mut appended.notices);
         self.catch_up()?;

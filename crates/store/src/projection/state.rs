@@ -95,7 +95,12 @@ impl State {
         Ok(state)
     }
 
-    pub(super) fn on(db: Connection, path: Option<PathBuf>, vault: SharedVault, pin: Option<&Pin>) -> Result<Self, Error> {
+    pub(super) fn on(
+        db: Connection,
+        path: Option<PathBuf>,
+        vault: SharedVault,
+        pin: Option<&Pin>,
+    ) -> Result<Self, Error> {
         db.set_prepared_statement_cache_capacity(128);
         db.execute_batch("PRAGMA trusted_schema = OFF")?;
         let pinned = pin.and_then(|pin| pin.trust_root.clone());
