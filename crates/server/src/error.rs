@@ -1,0 +1,137 @@
+//! What can go wrong when something is served, each with a stable code.
+
+use std::io;
+use std::path::PathBuf;
+
+use countersign_model::{Diagnostic, Exit, Place};
+
+/// An error of this room.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A signature, a key or a checkpoint.
+    #[error(transparent)]
+    Evidence(#[from] countersign_evidence::Error),
+    /// The ledger that is published.
+    #[error(transparent)]
+    Store(#[from] countersign_store::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine has no threads or signals to give.
+    #[error("the server cannot start")]
+    Start(#[source] io::Error),
+    /// A file of the witness cannot be read or written.
+    #[error("cannot {what} `{}`", path.display())]
+    File {
+        /// `read`, `write` or `create`.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The directory holds no witness.
+    #[error("`{}` holds no witness", dir.display())]
+    NoWitness {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory holds something already.
+    #[error("`{}` is not empty", dir.display())]
+    Occupied {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Another process serves this witness.
+    #[error("another process serves the witness in `{}`", dir.display())]
+    Busy {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A key of a witness was given for a log's.
+    #[error("`{name}` is a key that cosigns, not one that signs for a log")]
+    NotALog {
+        /// The key's name.
+        name: String,
+    },
+    /// What the witness remembers of a log does not verify.
+    #[error("what the witness remembers of a log is damaged: {what}")]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Error {
+    /// For `map_err`: a file could not be read, written or created.
+    pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { what, path, source }
+    }
+}
+
+impl Diagnostic for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Evidence(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::Listen { .. } => "CS-SERVER-001",
+            Self::Start(_) => "CS-SERVER-002",
+            Self::File { .. } => "CS-SERVER-003",
+            Self::NoWitness { .. } => "CS-SERVER-010",
+            Self::Occupied { .. } => "CS-SERVER-011",
+            Self::Busy { .. } => "CS-SERVER-012",
+            Self::NotALog { .. } => "CS-SERVER-013",
+            Self::Memory { .. } => "CS-SERVER-014",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Evidence(e) => e.exit(),
+            Self::Store(e) => e.exit(),
+            Self::Listen { .. } | Self::File { .. } | Self::Busy { .. } => Exit::Backend,
+            Self::Start(_) => Exit::Internal,
+            Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
+            Self::Memory { .. } => Exit::Unverified,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Evidence(e) => e.place(),
+            Self::Store(e) => e.place(),
+            _ => None,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Evidence(e) => e.help(),
+            Self::Store(e) => e.help(),
+            Self::Listen { .. } => "name another address with `--listen`; port 0 takes any that is free".into(),
+            Self::Start(_) => "raise the limits on threads and open files of this process".into(),
+            Self::File { path, .. } => format!("`ls -l {}` shows whose it is", path.display()),
+            Self::NoWitness { dir } => {
+                format!("make one with `countersign witness init {} --name NAME`", dir.display())
+            }
+            Self::Occupied { .. } => "name a directory that does not exist yet".into(),
+            Self::Busy { .. } => "end the other process first: two of them could cosign two histories".into(),
+            Self::NotALog { .. } => "the log's own key is the line `countersign trust export` prints as `vkey`".into(),
+            Self::Memory { path, .. } => format!(
+                "compare `{}` with a backup; never delete it, for the witness would forget what it vouched for",
+                path.display()
+            ),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Sockets: connections, limits and the end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::Error;
+
+/// What one client, and all together, may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at once; others wait in the operating system's queue.
+    pub(crate) connections: usize,
+    /// Until the head of a request is there, and between two requests.
+    pub(crate) head: Duration,
+    /// Until a request is answered, its body included.
+    pub(crate) request: Duration,
+    /// A connection's whole life; clients come again.
+    pub(crate) connection: Duration,
+    /// What is being answered may take this long after a signal.
+    pub(crate) drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            head: Duration::from_secs(15),
+            request: Duration::from_secs(30),
+            connection: Duration::from_secs(300),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Bytes of a request's head that are read.
+const HEAD_BYTES: usize = 64 << 10;
+/// How long to wait when no connection can be taken, as when the process has no more file descriptors.
+const BREATHER: Duration = Duration::from_millis(50);
+
+/// Serves until SIGINT or SIGTERM. `ready` is told the address once connections are taken.
+///
+/// # Errors
+/// [`Error::Listen`], [`Error::Start`].
+pub(crate) fn run(listen: SocketAddr, app: Router, ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::Start)?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Start)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Start)?;
+        let listener = bind(listen).await?;
+        ready(listener.local_addr().map_err(Error::Start)?);
+        serve(listener, app, Limits::default(), async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+        .await;
+        Ok(())
+    })
+}
+
+/// Listens.
+///
+/// # Errors
+/// [`Error::Listen`].
+pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen.to_string(), source })
+}
+
+/// Serves connections until `stop`, then lets those that are open finish what they answer.
+pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let app = app.layer(middleware::from_fn(move |request, next| bounded(limits.request, request, next)));
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES);
+    tokio::pin!(stop);
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((slot, listener.accept().await?.0))
+        };
+        let (slot, stream) = tokio::select! {
+            () = &mut stop => break,
+            next = next => match next {
+                Ok(next) => next,
+                Err(_) => {
+                    tokio::time::sleep(BREATHER).await;
+                    continue;
+                }
+            },
+        };
+        let service = TowerToHyperService::new(app.clone());
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // A client that went away or took too long has nobody left to tell.
+            let _ = timeout(limits.connection, connection).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    // What is not answered by then is cut off; nothing is half written, for answers follow what is on the disk.
+    let _ = timeout(limits.drain, graceful.shutdown()).await;
+}
+
+async fn bounded(limit: Duration, request: Request, next: Next) -> Response {
+    match timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use axum::routing::get;
+
+    use super::*;
+
+    /// Serves `app` on a free port, runs `client`, stops, and waits for the end.
+    fn with_server<T>(app: Router, limits: Limits, client: impl FnOnce(SocketAddr) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let listener = runtime.block_on(bind((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = runtime.spawn(serve(listener, app, limits, async {
+            let _ = stopped.await;
+        }));
+        let result = client(address);
+        stop.send(()).unwrap();
+        runtime.block_on(server).unwrap();
+        result
+    }
+
+    fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // The server may have said no before all of it was sent.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    const HELLO: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+    fn hello() -> Router {
+        Router::new().route("/", get(|| async { "hello" }))
+    }
+
+    #[test]
+    fn a_client_that_sends_nothing_is_let_go_and_others_are_served() {
+        let limits = Limits { connections: 1, head: Duration::from_millis(100), ..Limits::default() };
+        with_server(hello(), limits, |address| {
+            // It takes the only slot, until its time is up; the answer to the second proves that it was let go.
+            let silent = TcpStream::connect(address).unwrap();
+            assert!(ask(address, HELLO).ends_with("hello"));
+            drop(silent);
+        });
+    }
+
+    #[test]
+    fn a_request_that_takes_too_long_is_answered_so() {
+        let app = Router::new().route("/", get(|| async { std::future::pending::<String>().await }));
+        let limits = Limits { request: Duration::from_millis(50), ..Limits::default() };
+        assert!(with_server(app, limits, |address| ask(address, HELLO)).starts_with("HTTP/1.1 408"));
+    }
+
+    #[test]
+    fn a_head_without_end_is_refused() {
+        let endless = format!("GET / HTTP/1.1\r\nconnection: close\r\nx: {}", "a".repeat(HEAD_BYTES * 8));
+        let answer = with_server(hello(), Limits::default(), |address| ask(address, &endless));
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+
+    #[test]
+    fn what_is_being_answered_is_finished() {
+        let (started, begun) = std::sync::mpsc::channel();
+        let go = Arc::new(tokio::sync::Notify::new());
+        let gate = Arc::clone(&go);
+        let app = Router::new().route(
+            "/",
+            get(move || {
+                let (started, gate) = (started.clone(), Arc::clone(&gate));
+                async move {
+                    started.send(()).unwrap();
+                    gate.notified().await;
+                    "finished"
+                }
+            }),
+        );
+        let client = with_server(app, Limits::default(), |address| {
+            let client = std::thread::spawn(move || ask(address, HELLO));
+            begun.recv().unwrap();
+            // The answer comes only after the stop below was asked for, or just before: both must be whole.
+            go.notify_one();
+            client
+        });
+        assert!(client.join().unwrap().ends_with("finished"));
+    }
+}
