@@ -1,4 +1,4 @@
-//! Reaches out: git, SSH signing, keys in devices, child processes.
+//! Reaches out: git, SSH signing, keys in devices, witnesses, child processes.
 //!
 //! This room is the only one that starts processes, and it starts them in one file ([`process`]). What comes back
 //! from a process is hostile until it is parsed: every output is read in a stream or up to a limit, every exit code
@@ -9,6 +9,7 @@
 //! | [`git`] | reads a repository through the `git` binary: head, commits, trees, blobs, identity, commit signatures |
 //! | [`ssh`] | signs with a person's key: in process, through `ssh-agent`, or on a hardware key through `ssh-keygen` |
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
+//! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`process`] | runs a deployment's command; names this device without revealing it |
 //! | [`explain`] | the long text behind every error code of this room |
 //!
@@ -25,6 +26,7 @@ pub mod git;
 pub mod pkcs11;
 pub mod process;
 pub mod ssh;
+pub mod witness;
 
 pub use error::Error;
 pub use explain::EXPLANATIONS;
@@ -34,3 +36,4 @@ pub use git::{
 };
 pub use process::{ExitOutcome, host_name, run};
 pub use ssh::SshSigner;
+pub use witness::{Submission, WitnessClient, WitnessError};

@@ -11,6 +11,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use countersign_evidence::witness::MAX_BYTES;
+use hyper::body::Body as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -33,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     /// A connection's whole life; clients come again.
     pub(crate) connection: Duration,
+    /// Bytes of a request's body; one that says it has more is refused before it is read.
+    pub(crate) body: u64,
     /// What is being answered may take this long after a signal.
     pub(crate) drain: Duration,
 }
@@ -44,6 +48,7 @@ impl Default for Limits {
             head: Duration::from_secs(15),
             request: Duration::from_secs(30),
             connection: Duration::from_secs(300),
+            body: MAX_BYTES as u64,
             drain: Duration::from_secs(10),
         }
     }
@@ -87,7 +92,7 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
 
 /// Serves connections until `stop`, then lets those that are open finish what they answer.
 pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: impl Future<Output = ()>) {
-    let app = app.layer(middleware::from_fn(move |request, next| bounded(limits.request, request, next)));
+    let app = app.layer(middleware::from_fn(move |request, next| bounded(limits, request, next)));
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
@@ -121,8 +126,11 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, st
     let _ = timeout(limits.drain, graceful.shutdown()).await;
 }
 
-async fn bounded(limit: Duration, request: Request, next: Next) -> Response {
-    match timeout(limit, next.run(request)).await {
+async fn bounded(limits: Limits, request: Request, next: Next) -> Response {
+    if request.body().size_hint().lower() > limits.body {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    match timeout(limits.request, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }

@@ -1,6 +1,7 @@
 //! The command line. Help texts are read by newcomers: one sentence each, then the next thing to type.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,6 +79,10 @@ pub(crate) enum Verb {
     Key(KeyArgsOf),
     /// Carry this machine's trust in a ledger to another machine
     Trust(TrustArgs),
+    /// Publish the ledger's log over HTTP, read only, so that any tlog client can read it
+    Serve(ServeArgs),
+    /// Run a witness: cosign checkpoints of other people's logs
+    Witness(WitnessArgs),
     /// Check what this installation needs to work
     Doctor(DoctorArgs),
     /// Explain an error code, or list them all
@@ -560,6 +565,46 @@ pub(crate) enum TrustVerb {
     Import {
         /// The trust file
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes any that is free and says which
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7380")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessArgs {
+    #[command(subcommand)]
+    pub(crate) verb: WitnessVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessVerb {
+    /// Make a witness in a new directory, and print its verifier keys
+    Init {
+        /// The directory
+        dir: PathBuf,
+        /// Its name: an address without `https://`, that it need not be reached at
+        #[arg(long)]
+        name: String,
+    },
+    /// Make a witness know a log
+    AddLog {
+        /// The witness's directory
+        dir: PathBuf,
+        /// The log's verifier key, as `countersign ledger info` prints it
+        vkey: String,
+    },
+    /// Serve a witness until it is interrupted
+    Serve {
+        /// The witness's directory
+        dir: PathBuf,
+        /// Where to listen; port 0 takes any that is free and says which
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7381")]
+        listen: SocketAddr,
     },
 }
 

@@ -15,10 +15,12 @@ mod record;
 mod replay;
 mod run;
 mod scan;
+mod serve;
 mod shell;
 mod suppression;
 mod trust;
 mod verify;
+mod witness;
 
 use clap::Parser as _;
 use countersign_model::Exit;
@@ -70,6 +72,8 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Ledger(a) => ledger::run(at, a, env),
         Verb::Key(a) => key::run(at, a, env),
         Verb::Trust(a) => trust::run(at, a, env),
+        Verb::Serve(a) => serve::run(at, a, env),
+        Verb::Witness(a) => witness::run(a, env),
         Verb::Doctor(a) => doctor::run(at, a, env),
         Verb::Explain(a) => explain::run(a),
         Verb::Completions(a) => shell::completions(a),

@@ -17,3 +17,6 @@ mod repositories;
 mod story;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+#[cfg(unix)]
+mod witness;
