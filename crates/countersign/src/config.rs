@@ -133,6 +133,25 @@ fn nearest_key(message: &str) -> Option<String> {
     Some(format!("did you mean `{nearest}`? known here: {}", known.join(", ")))
 }
 
+/// Where the credentials of buckets come from, under the names that other tools know.
+#[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only buckets ask for it"))]
+pub(crate) struct StorageEnvironment {
+    /// `AWS_ACCESS_KEY_ID`
+    pub(crate) access_key: Option<String>,
+    /// `AWS_SECRET_ACCESS_KEY`
+    pub(crate) secret_key: Option<String>,
+    /// `AWS_SESSION_TOKEN`
+    pub(crate) session_token: Option<String>,
+    /// `AWS_PROFILE`
+    pub(crate) profile: Option<String>,
+    /// `AWS_SHARED_CREDENTIALS_FILE`, or `~/.aws/credentials`
+    pub(crate) shared_file: Option<PathBuf>,
+    /// `AWS_CA_BUNDLE`
+    pub(crate) ca_bundle: Option<PathBuf>,
+    /// `HTTPS_PROXY`
+    pub(crate) proxy: Option<String>,
+}
+
 /// The process's surroundings, read once.
 pub(crate) struct Environment {
     /// Where keys and pins are kept.
@@ -143,6 +162,9 @@ pub(crate) struct Environment {
     pub(crate) log_key: Option<String>,
     /// The devices that hold keys.
     pub(crate) devices: Arc<Devices>,
+    /// Where the credentials of buckets come from.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only buckets ask for it"))]
+    pub(crate) storage: StorageEnvironment,
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
     /// The clock.
@@ -171,6 +193,16 @@ impl Environment {
             key: path("COUNTERSIGN_KEY"),
             log_key: text("COUNTERSIGN_LOG_KEY"),
             devices: Arc::new(Devices::new(text(PIN_VARIABLE).map(Into::into))),
+            storage: StorageEnvironment {
+                access_key: text("AWS_ACCESS_KEY_ID"),
+                secret_key: text("AWS_SECRET_ACCESS_KEY"),
+                session_token: text("AWS_SESSION_TOKEN"),
+                profile: text("AWS_PROFILE"),
+                shared_file: path("AWS_SHARED_CREDENTIALS_FILE")
+                    .or_else(|| home.as_ref().map(|h| h.join(".aws/credentials"))),
+                ca_bundle: path("AWS_CA_BUNDLE"),
+                proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
+            },
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),

@@ -39,6 +39,8 @@ pub enum EventKind {
     DeploymentStarted,
     /// How the deployment ended (outcome).
     DeploymentRecorded,
+    /// What came of trying to break the lock of the storage that holds a copy.
+    StorageProbed,
 }
 
 impl EventKind {
@@ -62,6 +64,7 @@ impl EventKind {
             Self::GrantIssued => "GrantIssued",
             Self::DeploymentStarted => "DeploymentStarted",
             Self::DeploymentRecorded => "DeploymentRecorded",
+            Self::StorageProbed => "StorageProbed",
         }
     }
 }

@@ -75,7 +75,43 @@ pub struct Artifact {
     pub digest: Digest,
 }
 
+/// What came of trying to break a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockVerdict {
+    /// It held.
+    Held,
+    /// It did not: what must stay could be destroyed, freed or replaced.
+    Broken,
+    /// It could not be judged.
+    Unclear,
+}
+
+/// One thing that was tried against a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockAttack {
+    /// What was tried: `delete-version`, `shorten` and so on.
+    pub attack: String,
+    /// What came of it.
+    pub verdict: LockVerdict,
+    /// What the storage said, and what was there afterwards.
+    pub said: String,
+}
+
 predicates! {
+    /// A storage was probed: everything was tried that its lock must not let happen.
+    StorageProbed: "storage-probe" {
+        /// The bucket, without credentials.
+        location: String,
+        /// The verdict over all that was tried.
+        verdict: LockVerdict,
+        /// What was tried, in order.
+        attacks: Vec<LockAttack>,
+        /// When.
+        time: Timestamp,
+    }
+
     /// The first administrator vouches for the log key and the recorder.
     TrustRootEstablished: "trust-root" {
         /// The log's origin.

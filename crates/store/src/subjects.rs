@@ -72,6 +72,28 @@ impl SharedVault {
     }
 }
 
+/// No keys at all: what a published copy of a ledger has.
+#[derive(Debug, Clone, Copy)]
+pub struct NoKeys;
+
+impl SubjectKeys for NoKeys {
+    fn name(&self, person: &PersonId) -> String {
+        format!("subjects/{person}.key")
+    }
+
+    fn get(&self, _: &PersonId) -> Result<Option<SubjectKey>, Error> {
+        Ok(None)
+    }
+
+    fn put(&self, person: &PersonId, _: &SubjectKey) -> Result<(), Error> {
+        Err(Error::io(self.name(person), std::io::ErrorKind::ReadOnlyFilesystem.into()))
+    }
+
+    fn destroy(&self, _: &PersonId) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// Where a person's key lies in a ledger's directory.
 #[must_use]
 pub fn key_path(dir: &Path, person: &PersonId) -> PathBuf {

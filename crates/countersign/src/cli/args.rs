@@ -445,7 +445,7 @@ pub(crate) struct DeployArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A repository or a ledger's directory
+    /// A repository, a ledger's directory, or a ledger in a bucket (s3://BUCKET/PREFIX?region=…)
     pub(crate) path: Option<PathBuf>,
     /// Trust by this file (`trust export`) or verifier key instead of this machine's pin
     #[arg(long, value_name = "FILE")]
@@ -520,6 +520,10 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Copy the ledger to a bucket, every object locked as long as it must be kept
+    Replicate(super::storage::ReplicateArgs),
+    /// Try to break the lock of a bucket, and record what came of it
+    Probe(super::storage::ProbeArgs),
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use countersign_connect::git::Head;
 use countersign_model::{Diagnostic as _, Exit};
 use countersign_policy::{Bundle, RegorusEngine};
 use countersign_scan::RuleSet;
+use countersign_store::projection::StorageRow;
 use serde_json::json;
 
 use super::args::{DoctorArgs, Format, PlaceArgs};
@@ -38,7 +39,17 @@ impl Check {
 
 /// Runs every check.
 pub(crate) fn run(at: &PlaceArgs, args: &DoctorArgs, env: &Environment) -> Outcome {
-    let checks = [tools(), repository(at), config(at), rules(), policy(), keys(env), signing_key(env), ledger(at, env)];
+    let checks = [
+        tools(),
+        repository(at),
+        config(at),
+        rules(),
+        policy(),
+        keys(env),
+        signing_key(env),
+        ledger(at, env),
+        storage(at, env),
+    ];
     match args.format {
         Format::Json => {
             let list: Vec<_> = checks
@@ -193,6 +204,25 @@ fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
                 None => {
                     Check::advice("ledger", format!("{size} entries, pinned, nobody to trust yet"), "countersign init")
                 }
+            })
+        })(),
+    )
+}
+
+/// The storages that hold copies, as of their last probes.
+fn storage(at: &PlaceArgs, env: &Environment) -> Check {
+    check(
+        "storage",
+        (|| {
+            if !at.ledger_dir()?.join("ledger/checkpoint").exists() {
+                return Ok(Check::ok("storage", "no copy in a bucket"));
+            }
+            let storages = at.open(env)?.state().storages()?;
+            let warnings: Vec<_> = storages.iter().filter_map(StorageRow::warning).collect();
+            Ok(match (warnings.as_slice(), storages.len()) {
+                ([], 0) => Check::ok("storage", "no copy in a bucket"),
+                ([], n) => Check::ok("storage", format!("{n} probed, locks held")),
+                (some, _) => Check::advice("storage", some.join("; "), "countersign ledger probe LOCATION"),
             })
         })(),
     )

@@ -1,10 +1,11 @@
-//! `ledger info | entries | runs | show | receipt | rebuild`.
+//! `ledger info | entries | runs | show | receipt | rebuild | replicate | probe`.
 
 use std::fmt::Write as _;
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::dsse::{self, Envelope};
 use countersign_model::Exit;
+use countersign_store::projection::StorageRow;
 use countersign_store::{Ledger, Session, session};
 use serde_json::json;
 
@@ -16,7 +17,9 @@ use crate::output::{self, printable, rebuild};
 /// Shows the ledger.
 pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outcome {
     match &args.verb {
-        LedgerVerb::Info { format } => info(&Ledger::open(&at.ledger_dir()?)?, *format)?,
+        LedgerVerb::Replicate(args) => return super::storage::replicate(at, args, env),
+        LedgerVerb::Probe(args) => return super::storage::probe(at, args, env),
+        LedgerVerb::Info { format } => info(&Ledger::open(&at.ledger_dir()?)?, &storages(at, env), *format)?,
         LedgerVerb::Entries { format } => entries(&Ledger::open(&at.ledger_dir()?)?, *format)?,
         LedgerVerb::Runs { format } => runs(&at.open(env)?, *format)?,
         LedgerVerb::Show { index, payload, statement, signature, attachment } => {
@@ -51,22 +54,46 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
     Ok(Exit::Pass)
 }
 
-fn info(ledger: &Ledger, format: Format) -> Result<(), Failure> {
+fn info(ledger: &Ledger, storages: &[StorageRow], format: Format) -> Result<(), Failure> {
     let tiles = std::path::absolute(ledger.tiles_dir()).unwrap_or_else(|_| ledger.tiles_dir());
     let root = output::run_root(&ledger.root());
-    match format {
-        Format::Json => output::json(&json!({
+    if format == Format::Json {
+        let storages: Vec<_> = storages
+            .iter()
+            .map(|s| {
+                json!({
+                    "location": s.location, "verdict": s.verdict, "failed": s.failed, "time": s.time, "entry": s.index,
+                })
+            })
+            .collect();
+        return output::json(&json!({
             "version": 1, "origin": ledger.origin(), "vkey": ledger.vkey().to_string(), "size": ledger.size(),
-            "root": root, "tiles": tiles.to_string_lossy(),
-        })),
-        Format::Text => output::print(&format!(
-            "origin  {}\nvkey    {}\nsize    {}\nroot    {root}\ntiles   {}\n",
-            ledger.origin(),
-            ledger.vkey(),
-            ledger.size(),
-            tiles.display()
-        )),
+            "root": root, "tiles": tiles.to_string_lossy(), "storages": storages,
+        }));
     }
+    let mut out = format!(
+        "origin  {}\nvkey    {}\nsize    {}\nroot    {root}\ntiles   {}\n",
+        ledger.origin(),
+        ledger.vkey(),
+        ledger.size(),
+        tiles.display()
+    );
+    for storage in storages {
+        let what = storage
+            .warning()
+            .unwrap_or_else(|| format!("lock held: {} (entry {}, {})", storage.location, storage.index, storage.time));
+        let _ = writeln!(out, "copy    {}", printable(&what));
+    }
+    output::print(&out)
+}
+
+/// The last probes of storages. What is in the log itself is shown whether or not these can be.
+fn storages(at: &PlaceArgs, env: &Environment) -> Vec<StorageRow> {
+    let read = || -> Result<_, Failure> { Ok(at.open(env)?.state().storages()?) };
+    read().unwrap_or_else(|failure| {
+        output::note(&format!("copies in buckets are not shown: {}", failure.0));
+        Vec::new()
+    })
 }
 
 fn entries(ledger: &Ledger, format: Format) -> Result<(), Failure> {

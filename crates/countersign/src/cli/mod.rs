@@ -17,6 +17,7 @@ mod run;
 mod scan;
 mod serve;
 mod shell;
+mod storage;
 mod suppression;
 mod trust;
 mod verify;

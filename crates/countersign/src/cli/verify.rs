@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use countersign_evidence::note::VerifierKey;
-use countersign_govern::audit::verify::{Anchor, verify};
+#[cfg(feature = "s3")]
+use countersign_govern::audit::verify::verify_published;
+use countersign_govern::audit::verify::{Anchor, Verified, verify};
 use countersign_model::Exit;
 use countersign_store::Ledger;
 use countersign_store::installation::Pin;
+use countersign_store::s3::Location;
 
 use super::args::{Format, PlaceArgs, VerifyArgs};
 use crate::config::Environment;
@@ -15,16 +18,17 @@ use crate::output::{self, Paint, verify as page};
 
 /// Verifies a ledger.
 pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let location = args.path.as_deref().and_then(Path::to_str).filter(|path| Location::is_one(path));
+    if let Some(location) = location {
+        return bucket(location, args, env);
+    }
     let dir = ledger_dir(at, args.path.as_deref())?;
     let (anchor, by) = match &args.trust {
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
         None => pinned(&dir, env)?,
     };
     let verified = verify(&dir, &anchor)?;
-    match args.format {
-        Format::Json => output::json(&page::to_json(&verified))?,
-        Format::Text => output::print(&page::text(&verified, &by, &Paint::of(env)))?,
-    }
+    say(&verified, &by, args, env)?;
     if !verified.holds() {
         return Ok(Exit::Unverified);
     }
@@ -33,6 +37,35 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
         env.installation()?.remember(&verified.report.origin, verified.report.size, root)?;
     }
     Ok(Exit::Pass)
+}
+
+fn say(verified: &Verified, by: &str, args: &VerifyArgs, env: &Environment) -> Result<(), Failure> {
+    match args.format {
+        Format::Json => output::json(&page::to_json(verified)),
+        Format::Text => output::print(&page::text(verified, by, &Paint::of(env))),
+    }
+}
+
+/// Verifies the copy in a bucket. What this machine remembers of the ledger stays as it is: a copy may be behind.
+#[cfg(feature = "s3")]
+fn bucket(location: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let bucket = super::storage::open(location, env)?;
+    let (anchor, by) = match &args.trust {
+        // Nothing on this machine lies inside a bucket.
+        Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
+        None => {
+            let origin = countersign_store::Source::read(&bucket, "ledger/origin", 1024)?;
+            pinned_as(origin.map(|o| String::from_utf8_lossy(&o).trim_end().to_owned()), env)?
+        }
+    };
+    let verified = verify_published(std::sync::Arc::new(bucket), &anchor)?;
+    say(&verified, &by, args, env)?;
+    Ok(if verified.holds() { Exit::Pass } else { Exit::Unverified })
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(location: &str, _: &VerifyArgs, _: &Environment) -> Outcome {
+    Err(super::storage::not_built_in(location)?)
 }
 
 /// A path names a repository, a ledger's directory, or its tiles.
@@ -71,6 +104,11 @@ fn pinned(dir: &Path, env: &Environment) -> Result<(Anchor, String), Failure> {
         // Too damaged to open: verification names what is wrong, and the pin is found by what the file says.
         Err(_) => std::fs::read_to_string(dir.join("ledger/origin")).ok().map(|o| o.trim_end().to_owned()),
     };
+    pinned_as(origin, env)
+}
+
+/// This machine's pin of a log that calls itself so.
+fn pinned_as(origin: Option<String>, env: &Environment) -> Result<(Anchor, String), Failure> {
     let installation = env.installation()?;
     let pin = match &origin {
         Some(origin) => installation.pin(origin)?,

@@ -4,6 +4,8 @@ pub(crate) mod gates;
 pub(crate) mod progress;
 pub(crate) mod rebuild;
 pub(crate) mod run;
+#[cfg(feature = "s3")]
+pub(crate) mod storage;
 pub(crate) mod verify;
 
 use std::io::{self, Write as _};

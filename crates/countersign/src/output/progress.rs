@@ -57,6 +57,24 @@ pub(crate) fn folding(quiet: bool) -> Watch {
     })
 }
 
+impl Bar {
+    /// A bar for objects whose number is not known before.
+    #[cfg(feature = "s3")]
+    pub(crate) fn counting(quiet: bool) -> Self {
+        let bar = Self::new(quiet);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} objects, {elapsed}") {
+            bar.0.set_style(style);
+        }
+        bar
+    }
+
+    /// One more.
+    #[cfg(feature = "s3")]
+    pub(crate) fn tick(&self) {
+        self.0.inc(1);
+    }
+}
+
 impl Progress for Bar {
     fn total(&self, files: u64) {
         self.0.set_length(files);

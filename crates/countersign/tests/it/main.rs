@@ -14,6 +14,9 @@ mod release;
 #[cfg(test)]
 mod repositories;
 #[cfg(test)]
+#[cfg(feature = "s3")]
+mod storage;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod support;

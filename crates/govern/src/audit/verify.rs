@@ -2,14 +2,16 @@
 //! statement and act is checked as well, by folding them as any reader would.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::{canonical, merkle};
 use countersign_model::{Digest, Entry};
 use countersign_store::installation::Pin;
-use countersign_store::projection::{Reading, State};
-use countersign_store::subjects::SharedVault;
-use countersign_store::{LogTrust, Problem, VerifyReport, verify as verify_structure};
+use countersign_store::projection::{Reading, State, StorageRow};
+use countersign_store::s3::code::NOT_WORM;
+use countersign_store::subjects::{NoKeys, SharedVault};
+use countersign_store::{LogTrust, Notice, Problem, Source, VerifyReport, verify_source};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -72,6 +74,19 @@ fn file_of(entry: &Entry) -> String {
 /// # Errors
 /// When there is no ledger, or it cannot be read at all. Everything that is wrong with it is in the report.
 pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
+    examine(SharedVault::of_directory(dir), true, anchor)
+}
+
+/// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
+/// and who signed is checked all the same.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_published(source: Arc<dyn Source>, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
+    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor)
+}
+
+fn examine(vault: SharedVault, has_keys: bool, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
     let (pin, trust) = match anchor {
         Anchor::Pin(pin) => {
             let remembered = Some((pin.seen.size, *pin.seen.root.as_bytes()));
@@ -81,9 +96,10 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
         Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
         Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
     };
-    let mut state = State::scratch(SharedVault::of_directory(dir), pin)?;
+    let source = Arc::clone(&vault.source);
+    let mut state = State::scratch(vault, pin)?;
     let mut failed = None;
-    let mut report = verify_structure(dir, &trust, &mut |index, entry, payload| {
+    let mut report = verify_source(source.as_ref(), &trust, &mut |index, entry, payload| {
         let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
         let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
         let reading = Reading::new(index, entry.clone(), leaf, payload.to_vec(), state.recorder());
@@ -102,9 +118,12 @@ pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store
     if let Some(error) = failed {
         return Err(error);
     }
-    for lost in state.lost_profiles()? {
+    for lost in if has_keys { state.lost_profiles()? } else { Vec::new() } {
         let file = format!("subjects/{}.key", lost.person);
         report.add(Problem::new(LOST_SUBJECT, file, Some(lost.index), lost.what));
+    }
+    for what in state.storages()?.iter().filter_map(StorageRow::warning) {
+        report.notices.push(Notice { code: NOT_WORM, what });
     }
     let pinned = pin.and_then(|p| p.trust_root.as_ref());
     // Where the entry could not even be read, that is said already; this is about one that is not what is pinned.

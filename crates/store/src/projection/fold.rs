@@ -49,6 +49,7 @@ impl State {
                 EventKind::DeploymentStarted => self.on_deployment_start(index, machine),
                 EventKind::DeploymentRecorded => self.on_deployment(index, machine),
                 EventKind::ActRefused => self.on_refusal(index, machine),
+                EventKind::StorageProbed => self.on_probe(index, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
             Payload::Act(Err(what)) => Err(what.clone().into()),

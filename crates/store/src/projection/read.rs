@@ -96,6 +96,7 @@ impl Reading {
             | EventKind::EvidenceAttached
             | EventKind::DecisionMade
             | EventKind::ActRefused
+            | EventKind::StorageProbed
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished

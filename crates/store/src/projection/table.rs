@@ -4,7 +4,7 @@ use countersign_model::Digest;
 
 use super::{
     anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, people, refusals,
-    runs, scans, suppressions, trust,
+    runs, scans, storages, suppressions, trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -42,6 +42,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         grants::TABLES,
         deployments::TABLES,
         refusals::TABLES,
+        storages::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()

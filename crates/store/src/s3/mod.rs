@@ -26,6 +26,8 @@ mod object;
 #[cfg(feature = "s3")]
 mod probe;
 #[cfg(feature = "s3")]
+mod record;
+#[cfg(feature = "s3")]
 mod replica;
 #[cfg(feature = "s3")]
 mod source;
@@ -47,6 +49,7 @@ pub use self::{
     listing::Found,
     object::{Lock, Meta, Mode, Put},
     probe::{Attack, Attempted, CANARY_SECONDS, Held, ProbeReport, probe, sweep},
+    record::{is_due, record},
     replica::{Replicated, Replication, Until, kept_until, replicate},
     transport::{Bucket, Observer, Options, Patience, Retry},
     xml::Version,

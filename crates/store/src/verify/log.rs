@@ -13,7 +13,7 @@ use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
 use crate::ledger::position;
 use crate::tree::{Edge, root_of};
-use crate::{Error, blob};
+use crate::{Error, Notice, blob};
 
 /// What must hold from one entry to the next.
 #[derive(Default)]
@@ -77,6 +77,12 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, extra: &
 /// A log only grows: what was seen before must be its beginning.
 fn remembered(x: &mut Examination<'_>, checkpoint: &Checkpoint) {
     match x.trust.remembered {
+        // A copy may be behind the ledger without anybody having touched it; how far it once was, the checkpoints that it
+        // keeps say.
+        Some((size, _)) if size > checkpoint.size && x.is_copy => {
+            let what = format!("this copy ends after {} entries, and {size} of the ledger were seen", checkpoint.size);
+            x.report.notices.push(Notice { code: code::ROLLBACK, what });
+        }
         Some((size, _)) if size > checkpoint.size => {
             let what = format!("it has {} entries, and {size} were seen before", checkpoint.size);
             x.problem(code::ROLLBACK, CHECKPOINT, None, what);

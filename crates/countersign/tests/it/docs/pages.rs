@@ -91,6 +91,7 @@ fn every_event_is_on_its_page() {
         ("GrantIssued", event::GrantIssued::TYPE),
         ("DeploymentStarted", event::DeploymentStarted::TYPE),
         ("DeploymentRecorded", event::DeploymentRecorded::TYPE),
+        ("StorageProbed", event::StorageProbed::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {
