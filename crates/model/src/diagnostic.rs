@@ -49,6 +49,12 @@ impl Exit {
         (Self::Interrupted, "interrupted"),
     ];
 
+    /// The exit code of that number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().map(|(exit, _)| exit).find(|exit| exit.code() == code)
+    }
+
     /// The number given to the operating system.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -104,6 +104,10 @@ pub struct Entry {
     /// Indices of the entries it answers to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<u64>,
+    /// The idempotency key of the batch that begins here: 32 hex digits, a slash and the number of the batch's entries.
+    /// It says nothing about the caller's key but whether two are equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its payload.
     pub payload: PayloadRef,
     /// Further blobs that belong to this event (reports, policy sources, artifacts' statements).

@@ -47,6 +47,18 @@ pub mod code {
     pub const BAD_BATCH: &str = "CS-LEDGER-019";
     /// The ledger has no such entry.
     pub const NO_SUCH_ENTRY: &str = "CS-LEDGER-021";
+    /// The writer stopped after a failed sync.
+    pub const POISONED: &str = "CS-LEDGER-022";
+    /// An idempotency key was used for two different batches.
+    pub const KEY_REUSED: &str = "CS-LEDGER-023";
+    /// The index of streams and keys cannot be used.
+    pub const INDEX: &str = "CS-LEDGER-024";
+    /// The place where the ledger is kept cannot be appended to.
+    pub const NO_WRITER: &str = "CS-LEDGER-025";
+    /// The process that writes the ledger did not answer.
+    pub const WRITER_GONE: &str = "CS-LEDGER-026";
+    /// Acknowledged entries wait in the write-ahead log (a notice).
+    pub const UNPUBLISHED: &str = "CS-LEDGER-027";
     /// A file that belongs to the ledger is missing.
     pub const MISSING_FILE: &str = "CS-LEDGER-030";
     /// A file that does not belong to the ledger.
@@ -243,6 +255,56 @@ pub enum Error {
     /// A bucket could not be used; code and help are its own.
     #[error(transparent)]
     S3(#[from] crate::s3::S3Error),
+    /// A sync failed earlier, so the writer acknowledges nothing until the ledger is opened, and verified, anew.
+    #[error("the writer stopped, for `{path}` could not be synced before: {why}")]
+    Poisoned {
+        /// What could not be synced.
+        path: String,
+        /// What the operating system said then.
+        why: String,
+    },
+    /// The idempotency key stands for another batch.
+    #[error("the idempotency key was used for another batch, at entry {first_index}")]
+    KeyReused {
+        /// The first entry of that batch.
+        first_index: u64,
+    },
+    /// The index of streams and keys, which is derived from the log, cannot be read or written.
+    #[error("the index of the ledger cannot be used")]
+    Index {
+        /// What the database said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// What was opened can be read only: a copy, a bucket, a web server.
+    #[error("`{place}` can be read and not appended to")]
+    NoWriter {
+        /// The place.
+        place: String,
+    },
+    /// The process that holds the lock did not answer, or ended while it was asked.
+    #[error("the process that writes the ledger did not answer{}", holder.map_or_else(String::new, |pid| format!(" (process {pid})")))]
+    WriterGone {
+        /// The process that wrote its id into the lock file.
+        holder: Option<u32>,
+        /// What happened.
+        #[source]
+        source: io::Error,
+    },
+    /// An error of the writer, told to every caller that waited for the same write; or to another process.
+    #[error("{what}")]
+    Told {
+        /// The code of its error.
+        code: &'static str,
+        /// Its text.
+        what: String,
+        /// Its advice.
+        help: String,
+        /// How the command ends because of it.
+        exit: Exit,
+        /// Whether somebody else appended first.
+        conflict: bool,
+    },
     /// The ledger has no entry of this index.
     #[error("there is no entry {index}, the ledger holds {size}")]
     NoSuchEntry {
@@ -323,7 +385,7 @@ impl Error {
     /// Whether somebody else appended first: fold again, decide again.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::SizeConflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::SizeConflict { .. } | Self::Told { conflict: true, .. })
     }
 }
 
@@ -348,6 +410,12 @@ impl Diagnostic for Error {
             Self::UnknownFormat { .. } => code::UNKNOWN_FORMAT,
             Self::Newer { .. } => code::NEWER,
             Self::Unsettled { .. } => code::UNSETTLED,
+            Self::Poisoned { .. } => code::POISONED,
+            Self::KeyReused { .. } => code::KEY_REUSED,
+            Self::Index { .. } => code::INDEX,
+            Self::NoWriter { .. } => code::NO_WRITER,
+            Self::WriterGone { .. } => code::WRITER_GONE,
+            Self::Told { code, .. } => code,
             Self::Evidence(source) => source.code(),
             Self::S3(source) => source.code(),
             Self::NoSuchEntry { .. } => code::NO_SUCH_ENTRY,
@@ -375,7 +443,12 @@ impl Diagnostic for Error {
             | Self::Projection { .. }
             | Self::ProjectionPlace { .. }
             | Self::ProjectionUnsettled
-            | Self::Unsettled { .. } => Exit::Backend,
+            | Self::Unsettled { .. }
+            | Self::Poisoned { .. }
+            | Self::Index { .. }
+            | Self::WriterGone { .. } => Exit::Backend,
+            Self::KeyReused { .. } | Self::NoWriter { .. } => Exit::Usage,
+            Self::Told { exit, .. } => *exit,
             Self::WrongSigner { .. } => Exit::Forbidden,
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
             Self::Io { .. } | Self::BadBatch { .. } | Self::FoldBrokeOff => Exit::Internal,
@@ -391,7 +464,8 @@ impl Diagnostic for Error {
             | Self::Io { path, .. }
             | Self::ProjectionPlace { path, .. }
             | Self::NoProjection { path }
-            | Self::Unsettled { path, .. } => Some(Place::file(path)),
+            | Self::Unsettled { path, .. }
+            | Self::Poisoned { path, .. } => Some(Place::file(path)),
             Self::Corrupt { file, .. }
             | Self::MissingBlob { file }
             | Self::UnknownFormat { file, .. }
@@ -432,6 +506,24 @@ impl Diagnostic for Error {
             Self::Unsettled { first_index, .. } => {
                 format!("run `countersign verify`, and look whether entry {first_index} is there before trying again")
             }
+            Self::Poisoned { .. } => {
+                "look at the disk (`dmesg`), end this process and start it again: what it acknowledged is kept, and is \
+                 verified then"
+                    .into()
+            }
+            Self::KeyReused { .. } => "send a new batch under a new key; the earlier one stands".into(),
+            Self::Index { .. } => {
+                "remove `index.db` from the ledger's folder in the data directory (`countersign doctor` names it): it \
+                 is derived from the log again"
+                    .into()
+            }
+            Self::NoWriter { .. } => "name the ledger itself with `--ledger`".into(),
+            Self::WriterGone { .. } => {
+                "try again: a repeated append with the same idempotency key is one entry; `countersign ledger entries` \
+                 shows whether the last one stands"
+                    .into()
+            }
+            Self::Told { help, .. } => help.clone(),
             Self::NoSuchEntry { .. } => "`countersign verify` prints the size of the ledger".into(),
             Self::Projection { .. } | Self::NoProjection { .. } => {
                 "fold it anew from the log: countersign ledger rebuild".into()

@@ -150,6 +150,50 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Nothing,
     },
     Explanation {
+        code: code::POISONED,
+        title: "the writer stopped after a failed sync",
+        text: "The disk could not confirm a write. After that nobody can say what of it will be there tomorrow, and a \
+               second sync may claim what is not so. So the writer acknowledges nothing more until the ledger is opened \
+               anew: then everything in it is read back and verified. What was acknowledged before is kept.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::KEY_REUSED,
+        title: "an idempotency key was used twice",
+        text: "A batch that is sent again under the same idempotency key is one batch. This one says something else than \
+               the batch that was appended under that key, so it is not a repetition, and was not appended.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::INDEX,
+        title: "the index of the ledger cannot be used",
+        text: "Versions of streams and idempotency keys are kept in a small database in the data directory, derived from \
+               the log. It could not be read or written. It is no source: it can be removed, and is derived again.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::NO_WRITER,
+        title: "this ledger can only be read here",
+        text: "A copy, a bucket or a web server holds the ledger for reading. Entries are appended where its writer is: \
+               in its directory or its database.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::WRITER_GONE,
+        title: "the process that writes the ledger did not answer",
+        text: "Another process has the ledger open and appends for everybody on this machine. It did not answer, or ended \
+               while it was asked. Whether the append stands will be seen when the ledger is read again.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::UNPUBLISHED,
+        title: "acknowledged entries wait to be published",
+        text: "Entries are acknowledged when they are durable in the write-ahead log. They are written into tiles, and the \
+               checkpoint that covers them is published, right after that. Here that was interrupted. Nothing is lost: \
+               readers of this program see them, and the next append publishes them for every other client.",
+        exit: Exit::Pass,
+    },
+    Explanation {
         code: code::MISSING_FILE,
         title: "a file of the ledger is missing",
         text: "Which files a ledger consists of follows from its entries. This one must be there and is not: somebody \
@@ -294,6 +338,11 @@ mod tests {
             Error::NoProjection { path: absent },
             Error::ProjectionUnsettled,
             Error::FoldBrokeOff,
+            Error::Poisoned { path: "p".into(), why: "y".into() },
+            Error::KeyReused { first_index: 1 },
+            Error::Index { source: rusqlite::Error::InvalidQuery },
+            Error::NoWriter { place: "p".into() },
+            Error::WriterGone { holder: Some(1), source: source() },
         ];
         for error in &all {
             match error {
@@ -323,6 +372,12 @@ mod tests {
                 | Error::NoProjection { .. }
                 | Error::ProjectionUnsettled
                 | Error::FoldBrokeOff
+                | Error::Poisoned { .. }
+                | Error::KeyReused { .. }
+                | Error::Index { .. }
+                | Error::NoWriter { .. }
+                | Error::WriterGone { .. }
+                | Error::Told { .. }
                 | Error::Evidence(_) => {}
             }
         }
@@ -340,6 +395,7 @@ mod tests {
         }
         for code in [
             code::HALF_WRITTEN,
+            code::UNPUBLISHED,
             code::MISSING_FILE,
             code::UNKNOWN_FILE,
             code::UNREFERENCED_BLOB,

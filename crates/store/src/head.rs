@@ -26,10 +26,10 @@ pub(crate) fn read_checkpoint(paths: &dyn Source) -> Result<Vec<u8>, Error> {
     files::require(paths, CHECKPOINT, note::MAX_BYTES as u64)
 }
 
-pub(crate) fn read_head(paths: &dyn Source, origin: &str, vkey: &VerifierKey) -> Result<Head, Error> {
+pub(crate) fn read_head(paths: &dyn Source, origin: &str, keys: &[VerifierKey]) -> Result<Head, Error> {
     let mut text = read_checkpoint(paths)?;
     for _ in 1..TRIES {
-        let head = open_head(paths, origin, vkey, &text);
+        let head = open_head(paths, origin, keys, &text);
         if head.is_ok() {
             return head;
         }
@@ -40,12 +40,12 @@ pub(crate) fn read_head(paths: &dyn Source, origin: &str, vkey: &VerifierKey) ->
         }
         text = again;
     }
-    open_head(paths, origin, vkey, &text)
+    open_head(paths, origin, keys, &text)
 }
 
-fn open_head(paths: &dyn Source, origin: &str, vkey: &VerifierKey, text: &[u8]) -> Result<Head, Error> {
+fn open_head(paths: &dyn Source, origin: &str, keys: &[VerifierKey], text: &[u8]) -> Result<Head, Error> {
     let wrong = |e: countersign_evidence::Error| Error::corrupt(CHECKPOINT, None, e.to_string());
-    let checkpoint = checkpoint::open(text, origin, std::slice::from_ref(vkey)).map_err(wrong)?;
+    let checkpoint = checkpoint::open(text, origin, keys).map_err(wrong)?;
     let mut tiles = Vec::new();
     for id in tile::partial_tiles(checkpoint.size) {
         let (name, mut bytes, whole) =

@@ -28,8 +28,8 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const CACHE: &str = "cache";
 /// Files that are not in place yet. Only the holder of the lock writes here.
 pub(crate) const TMP: &str = "tmp";
-/// What the append under way is going to write; stands only while one is under way, or after a crash.
-pub(crate) const INTENT: &str = "tmp/append";
+/// The write-ahead log: what was acknowledged and is not published yet.
+pub(crate) const WAL: &str = "wal";
 pub(crate) const NEW_CHECKPOINT: &str = "tmp/checkpoint";
 
 /// The paths of a ledger.
@@ -137,6 +137,8 @@ pub(crate) enum Item {
     Subject,
     /// A file not in place yet.
     Temporary,
+    /// A segment of the write-ahead log, by its first entry.
+    Segment(u64),
     /// The lock, or a cache: not part of the ledger.
     Apart,
     /// Nothing that this layout knows.
@@ -185,6 +187,9 @@ impl Item {
         if name.strip_prefix("tmp/").is_some_and(|rest| !rest.contains('/')) {
             return Self::Temporary;
         }
+        if let Some(first) = crate::engine::embedded::wal::segment_first(name) {
+            return Self::Segment(first);
+        }
         if name.starts_with("cache/") || name.starts_with("canary/") {
             return Self::Apart;
         }
@@ -213,7 +218,8 @@ mod tests {
         assert_eq!(Item::of(&format!("subjects/{person}.key.new")), Item::Temporary);
         assert_eq!(Item::of("lock"), Item::Apart);
         assert_eq!(Item::of("cache/a/b"), Item::Apart);
-        assert_eq!(Item::of("tmp/append"), Item::Temporary);
+        assert_eq!(Item::of("tmp/checkpoint"), Item::Temporary);
+        assert_eq!(Item::of("wal/00000000000000000012"), Item::Segment(12));
     }
 
     #[test]
@@ -235,6 +241,7 @@ mod tests {
             "subjects/../salt.key",
             "subjects/per-1.key",
             "tmp/a/b",
+            "wal/12",
             "README",
             "",
         ] {

@@ -8,21 +8,28 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle::{self, Hash};
-use countersign_evidence::note::VerifierKey;
+use countersign_evidence::note::{SignerKey, VerifierKey};
 use countersign_evidence::receipt::Receipt;
 use countersign_evidence::tile::{self, TileHashes, TileId, TileReader, WIDTH};
-use countersign_model::{Digest, Entry, PayloadRef, StreamId, digest};
+use countersign_model::{Clock, Digest, Entry, PayloadRef, StreamId, digest};
 
+use crate::append::{Appended, Batch};
+use crate::engine::Engine;
+#[cfg(unix)]
+use crate::engine::embedded::socket;
+use crate::engine::embedded::{Core, Index, Overlay, stage_blobs, wal};
+use crate::engine::prepare::prepare;
+use crate::error::code;
 use crate::head::{Head, read_checkpoint, read_head, read_or_full};
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
 use crate::leaf::{self, Bundle};
-use crate::source::Source;
+use crate::lock::Lock;
+use crate::source::{Current, Source};
 use crate::storage::{Disk, Storage};
-use crate::subjects::{SharedVault, SubjectKeys, Vault};
-use crate::tree::{Edge, root_of};
-use crate::{Error, blob, files};
+use crate::subjects::{EngineKeys, NoKeys, SharedVault, SubjectKeys, Vault};
+use crate::tree::root_of;
+use crate::{Error, Notice, blob, files};
 
 /// How long a writer waits for the lock unless told otherwise.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -40,25 +47,42 @@ struct Cache {
     scanned: u64,
 }
 
+/// How a ledger is appended to.
+enum Backing {
+    /// A directory. The lock is taken for each append, unless a running engine does it for us.
+    Directory { paths: Paths, storage: Arc<dyn Storage>, index_path: Option<PathBuf>, index: Mutex<Option<Box<Index>>> },
+    /// An engine that stays open.
+    Engine(Arc<dyn Engine>),
+    /// A copy, a bucket, a web server: it can be read.
+    None,
+}
+
 /// An open ledger.
 pub struct Ledger {
-    pub(crate) paths: Paths,
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) origin: String,
-    pub(crate) vkey: VerifierKey,
-    pub(crate) head: Head,
-    pub(crate) lock_wait: Duration,
+    source: Arc<Current>,
+    keys: Arc<dyn SubjectKeys>,
+    backing: Backing,
+    origin: String,
+    vkey: VerifierKey,
+    head: Head,
+    /// Acknowledged entries that are not in files yet, when it was opened.
+    unpublished: u64,
+    lock_wait: Duration,
     cache: Mutex<Cache>,
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("dir", &self.dir()).field("size", &self.size()).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("place", &self.source.place())
+            .field("size", &self.size())
+            .finish_non_exhaustive()
     }
 }
 
 impl Ledger {
-    /// Opens the ledger in `dir`. Reads the checkpoint and the right edge of the tree, not the entries.
+    /// Opens the ledger in `dir`. Reads the checkpoint and the right edge of the tree, and what waits in the write-ahead
+    /// log; not the other entries. Writes nothing.
     ///
     /// # Errors
     /// [`Error::NoLedger`] when there is none; [`Error::Corrupt`] when the checkpoint is not signed by the key in
@@ -76,12 +100,63 @@ impl Ledger {
         if !paths.tiles_dir().is_dir() {
             return Err(Error::NoLedger { dir: dir.display().to_string() });
         }
-        let origin = files::line(&paths, ORIGIN)?;
-        let vkey =
-            VerifierKey::parse(&files::line(&paths, VKEY)?).map_err(|e| Error::corrupt(VKEY, None, e.to_string()))?;
-        let head = read_head(&paths, &origin, &vkey)?;
-        let cache = Mutex::default();
-        Ok(Self { paths, storage, origin, vkey, head, lock_wait: DEFAULT_LOCK_WAIT, cache })
+        let (origin, vkey) = names(&paths)?;
+        let (overlay, found) = Overlay::read(&paths, &origin, std::slice::from_ref(&vkey))?;
+        let backing = Backing::Directory { paths, storage, index_path: None, index: Mutex::default() };
+        let head = overlay.head();
+        Ok(Self::of(Arc::new(overlay), backing, origin, vkey, head, found.entries))
+    }
+
+    /// Opens a ledger that an engine keeps open.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn with_engine(engine: Arc<dyn Engine>) -> Result<Self, Error> {
+        let source: Arc<dyn Source> = Arc::clone(&engine) as _;
+        let (origin, vkey) = names(source.as_ref())?;
+        let head = read_head(source.as_ref(), &origin, std::slice::from_ref(&vkey))?;
+        Ok(Self::of(source, Backing::Engine(engine), origin, vkey, head, 0))
+    }
+
+    /// Opens a ledger for reading, wherever it is kept.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn over(source: Arc<dyn Source>) -> Result<Self, Error> {
+        let (origin, vkey) = names(source.as_ref())?;
+        let head = read_head(source.as_ref(), &origin, std::slice::from_ref(&vkey))?;
+        Ok(Self::of(source, Backing::None, origin, vkey, head, 0))
+    }
+
+    fn of(
+        source: Arc<dyn Source>,
+        backing: Backing,
+        origin: String,
+        vkey: VerifierKey,
+        head: Head,
+        unpublished: u64,
+    ) -> Self {
+        let keys: Arc<dyn SubjectKeys> = match &backing {
+            Backing::Directory { paths, .. } => Arc::new(paths.clone()),
+            Backing::Engine(engine) => Arc::new(EngineKeys(Arc::clone(engine))),
+            Backing::None => Arc::new(NoKeys),
+        };
+        let (source, cache) = (Arc::new(Current::new(source)), Mutex::default());
+        Self { source, keys, backing, origin, vkey, head, unpublished, lock_wait: DEFAULT_LOCK_WAIT, cache }
+    }
+
+    /// Keeps the index of streams and idempotency keys in this file, so that a long log need not be read for an append.
+    /// It belongs beside the log's key.
+    pub fn set_index(&mut self, path: PathBuf) {
+        if let Backing::Directory { index_path, .. } = &mut self.backing {
+            *index_path = Some(path);
+        }
+    }
+
+    /// Acknowledged entries that an interrupted writer left in the write-ahead log; the next append publishes them.
+    #[must_use]
+    pub const fn unpublished(&self) -> u64 {
+        self.unpublished
     }
 
     /// How long an append waits for the lock; ten seconds unless set.
@@ -89,28 +164,28 @@ impl Ledger {
         self.lock_wait = wait;
     }
 
-    /// The ledger's directory.
+    /// The ledger's directory, where it is kept in one.
     #[must_use]
-    pub fn dir(&self) -> &Path {
-        self.paths.root()
+    pub fn directory(&self) -> Option<&Path> {
+        self.source.directory()
     }
 
-    /// The paths of the ledger's files.
+    /// The place as people know it.
     #[must_use]
-    pub const fn paths(&self) -> &Paths {
-        &self.paths
+    pub fn place(&self) -> String {
+        self.source.place()
     }
 
     /// Where its objects are read from.
     #[must_use]
     pub fn source(&self) -> &dyn Source {
-        &self.paths
+        self.source.as_ref()
     }
 
     /// The keys that seal people's data.
     #[must_use]
     pub fn subject_keys(&self) -> &dyn SubjectKeys {
-        &self.paths
+        self.keys.as_ref()
     }
 
     /// What opens sealed data.
@@ -122,13 +197,7 @@ impl Ledger {
     /// What opens sealed data, for those who outlive this handle.
     #[must_use]
     pub fn shared_vault(&self) -> SharedVault {
-        SharedVault::of_directory(self.dir())
-    }
-
-    /// The directory of `checkpoint` and `tile/`, for any tlog-tiles client.
-    #[must_use]
-    pub fn tiles_dir(&self) -> PathBuf {
-        self.paths.tiles_dir()
+        SharedVault { source: Arc::clone(&self.source) as _, keys: Arc::clone(&self.keys) }
     }
 
     /// How many entries there are.
@@ -166,7 +235,7 @@ impl Ledger {
     /// # Errors
     /// When the file is missing or is not 64 hex digits and a newline.
     pub fn salt(&self) -> Result<[u8; 32], Error> {
-        let line = files::line(&self.paths, SALT)?;
+        let line = files::line(self.source(), SALT)?;
         let bytes = digest::from_hex(&line).filter(|b| digest::to_hex(b) == line);
         bytes
             .and_then(|b| b.try_into().ok())
@@ -233,7 +302,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::MissingBlob`], [`Error::Corrupt`].
     pub fn payload(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
-        blob::get(&self.paths, blob)
+        blob::get(self.source(), blob)
     }
 
     /// The version of a stream: how many entries it has. The first call reads the whole log.
@@ -250,17 +319,42 @@ impl Ledger {
     /// # Errors
     /// [`Error::Corrupt`] when what is there now does not continue what was there before.
     pub fn refresh(&mut self) -> Result<bool, Error> {
-        if read_checkpoint(&self.paths)? == self.head.text.as_bytes() {
-            return Ok(false);
-        }
         let before = self.size();
-        self.reload()?;
+        match &self.backing {
+            Backing::Directory { paths, .. } => {
+                let is_same = read_checkpoint(paths)? == self.head.text.as_bytes();
+                if is_same && wal::is_empty(paths)? {
+                    return Ok(false);
+                }
+                let (overlay, found) = Overlay::read(paths, &self.origin, std::slice::from_ref(&self.vkey))?;
+                self.take_over(overlay, found.entries)?;
+            }
+            Backing::Engine(_) | Backing::None => {
+                if read_checkpoint(self.source())? == self.head.text.as_bytes() {
+                    return Ok(false);
+                }
+                let head = read_head(self.source(), &self.origin, std::slice::from_ref(&self.vkey))?;
+                self.move_to(head)?;
+            }
+        }
         Ok(self.size() > before)
     }
 
-    /// Reads checkpoint and right edge again, and makes sure that they continue what was known.
-    pub(crate) fn reload(&mut self) -> Result<(), Error> {
-        let head = read_head(&self.paths, &self.origin, &self.vkey)?;
+    /// Reads the directory as it is now.
+    fn take_over(&mut self, overlay: Overlay, unpublished: u64) -> Result<(), Error> {
+        let head = overlay.head();
+        let before = self.source.replace(Arc::new(overlay));
+        let moved = self.move_to(head);
+        if moved.is_err() {
+            self.source.replace(before);
+        } else {
+            self.unpublished = unpublished;
+        }
+        moved
+    }
+
+    /// Goes on to a newer head, which must continue what was known.
+    fn move_to(&mut self, head: Head) -> Result<(), Error> {
         let (old_size, old_root) = (self.size(), self.root());
         if head.checkpoint.size < old_size {
             let what = format!("it went back from {old_size} entries to {}", head.checkpoint.size);
@@ -281,22 +375,81 @@ impl Ledger {
         continues
     }
 
-    /// Takes over what was just appended by this handle.
-    pub(crate) fn advance(
-        &mut self,
-        checkpoint: Checkpoint,
-        text: String,
-        edge: Edge,
-        versions: HashMap<StreamId, u64>,
-    ) {
-        let before = self.size();
-        let mut cache = self.cache();
-        if cache.scanned == before {
-            cache.streams.extend(versions);
-            cache.scanned = checkpoint.size;
+    /// Appends a batch. When this returns, all of it is durable; where this opened the writer just for that, all of it
+    /// is published too.
+    ///
+    /// Waits for another writer; see [`Ledger::set_lock_wait`]. A running engine on the same directory is asked instead.
+    ///
+    /// # Errors
+    /// As [`Engine::append`]; [`Error::WrongSigner`]; [`Error::NoWriter`] where there is nothing to append to;
+    /// [`Error::WriterGone`] when a running engine does not answer.
+    pub fn append(&mut self, batch: Batch, signer: &SignerKey, clock: &dyn Clock) -> Result<Appended, Error> {
+        let engine = match &self.backing {
+            Backing::None => return Err(Error::NoWriter { place: self.place() }),
+            Backing::Engine(engine) => Some(Arc::clone(engine)),
+            Backing::Directory { .. } => None,
+        };
+        let appended = match engine {
+            Some(engine) => engine.append(batch, clock.now())?,
+            None => {
+                self.must_be_signed_by(signer)?;
+                return self.append_here(batch, signer, clock);
+            }
+        };
+        self.refresh()?;
+        Ok(appended)
+    }
+
+    /// Appends to a directory.
+    fn append_here(&mut self, batch: Batch, signer: &SignerKey, clock: &dyn Clock) -> Result<Appended, Error> {
+        let Backing::Directory { paths, storage, index_path, index } = &mut self.backing else {
+            return Err(Error::NoWriter { place: self.source.place() });
+        };
+        let (paths, storage, index_path) = (paths.clone(), Arc::clone(storage), index_path.clone());
+        let known_index = unpoisoned(index).take().map(|index| *index);
+        #[cfg(unix)]
+        if let Some(mut client) = socket::Client::connect(&paths)? {
+            let appended = client.append(batch, clock.now())?;
+            self.refresh()?;
+            return Ok(appended);
         }
-        drop(cache);
-        self.head = Head { checkpoint, text, edge };
+        let lock = Lock::exclusive(&paths, self.lock_wait)?;
+        // Everything that the new checkpoint builds on is read from disk again and must lead to the last one: a
+        // checkpoint that contradicts an earlier one must never be signed.
+        let (overlay, found) = Overlay::read(&paths, &self.origin, std::slice::from_ref(&self.vkey))?;
+        self.take_over(overlay.clone(), found.entries)?;
+        let opened =
+            Core::open(self, overlay.clone(), &found, Arc::clone(&storage), known_index, index_path.as_deref(), lock);
+        let (mut core, mut notices) = opened?;
+        let prepared = prepare(batch, clock.now()).and_then(|mut prepared| {
+            stage_blobs(&overlay, storage.as_ref(), &mut prepared)?;
+            Ok(prepared)
+        });
+        let appended = prepared.and_then(|prepared| match core.commit(vec![prepared], signer).pop() {
+            Some(result) => result,
+            None => Err(Error::BadBatch { what: "it came to nothing".into() }),
+        });
+        let (index_left, closed) = core.close();
+        if let Backing::Directory { index, .. } = &mut self.backing {
+            *unpoisoned(index) = Some(Box::new(index_left));
+        }
+        self.move_to(overlay.head())?;
+        self.unpublished = overlay.unpublished();
+        let mut appended = appended?;
+        if let Err(e) = closed {
+            let what = format!("the append is done; the next one will publish it, for that could not be done now: {e}");
+            notices.push(Notice { code: code::UNPUBLISHED, what });
+        }
+        appended.notices = notices;
+        Ok(appended)
+    }
+
+    pub(crate) fn must_be_signed_by(&self, signer: &SignerKey) -> Result<(), Error> {
+        if signer.verifier() == &self.vkey {
+            return Ok(());
+        }
+        let short = |key: &VerifierKey| format!("{}+{}", key.name(), digest::to_hex(&key.id()));
+        Err(Error::WrongSigner { given: short(signer.verifier()), expected: short(&self.vkey) })
     }
 
     /// Calls `visit` with index, file and bytes of every entry in `range`.
@@ -351,8 +504,9 @@ impl Ledger {
         {
             return Ok(Arc::clone(bundle));
         }
-        let (name, bytes, whole) =
-            read_or_full(&self.paths, layout::bundle_name(index, width), width, || layout::bundle_name(index, WIDTH))?;
+        let (name, bytes, whole) = read_or_full(self.source(), layout::bundle_name(index, width), width, || {
+            layout::bundle_name(index, WIDTH)
+        })?;
         let bundle = Arc::new(Bundle::parse(&name, bytes, width, whole)?);
         let hashes = self.tile(0, index)?;
         for (i, (bytes, hash)) in (0_u64..).zip(bundle.iter().zip(hashes.iter())) {
@@ -376,7 +530,7 @@ impl Ledger {
         }
         let id = TileId { level, index, width };
         let name = layout::tile_name(&id);
-        let hashes = tile::decode_tile(&id, &files::require(&self.paths, &name, id.byte_len() as u64)?)
+        let hashes = tile::decode_tile(&id, &files::require(self.source(), &name, id.byte_len() as u64)?)
             .map_err(|e| Error::corrupt(&name, None, e.to_string()))?;
         let above = self.tile(level + 1, index / u64::from(WIDTH))?;
         if above.get(position(index)) != Some(&root_of(&hashes)) {
@@ -408,6 +562,18 @@ impl TileReader for Ledger {
             hashes.map_err(|e| countersign_evidence::Error::missing_hash(8 * id.level, id.index, Box::new(e)))?;
         Ok(tile::encode_tile(&hashes))
     }
+}
+
+/// What is behind a lock, also after a panic: it holds checked facts only, and is replaced whole.
+fn unpoisoned<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What names the log: its origin, and the verifier key that it names itself.
+pub(crate) fn names(source: &dyn Source) -> Result<(String, VerifierKey), Error> {
+    let origin = files::line(source, ORIGIN)?;
+    let vkey = files::line(source, VKEY)?;
+    Ok((origin, VerifierKey::parse(&vkey).map_err(|e| Error::corrupt(VKEY, None, e.to_string()))?))
 }
 
 /// Our own error, when one travelled through the evidence room.

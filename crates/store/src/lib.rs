@@ -48,7 +48,6 @@ mod explain;
 mod files;
 mod head;
 pub mod installation;
-mod intent;
 pub mod keys;
 pub mod layout;
 mod leaf;

@@ -82,6 +82,11 @@ fn acquire(paths: &Paths, wait: Duration, exclusive: bool, open: impl Fn() -> io
     }
 }
 
+/// The process that holds the lock, as it says itself.
+pub(crate) fn named_holder(paths: &Paths) -> Option<u32> {
+    holder(File::open(paths.lock()).ok()?)
+}
+
 /// The process that wrote its id into the lock file.
 fn holder(file: File) -> Option<u32> {
     let mut text = String::new();

@@ -15,7 +15,7 @@ use countersign_model::{
 
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::projection::{self, Checked, Rebuilt, State};
-use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice};
+use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths};
 
 /// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
 pub const JSON: &str = "application/json";
@@ -98,6 +98,10 @@ impl Session {
             }
             None => pin_for(&ledger, &installation)?,
         };
+        let index = installation.ledger_dir(ledger.origin());
+        if index.is_dir() {
+            ledger.set_index(index.join("index.db"));
+        }
         let (state, notice) = if trust_file {
             // What another trust makes of the log is not for the tables that this machine keeps.
             (State::replay(&ledger, pin.as_ref(), installation.watch())?, None)
@@ -124,6 +128,15 @@ impl Session {
     #[must_use]
     pub fn installation(&self) -> &Installation {
         &self.installation
+    }
+
+    /// Where caches may be kept; nothing in it is evidence.
+    #[must_use]
+    pub fn cache_dir(&self) -> PathBuf {
+        match self.ledger.directory() {
+            Some(dir) => Paths::new(dir).cache(),
+            None => self.installation.ledger_dir(self.ledger.origin()).join("cache"),
+        }
     }
 
     /// The present moment, by the injected clock.
@@ -217,7 +230,7 @@ impl Session {
 
     fn append_genesis(&mut self) -> Result<(), SessionError> {
         let recorder = self.recorder()?.public();
-        let gone = self.installation.ledgers_at(self.ledger.dir());
+        let gone = self.ledger.directory().map_or_else(Vec::new, |dir| self.installation.ledgers_at(dir));
         let replaces: Vec<Replaced> = gone
             .into_iter()
             .filter(|pin| pin.origin != self.ledger.origin() && pin.seen.size > 0)

@@ -3,7 +3,8 @@
 //! reader and one examiner serve them all.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_model::Digest;
 
@@ -60,6 +61,56 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a directory.
     pub is_dir: bool,
+}
+
+/// The source that a ledger reads from at present. It is exchanged when the ledger looks for what is new.
+#[derive(Debug)]
+pub(crate) struct Current {
+    now: RwLock<Arc<dyn Source>>,
+    directory: Option<PathBuf>,
+}
+
+impl Current {
+    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+        let directory = source.directory().map(Path::to_path_buf);
+        Self { now: RwLock::new(source), directory }
+    }
+
+    /// Takes another source of the same ledger, and returns the one before.
+    pub(crate) fn replace(&self, source: Arc<dyn Source>) -> Arc<dyn Source> {
+        // A panic in another thread leaves what is there as good as it was: it is replaced whole.
+        std::mem::replace(&mut self.now.write().unwrap_or_else(PoisonError::into_inner), source)
+    }
+
+    fn now(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Source for Current {
+    fn place(&self) -> String {
+        self.now().place()
+    }
+
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.now().read(name, limit)
+    }
+
+    fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {
+        self.now().stat(name, limit)
+    }
+
+    fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
+        self.now().digest(name, limit)
+    }
+
+    fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error> {
+        self.now().list(dir)
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
 }
 
 /// A local directory.

@@ -26,6 +26,22 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What the operating system says; a part of the file may stay behind.
     fn write_new(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()>;
+    /// Writes a file that must not exist, without syncing it: durable only after [`Self::sync_files`].
+    ///
+    /// # Errors
+    /// What the operating system says; a part of the file may stay behind.
+    fn write_later(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the content of these files durable, and the names in these directories.
+    ///
+    /// # Errors
+    /// What the operating system says. Which of them are durable is not known then: write them anew.
+    fn sync_files(&self, files: &[PathBuf], dirs: &[PathBuf]) -> io::Result<()>;
+    /// Opens a file for appending; it is made where it is missing, and its name is durable only after
+    /// [`Self::sync_dir`].
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn AppendFile>>;
     /// Moves a file or directory into place, replacing a file that stands there.
     ///
     /// # Errors
@@ -48,9 +64,57 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 }
 
+/// A file that only grows, such as a segment of the write-ahead log.
+pub trait AppendFile: Send + std::fmt::Debug {
+    /// Appends the bytes; durable only after [`Self::sync`].
+    ///
+    /// # Errors
+    /// What the operating system says; a part of the bytes may stay behind.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything appended durable (fdatasync).
+    ///
+    /// # Errors
+    /// What the operating system says. Whether any of it is durable is not known then, and a second call could claim
+    /// what is not so: never ask again.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file back to `len` bytes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// From this many files on, one sync of the whole file system costs less than one for each.
+const MANY_FILES: usize = 24;
+
 /// The file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
+
+impl AppendFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+}
+
+/// One call that makes everything on the file system of `dir` durable; `None` where there is no such call.
+#[cfg(target_os = "linux")]
+fn sync_file_system(dir: &Path) -> Option<io::Result<()>> {
+    Some(File::open(dir).and_then(|dir| rustix::fs::syncfs(dir).map_err(io::Error::from)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &Path) -> Option<io::Result<()>> {
+    None
+}
 
 impl Storage for Disk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -67,6 +131,25 @@ impl Storage for Disk {
         let mut file = options.open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
+    }
+
+    fn write_later(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+    }
+
+    fn sync_files(&self, files: &[PathBuf], dirs: &[PathBuf]) -> io::Result<()> {
+        if files.len() >= MANY_FILES
+            && let Some(dir) = dirs.first()
+            && let Some(synced) = sync_file_system(dir)
+        {
+            return synced;
+        }
+        files.iter().try_for_each(|file| File::open(file)?.sync_data())?;
+        dirs.iter().try_for_each(|dir| self.sync_dir(dir))
+    }
+
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -8,6 +8,7 @@ use countersign_evidence::seal::{self, SubjectKey};
 use countersign_model::event::Profile;
 use countersign_model::{PayloadRef, PersonId, digest};
 
+use crate::engine::Engine;
 use crate::layout::Paths;
 use crate::source::Source;
 use crate::{Error, blob};
@@ -32,11 +33,68 @@ pub trait SubjectKeys: Send + Sync + fmt::Debug {
     /// When it cannot be written.
     fn put(&self, person: &PersonId, key: &SubjectKey) -> Result<(), Error>;
 
+    /// Whether keys are kept here at all. Where they are not, a missing key says nothing.
+    fn are_kept(&self) -> bool {
+        true
+    }
+
     /// Destroys a person's key. One that is not there is fine.
     ///
     /// # Errors
     /// When it is there and cannot be removed.
     fn destroy(&self, person: &PersonId) -> Result<(), Error>;
+}
+
+/// No keys: a copy of a ledger without them.
+#[derive(Debug, Clone, Copy)]
+pub struct NoKeys;
+
+impl SubjectKeys for NoKeys {
+    fn name(&self, person: &PersonId) -> String {
+        format!("subjects/{person}.key")
+    }
+
+    fn get(&self, _: &PersonId) -> Result<Option<SubjectKey>, Error> {
+        Ok(None)
+    }
+
+    fn put(&self, person: &PersonId, _: &SubjectKey) -> Result<(), Error> {
+        Err(Error::NoWriter { place: self.name(person) })
+    }
+
+    fn are_kept(&self) -> bool {
+        false
+    }
+
+    fn destroy(&self, person: &PersonId) -> Result<(), Error> {
+        Err(Error::NoWriter { place: self.name(person) })
+    }
+}
+
+/// The keys that an engine keeps.
+#[derive(Debug, Clone)]
+pub struct EngineKeys(pub Arc<dyn Engine>);
+
+impl SubjectKeys for EngineKeys {
+    fn name(&self, person: &PersonId) -> String {
+        self.0.subject_keys().name(person)
+    }
+
+    fn get(&self, person: &PersonId) -> Result<Option<SubjectKey>, Error> {
+        self.0.subject_keys().get(person)
+    }
+
+    fn put(&self, person: &PersonId, key: &SubjectKey) -> Result<(), Error> {
+        self.0.subject_keys().put(person, key)
+    }
+
+    fn are_kept(&self) -> bool {
+        self.0.subject_keys().are_kept()
+    }
+
+    fn destroy(&self, person: &PersonId) -> Result<(), Error> {
+        self.0.subject_keys().destroy(person)
+    }
 }
 
 /// What opens sealed data: the blobs, and the keys that are left.
@@ -69,28 +127,6 @@ impl SharedVault {
     #[must_use]
     pub fn vault(&self) -> Vault<'_> {
         Vault { source: self.source.as_ref(), keys: self.keys.as_ref() }
-    }
-}
-
-/// No keys at all: what a published copy of a ledger has.
-#[derive(Debug, Clone, Copy)]
-pub struct NoKeys;
-
-impl SubjectKeys for NoKeys {
-    fn name(&self, person: &PersonId) -> String {
-        format!("subjects/{person}.key")
-    }
-
-    fn get(&self, _: &PersonId) -> Result<Option<SubjectKey>, Error> {
-        Ok(None)
-    }
-
-    fn put(&self, person: &PersonId, _: &SubjectKey) -> Result<(), Error> {
-        Err(Error::io(self.name(person), std::io::ErrorKind::ReadOnlyFilesystem.into()))
-    }
-
-    fn destroy(&self, _: &PersonId) -> Result<(), Error> {
-        Ok(())
     }
 }
 

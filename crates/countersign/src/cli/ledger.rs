@@ -6,7 +6,7 @@ use countersign_evidence::act::SignedAct;
 use countersign_evidence::dsse::{self, Envelope};
 use countersign_model::Exit;
 use countersign_store::projection::StorageRow;
-use countersign_store::{Ledger, Session, session};
+use countersign_store::{Ledger, Paths, Session, session};
 use serde_json::json;
 
 use super::args::{Format, LedgerArgs, LedgerVerb, PlaceArgs};
@@ -55,7 +55,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
 }
 
 fn info(ledger: &Ledger, storages: &[StorageRow], format: Format) -> Result<(), Failure> {
-    let tiles = std::path::absolute(ledger.tiles_dir()).unwrap_or_else(|_| ledger.tiles_dir());
+    let tiles = match ledger.directory().map(|dir| Paths::new(dir).tiles_dir()) {
+        Some(dir) => std::path::absolute(&dir).unwrap_or(dir).to_string_lossy().into_owned(),
+        None => ledger.place(),
+    };
     let root = output::run_root(&ledger.root());
     if format == Format::Json {
         let storages: Vec<_> = storages
@@ -68,7 +71,7 @@ fn info(ledger: &Ledger, storages: &[StorageRow], format: Format) -> Result<(), 
             .collect();
         return output::json(&json!({
             "version": 1, "origin": ledger.origin(), "vkey": ledger.vkey().to_string(), "size": ledger.size(),
-            "root": root, "tiles": tiles.to_string_lossy(), "storages": storages,
+            "root": root, "tiles": tiles, "storages": storages,
         }));
     }
     let mut out = format!(
@@ -76,7 +79,7 @@ fn info(ledger: &Ledger, storages: &[StorageRow], format: Format) -> Result<(), 
         ledger.origin(),
         ledger.vkey(),
         ledger.size(),
-        tiles.display()
+        tiles
     );
     for storage in storages {
         let what = storage

@@ -7,7 +7,6 @@ use countersign_scan::{Baseline, RuleSet, report};
 use countersign_stages::build::observe::Ask;
 use countersign_stages::build::run::{Inputs, Ran, run as judge};
 use countersign_stages::release::rules::overall;
-use countersign_store::Paths;
 
 use super::args::{PlaceArgs, ReportFormat, RunArgs};
 use super::place::notices;
@@ -43,7 +42,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         declarations: &declarations,
         baseline: committed.baseline.as_ref(),
         progress: &bar,
-        cache_dir: &Paths::new(session.ledger().dir()).cache(),
+        cache_dir: &session.cache_dir(),
     };
     let narrowed = args.base.as_deref().map(|base| narrow(&repository, base)).transpose()?;
     let ran = judge(&mut session, &repository, &inputs)?;

@@ -3,6 +3,9 @@
 //!
 //! An engine is a [`Source`] as well: what it has acknowledged can be read from it at once, published or not.
 
+pub mod embedded;
+pub mod prepare;
+
 use countersign_model::Timestamp;
 
 use crate::append::{Appended, Batch};

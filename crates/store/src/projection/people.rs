@@ -233,6 +233,10 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn lost_profiles(&self) -> Result<Vec<LostProfile>, Error> {
+        if !self.vault.keys.are_kept() {
+            // A copy without keys: that they are missing says nothing.
+            return Ok(Vec::new());
+        }
         let mut query = self
             .db
             .prepare_cached("SELECT person, idx, profile, profile_size, profile_media FROM people ORDER BY idx")?;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use countersign_evidence::checkpoint::Checkpoint;
-use countersign_evidence::merkle::leaf_hash;
+use countersign_evidence::merkle::{Hash, leaf_hash};
 use countersign_evidence::seal::SubjectKey;
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::Digest;
 
 use super::Examination;
 use crate::error::code;
-use crate::layout::{self, CACHE, CANARIES, INTENT, Item};
+use crate::layout::{self, CACHE, CANARIES, Item};
 use crate::leaf::{self, Bundle};
 use crate::source::Listed;
 use crate::{Notice, blob, files};
@@ -27,17 +27,10 @@ struct Seen {
 }
 
 pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) {
-    if let (Some(intent), Some(checkpoint)) = (&x.intent, checkpoint)
-        && intent.old != checkpoint.size
-        && intent.new > checkpoint.size
-    {
-        let what = format!("it goes from {} to {} entries, the checkpoint has another size", intent.old, intent.new);
-        x.problem(code::CORRUPT, INTENT, None, what);
-    }
     let mut seen = Seen::default();
     walk(x, checkpoint, "", 0, &mut seen);
     if let Some(checkpoint) = checkpoint {
-        complete(x, checkpoint.size, &seen);
+        complete(x, x.in_files.unwrap_or(checkpoint.size), &seen);
     }
     if x.is_copy && seen.leftovers > 0 {
         let what = format!(
@@ -46,13 +39,13 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) 
         );
         x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
     } else if seen.leftovers > 0 {
-        let what = format!("an append was interrupted; {} files of it will be removed by the next one", seen.leftovers);
+        let what = format!("an append was interrupted; the next one tidies up {} files of it", seen.leftovers);
         x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
     }
 }
 
 fn walk(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, dir: &str, depth: usize, seen: &mut Seen) {
-    let entries = match x.source.list(dir) {
+    let entries = match x.files.list(dir) {
         Ok(Some(entries)) => entries,
         // The pass over the log looked for everything that it needs by name.
         Ok(None) => return,
@@ -79,7 +72,7 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
     match (Item::of(name), checkpoint) {
         (Item::Fixed, _) => {}
         (Item::Apart, _) => x.report.checked.files -= 1,
-        (Item::Temporary, _) => {
+        (Item::Temporary | Item::Segment(_), _) => {
             x.report.checked.files -= 1;
             seen.leftovers += 1;
         }
@@ -95,7 +88,7 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
         (Item::Tile(id), Some(checkpoint)) => {
             x.report.checked.tiles += 1;
             if belongs(x, checkpoint.size, name, &id, seen) && id.width < WIDTH {
-                partial_tile(x, name, &id);
+                partial_tile(x, checkpoint, name, &id);
                 seen.partials.insert(id);
             }
         }
@@ -103,7 +96,7 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
             x.report.checked.bundles += 1;
             let id = TileId { level: 0, index, width };
             if belongs(x, checkpoint.size, name, &id, seen) && width < WIDTH {
-                partial_bundle(x, name, width);
+                partial_bundle(x, checkpoint, name, &id);
                 seen.bundles.insert((index, width));
             }
         }
@@ -112,17 +105,17 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
 
 /// Whether a tile or bundle is part of the log of this size. What is not is reported here.
 fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &mut Seen) -> bool {
-    let width = tile::width_at(id.level, id.index, size);
+    let published = x.in_files.unwrap_or(size);
+    let (width, acknowledged) =
+        (tile::width_at(id.level, id.index, published), tile::width_at(id.level, id.index, size));
     let is_beyond = id.width > width;
     let is_superseded = width == WIDTH && id.width < WIDTH;
     if !is_beyond && !is_superseded {
         return true;
     }
-    let is_leftover = x.intent.as_ref().is_some_and(|intent| {
-        // Before the commit the new files are left over, after it the old partial ones.
-        let grown = intent.files.iter().any(|f| name.strip_prefix(f.as_str()).is_some_and(|r| r.starts_with(".p/")));
-        if is_beyond { intent.old == size && intent.files.contains(name) } else { intent.new <= size && grown }
-    });
+    // The write-ahead log holds what was being published: some of the new files may be there already, and some of the old
+    // partial ones still.
+    let is_leftover = x.has_log && (is_superseded || id.width <= acknowledged);
     if is_leftover || x.is_copy && is_beyond {
         seen.leftovers += 1;
     } else if x.is_copy {
@@ -155,27 +148,41 @@ fn superseded(x: &mut Examination<'_>, name: &str, id: &TileId) {
     }
 }
 
-fn partial_tile(x: &mut Examination<'_>, name: &str, id: &TileId) {
-    let Some(edge) = &x.edge else { return };
-    let expected = edge.row(id.level).get(..usize::from(id.width)).map(tile::encode_tile);
-    let there = x.source.read(name, id.byte_len() as u64);
+/// The hashes of the tile that stands there now, as far as it goes: what partial ones are held against.
+fn row(x: &Examination<'_>, checkpoint: &Checkpoint, id: &TileId) -> Option<Vec<Hash>> {
+    let edge = x.edge.as_ref()?;
+    let width = tile::width_at(id.level, id.index, checkpoint.size);
+    if width < WIDTH {
+        return Some(edge.row(id.level).to_vec());
+    }
+    // It became full in what is acknowledged and not published; the pass over the log has looked at it.
+    let full = id.full();
+    let bytes = x.source.read(&layout::tile_name(&full), full.byte_len() as u64).ok().flatten()?;
+    tile::decode_tile(&full, &bytes).ok()
+}
+
+fn partial_tile(x: &mut Examination<'_>, checkpoint: &Checkpoint, name: &str, id: &TileId) {
+    let Some(row) = row(x, checkpoint, id) else { return };
+    let expected = row.get(..usize::from(id.width)).map(tile::encode_tile);
+    let there = x.files.read(name, id.byte_len() as u64);
     match there {
         Ok(there) if there == expected => {}
         // The one at the end of the log was looked at in the pass over it, and what is wrong with it was said.
-        Ok(_) if id.level == 0 && usize::from(id.width) == edge.row(0).len() => {}
+        Ok(_) if id.level == 0 && usize::from(id.width) == row.len() => {}
         Ok(_) => x.problem(code::CORRUPT, name, None, "it is not the beginning of the tile that stands there now"),
         Err(e) => x.error(&e, name, None),
     }
 }
 
 /// A partial bundle is the beginning of today's when its entries have the hashes that stand in the tree.
-fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
-    let Some(row) = x.edge.as_ref().map(|edge| edge.row(0)) else { return };
+fn partial_bundle(x: &mut Examination<'_>, checkpoint: &Checkpoint, name: &str, id: &TileId) {
+    let width = id.width;
+    let Some(row) = row(x, checkpoint, id) else { return };
     if usize::from(width) == row.len() {
         // The one at the end of the log was looked at in the pass over it.
         return;
     }
-    let read = x.source.read(name, leaf::MAX_BUNDLE_BYTES);
+    let read = x.files.read(name, leaf::MAX_BUNDLE_BYTES);
     let bundle = read.and_then(|bytes| Bundle::parse(name, bytes.unwrap_or_default(), width, false));
     match bundle {
         Ok(bundle) if bundle.iter().map(leaf_hash).eq(row.iter().take(usize::from(width)).copied()) => {}
@@ -186,7 +193,7 @@ fn partial_bundle(x: &mut Examination<'_>, name: &str, width: u16) {
 
 fn subject(x: &mut Examination<'_>, name: &str) {
     x.report.checked.keys += 1;
-    match files::line(x.source, name) {
+    match files::line(x.files, name) {
         Ok(line) if SubjectKey::parse_hex(&line).is_ok() => {}
         Ok(_) => x.problem(code::CORRUPT, name, None, "it is not 64 lower-case hex digits"),
         Err(e) => x.error(&e, name, None),
@@ -198,18 +205,15 @@ fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: O
     if x.digests.contains(digest) {
         return;
     }
-    match x.source.digest(name, blob::MAX_BLOB_BYTES) {
+    match x.files.digest(name, blob::MAX_BLOB_BYTES) {
         Ok(Some((_, there))) if there != *digest => {
             x.problem(code::CORRUPT, name, None, "its content does not hash to its name");
         }
         Ok(_) => {}
         Err(e) => x.error(&e, name, None),
     }
-    let intent = x.intent.as_ref().zip(checkpoint).filter(|(i, c)| i.old == c.size);
     if x.is_copy {
         // It may belong to entries that are about to be published; it hashes to its name, and harms nobody.
-        seen.leftovers += 1;
-    } else if intent.is_some_and(|(intent, _)| intent.files.contains(name)) {
         seen.leftovers += 1;
     } else if checkpoint.is_some() && !x.unread {
         x.problem(code::UNREFERENCED_BLOB, name, None, "no entry speaks of it");

@@ -24,7 +24,8 @@ use countersign_evidence::merkle::Hash;
 use countersign_evidence::note::{self, VerifierKey};
 use countersign_model::{Diagnostic as _, Digest, Entry};
 
-use crate::intent::Intent;
+use crate::engine::embedded::{Overlay, wal};
+use crate::error::code;
 use crate::layout::{CHECKPOINT, ORIGIN, Paths};
 use crate::ledger::DEFAULT_LOCK_WAIT;
 use crate::lock::Lock;
@@ -150,8 +151,7 @@ pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<Ver
         return Err(Error::NoLedger { dir: dir.display().to_string() });
     }
     let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
-    let intent = Intent::read(&paths).unwrap_or_default();
-    Ok(examine(&paths, intent, trust, extra))
+    Ok(verify_directory(&paths, trust, extra))
 }
 
 /// Examines a published ledger wherever it is kept. Nothing is written, and nobody waits.
@@ -171,16 +171,57 @@ pub fn verify_source(source: &dyn Source, trust: &LogTrust, extra: &mut Extra<'_
     if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none() && source.stat(ORIGIN, 1024)?.is_none() {
         return Err(Error::NoLedger { dir: source.place() });
     }
-    Ok(examine(source, None, trust, extra))
+    let place = Place { source, files: source, in_files: None, has_log: false };
+    Ok(examine(&place, trust, extra, VerifyReport::default()))
 }
 
-fn examine(source: &dyn Source, intent: Option<Intent>, trust: &LogTrust, extra: &mut Extra<'_>) -> VerifyReport {
+/// What is examined.
+struct Place<'a> {
+    /// The ledger as it was acknowledged.
+    source: &'a dyn Source,
+    /// What is in its place: the same, but for what an interrupted writer left to publish.
+    files: &'a dyn Source,
+    /// The size that is published in files, where it is less than what was acknowledged.
+    in_files: Option<u64>,
+    /// Whether a write-ahead log is there: then files it explains may be left over.
+    has_log: bool,
+}
+
+/// What an interrupted writer acknowledged and did not publish belongs to the ledger: it is examined with the rest.
+fn verify_directory(paths: &Paths, trust: &LogTrust, extra: &mut Extra<'_>) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let names = crate::ledger::names(paths);
+    match names.and_then(|(origin, key)| Overlay::read(paths, &origin, std::slice::from_ref(&key))) {
+        Ok((overlay, found)) => {
+            if found.entries > 0 {
+                let what = format!(
+                    "{} acknowledged entries wait in the write-ahead log; the next append publishes them",
+                    found.entries
+                );
+                report.notices.push(Notice { code: code::UNPUBLISHED, what });
+            }
+            let in_files = Some(overlay.published());
+            examine(&Place { source: &overlay, files: paths, in_files, has_log: found.any }, trust, extra, report)
+        }
+        Err(e) => {
+            // The files themselves are examined below; what waits beside them is looked at here only.
+            if let Some(place) = e.place().filter(|place| wal::segment_first(&place.file).is_some()) {
+                report.add(Problem::of(&e, &place.file, None));
+            }
+            examine(&Place { source: paths, files: paths, in_files: None, has_log: false }, trust, extra, report)
+        }
+    }
+}
+
+fn examine(place: &Place<'_>, trust: &LogTrust, extra: &mut Extra<'_>, report: VerifyReport) -> VerifyReport {
     let mut examination = Examination {
-        source,
-        is_copy: source.directory().is_none(),
+        source: place.source,
+        files: place.files,
+        in_files: place.in_files,
+        has_log: place.has_log,
+        is_copy: place.source.directory().is_none(),
         trust,
-        intent,
-        report: VerifyReport::default(),
+        report,
         edge: Some(Edge::default()),
         own_vkey: None,
         published: BTreeMap::new(),
@@ -198,12 +239,17 @@ fn examine(source: &dyn Source, intent: Option<Intent>, trust: &LogTrust, extra:
 
 /// An examination under way.
 struct Examination<'a> {
+    /// The ledger as it was acknowledged.
     source: &'a dyn Source,
+    /// What is in its place: the same, but for what an interrupted writer left to publish.
+    files: &'a dyn Source,
     /// Whether this is a published copy rather than the ledger's own directory.
     is_copy: bool,
     trust: &'a LogTrust,
-    /// An append that was interrupted.
-    intent: Option<Intent>,
+    /// The size that is published in files, where it is less than what was acknowledged.
+    in_files: Option<u64>,
+    /// Whether a write-ahead log is there: then files it explains may be left over.
+    has_log: bool,
     report: VerifyReport,
     /// The right edge recomputed from the entries; `None` when some of them could not be read at all.
     edge: Option<Edge>,

@@ -155,3 +155,78 @@ fn each_fault_has_its_own_code() {
     assert_eq!(ledger.append(batch("x", 1), &signer(), &clock(9)).unwrap().first_index, 3);
     assert_sound(&path);
 }
+
+/// How many of the newest unsynced writes are tried in every combination; more by hand: `POWER_CUT_BITS=12`.
+#[expect(clippy::disallowed_methods, reason = "a longer run is asked for by the environment")]
+fn power_cut_bits() -> usize {
+    std::env::var("POWER_CUT_BITS").map_or(5, |bits| bits.parse().unwrap())
+}
+
+/// The power fails after every step of a short history, and every subset of what was not synced is lost, in whatever
+/// order the disk had written it: what was acknowledged is there, and nothing is there by half.
+#[test]
+fn every_subset_of_unsynced_writes_may_be_lost() {
+    let bits = power_cut_bits();
+    let origin = tempfile::tempdir().unwrap();
+    let base = origin.path().join("ledger");
+    drop(new_ledger(&base));
+    let mut at = 0;
+    let mut cases = 0;
+    loop {
+        let (mut mask, mut subset) = (0_u64, 0_u64);
+        let reached = loop {
+            let dir = tempfile::tempdir().unwrap();
+            let dir = dir.path().join("ledger");
+            copy(&base, &dir);
+            let storage = Faulty::new(Fault::PowerCut(mask), at);
+            let mut ledger = Ledger::open_with(&dir, Arc::clone(&storage) as _).unwrap();
+            let mut acknowledged = vec![ledger.entry_bytes(0).unwrap()];
+            let mut open = true;
+            for n in 0..2 {
+                match ledger.append(batch(&format!("batch {n}"), 2), &signer(), &clock(10 + n)) {
+                    Ok(appended) => {
+                        let end = appended.first_index + 2;
+                        let place = format!("step {at} ({}), mask {mask:b}", storage.step_name(at));
+                        assert_eq!(ledger.size(), end, "{place}");
+                        acknowledged.extend((appended.first_index..end).map(|i| ledger.entry_bytes(i).unwrap()));
+                    }
+                    Err(_) => {
+                        open = false;
+                        break;
+                    }
+                }
+            }
+            let place = format!("step {at} ({}), mask {mask:b}", storage.step_name(at));
+            let (unsynced, reached) = (storage.lost(), storage.steps() > at);
+            assert!(reached || open, "{place}");
+            drop(ledger);
+            cases += 1;
+
+            let report = examine(&dir, &trust());
+            assert!(report.is_sound(), "{place}: {:?}", report.problems);
+            let seen = Ledger::open(&dir).unwrap();
+            assert!(content(&seen).starts_with(&acknowledged), "{place}");
+            let mut next = Ledger::open_with(&dir, Arc::new(Unsynced)).unwrap();
+            next.append(batch("next", 1), &signer(), &clock(600)).unwrap();
+            assert!(content(&next).starts_with(&acknowledged), "{place}");
+            assert_sound(&dir);
+
+            if !reached {
+                break false;
+            }
+            // Every subset of the newest ones, and once all of them.
+            let newest = unsynced.min(bits);
+            subset += 1;
+            match subset {
+                n if n < 1 << newest => mask = n << (unsynced - newest),
+                n if n == 1 << newest && unsynced > newest => mask = u64::MAX,
+                _ => break true,
+            }
+        };
+        if !reached {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 30 && cases > 300, "{at} steps, {cases} cases");
+}

@@ -9,7 +9,7 @@ use countersign_evidence::canonical;
 use countersign_evidence::note::{SignerKey, VerifierKey};
 use countersign_model::event::LedgerCreated;
 use countersign_model::{ActorId, EventKind, FixedClock, Retention, StreamId, Timestamp};
-use countersign_store::storage::{Access, Storage};
+use countersign_store::storage::{Access, AppendFile, Storage};
 use countersign_store::verify::{LogTrust, Problem, VerifyReport, verify};
 use countersign_store::{Batch, Ledger, NewBlob, NewEntry, NewLedger};
 
@@ -131,6 +131,16 @@ impl Storage for Unsynced {
         let mut file = fs::File::create_new(path)?;
         io::Write::write_all(&mut file, bytes)
     }
+    fn write_later(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_new(path, bytes, Access::Open)
+    }
+    fn sync_files(&self, files: &[PathBuf], dirs: &[PathBuf]) -> io::Result<()> {
+        let is_there = files.iter().all(|f| f.is_file()) && dirs.iter().all(|d| d.is_dir());
+        if is_there { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        Ok(Box::new(UnsyncedFile(fs::OpenOptions::new().append(true).create(true).open(path)?)))
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -145,6 +155,21 @@ impl Storage for Unsynced {
     }
 }
 
+#[derive(Debug)]
+struct UnsyncedFile(fs::File);
+
+impl AppendFile for UnsyncedFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(&mut self.0, bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+}
+
 /// What goes wrong, and from which step on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
@@ -156,37 +181,46 @@ pub(crate) enum Fault {
     Kill,
     /// The process is killed in the middle of the step, or right after it where it has no middle.
     KillWithin,
-    /// The power fails after the step, and of the names that were not synced those whose bit is set are lost.
+    /// The power fails after the step. Of the names, contents and appended bytes that were not synced, those whose bit is
+    /// set are lost, in any order; what was appended may be torn.
     PowerCut(u64),
 }
 
 /// Storage that fails at step `at`, counted from 0.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     fault: Fault,
     at: usize,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     step: usize,
     dead: bool,
-    /// What a power cut takes back: the directory whose sync would prevent it, and how.
+    /// What a power cut takes back: what must be synced to prevent it, and how.
     unsynced: Vec<(PathBuf, Undo)>,
+    /// The step names, for messages.
+    steps: Vec<String>,
 }
 
 #[derive(Debug)]
 enum Undo {
     Forget(PathBuf),
     Restore(PathBuf, Vec<u8>),
-    MoveBack { from: PathBuf, to: PathBuf, replaced: Option<Vec<u8>> },
+    MoveBack {
+        from: PathBuf,
+        to: PathBuf,
+        replaced: Option<Vec<u8>>,
+    },
     Remake(PathBuf),
+    /// The file ends here.
+    Cut(PathBuf, u64),
 }
 
 impl Faulty {
     pub(crate) fn new(fault: Fault, at: usize) -> Arc<Self> {
-        Arc::new(Self { fault, at, state: Mutex::default() })
+        Arc::new(Self { fault, at, state: Arc::default() })
     }
 
     /// How many steps there were.
@@ -194,11 +228,23 @@ impl Faulty {
         self.state.lock().unwrap().step
     }
 
+    /// How many things were not synced when it stopped.
+    pub(crate) fn lost(&self) -> usize {
+        self.state.lock().unwrap().unsynced.len()
+    }
+
+    /// The name of a step.
+    pub(crate) fn step_name(&self, step: usize) -> String {
+        self.state.lock().unwrap().steps.get(step).cloned().unwrap_or_default()
+    }
+
     fn step(
         &self,
-        act: impl Fn() -> io::Result<()>,
+        name: &str,
+        path: &Path,
+        act: impl FnOnce() -> io::Result<()>,
         half: impl FnOnce(),
-        undo: impl FnOnce() -> Option<(PathBuf, Undo)>,
+        undo: impl FnOnce() -> Vec<(PathBuf, Undo)>,
     ) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         let dead = || io::Error::other("the process is dead");
@@ -207,6 +253,7 @@ impl Faulty {
         }
         let step = state.step;
         state.step += 1;
+        state.steps.push(format!("{name} {}", path.file_name().unwrap_or_default().to_string_lossy()));
         match self.fault {
             Fault::Once(kind) if step == self.at => {
                 half();
@@ -234,19 +281,28 @@ impl Faulty {
             && step == self.at
         {
             state.dead = true;
-            for (i, (_, undo)) in state.unsynced.drain(..).enumerate().collect::<Vec<_>>().into_iter().rev() {
+            let unsynced: Vec<_> = std::mem::take(&mut state.unsynced);
+            for (i, (_, undo)) in unsynced.iter().enumerate().rev() {
                 if lost >> (i % 64) & 1 == 1 {
                     undo.apply();
                 }
             }
+            // They count as what could have been lost.
+            state.unsynced = unsynced;
             return Err(dead());
         }
         Ok(())
     }
+
+    fn synced(&self, paths: &[PathBuf]) {
+        // A directory path may come with or without a slash at its end.
+        let paths: Vec<PathBuf> = paths.iter().map(|p| p.components().collect()).collect();
+        self.state.lock().unwrap().unsynced.retain(|(needs, _)| !paths.contains(needs));
+    }
 }
 
 impl Undo {
-    fn apply(self) {
+    fn apply(&self) {
         // What it undoes may itself have been undone with its directory.
         match self {
             Self::Forget(path) if path.is_dir() => fs::remove_dir_all(path).unwrap(),
@@ -254,9 +310,16 @@ impl Undo {
             Self::Restore(path, bytes) => drop(fs::write(path, bytes)),
             Self::Remake(path) => drop(fs::create_dir(path)),
             Self::MoveBack { from, to, replaced } => {
-                drop(fs::rename(&to, from));
+                drop(fs::rename(to, from));
                 if let Some(bytes) = replaced {
                     drop(fs::write(to, bytes));
+                }
+            }
+            Self::Cut(path, len) => {
+                if let Ok(file) = fs::OpenOptions::new().write(true).open(path)
+                    && file.metadata().unwrap().len() > *len
+                {
+                    file.set_len(*len).unwrap();
                 }
             }
         }
@@ -269,35 +332,108 @@ fn above(path: &Path) -> PathBuf {
 
 impl Storage for Faulty {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let made = || (!path.is_dir()).then(|| (above(path), Undo::Forget(path.into())));
-        self.step(|| Unsynced.create_dir(path), || drop(Unsynced.create_dir(path)), made)
+        let made = || if path.is_dir() { Vec::new() } else { vec![(above(path), Undo::Forget(path.into()))] };
+        self.step("mkdir", path, || Unsynced.create_dir(path), || drop(Unsynced.create_dir(path)), made)
     }
     fn write_new(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         let half = bytes.get(..bytes.len() / 2).unwrap();
         self.step(
+            "write",
+            path,
             || Unsynced.write_new(path, bytes, access),
             || drop(Unsynced.write_new(path, half, access)),
-            || Some((above(path), Undo::Forget(path.into()))),
+            || vec![(above(path), Undo::Forget(path.into()))],
         )
+    }
+    fn write_later(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let half = bytes.len() / 2;
+        self.step(
+            "write later",
+            path,
+            || Unsynced.write_new(path, bytes, Access::Open),
+            || drop(Unsynced.write_new(path, &bytes[..half], Access::Open)),
+            || {
+                let torn = Undo::Cut(path.into(), half as u64);
+                vec![(above(path), Undo::Forget(path.into())), (path.into(), torn)]
+            },
+        )
+    }
+    fn sync_files(&self, files: &[PathBuf], dirs: &[PathBuf]) -> io::Result<()> {
+        let synced = self.step("sync", Path::new("files"), || Unsynced.sync_files(files, dirs), || {}, Vec::new);
+        if synced.is_ok() {
+            self.synced(files);
+            self.synced(dirs);
+        }
+        synced
+    }
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        let mut opened = None;
+        let made = || if path.exists() { Vec::new() } else { vec![(above(path), Undo::Forget(path.into()))] };
+        let open = || {
+            opened = Some(Unsynced.append_to(path)?);
+            Ok(())
+        };
+        self.step("open", path, open, || {}, made)?;
+        Ok(Box::new(FaultyFile { storage: self.clone(), path: path.into(), file: opened.unwrap() }))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let back = || Undo::MoveBack { from: from.into(), to: to.into(), replaced: fs::read(to).ok() };
-        self.step(|| Unsynced.rename(from, to), || {}, || Some((above(to), back())))
+        self.step("rename", to, || Unsynced.rename(from, to), || {}, || vec![(above(to), back())])
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let synced = self.step(|| Unsynced.sync_dir(path), || {}, || None);
+        let synced = self.step("sync", path, || Unsynced.sync_dir(path), || {}, Vec::new);
         if synced.is_ok() {
-            // A directory path may come with or without a slash at its end.
-            let path: PathBuf = path.components().collect();
-            self.state.lock().unwrap().unsynced.retain(|(dir, _)| *dir != path);
+            self.synced(&[path.into()]);
         }
         synced
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let undo = || Some((above(path), Undo::Restore(path.into(), fs::read(path).ok()?)));
-        self.step(|| Unsynced.remove(path), || {}, undo)
+        let undo = || {
+            let bytes = fs::read(path).ok();
+            bytes.map(|bytes| (above(path), Undo::Restore(path.into(), bytes))).into_iter().collect()
+        };
+        self.step("remove", path, || Unsynced.remove(path), || {}, undo)
     }
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.step(|| Unsynced.remove_dir(path), || {}, || Some((above(path), Undo::Remake(path.into()))))
+        let undo = || vec![(above(path), Undo::Remake(path.into()))];
+        self.step("rmdir", path, || Unsynced.remove_dir(path), || {}, undo)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    storage: Faulty,
+    path: PathBuf,
+    file: Box<dyn AppendFile>,
+}
+
+impl AppendFile for FaultyFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let before = fs::metadata(&self.path).map_or(0, |m| m.len());
+        let half = bytes.len() / 2;
+        let path = self.path.clone();
+        let undo = || {
+            let cut = |at: u64| (path.clone(), Undo::Cut(path.clone(), at));
+            vec![cut(before), cut(before + half as u64), cut(before + bytes.len() as u64 - 1)]
+        };
+        let file = std::cell::RefCell::new(&mut self.file);
+        self.storage.step(
+            "append",
+            &self.path,
+            || file.borrow_mut().append(bytes),
+            || drop(file.borrow_mut().append(&bytes[..half])),
+            undo,
+        )
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        let synced = self.storage.step("sync", &self.path, || Ok(()), || {}, Vec::new);
+        if synced.is_ok() {
+            self.storage.synced(std::slice::from_ref(&self.path));
+        }
+        synced
+    }
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        let file = &mut self.file;
+        self.storage.step("cut", &self.path, || file.cut(len), || {}, Vec::new)
     }
 }

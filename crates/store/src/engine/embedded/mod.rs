@@ -1,0 +1,280 @@
+//! The embedded engine: a directory, one writer, no server.
+//!
+//! Callers push into a bounded queue. One thread drains everything that waits, gives it its place, writes one record of
+//! the write-ahead log, syncs once, and answers all of them: a busy log amortises the sync, an idle one pays for one.
+//! A second thread publishes behind the answers. There are no timers in the way of an answer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `wal` | the records, and what may be wrong with them |
+//! | `tail` | what is acknowledged and not in files yet, laid over the directory |
+//! | `core` | the writer: places, record, sync; failures |
+//! | `publish` | tiles, bundles, blobs, and then the checkpoint |
+//! | `index` | versions of streams, idempotency keys |
+//! | `socket` | other processes on the same directory |
+
+mod core;
+mod index;
+mod publish;
+#[cfg(unix)]
+pub(crate) mod socket;
+mod tail;
+pub(crate) mod wal;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use countersign_evidence::note::SignerKey;
+use countersign_model::{Digest, Timestamp};
+
+pub(crate) use self::core::Core;
+pub(crate) use self::core::stage_blobs;
+pub(crate) use self::index::Index;
+use self::publish::Publisher;
+pub(crate) use self::tail::Overlay;
+use super::Engine;
+use super::prepare::{Prepared, prepare};
+use crate::append::{Appended, Batch};
+use crate::layout::Paths;
+use crate::lock::Lock;
+use crate::source::{Listed, Source};
+use crate::storage::{Disk, Storage};
+use crate::subjects::SubjectKeys;
+use crate::{DEFAULT_LOCK_WAIT, Error, Ledger, Notice};
+
+/// Appends that may wait for the writer; who comes later waits until there is room.
+const QUEUE: usize = 1024;
+/// Batches that are made durable together at most.
+const MAX_GROUP: usize = 4096;
+/// Bytes that are held for what is not published, before the writer waits for the publisher.
+const MAX_HELD: usize = 256 << 20;
+/// How long the publisher lets entries gather before it publishes again, unless somebody asks.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// How an engine is opened.
+#[derive(Debug)]
+pub struct Options {
+    /// Signs the checkpoints.
+    pub signer: Arc<SignerKey>,
+    /// Where the index of streams and keys is kept; in memory without it. It belongs beside the log's key.
+    pub index: Option<PathBuf>,
+    /// Through which everything is written.
+    pub storage: Arc<dyn Storage>,
+    /// How long to wait for another writer to end.
+    pub lock_wait: Duration,
+    /// Whether other processes may append through this one, by a local socket in the ledger's directory.
+    pub socket: bool,
+}
+
+impl Options {
+    /// An engine that writes to the file system, keeps its index in memory, and lets no other process append.
+    #[must_use]
+    pub fn new(signer: Arc<SignerKey>) -> Self {
+        Self { signer, index: None, storage: Arc::new(Disk), lock_wait: DEFAULT_LOCK_WAIT, socket: false }
+    }
+}
+
+/// One append on its way.
+struct Request {
+    prepared: Prepared,
+    answer: Sender<Result<Appended, Error>>,
+}
+
+/// What the publisher waits for.
+#[derive(Default)]
+struct Signal {
+    ended: Mutex<bool>,
+    rung: Condvar,
+}
+
+/// An open ledger with its writer. Dropping it publishes what was acknowledged and ends the writer.
+pub struct Embedded {
+    overlay: Overlay,
+    publisher: Arc<Publisher>,
+    storage: Arc<dyn Storage>,
+    queue: Option<SyncSender<Request>>,
+    writer: Option<JoinHandle<Option<Error>>>,
+    publishing: Option<JoinHandle<()>>,
+    signal: Arc<Signal>,
+    notices: Mutex<Vec<Notice>>,
+    #[cfg(unix)]
+    socket: Mutex<Option<socket::Listener>>,
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Opens the ledger in `dir` for appending, for as long as this lives. What an earlier writer acknowledged and did not
+    /// publish is verified and published first.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; [`Error::Busy`] when another process writes it; [`Error::WrongSigner`].
+    pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, Error> {
+        let paths = Paths::new(dir);
+        let ledger = Ledger::open_with(dir, Arc::clone(&options.storage))?;
+        ledger.must_be_signed_by(&options.signer)?;
+        let lock = Lock::exclusive(&paths, options.lock_wait)?;
+        // Read again under the lock: now nobody else changes it.
+        let (overlay, found) = Overlay::read(&paths, ledger.origin(), std::slice::from_ref(ledger.vkey()))?;
+        let ledger = Ledger::over(Arc::new(overlay.clone()))?;
+        let storage = Arc::clone(&options.storage);
+        let (core, notices) =
+            Core::open(&ledger, overlay.clone(), &found, storage, None, options.index.as_deref(), lock)?;
+        let publisher = Arc::clone(&core.publisher);
+        let (queue, requests) = sync_channel(QUEUE);
+        let signal = Arc::new(Signal::default());
+        let writer = {
+            let (signer, publisher) = (Arc::clone(&options.signer), Arc::clone(&publisher));
+            let named = std::thread::Builder::new().name("ledger-writer".into());
+            named.spawn(move || write_loop(core, &requests, &signer, &publisher)).map_err(thread_failed)?
+        };
+        let publishing = {
+            let (publisher, signal) = (Arc::clone(&publisher), Arc::clone(&signal));
+            let named = std::thread::Builder::new().name("ledger-publisher".into());
+            named.spawn(move || publish_loop(&publisher, &signal)).map_err(thread_failed)?
+        };
+        let engine = Arc::new(Self {
+            overlay,
+            publisher,
+            storage: options.storage,
+            queue: Some(queue),
+            writer: Some(writer),
+            publishing: Some(publishing),
+            signal,
+            notices: Mutex::new(notices),
+            #[cfg(unix)]
+            socket: Mutex::new(None),
+        });
+        #[cfg(unix)]
+        if options.socket {
+            let listener = socket::Listener::start(&paths, &engine)?;
+            *engine.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        }
+        Ok(engine)
+    }
+
+    /// What was set right when the ledger was opened.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn thread_failed(source: std::io::Error) -> Error {
+    Error::Io { action: "start a thread for", path: "the ledger".into(), source }
+}
+
+/// Drains the queue until every sender is gone.
+fn write_loop(
+    mut core: Core,
+    requests: &Receiver<Request>,
+    signer: &SignerKey,
+    publisher: &Publisher,
+) -> Option<Error> {
+    while let Ok(first) = requests.recv() {
+        let mut group = vec![first];
+        // Those that the last answers woke come now: let them, so that they share this sync.
+        std::thread::yield_now();
+        while group.len() < MAX_GROUP
+            && let Ok(next) = requests.try_recv()
+        {
+            group.push(next);
+        }
+        if core.overlay.tail().held > MAX_HELD {
+            // Memory is bounded: the disk has to catch up. If it cannot, the log itself says so next.
+            let _ = publisher.publish();
+        }
+        let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|r| (r.prepared, r.answer)).unzip();
+        for (result, answer) in core.commit(batches, signer).into_iter().zip(answers) {
+            // Who does not wait any more has gone away; the entry stands all the same.
+            let _ = answer.send(result);
+        }
+    }
+    core.close().1.err()
+}
+
+fn publish_loop(publisher: &Publisher, signal: &Signal) {
+    let mut ended = signal.ended.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*ended {
+        ended = signal.rung.wait_timeout(ended, PUBLISH_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+        if *ended {
+            break;
+        }
+        drop(ended);
+        // What fails now is tried again, and told to whoever asks for it.
+        let _ = publisher.publish();
+        ended = signal.ended.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
+        *self.signal.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.signal.rung.notify_all();
+        drop(self.queue.take());
+        if let Some(publishing) = self.publishing.take() {
+            let _ = publishing.join();
+        }
+        if let Some(writer) = self.writer.take() {
+            // What could not be published stays in the write-ahead log for the next one to open the ledger.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Engine for Embedded {
+    fn append(&self, batch: Batch, now: Timestamp) -> Result<Appended, Error> {
+        let mut prepared = prepare(batch, now)?;
+        stage_blobs(&self.overlay, self.storage.as_ref(), &mut prepared)?;
+        let gone = || Error::WriterGone { holder: None, source: std::io::ErrorKind::BrokenPipe.into() };
+        let (answer, answered) = channel();
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(Request { prepared, answer }).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+
+    fn publish(&self) -> Result<Vec<Notice>, Error> {
+        self.publisher.publish()?;
+        Ok(self.take_notices())
+    }
+
+    fn subject_keys(&self) -> &dyn SubjectKeys {
+        &self.overlay.paths
+    }
+}
+
+/// What was acknowledged can be read at once, published or not.
+impl Source for Embedded {
+    fn place(&self) -> String {
+        self.overlay.place()
+    }
+
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.overlay.read(name, limit)
+    }
+
+    fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {
+        self.overlay.stat(name, limit)
+    }
+
+    fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
+        self.overlay.digest(name, limit)
+    }
+
+    fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error> {
+        self.overlay.list(dir)
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.overlay.directory()
+    }
+}
