@@ -150,6 +150,22 @@ pub(crate) struct StorageEnvironment {
     pub(crate) ca_bundle: Option<PathBuf>,
     /// `HTTPS_PROXY`
     pub(crate) proxy: Option<String>,
+    /// `NO_PROXY`
+    pub(crate) no_proxy: Option<String>,
+}
+
+#[cfg(feature = "s3")]
+impl StorageEnvironment {
+    /// The proxy through which a host is reached. `NO_PROXY` lists hosts and domains, separated by commas; `*` is all.
+    pub(crate) fn proxy_for(&self, host: &str) -> Option<&str> {
+        let is_excepted = |name: &str| {
+            let name = name.trim().trim_start_matches('.');
+            let is_inside = host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            name == "*" || !name.is_empty() && is_inside
+        };
+        let excepted = self.no_proxy.as_ref().is_some_and(|list| list.split(',').any(is_excepted));
+        self.proxy.as_deref().filter(|_| !excepted)
+    }
 }
 
 /// The process's surroundings, read once.
@@ -202,6 +218,7 @@ impl Environment {
                     .or_else(|| home.as_ref().map(|h| h.join(".aws/credentials"))),
                 ca_bundle: path("AWS_CA_BUNDLE"),
                 proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
+                no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
             },
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
@@ -256,6 +273,26 @@ mod tests {
         let e = Config::parse("version = 1\n\n[scan]\nbasline = \"x\"\n", "countersign.toml").unwrap_err();
         assert_eq!(e.place().unwrap().to_string(), "countersign.toml:4");
         assert!(e.help().contains("`baseline`"), "{}", e.help());
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn some_hosts_are_reached_without_the_proxy() {
+        let environment = |no_proxy: Option<&str>| StorageEnvironment {
+            access_key: None,
+            secret_key: None,
+            session_token: None,
+            profile: None,
+            shared_file: None,
+            ca_bundle: None,
+            proxy: Some("http://proxy:3128".into()),
+            no_proxy: no_proxy.map(str::to_owned),
+        };
+        let is_direct = |no_proxy, host| environment(Some(no_proxy)).proxy_for(host).is_none();
+        assert!(environment(None).proxy_for("s3.example.org").is_some());
+        assert!(is_direct("a.net, .example.org", "s3.example.org") && is_direct("example.org", "example.org"));
+        assert!(is_direct("*", "s3.example.org"));
+        assert!(!is_direct("ample.org", "s3.example.org") && !is_direct("", "s3.example.org"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ mod buckets {
         };
         let options = Options {
             ca_pem,
-            proxy: env.storage.proxy.clone(),
+            proxy: location.remote_host().and_then(|host| env.storage.proxy_for(&host).map(str::to_owned)),
             observer: Some(Arc::new(|retry| {
                 output::note(&format!("{} `{}`: {} (attempt {})", retry.action, retry.name, retry.what, retry.attempt));
             })),

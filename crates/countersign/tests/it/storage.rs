@@ -35,6 +35,8 @@ fn cs_with(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         "AWS_CA_BUNDLE",
         "HTTPS_PROXY",
         "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(name);
     }

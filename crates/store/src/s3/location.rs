@@ -127,6 +127,19 @@ impl Location {
 /// Addresses.
 #[cfg(feature = "s3")]
 impl Location {
+    /// The host that is spoken to over TLS and that is not this machine: what a proxy may stand before.
+    #[must_use]
+    pub fn remote_host(&self) -> Option<String> {
+        let endpoint = self.endpoint();
+        let (scheme, authority) = split_endpoint(&endpoint)?;
+        let host = if authority.starts_with('[') {
+            authority.split_inclusive(']').next().unwrap_or_default()
+        } else {
+            authority.split(':').next().unwrap_or_default()
+        };
+        (scheme == "https" && !is_loopback(authority)).then(|| host.to_owned())
+    }
+
     /// The key of an object that has this name in the ledger.
     pub(super) fn key(&self, name: &str) -> String {
         match (self.prefix.as_str(), name) {
@@ -270,6 +283,17 @@ mod tests {
         assert_eq!(aws.name("led/ledger/vkey"), Some("ledger/vkey"));
         assert_eq!(aws.name("ledger/vkey"), None);
         assert_eq!(aws.name("ledge/vkey"), None);
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn a_proxy_stands_before_other_machines_only() {
+        let host = |query: &str| Location::parse(&format!("s3://evidence?{query}")).unwrap().remote_host();
+        assert_eq!(host("region=eu-west-1").as_deref(), Some("s3.eu-west-1.amazonaws.com"));
+        assert_eq!(host("endpoint=https://x.org:8333").as_deref(), Some("x.org"));
+        assert_eq!(host("endpoint=https://[2001:db8::1]:8333").as_deref(), Some("[2001:db8::1]"));
+        assert_eq!(host("endpoint=https://localhost:8333"), None);
+        assert_eq!(host("endpoint=http://x.org&allow-http=true"), None);
     }
 
     #[test]

@@ -375,6 +375,10 @@ impl Bucket {
 fn may_repeat<T>(call: &Call<'_>, error: ureq::Error) -> Result<Attempt<T>, S3Error> {
     use ureq::Error as E;
     match error {
+        // A certificate that nobody believes is the same at the next attempt.
+        E::Io(e) if e.kind() == io::ErrorKind::InvalidData => {
+            Err(S3Error::Unexpected { action: call.action, name: call.name.to_owned(), what: e.to_string() })
+        }
         E::Io(_) | E::Timeout(_) | E::HostNotFound | E::ConnectionFailed | E::Protocol(_) | E::BodyStalled => {
             Ok(Attempt::Again(error.to_string()))
         }

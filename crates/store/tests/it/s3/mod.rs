@@ -6,6 +6,7 @@ mod pause;
 mod probe;
 mod replica;
 pub(crate) mod servers;
+mod tls;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

