@@ -77,6 +77,15 @@ impl Session {
             Err(e) if e.is_not_found() => create(dir, &installation, salt)?,
             Err(e) => return Err(e.into()),
         };
+        Self::begin(ledger, installation, clock)
+    }
+
+    /// Takes over a ledger that was opened elsewhere, by an engine or in a copy, and appends entry 0 where it has none:
+    /// keys and pin must be in place already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn begin(ledger: Ledger, installation: Installation, clock: Arc<dyn Clock>) -> Result<Self, SessionError> {
         let mut session = Self::with_ledger(ledger, installation, clock, None)?;
         if session.state.size() == 0 {
             session.append_genesis()?;
@@ -84,7 +93,11 @@ impl Session {
         Ok(session)
     }
 
-    fn with_ledger(
+    /// Takes over a ledger that was opened elsewhere; trusts it by a trust file, or by this machine's pin.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn with_ledger(
         mut ledger: Ledger,
         installation: Installation,
         clock: Arc<dyn Clock>,
