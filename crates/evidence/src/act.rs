@@ -27,9 +27,11 @@ pub const SUPPRESSION: &str = "countersign-suppression@v1";
 pub const APPROVAL: &str = "countersign-approval@v1";
 /// A deployment is permitted.
 pub const GRANT: &str = "countersign-grant@v1";
+/// The log's key is exchanged for another.
+pub const LOG_KEY: &str = "countersign-log-key@v1";
 
 /// Every namespace of an act.
-pub const NAMESPACES: [&str; 8] = [TRUST_ROOT, ENROLMENT, ROLE, POLICY, CLAIM, SUPPRESSION, APPROVAL, GRANT];
+pub const NAMESPACES: [&str; 9] = [TRUST_ROOT, ENROLMENT, ROLE, POLICY, CLAIM, SUPPRESSION, APPROVAL, GRANT, LOG_KEY];
 
 /// The media type of a stored act.
 pub const MEDIA_TYPE: &str = "application/vnd.countersign.act.v1+json";

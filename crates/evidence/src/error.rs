@@ -105,6 +105,9 @@ pub enum Error {
         /// The log that it names.
         found: String,
     },
+    /// The note is no rotation of a log's key, or not the one that was expected.
+    #[error("not a rotation of the log's key: {0}")]
+    Rotation(&'static str),
     /// The text is no tlog-proof.
     #[error("not a receipt: {0}")]
     Receipt(&'static str),
@@ -265,6 +268,7 @@ impl Diagnostic for Error {
             Self::Checkpoint(_) => "CS-EVIDENCE-035",
             Self::Origin { .. } => "CS-EVIDENCE-036",
             Self::Receipt(_) => "CS-EVIDENCE-037",
+            Self::Rotation(_) => "CS-EVIDENCE-038",
             Self::Cosign(_) => "CS-EVIDENCE-039",
             Self::WitnessRequest(_) => "CS-EVIDENCE-045",
             Self::TrustPolicy { .. } => "CS-EVIDENCE-046",
@@ -341,6 +345,7 @@ impl Diagnostic for Error {
             | Self::NoteSignature { .. }
             | Self::Checkpoint(_)
             | Self::Receipt(_)
+            | Self::Rotation(_)
             | Self::Envelope(_)
             | Self::EnvelopeSignature { .. }
             | Self::Statement(_)

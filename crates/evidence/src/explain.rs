@@ -159,6 +159,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
          Get the file again; mail programs like to change its lines.",
     ),
     explained(
+        "CS-EVIDENCE-038",
+        Exit::Unverified,
+        "not a rotation of the log's key",
+        "When a log's key is exchanged, the old and the new key sign a note that names both, and the note is an entry of \
+         the log. This one is malformed, names another log or another key than the one that is believed, or a signature \
+         on it is missing. The new key is not believed.",
+    ),
+    explained(
         "CS-EVIDENCE-039",
         Exit::Usage,
         "a checkpoint cannot be cosigned",
@@ -375,6 +383,7 @@ mod tests {
             Error::Checkpoint("x"),
             Error::Origin { expected: s(), found: s() },
             Error::Receipt("x"),
+            Error::Rotation("x"),
             Error::Cosign("x"),
             Error::WitnessRequest("x"),
             Error::TrustPolicy { line: 1, what: "x" },

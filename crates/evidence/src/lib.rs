@@ -10,6 +10,7 @@
 //! | [`tile`] | hash tiles, entry bundles and their paths | C2SP tlog-tiles | Go `x/mod/sumdb/tlog` |
 //! | [`note`] | texts signed by machines with a name | C2SP signed-note | Go `x/mod/sumdb/note` |
 //! | [`checkpoint`] | size and root of a log, signed | C2SP tlog-checkpoint | Go `x/mod/sumdb/note` |
+//! | [`rotation`] | the log's key is exchanged: a note signed by the old and the new one | C2SP signed-note | Go `x/mod/sumdb/note` |
 //! | [`cosignature`] | a witness's signature on a checkpoint | C2SP tlog-cosignature | any tlog witness or client |
 //! | [`witness`] | what a witness is asked, and its decision | C2SP tlog-witness | any tlog witness or log |
 //! | [`trust_policy`] | which logs and how many witnesses are enough | C2SP tlog-policy | any tlog-policy reader |
@@ -46,6 +47,7 @@ mod mldsa;
 pub mod note;
 mod random;
 pub mod receipt;
+pub mod rotation;
 pub mod seal;
 pub mod signer;
 pub mod sshsig;

@@ -38,6 +38,8 @@ pub(crate) fn is_name(name: &str) -> bool {
 pub struct SignerKey {
     verifier: VerifierKey,
     key: Ed25519,
+    /// While a key is exchanged, the other one signs as well.
+    also: Option<Box<SignerKey>>,
 }
 
 impl SignerKey {
@@ -58,7 +60,7 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::from_seed(seed);
-        Ok(Self { verifier: VerifierKey::log(name, key.public()), key })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None })
     }
 
     /// The key that a device holds, under the name `name`.
@@ -70,7 +72,25 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::remote(signer).ok_or(Error::SignerKey("the device's key is no point of the curve"))?;
-        Ok(Self { verifier: VerifierKey::log(name, key.public()), key })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None })
+    }
+
+    /// This key, and `other` after it: what is signed with both carries a signature line of each. A log's key is
+    /// exchanged so. Its name and public half stay those of this key.
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when the two are not named alike, or are one.
+    pub fn together_with(self, other: Self) -> Result<Self, Error> {
+        if self.name() != other.name() || self.verifier == other.verifier {
+            return Err(Error::SignerKey("the keys that sign together are not two of one name"));
+        }
+        Ok(Self { also: Some(Box::new(other)), ..self })
+    }
+
+    fn sign(&self, text: &str, signatures: &mut Vec<Signature>) -> Result<(), Error> {
+        let bytes = self.key.sign(text.as_bytes())?.to_vec();
+        signatures.push(Signature { name: self.name().to_owned(), id: self.verifier.id, bytes });
+        self.also.as_ref().map_or(Ok(()), |other| other.sign(text, signatures))
     }
 
     /// Reads `PRIVATE+KEY+name+hex+base64`.
@@ -254,9 +274,9 @@ pub fn sign(text: &str, key: &SignerKey) -> Result<String, Error> {
     if text.bytes().any(|b| b < 0x20 && b != b'\n') {
         return Err(Error::Note("it holds control characters"));
     }
-    let bytes = key.key.sign(text.as_bytes())?.to_vec();
-    let signature = Signature { name: key.name().to_owned(), id: key.verifier.id, bytes };
-    Ok(Note { text: text.to_owned(), signatures: vec![signature] }.to_string())
+    let mut signatures = Vec::new();
+    key.sign(text, &mut signatures)?;
+    Ok(Note { text: text.to_owned(), signatures }.to_string())
 }
 
 /// Reads a note and verifies the signatures of known keys. Signatures of other keys are ignored; one of a known key

@@ -21,6 +21,8 @@ mod note;
 #[cfg(test)]
 mod receipt;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod seal;
 #[cfg(test)]
 mod signer;
