@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Both keys sign it, the old one first. A checkpoint never reads like it: that has three lines, and begins with its
-//! origin. The note is the payload of an entry of the log itself, at the index that its size names, so a key cannot be
+//! origin. The note stands in an entry of the log itself, after the entries that its size names, so a key cannot be
 //! exchanged behind the log's back.
 
 use crate::Error;
@@ -22,8 +22,6 @@ use crate::note::{self, SignerKey, VerifierKey};
 
 /// The first line of a rotation's text.
 pub const FORMAT: &str = "countersign-log-key-rotation/v1";
-/// The media type of the note.
-pub const MEDIA_TYPE: &str = "application/vnd.countersign.log-key-rotation.v1";
 
 /// One rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +32,7 @@ pub struct Rotation {
     pub old: VerifierKey,
     /// The key that signs from here on.
     pub new: VerifierKey,
-    /// How many entries the log has before the rotation's own; so that entry's index.
+    /// How many entries the log had when the note was made; the rotation's own entry comes later.
     pub size: u64,
     /// The root over them.
     pub root: Hash,

@@ -41,6 +41,8 @@ pub enum EventKind {
     DeploymentRecorded,
     /// What came of trying to break the lock of the storage that holds a copy.
     StorageProbed,
+    /// The log's key is exchanged for another: a note that both sign, signed by an administrator.
+    LogKeyRotated,
 }
 
 impl EventKind {
@@ -65,6 +67,7 @@ impl EventKind {
             Self::DeploymentStarted => "DeploymentStarted",
             Self::DeploymentRecorded => "DeploymentRecorded",
             Self::StorageProbed => "StorageProbed",
+            Self::LogKeyRotated => "LogKeyRotated",
         }
     }
 }

@@ -162,6 +162,20 @@ predicates! {
         time: Timestamp,
     }
 
+    /// The log's key is exchanged for another. The old and the new key sign the note, an administrator signs all of it.
+    LogKeyRotated: "log-key-rotation" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The signed note, word for word: old key, new key, size and root of the log when it was made.
+        note: String,
+        /// The administrator who says so.
+        by: PersonId,
+        /// Why.
+        reason: Option<String>,
+        /// When.
+        time: Timestamp,
+    }
+
     /// A policy bundle is in effect from here on.
     PolicyActivated: "policy-activation" {
         /// The ledger this is said to.

@@ -4,6 +4,7 @@
 //! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
 //! new-log.key                      the address of the key with which new ledgers are made, where one was chosen
 //! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
+//! ledgers/<16 hex>/log.key.next    its successor, while the key is being exchanged
 //! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
 //! ledgers/<16 hex>/place           where the ledger lies
 //! ledgers/<16 hex>/administrator   which key file `init` signed with (a path, never a key)
@@ -306,6 +307,14 @@ pub enum KeyError {
         /// The file that names it.
         path: PathBuf,
     },
+    /// The key here was exchanged for another one, which is elsewhere.
+    #[error("the log key on this machine is not the one that the ledger `{origin}` has now")]
+    OldLogKey {
+        /// The ledger.
+        origin: String,
+        /// Where the key would be.
+        path: PathBuf,
+    },
     /// There is a recorder already.
     #[error("this installation has another recorder already")]
     HasRecorder {
@@ -326,13 +335,14 @@ impl Diagnostic for KeyError {
             Self::Device(e) => e.code(),
             Self::NoOpener { .. } => "CS-KEY-010",
             Self::HasRecorder { .. } => "CS-KEY-011",
+            Self::OldLogKey { .. } => "CS-KEY-012",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Pin { .. } | Self::Damaged { .. } => Exit::Unverified,
-            Self::NoLogKey { .. } => Exit::Forbidden,
+            Self::NoLogKey { .. } | Self::OldLogKey { .. } => Exit::Forbidden,
             Self::Device(e) => e.exit(),
             Self::NoOpener { .. } | Self::HasRecorder { .. } => Exit::Usage,
             Self::Read { .. } | Self::Write { .. } => Exit::Backend,
@@ -351,6 +361,7 @@ impl Diagnostic for KeyError {
             | Self::Write { path, .. }
             | Self::Damaged { path, .. }
             | Self::NoOpener { path }
+            | Self::OldLogKey { path, .. }
             | Self::HasRecorder { path } => Some(Place::file(path.display().to_string())),
             Self::Device(e) => e.place(),
             _ => None,
@@ -366,7 +377,7 @@ impl Diagnostic for KeyError {
                 "write a new one where the ledger is trusted: countersign trust export --out FILE".into()
             }
             Self::Damaged { path, .. } => format!("restore `{}` from your backup", path.display()),
-            Self::NoLogKey { path, .. } => format!(
+            Self::NoLogKey { path, .. } | Self::OldLogKey { path, .. } => format!(
                 "sign into a file and carry it over: countersign approve RUN --as SLOT --out FILE, then countersign \
                  import FILE where the ledger is kept; or put the key at `{}`",
                 path.display()
@@ -441,5 +452,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
                another. Putting another key in its place would leave these ledgers without a recorder, so it is not \
                done. Choose the recorder's device before the first ledger is made.",
         exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-012",
+        title: "the log's key was exchanged",
+        text: "The log's key was exchanged for another (`ledger rotate-key`), and this machine holds the one before. What it \
+               would sign nobody believes, so nothing was signed.",
+        exit: Exit::Forbidden,
     },
 ];

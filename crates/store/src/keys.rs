@@ -134,6 +134,86 @@ impl Installation {
         }
     }
 
+    /// The signing key of a log that has the verifier key `vkey` now: the present one, or its successor where an exchange
+    /// was interrupted.
+    ///
+    /// # Errors
+    /// As [`Installation::log_key`]; [`KeyError::OldLogKey`] when the key here is another one.
+    pub fn log_key_of(&self, origin: &str, vkey: &str) -> Result<SignerKey, KeyError> {
+        let present = self.log_key(origin);
+        if let Ok(key) = &present
+            && key.verifier().to_string() == vkey
+        {
+            return present;
+        }
+        let next = self.next_log_file(origin);
+        if let Some(text) = read(&next)? {
+            let key = self.signer(origin, &text, next)?;
+            if key.verifier().to_string() == vkey {
+                return Ok(key);
+            }
+        }
+        present.and_then(|_| Err(KeyError::OldLogKey { origin: origin.to_owned(), path: self.log_file(origin) }))
+    }
+
+    fn next_log_file(&self, origin: &str) -> PathBuf {
+        self.ledger_dir(origin).join("log.key.next")
+    }
+
+    /// Whether a key was made that is to follow the present one.
+    #[must_use]
+    pub fn has_next_log_key(&self, origin: &str) -> bool {
+        self.next_log_file(origin).exists()
+    }
+
+    /// The key that is to follow the present one: that at `uri`, or a new one in a file. It is kept before it is used for
+    /// anything, and one that was kept before and not used yet is taken again.
+    ///
+    /// # Errors
+    /// When it cannot be made, opened or kept.
+    pub fn next_log_key(&self, origin: &str, uri: Option<&str>) -> Result<SignerKey, KeyError> {
+        let path = self.next_log_file(origin);
+        if let Some(text) = read(&path)?
+            && address(&text) == uri
+            && let Ok(key) = self.signer(origin, &text, path.clone())
+        {
+            return Ok(key);
+        }
+        let (key, text) = self.new_signer(origin, uri.map(str::to_owned))?;
+        storage::replace_private(&path, text.as_bytes()).map_err(|source| KeyError::Write { path, source })?;
+        Ok(key)
+    }
+
+    /// Forgets the key that was to follow.
+    ///
+    /// # Errors
+    /// When its file cannot be removed.
+    pub fn drop_next_log_key(&self, origin: &str) -> Result<(), KeyError> {
+        let path = self.next_log_file(origin);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(KeyError::Write { path, source }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the key that was to follow in the place of the one that is there, when it is the log's key by now. The old one
+    /// is gone from then on.
+    ///
+    /// # Errors
+    /// When the file cannot be read or moved.
+    pub fn take_next_log_key(&self, origin: &str, vkey: &str) -> Result<(), KeyError> {
+        if self.log_key(origin).is_ok_and(|key| key.verifier().to_string() == vkey) {
+            return Ok(());
+        }
+        let (next, path) = (self.next_log_file(origin), self.log_file(origin));
+        let Some(text) = read(&next)? else { return Ok(()) };
+        if self.signer(origin, &text, next.clone())?.verifier().to_string() != vkey {
+            return Ok(());
+        }
+        let moved = std::fs::rename(&next, &path).and_then(|()| storage::sync_private_dir(&path));
+        moved.map_err(|source| KeyError::Write { path, source })
+    }
+
     /// Makes and keeps the signing key of a new ledger: in the device that was chosen for new ledgers, else in a file.
     ///
     /// # Errors

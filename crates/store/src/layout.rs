@@ -23,6 +23,8 @@ pub(crate) const BUNDLES: &str = "ledger/tile/entries/";
 pub(crate) const CHECKPOINTS: &str = "ledger/checkpoints";
 /// Objects that a probe of a bucket leaves behind until their lock runs out.
 pub(crate) const CANARIES: &str = "canary";
+/// Notes in which one key of the log hands over to the next: `1`, `2` …
+pub(crate) const ROTATIONS: &str = "ledger/rotations";
 pub(crate) const SUBJECTS: &str = "subjects";
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const CACHE: &str = "cache";
@@ -97,6 +99,11 @@ pub(crate) fn checkpoint_name(size: u64) -> String {
     format!("{CHECKPOINTS}/{size}")
 }
 
+/// The relative name of the log's `n`th rotation, from 1.
+pub(crate) fn rotation_name(n: u64) -> String {
+    format!("{ROTATIONS}/{n}")
+}
+
 /// The relative name of a blob.
 pub(crate) fn blob_name(digest: &Digest) -> String {
     let hex = digest.hex();
@@ -129,6 +136,8 @@ pub(crate) enum Item {
     Tile(TileId),
     /// A bundle of entries: index and width.
     Bundle(u64, u16),
+    /// A note in which one key of the log hands over to the next: its number, from 1.
+    Rotation(u64),
     /// A blob.
     Blob(Digest),
     /// An earlier checkpoint, by its size.
@@ -156,6 +165,12 @@ impl Item {
         if let Some(size) = name.strip_prefix(CHECKPOINTS).and_then(|rest| rest.strip_prefix('/')) {
             return match size.parse() {
                 Ok(size) if checkpoint_name(size) == name => Self::Checkpoint(size),
+                _ => Self::Unknown,
+            };
+        }
+        if let Some(n) = name.strip_prefix("ledger/rotations/") {
+            return match n.parse() {
+                Ok(n) if n > 0 && rotation_name(n) == name => Self::Rotation(n),
                 _ => Self::Unknown,
             };
         }
@@ -216,6 +231,7 @@ mod tests {
         let person = PersonId::from_random([7; 10]);
         assert_eq!(Item::of(&format!("subjects/{person}.key")), Item::Subject);
         assert_eq!(Item::of(&format!("subjects/{person}.key.new")), Item::Temporary);
+        assert_eq!(Item::of(&rotation_name(12)), Item::Rotation(12));
         assert_eq!(Item::of("lock"), Item::Apart);
         assert_eq!(Item::of("cache/a/b"), Item::Apart);
         assert_eq!(Item::of("tmp/checkpoint"), Item::Temporary);
@@ -238,6 +254,9 @@ mod tests {
             "ledger/checkpoints",
             "ledger/checkpoints/007",
             "ledger/checkpoints/+7",
+            "ledger/rotations/0",
+            "ledger/rotations/01",
+            "ledger/rotations/+1",
             "subjects/../salt.key",
             "subjects/per-1.key",
             "tmp/a/b",

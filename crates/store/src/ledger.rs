@@ -29,7 +29,7 @@ use crate::source::{Current, Source};
 use crate::storage::{Disk, Storage};
 use crate::subjects::{EngineKeys, NoKeys, SharedVault, SubjectKeys, Vault};
 use crate::tree::root_of;
-use crate::{Error, Notice, blob, files};
+use crate::{Error, Notice, blob, files, rotations};
 
 /// How long a writer waits for the lock unless told otherwise.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -320,6 +320,7 @@ impl Ledger {
     /// [`Error::Corrupt`] when what is there now does not continue what was there before.
     pub fn refresh(&mut self) -> Result<bool, Error> {
         let before = self.size();
+        self.follow_key()?;
         match &self.backing {
             Backing::Directory { paths, .. } => {
                 let is_same = read_checkpoint(paths)? == self.head.text.as_bytes();
@@ -338,6 +339,33 @@ impl Ledger {
             }
         }
         Ok(self.size() > before)
+    }
+
+    /// Takes over the key that the ledger names now, when rotations lead to it from the one that was known.
+    pub(crate) fn follow_key(&mut self) -> Result<(), Error> {
+        let (_, named) = names(self.source())?;
+        if named == self.vkey {
+            return Ok(());
+        }
+        let steps = rotations::read_all(self.source(), &self.origin)?;
+        if !rotations::after(&steps, &self.vkey).any(|key| *key == named) {
+            return Err(Error::corrupt(layout::VKEY, None, "no rotation leads to this key from the one that was here"));
+        }
+        self.vkey = named;
+        Ok(())
+    }
+
+    /// The directory that is appended to, and the door through which; `None` where there is none.
+    pub(crate) fn writable(&self) -> Option<(&Paths, &dyn Storage)> {
+        match &self.backing {
+            Backing::Directory { paths, storage, .. } => Some((paths, storage.as_ref())),
+            Backing::Engine(_) | Backing::None => None,
+        }
+    }
+
+    /// Whether something is acknowledged and not in tiles yet.
+    pub(crate) const fn is_ahead(&self) -> bool {
+        self.unpublished > 0
     }
 
     /// Reads the directory as it is now.
@@ -393,27 +421,47 @@ impl Ledger {
             Some(engine) => engine.append(batch, clock.now())?,
             None => {
                 self.must_be_signed_by(signer)?;
-                return self.append_here(batch, signer, clock);
+                return self.append_here(batch, signer, clock, false);
             }
         };
         self.refresh()?;
         Ok(appended)
     }
 
+    /// Appends to a directory with this very signer. A running engine is not asked, for it signs with its own.
+    pub(crate) fn append_alone(
+        &mut self,
+        batch: Batch,
+        signer: &SignerKey,
+        clock: &dyn Clock,
+    ) -> Result<Appended, Error> {
+        self.must_be_signed_by(signer)?;
+        self.append_here(batch, signer, clock, true)
+    }
+
     /// Appends to a directory.
-    fn append_here(&mut self, batch: Batch, signer: &SignerKey, clock: &dyn Clock) -> Result<Appended, Error> {
+    fn append_here(
+        &mut self,
+        batch: Batch,
+        signer: &SignerKey,
+        clock: &dyn Clock,
+        alone: bool,
+    ) -> Result<Appended, Error> {
         let Backing::Directory { paths, storage, index_path, index } = &mut self.backing else {
             return Err(Error::NoWriter { place: self.source.place() });
         };
         let (paths, storage, index_path) = (paths.clone(), Arc::clone(storage), index_path.clone());
         let known_index = unpoisoned(index).take().map(|index| *index);
         #[cfg(unix)]
-        if let Some(mut client) = socket::Client::connect(&paths)? {
+        if !alone && let Some(mut client) = socket::Client::connect(&paths)? {
             let appended = client.append(batch, clock.now())?;
             self.refresh()?;
             return Ok(appended);
         }
         let lock = Lock::exclusive(&paths, self.lock_wait)?;
+        // Somebody may have exchanged the key while we waited.
+        self.follow_key()?;
+        self.must_be_signed_by(signer)?;
         // Everything that the new checkpoint builds on is read from disk again and must lead to the last one: a
         // checkpoint that contradicts an earlier one must never be signed.
         let (overlay, found) = Overlay::read(&paths, &self.origin, std::slice::from_ref(&self.vkey))?;

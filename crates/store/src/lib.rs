@@ -8,6 +8,7 @@
 //! salt                        keys the fingerprints of findings; its digest is in entry 0
 //! ledger/origin               the log's name
 //! ledger/vkey                 the log's verifier key
+//! ledger/rotations/<n>        notes in which one key of the log hands over to the next
 //! ledger/checkpoint           signed note: size and root
 //! ledger/tile/<L>/…           hash tiles
 //! ledger/tile/entries/…       bundles of entries
@@ -54,6 +55,7 @@ mod leaf;
 mod ledger;
 mod lock;
 pub mod projection;
+mod rotations;
 pub mod s3;
 pub mod session;
 mod source;

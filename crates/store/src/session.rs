@@ -1,5 +1,7 @@
 //! An open ledger with the keys and beliefs of this machine: fold, decide, append, and on conflict once more.
 
+mod rotation;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct Session {
     installation: Installation,
     clock: Arc<dyn Clock>,
     pin: Option<Pin>,
+    /// Whether the pin is this machine's, and not somebody's trust file.
+    is_own_pin: bool,
     state: State,
     notices: Vec<Notice>,
 }
@@ -122,7 +126,11 @@ impl Session {
             let path = installation.projection(ledger.origin());
             State::open(&path, &mut ledger, pin.as_ref(), installation.watch())?
         };
-        Ok(Self { ledger, installation, clock, pin, state, notices: notice.into_iter().collect() })
+        rotation::check_keys(&ledger, &state, pin.as_ref())?;
+        let notices = notice.into_iter().collect();
+        let mut session = Self { ledger, installation, clock, pin, is_own_pin: !trust_file, state, notices };
+        session.settle_rotation()?;
+        Ok(session)
     }
 
     /// The state at the head that was last seen.
@@ -210,10 +218,19 @@ impl Session {
     }
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
-        let signer = self.installation.log_key(self.ledger.origin())?;
-        let batch =
-            Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None };
-        let mut appended = self.ledger.append(batch, &signer, self.clock.as_ref())?;
+        // Before entry 0 nothing says which key is in force but the file that was made with the ledger.
+        let signer =
+            if self.state.size() == 0 { self.installation.log_key(self.ledger.origin())? } else { self.log_key()? };
+        let appended = self.ledger.append(self.batch(plan), &signer, self.clock.as_ref())?;
+        self.appended(appended)
+    }
+
+    fn batch(&self, plan: Plan) -> Batch {
+        Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None }
+    }
+
+    /// What every append is followed by.
+    fn appended(&mut self, mut appended: Appended) -> Result<Appended, SessionError> {
         self.notices.append(&mut appended.notices);
         self.catch_up()?;
         self.installation.remember(self.ledger.origin(), self.ledger.size(), Digest::from_bytes(self.ledger.root()))?;
@@ -440,7 +457,7 @@ fn pin_for(ledger: &Ledger, installation: &Installation) -> Result<Option<Pin>, 
 }
 
 fn check_against_pin(ledger: &Ledger, pin: &Pin) -> Result<(), SessionError> {
-    if ledger.vkey().to_string() != pin.vkey || ledger.origin() != pin.origin {
+    if ledger.origin() != pin.origin {
         return Err(SessionError::Forged { origin: ledger.origin().to_owned() });
     }
     let seen = &pin.seen;
@@ -495,6 +512,12 @@ pub enum SessionError {
         /// The recorder of this installation.
         recorder: String,
     },
+    /// A key that was given up is not taken again.
+    #[error("the new key of the ledger `{origin}` was its key before")]
+    KeyUsedBefore {
+        /// The ledger.
+        origin: String,
+    },
     /// Others append faster than this use case can plan.
     #[error("others kept appending to the ledger while this was tried {ATTEMPTS} times")]
     Contended,
@@ -511,6 +534,7 @@ impl Diagnostic for SessionError {
             Self::Forked { .. } => "CS-TRUST-004",
             Self::OtherRecorder { .. } => "CS-TRUST-005",
             Self::Contended => "CS-TRUST-006",
+            Self::KeyUsedBefore { .. } => "CS-KEY-014",
         }
     }
 
@@ -522,6 +546,7 @@ impl Diagnostic for SessionError {
                 Exit::Unverified
             }
             Self::OtherRecorder { .. } => Exit::Forbidden,
+            Self::KeyUsedBefore { .. } => Exit::Usage,
             Self::Contended => Exit::Backend,
         }
     }
@@ -550,6 +575,7 @@ impl Diagnostic for SessionError {
                 "record on the machine that made the ledger, or bring its data directory (COUNTERSIGN_DATA_DIR)".into()
             }
             Self::Contended => "run the same command again".into(),
+            Self::KeyUsedBefore { .. } => "name another one: countersign ledger rotate-key --to pkcs11:…".into(),
         }
     }
 }
@@ -605,6 +631,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
                yourself, nothing is wrong. If not, somebody took evidence away: restore it from your backup. Entry 0 of \
                the new ledger names the old one, its size and its root.",
         exit: Exit::Pass,
+    },
+    Explanation {
+        code: "CS-KEY-014",
+        title: "a log key is not taken twice",
+        text: "A key that was exchanged may be in other hands by now; that is why keys are exchanged. The log never goes \
+               back to it, and not to the key that it has already.",
+        exit: Exit::Usage,
     },
     Explanation {
         code: "CS-TRUST-006",

@@ -214,6 +214,11 @@ pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Disk.sync_dir(parent)
 }
 
+/// Makes durable what was done to the names beside `path`.
+pub(crate) fn sync_private_dir(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| Disk.sync_dir(dir))
+}
+
 /// Writes a person's key into the ledger: for owner and group, so that a shared ledger stays readable to both.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), crate::Error> {
     let name = path.display().to_string();

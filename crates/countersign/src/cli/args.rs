@@ -512,6 +512,20 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Exchange the key that signs the log's checkpoints; an administrator signs
+    RotateKey {
+        /// The new key, in a device [default: a new one, in a file of the data directory]
+        #[arg(long, value_name = "pkcs11:…")]
+        to: Option<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Write a receipt: an offline proof (tlog-proof) that an entry is in the log
     Receipt {
         /// Log index

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::dsse::{self, Envelope};
+use countersign_govern::access::log_key;
 use countersign_model::Exit;
 use countersign_store::projection::StorageRow;
 use countersign_store::{Ledger, Paths, Session, session};
 use serde_json::json;
 
-use super::args::{Format, LedgerArgs, LedgerVerb, PlaceArgs};
+use super::args::{Format, KeyArgs, LedgerArgs, LedgerVerb, PlaceArgs};
+use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable, rebuild};
@@ -41,6 +43,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
                 rebuild::rebuilt(&session::rebuild(&dir, &installation)?, *format)
             };
         }
+        LedgerVerb::RotateKey { to, reason, key, format } => {
+            rotate_key(at, to.as_deref(), reason.as_deref(), key, *format, env)?;
+        }
         LedgerVerb::Receipt { index, out } => {
             let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
             match out {
@@ -52,6 +57,33 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         }
     }
     Ok(Exit::Pass)
+}
+
+fn rotate_key(
+    at: &PlaceArgs,
+    to: Option<&str>,
+    reason: Option<&str>,
+    key: &KeyArgs,
+    format: Format,
+    env: &Environment,
+) -> Result<(), Failure> {
+    let mut session = at.open(env)?;
+    let signer = key.administrator(&session, env)?;
+    let rotated = log_key::rotate(&mut session, to, reason, &signer)?;
+    notices(&mut session);
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "index": rotated.index, "old": rotated.old, "new": rotated.new, "device": to,
+        })),
+        Format::Text => {
+            let place = to.map_or_else(|| "in the data directory".to_owned(), |uri| format!("in the device {uri}"));
+            output::print(&format!(
+                "✓ the log's key is exchanged (entry {})\n  old  {}\n  new  {}\n       {place}\n\
+                 Other machines follow by themselves when they next read the ledger.\n",
+                rotated.index, rotated.old, rotated.new
+            ))
+        }
+    }
 }
 
 fn info(ledger: &Ledger, storages: &[StorageRow], format: Format) -> Result<(), Failure> {

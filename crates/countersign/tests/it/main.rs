@@ -14,6 +14,8 @@ mod release;
 #[cfg(test)]
 mod repositories;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 #[cfg(feature = "s3")]
 mod storage;
 #[cfg(test)]

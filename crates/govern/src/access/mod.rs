@@ -3,6 +3,7 @@
 //! Control objective: access leads back to a named person who was entitled to grant it.
 //! Regulatory mapping: PCI DSS v4.0.1 7.2.3, 8.2.1; NIST 800-53r5 AC-2, AC-5.
 
+pub mod log_key;
 pub mod people;
 pub mod policy;
 pub mod root;
@@ -11,8 +12,9 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{Diagnostic, Exit, PersonId};
+use countersign_model::{Diagnostic, Exit, PersonId, Role};
 use countersign_store::Session;
+use countersign_store::projection::State;
 use countersign_store::session::act_statement;
 
 use crate::Error;
@@ -51,6 +53,14 @@ fn sign<P: Predicate>(
     let statement = act_statement(subject, predicate)?;
     let armored = signer.sign(namespace, &statement)?;
     Ok(SignedAct::new(namespace, &statement, &armored, &signer.public_key())?)
+}
+
+/// Whether somebody may do what takes an administrator.
+fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<(), Error> {
+    if state.has_role(person, Role::Administrator)? {
+        return Ok(());
+    }
+    Err(Error::NotAdministrator { person: state.label(person)?, act })
 }
 
 /// A new opaque id.

@@ -10,7 +10,7 @@ use countersign_store::projection::{Person, State};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session, subjects};
 
-use super::{allowed, random_id, sign, signer_of};
+use super::{administrator, allowed, random_id, sign, signer_of};
 use crate::Error;
 
 /// Longest name of a person, in bytes.
@@ -124,13 +124,6 @@ pub fn find(state: &State, text: &str) -> Result<Person, Error> {
         }),
         _ => Err(Error::AmbiguousPerson { text: text.to_owned() }),
     }
-}
-
-fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<(), Error> {
-    if state.has_role(person, Role::Administrator)? {
-        return Ok(());
-    }
-    Err(Error::NotAdministrator { person: state.label(person)?, act })
 }
 
 fn rooted(state: &State) -> Result<(), Error> {

@@ -171,19 +171,15 @@ impl State {
 
     /// Whether the tables are the fold of the whole log.
     fn is_current(&self, ledger: &Ledger) -> Result<bool, Error> {
-        let position = self.position()?;
-        Ok(position.is_some_and(|p| {
-            p.size == ledger.size()
-                && p.root == Digest::from_bytes(ledger.root())
-                && self.is_of(&p, ledger)
-                && p.pinned == self.pinned
-        }))
+        let Some(p) = self.position()? else { return Ok(false) };
+        let is_here = p.size == ledger.size() && p.root == Digest::from_bytes(ledger.root()) && p.pinned == self.pinned;
+        Ok(is_here && self.is_of(&p, ledger)?)
     }
 
     /// Whether the tables are the fold of a prefix of this log, with this pin.
     fn is_prefix_of(&self, ledger: &Ledger) -> Result<bool, Error> {
         let Some(position) = self.position()? else { return Ok(false) };
-        if !self.is_of(&position, ledger) || position.size > ledger.size() {
+        if !self.is_of(&position, ledger)? || position.size > ledger.size() {
             return Ok(false);
         }
         if position.size > 0 && Digest::from_bytes(ledger.root_at(position.size)?) != position.root {
@@ -199,8 +195,11 @@ impl State {
         Ok(position.pinned.is_none() && root.is_some() && root == self.pinned)
     }
 
-    fn is_of(&self, position: &Position, ledger: &Ledger) -> bool {
-        position.origin == ledger.origin() && position.vkey == ledger.vkey().to_string()
+    /// The same origin and the same key, or one that a rotation in the tables leads away from.
+    fn is_of(&self, position: &Position, ledger: &Ledger) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM log_keys WHERE old = ?1)")?;
+        Ok(position.origin == ledger.origin()
+            && (position.vkey == ledger.vkey().to_string() || query.query_row([&position.vkey], |row| row.get(0))?))
     }
 
     /// `None` when the tables are of another version, or not there.
@@ -291,6 +290,7 @@ impl State {
     fn load(&mut self) -> Result<(), Error> {
         self.head.size = self.position()?.map_or(0, |p| p.size);
         self.load_trust()?;
+        self.load_log_keys()?;
         self.load_bundle()
     }
 }

@@ -102,6 +102,7 @@ impl Reading {
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled
             | EventKind::RoleGranted
+            | EventKind::LogKeyRotated
             | EventKind::PolicyActivated
             | EventKind::CommitsClaimed
             | EventKind::SuppressionGranted

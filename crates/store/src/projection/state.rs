@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::bundles::ActiveBundle;
+use super::log_keys::RotationRow;
 use super::trust::TrustRoot;
 use crate::installation::{Pin, PinnedEntry};
 use crate::subjects::SharedVault;
@@ -32,7 +33,9 @@ pub struct State {
 pub(super) struct Head {
     pub(super) size: u64,
     pub(super) origin: String,
+    /// The key in force: the one that entry 0 names, or the one that the last rotation put in its place.
     pub(super) vkey: String,
+    pub(super) rotations: Vec<RotationRow>,
     pub(super) recorder: String,
     pub(super) trust: Option<TrustRoot>,
     pub(super) bundle: Option<ActiveBundle>,

@@ -3,8 +3,8 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, people, refusals,
-    runs, scans, storages, suppressions, trust,
+    anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, log_keys, people,
+    refusals, runs, scans, storages, suppressions, trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -30,6 +30,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         db::TABLES,
         entries::TABLES,
         trust::TABLES,
+        log_keys::TABLES,
         people::TABLES,
         bundles::TABLES,
         runs::TABLES,

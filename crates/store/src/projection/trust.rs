@@ -106,7 +106,7 @@ impl State {
         &self.head.origin
     }
 
-    /// The log's verifier key, as entry 0 names it.
+    /// The log's verifier key: the one that entry 0 names, or the one that the last rotation put in its place.
     #[must_use]
     pub fn vkey(&self) -> &str {
         &self.head.vkey

@@ -82,6 +82,9 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
             x.problem(code::UNKNOWN_FILE, name, None, "it does not belong to the ledger")
         }
         (Item::Subject, _) => subject(x, name),
+        // Those that lead somewhere were read; a number beyond them is one that nothing leads to.
+        (Item::Rotation(n), _) if n <= x.steps.len() as u64 => {}
+        (Item::Rotation(_), _) => x.problem(code::UNKNOWN_FILE, name, None, "no rotation before it leads to it"),
         (Item::Blob(digest), _) => blob_file(x, name, &digest, checkpoint, seen),
         // Without a checkpoint there is no saying which of them belong to the log.
         (Item::Tile(_) | Item::Bundle(..), None) => {}

@@ -7,7 +7,7 @@ use countersign_evidence::merkle::{Hash, leaf_hash};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Entry, EventKind, PayloadRef, StreamId, Timestamp};
 
-use super::{Examination, Extra, Problem, published, roots};
+use super::{Examination, Extra, Problem, keys, published, roots};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
@@ -213,6 +213,7 @@ fn push(x: &mut Examination<'_>, leaf: Hash) {
         fork(x, size);
     }
     x.edge = Some(edge);
+    keys::examine_root(x);
 }
 
 fn entry(
@@ -250,6 +251,9 @@ fn entry(
     let Some(payload) = sound(x, index, &entry.payload, payload) else { return };
     if index == 0 {
         roots::examine_genesis(x, checkpoint, &payload, file);
+    }
+    if entry.kind == EventKind::LogKeyRotated {
+        keys::examine_entry(x, index, &payload);
     }
     for problem in extra(index, &entry, &payload) {
         x.report.add(problem);

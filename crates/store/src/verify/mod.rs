@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `checkpoint` | the trusted verifier keys, and the root recomputed from the entries |
 //! | `origin`, `vkey`, `salt` | the checkpoint and the payload of entry 0 |
+//! | `rotations/…` | each other, the trusted keys, and the entries that tell of them |
 //! | bundles, tiles | each other, and the root; partial ones must be prefixes of what is there now |
 //! | earlier checkpoints | their signatures, and the root of the log at their size |
 //! | blobs | their names, and the entries that speak of them |
@@ -13,6 +14,7 @@
 //! Memory is bounded by one bundle, one tile a level, the versions of the streams, and the digests of the blobs.
 
 mod inventory;
+mod keys;
 mod log;
 mod published;
 mod roots;
@@ -29,6 +31,7 @@ use crate::error::code;
 use crate::layout::{CHECKPOINT, ORIGIN, Paths};
 use crate::ledger::DEFAULT_LOCK_WAIT;
 use crate::lock::Lock;
+use crate::rotations::Step;
 use crate::source::Source;
 use crate::tree::Edge;
 use crate::{Error, Notice};
@@ -227,11 +230,17 @@ fn examine(place: &Place<'_>, trust: &LogTrust, extra: &mut Extra<'_>, report: V
         published: BTreeMap::new(),
         digests: HashSet::new(),
         unread: false,
+        keys: Vec::new(),
+        steps: Vec::new(),
+        rotated: Vec::new(),
+        taking_over: None,
+        to_be_exact: None,
     };
     let checkpoint = roots::examine(&mut examination);
     if let Some(checkpoint) = &checkpoint {
         published::examine(&mut examination, checkpoint);
         log::examine(&mut examination, checkpoint, extra);
+        keys::finish(&mut examination);
     }
     inventory::examine(&mut examination, checkpoint.as_ref());
     examination.report
@@ -261,6 +270,28 @@ struct Examination<'a> {
     digests: HashSet<Digest>,
     /// Whether an entry could not be read, so that what it speaks of is not known.
     unread: bool,
+    /// The keys that may have signed the checkpoint: the trusted ones, and those that rotations lead to from there.
+    keys: Vec<VerifierKey>,
+    /// The notes of the log's rotations.
+    steps: Vec<Step>,
+    /// The entries that tell of rotations.
+    rotated: Vec<u64>,
+    /// The key that takes over in a rotation which was interrupted.
+    taking_over: Option<VerifierKey>,
+    /// A trusted checkpoint, whose every signature is to be known in the end.
+    to_be_exact: Option<Vec<u8>>,
+}
+
+fn fork_of_root(size: u64) -> String {
+    format!("the first {size} entries are not those that it speaks of")
+}
+
+/// The file that an error blames.
+fn file_of(error: &Error) -> Option<String> {
+    match error {
+        Error::Corrupt { file, .. } => Some(file.clone()),
+        _ => None,
+    }
 }
 
 impl Examination<'_> {

@@ -18,11 +18,13 @@ pub(super) fn examine(x: &mut Examination<'_>, head: &Checkpoint) {
         Ok(listed) => listed.unwrap_or_default(),
         Err(e) => return x.error(&e, CHECKPOINTS, None),
     };
-    let mut keys = x.trust.vkeys.clone();
+    let mut keys = x.keys.clone();
     if keys.is_empty() {
         // Nobody vouches for the log's own key, which is said elsewhere; its own statements must agree all the same.
         keys.extend(x.own_vkey.clone());
     }
+    // The earlier ones were signed by the keys of their time.
+    keys.extend(x.steps.iter().map(|step| step.rotation.old.clone()));
     for name in listed.into_iter().filter(|l| !l.is_dir).map(|l| l.name) {
         // What has another name is reported with all that does not belong here.
         let Item::Checkpoint(size) = Item::of(&name) else { continue };

@@ -4,10 +4,10 @@ use countersign_evidence::checkpoint::{self, Checkpoint};
 use countersign_evidence::note::VerifierKey;
 use countersign_model::digest;
 
-use super::Examination;
+use super::{Examination, keys};
 use crate::error::code;
 use crate::head::read_checkpoint;
-use crate::layout::{CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
+use crate::layout::{self, CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
 use crate::{Error, files};
 
 /// Examines the fixed files. The checkpoint comes back when its signature holds, by whatever key.
@@ -41,6 +41,7 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
         x.problem(code::CORRUPT, SALT, None, "it is not 64 lower-case hex digits");
     }
 
+    keys::read(x, origin.as_deref());
     let checkpoint = signed_checkpoint(x, vkey.as_ref())?;
     if let Some(origin) = origin
         && origin != checkpoint.origin
@@ -50,7 +51,7 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
     }
     if let Some(vkey) = vkey
         && !x.trust.vkeys.is_empty()
-        && !x.trust.vkeys.contains(&vkey)
+        && !x.keys.contains(&vkey)
     {
         x.problem(code::UNTRUSTED, VKEY, None, "it is not a key that is trusted");
     }
@@ -68,11 +69,10 @@ fn signed_checkpoint(x: &mut Examination<'_>, vkey: Option<&VerifierKey>) -> Opt
             return None;
         }
     };
-    let untrusted = match checkpoint::open_any(&bytes, &x.trust.vkeys) {
+    let untrusted = match checkpoint::open_any(&bytes, &x.keys) {
         Ok(checkpoint) => {
-            if !is_exact(&bytes, &checkpoint, &x.trust.vkeys) {
-                x.problem(code::CORRUPT, CHECKPOINT, None, "it holds signatures that nobody can check");
-            }
+            keys::examine_checkpoint(x, &bytes);
+            x.to_be_exact = Some(bytes);
             return Some(checkpoint);
         }
         Err(e) => e,
@@ -94,18 +94,6 @@ fn signed_checkpoint(x: &mut Examination<'_>, vkey: Option<&VerifierKey>) -> Opt
 
 fn vkey_text(vkey: Option<&VerifierKey>) -> String {
     vkey.map_or_else(String::new, |k| format!("`{k}`"))
-}
-
-/// Whether the note is the checkpoint and signatures that are all known, and not one byte more: a signature line that
-/// nobody can check is a place to hide a change.
-fn is_exact(bytes: &[u8], checkpoint: &Checkpoint, keys: &[VerifierKey]) -> bool {
-    let Ok(verified) = countersign_evidence::note::open(bytes, keys) else { return false };
-    let mut text = checkpoint.to_text();
-    text.push('\n');
-    for signature in &verified.signatures {
-        text.push_str(&signature.to_line());
-    }
-    text.as_bytes() == bytes
 }
 
 fn line(x: &mut Examination<'_>, name: &str) -> Option<String> {
@@ -145,8 +133,12 @@ pub(super) fn examine_genesis(x: &mut Examination<'_>, checkpoint: &Checkpoint, 
         let what = format!("it is about the ledger `{}`, this is `{}`", created.origin, checkpoint.origin);
         x.problem(code::GENESIS, file, Some(0), what);
     }
-    if files::line(x.source, VKEY).is_ok_and(|vkey| vkey != created.vkey) {
-        x.problem(code::GENESIS, VKEY, Some(0), "it is not the key that entry 0 names");
+    let first = match x.steps.first() {
+        Some(step) => (layout::rotation_name(1), Ok(step.rotation.old.to_string())),
+        None => (VKEY.to_owned(), files::line(x.source, VKEY)),
+    };
+    if first.1.is_ok_and(|vkey| vkey != created.vkey) {
+        x.problem(code::GENESIS, &first.0, Some(0), "it is not the key that entry 0 names");
     }
     if let Ok(Some(salt)) = x.source.read(SALT, 1024)
         && countersign_model::Digest::of(&salt) != created.salt_sha256

@@ -79,6 +79,7 @@ fn every_event_is_on_its_page() {
         ("TrustRootEstablished", event::TrustRootEstablished::TYPE),
         ("PersonEnrolled", event::PersonEnrolled::TYPE),
         ("RoleGranted", event::RoleGranted::TYPE),
+        ("LogKeyRotated", event::LogKeyRotated::TYPE),
         ("PolicyActivated", event::PolicyActivated::TYPE),
         ("RunStarted", event::RunStarted::TYPE),
         ("FindingsRecorded", event::FindingsRecorded::TYPE),
