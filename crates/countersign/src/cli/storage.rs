@@ -152,6 +152,7 @@ mod buckets {
         let bar = output::progress::Bar::counting(args.format != Format::Text);
         let replication = Replication {
             until: &|_, entry, from| kept_until(entry, from),
+            held: &|_| false,
             parallel: usize::from(args.parallel),
             is_full: args.full,
             acknowledged: &|_, _| bar.tick(),

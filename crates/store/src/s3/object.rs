@@ -251,6 +251,18 @@ impl Bucket {
         self.done(versioned(call, version).body(body.as_bytes()))
     }
 
+    /// Sees to it that a legal hold lies on an object.
+    ///
+    /// # Errors
+    /// [`S3Error::Missing`]; what the storage or the way to it says.
+    pub fn hold(&self, name: &str) -> Result<(), S3Error> {
+        match self.head(name)? {
+            None => Err(S3Error::Missing { name: name.to_owned() }),
+            Some(meta) if meta.is_held => Ok(()),
+            Some(meta) => self.set_hold(name, meta.version.as_deref(), true),
+        }
+    }
+
     /// Asks for something that has no answer but yes.
     pub(super) fn done(&self, call: Call<'_>) -> Result<(), S3Error> {
         match self.ask(&call, MAX_SMALL)? {

@@ -18,7 +18,7 @@ use countersign_evidence::tile::{self, TileId, TileReader as _, WIDTH};
 use countersign_model::{Entry, PayloadRef, Retention, Timestamp};
 
 use super::{Bucket, Put, S3Error};
-use crate::layout::{self, CHECKPOINT, ORIGIN, VKEY};
+use crate::layout::{self, CHECKPOINT, ORIGIN, ROTATIONS, VKEY};
 use crate::ledger::unwrap_ours;
 use crate::{Error, Ledger};
 
@@ -38,6 +38,9 @@ pub type Until<'a> = dyn Fn(u64, &Entry, Timestamp) -> Timestamp + Sync + 'a;
 pub struct Replication<'a> {
     /// Until when an entry is kept; [`kept_until`] goes by its class alone.
     pub until: &'a Until<'a>,
+    /// Whether a legal hold lies on an entry: then one lies on its objects too, whatever their dates. A hold in the bucket
+    /// is never lifted from here, for it may be somebody else's.
+    pub held: &'a (dyn Fn(u64) -> bool + Sync),
     /// How many objects are sent at once; 1 at least.
     pub parallel: usize,
     /// Look at every object, also at those of earlier replications: what is missing is put back, and locks are brought
@@ -154,7 +157,7 @@ struct Work<'a> {
     large: Mutex<()>,
 }
 
-/// Until when an object is locked.
+/// How an object is locked.
 #[derive(Debug, Clone, Copy)]
 struct Dates {
     /// When it is written now.
@@ -162,24 +165,28 @@ struct Dates {
     /// When it is there already and everything is looked at: the entry's own time counts, for it was written when that
     /// was the last one.
     old: Timestamp,
+    /// Whether a legal hold lies on it.
+    held: bool,
 }
 
 impl Dates {
     fn max(self, other: Self) -> Self {
-        Self { new: self.new.max(other.new), old: self.old.max(other.old) }
+        let held = self.held || other.held;
+        Self { new: self.new.max(other.new), old: self.old.max(other.old), held }
     }
 }
 
 impl Work<'_> {
     fn dates(&self, index: u64, entry: &Entry) -> Dates {
         let until = |from: Timestamp| (self.replication.until)(index, entry, from);
-        Dates { new: until(self.last.max(entry.time)).max(self.least), old: until(entry.time) }
+        let new = until(self.last.max(entry.time)).max(self.least);
+        Dates { new, old: until(entry.time), held: (self.replication.held)(index) }
     }
 
     /// For what every proof needs.
     fn structure(&self) -> Dates {
         let until = longest(self.last).max(self.least);
-        Dates { new: until, old: until }
+        Dates { new: until, old: until, held: false }
     }
 
     /// Writes an object, or sees that it is there.
@@ -189,6 +196,9 @@ impl Work<'_> {
         } else {
             self.bucket.put_new(name, bytes, dates.new)?
         };
+        if dates.held {
+            self.bucket.hold(name)?;
+        }
         self.count(name, put);
         Ok(())
     }
@@ -231,7 +241,7 @@ impl Work<'_> {
         self.each(tile::bundles_for_growth(from, to), |(index, width)| {
             let first = index * u64::from(WIDTH);
             let range = first..first.saturating_add(u64::from(width));
-            let mut dates = Dates { new: self.least, old: self.least };
+            let mut dates = Dates { new: self.least, old: self.least, held: false };
             let mut entries = Vec::new();
             for (index, entry) in self.ledger.entries(range)? {
                 dates = dates.max(self.dates(index, &entry));
@@ -262,9 +272,14 @@ impl Work<'_> {
     /// What everything else hangs on, the checkpoint last.
     fn roots(&self, there: &Published, size: u64) -> Result<Timestamp, Error> {
         let dates = self.structure();
-        let (origin, vkey) = (format!("{}\n", self.ledger.origin()), format!("{}\n", self.ledger.vkey()));
-        self.put(ORIGIN, origin.as_bytes(), dates)?;
-        self.put(VKEY, vkey.as_bytes(), dates)?;
+        self.put(ORIGIN, format!("{}\n", self.ledger.origin()).as_bytes(), dates)?;
+        // The notes that lead from an exchanged key to the next come before what the next one signed.
+        for file in self.ledger.source().list(ROTATIONS)?.unwrap_or_default().into_iter().filter(|l| !l.is_dir) {
+            let bytes = self.ledger.source().read(&file.name, note::MAX_BYTES as u64)?;
+            let bytes = bytes.ok_or_else(|| Error::corrupt(&file.name, None, "it is missing"))?;
+            self.put(&file.name, &bytes, dates)?;
+        }
+        self.replace(VKEY, format!("{}\n", self.ledger.vkey()).as_bytes(), dates)?;
         let text = self.ledger.checkpoint_text().as_bytes();
         let name = layout::checkpoint_name(size);
         match self.put(&name, text, dates) {
@@ -282,6 +297,19 @@ impl Work<'_> {
             self.count(CHECKPOINT, Put::Present);
         }
         Ok(dates.new)
+    }
+
+    /// Writes an object that seldom changes, where it is another.
+    fn replace(&self, name: &str, bytes: &[u8], dates: Dates) -> Result<(), Error> {
+        match self.put(name, bytes, dates) {
+            Err(Error::S3(S3Error::Differs { .. })) => {
+                let etag = self.bucket.head(name)?.and_then(|meta| meta.etag);
+                let put = self.bucket.put_replace(name, bytes, dates.new, etag.as_deref())?;
+                self.count(name, put);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn says_the_same(&self, name: &str, size: u64) -> Result<bool, Error> {

@@ -54,6 +54,9 @@ pub(crate) fn make_bucket(server: &Server) -> String {
     name
 }
 
+/// Entries that a legal hold lies on.
+pub(crate) const HELD: [u64; 1] = [3];
+
 /// A ledger of so many entries, written now.
 pub(crate) fn ledger_of(dir: &Path, size: usize) -> Ledger {
     let mut ledger = new_ledger(dir);
@@ -82,5 +85,9 @@ pub(crate) fn publish_with(
     acknowledged: &(dyn Fn(&str, Put) + Sync),
 ) -> Result<Replicated, Error> {
     let until = |_: u64, entry: &countersign_model::Entry, from| kept_until(entry, from);
-    replicate(ledger, bucket, &Replication { until: &until, parallel: 4, is_full, acknowledged })
+    replicate(
+        ledger,
+        bucket,
+        &Replication { until: &until, held: &|index| HELD.contains(&index), parallel: 4, is_full, acknowledged },
+    )
 }

@@ -10,7 +10,7 @@ use countersign_store::s3::{Bucket, Mode, Put, S3Error};
 use countersign_store::{Error, Ledger, Source as _, verify_source};
 
 use super::servers::{filer_delete, seaweedfs};
-use super::{admin, grow, ledger_of, make_bucket, publish, publish_with};
+use super::{HELD, admin, grow, ledger_of, make_bucket, publish, publish_with};
 use crate::support::{batch, new_ledger, new_ledger_signed_by, signer, trust};
 
 fn assert_published(bucket: &Bucket, size: u64) {
@@ -50,6 +50,15 @@ fn everything_is_published_and_locked_and_the_rest_stays_at_home() {
         assert!(object.name.starts_with("ledger/") || object.name.starts_with("blobs/sha256/"), "{}", object.name);
         let lock = bucket.head(&object.name).unwrap().unwrap().lock.unwrap();
         assert!(lock.mode == Mode::Compliance && lock.until >= least_date, "{}: {lock:?}", object.name);
+    }
+
+    // What is held here is held there, and nothing else.
+    let held = ledger.entries(HELD[0]..HELD[0] + 1).unwrap().remove(0).1.payload.sha256.hex();
+    let held = format!("blobs/sha256/{}/{}", &held[..2], &held[2..]);
+    for object in &objects {
+        let expected = object.name == held || object.name.ends_with("/000") || object.name.ends_with("entries/000");
+        let is_held = bucket.head(&object.name).unwrap().unwrap().is_held;
+        assert_eq!(is_held, expected, "{}", object.name);
     }
 
     // The same again writes nothing.
