@@ -17,8 +17,6 @@ pub(crate) const LEDGER: &str = "ledger";
 pub(crate) const ORIGIN: &str = "ledger/origin";
 pub(crate) const VKEY: &str = "ledger/vkey";
 pub(crate) const CHECKPOINT: &str = "ledger/checkpoint";
-/// Notes by which one key of the log follows another.
-pub(crate) const ROTATIONS: &str = "ledger/rotations";
 /// Bundles of entries.
 pub(crate) const BUNDLES: &str = "ledger/tile/entries/";
 /// Earlier checkpoints, one a size; only a published copy keeps them.

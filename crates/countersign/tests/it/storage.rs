@@ -177,3 +177,24 @@ fn credentials_come_from_the_shared_file_too() {
         cs_with(&world, &args, &[("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", "wrong")]).expect(4);
     assert!(error.err.contains("CS-S3-005") && !error.err.contains("wrong"), "{}", error.err);
 }
+
+#[test]
+fn a_copy_follows_when_the_logs_key_is_exchanged() {
+    let Some(server) = seaweedfs() else { return };
+    if !crate::support::have_ssh_keygen() {
+        return;
+    }
+    let world = World::with_commit();
+    world.firm();
+    let (to, bucket) = make(server, "rotated");
+    cs(&world, &["ledger", "replicate", "--to", &to]).expect(0);
+    cs(&world, &["verify", &to]).expect(0);
+    world.by("ada", &["ledger", "rotate-key"]).expect(0);
+    let more = cs(&world, &["ledger", "replicate", "--to", &to]).expect(0);
+    assert!(!more.out.contains("(it had 0)"), "{}", more.out);
+    assert!(bucket.head("ledger/rotations/1").unwrap().is_some());
+    cs(&world, &["verify", &to]).expect(0);
+    // People's keys are not in the copy, and who signed is checked all the same.
+    let entries = bucket.list_all("").unwrap();
+    assert!(entries.iter().all(|o| !o.name.starts_with("subjects/")));
+}

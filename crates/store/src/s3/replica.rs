@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use countersign_evidence::checkpoint;
-use countersign_evidence::note;
+use countersign_evidence::note::{self, VerifierKey};
 use countersign_evidence::tile::{self, TileId, TileReader as _, WIDTH};
 use countersign_model::{Entry, PayloadRef, Retention, Timestamp};
 
 use super::{Bucket, Put, S3Error};
 use crate::layout::{self, CHECKPOINT, ORIGIN, ROTATIONS, VKEY};
 use crate::ledger::unwrap_ours;
-use crate::{Error, Ledger};
+use crate::{Error, Ledger, rotations};
 
 /// Blobs larger than this are sent one at a time, so that memory holds one of them and not one a thread.
 const LARGE: u64 = 8 << 20;
@@ -118,6 +118,13 @@ pub fn replicate(ledger: &Ledger, bucket: &Bucket, replication: &Replication<'_>
     Ok(Replicated { from: there.size, size, written, present, until })
 }
 
+/// The keys that signed this log, the present one first.
+fn keys(ledger: &Ledger) -> Result<Vec<VerifierKey>, Error> {
+    let mut keys = vec![ledger.vkey().clone()];
+    keys.extend(rotations::read_all(ledger.source(), ledger.origin())?.into_iter().map(|step| step.rotation.old));
+    Ok(keys)
+}
+
 /// What the bucket's own checkpoint says.
 struct Published {
     size: u64,
@@ -131,8 +138,7 @@ impl Published {
             return Ok(Self { size: 0, text: Vec::new(), etag: None });
         };
         let other = |what: String| Error::from(S3Error::OtherLog { what });
-        let key = std::slice::from_ref(ledger.vkey());
-        let old = checkpoint::open(&text, ledger.origin(), key).map_err(|e| other(e.to_string()))?;
+        let old = checkpoint::open(&text, ledger.origin(), &keys(ledger)?).map_err(|e| other(e.to_string()))?;
         if old.size > ledger.size() {
             return Err(other(format!("it has {} entries there, and {} here", old.size, ledger.size())));
         }
@@ -314,8 +320,7 @@ impl Work<'_> {
 
     fn says_the_same(&self, name: &str, size: u64) -> Result<bool, Error> {
         let Some((_, bytes)) = self.bucket.get(name, note::MAX_BYTES as u64)? else { return Ok(false) };
-        let key = std::slice::from_ref(self.ledger.vkey());
-        let there = checkpoint::open(&bytes, self.ledger.origin(), key);
+        let there = checkpoint::open(&bytes, self.ledger.origin(), &keys(self.ledger)?);
         Ok(there.is_ok_and(|c| c.size == size && c.root == self.ledger.root()))
     }
 
