@@ -104,11 +104,11 @@ fn check_file(path: &Path, ledger: &mut Ledger, pin: Option<&Pin>, watch: &Watch
         let difference = Difference { table: "sqlite_schema".into(), key, index: None, kind };
         return Ok(Checked { differences: vec![difference], ..Checked::default() });
     }
-    live.hold()?;
+    let size = live.hold_unread()?;
     ledger.refresh()?;
     let mut fresh = State::scratch(ledger.shared_vault(), pin)?;
     // As far as the live tables say they go; beyond the log's end there is nothing.
-    fresh.fold(ledger, live.size().min(ledger.size()), watch, |_| Ok(()))?;
+    fresh.fold(ledger, size.min(ledger.size()), watch, |_| Ok(()))?;
     fresh.store_position(ledger)?;
     live.compare(&fresh)
 }

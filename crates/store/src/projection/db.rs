@@ -280,6 +280,14 @@ impl State {
         self.load()
     }
 
+    /// Begins a snapshot without believing a row of it; the size that it claims.
+    pub(super) fn hold_unread(&mut self) -> Result<u64, Error> {
+        self.db.execute_batch("BEGIN")?;
+        self.held = true;
+        let size = self.db.query_row("SELECT size FROM position", [], |row| row.get(0)).optional()?;
+        Ok(size.unwrap_or(u64::MAX))
+    }
+
     pub(super) fn release(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.held) {
             self.db.execute_batch("COMMIT")?;

@@ -11,6 +11,10 @@ mod disk;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
+mod projection;
+#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod support;

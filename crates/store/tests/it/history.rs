@@ -1,0 +1,451 @@
+//! Histories: logs as a house full of people and machines would write them, signed by real keys.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::machine::MachineKey;
+use countersign_evidence::note::SignerKey;
+use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::statement::{self, Statement, Subject};
+use countersign_evidence::{canonical, dsse};
+use countersign_model::event::{
+    ActRefused, ApprovalSigned, CommitsClaimed, DecisionMade, DeploymentRecorded, DeploymentStarted, Device,
+    EvidenceAttached, FindingsRecorded, GrantIssued, LedgerCreated, PersonEnrolled, PolicyActivated, Predicate,
+    RoleGranted, RunStarted, SuppressionGranted, TrustRootEstablished,
+};
+use countersign_model::{
+    ActorId, Digest, EventKind, GrantId, PersonId, RepositoryId, Retention, Role, RunId, Slot, StreamId, Timestamp,
+};
+use countersign_store::{Batch, Ledger, NewBlob, NewEntry, NewLedger};
+use serde_json::json;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
+
+use crate::support::{ORIGIN, Unsynced, clock, signer};
+
+const IDENTITY: &str = "https://example.test/shop.git";
+
+/// Somebody with a key.
+struct Somebody {
+    id: PersonId,
+    key: PrivateKey,
+    public: PublicKey,
+}
+
+impl Somebody {
+    fn new(n: u8) -> Self {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[100 + n; 32]));
+        let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
+        Self { id: PersonId::from_random([n; 10]), key, public }
+    }
+
+    fn device(&self) -> Device {
+        Device { key: self.public.fingerprint(), host: "host-1".into() }
+    }
+}
+
+struct Run {
+    id: RunId,
+    commit: String,
+    tree: String,
+    attempts: u64,
+    decision: Digest,
+}
+
+/// Writes a history.
+pub(crate) struct History {
+    log: SignerKey,
+    recorder: MachineKey,
+    people: Vec<Somebody>,
+    bundle: Digest,
+    serial: u64,
+    run: Option<Run>,
+    grant: Option<GrantIssued>,
+}
+
+/// Kinds of steps that [`History::step`] knows; from [`FIRST_DISBELIEVED`] on they are not believed.
+pub(crate) const STEPS: u8 = 20;
+/// See [`STEPS`].
+pub(crate) const FIRST_DISBELIEVED: u8 = 12;
+
+fn blob(bytes: impl Into<Vec<u8>>) -> NewBlob {
+    NewBlob { bytes: bytes.into(), media: "application/json".into() }
+}
+
+impl History {
+    /// A history, and a ledger in `dir` with entry 0.
+    pub(crate) fn begin(dir: &Path) -> (Self, Ledger) {
+        let log = signer();
+        let storage = Arc::new(Unsynced);
+        let mut ledger = Ledger::create_with(dir, &NewLedger { signer: &log, salt: Some([5; 32]) }, storage).unwrap();
+        let history = Self {
+            log,
+            recorder: MachineKey::from_seed(&[9; 32]),
+            people: (0..6).map(Somebody::new).collect(),
+            bundle: Digest::of(b"bundle"),
+            serial: 0,
+            run: None,
+            grant: None,
+        };
+        let created = LedgerCreated {
+            version: 1,
+            origin: ledger.origin().into(),
+            vkey: ledger.vkey().to_string(),
+            recorder: history.recorder.public().to_string(),
+            salt_sha256: ledger.salt_digest().unwrap(),
+            replaces: Vec::new(),
+        };
+        let payload = canonical::to_vec(&created).unwrap();
+        history.append(&mut ledger, vec![entry(EventKind::LedgerCreated, StreamId::from_text("ledger"), payload, vec![])]);
+        (history, ledger)
+    }
+
+    pub(crate) fn append(&self, ledger: &mut Ledger, entries: Vec<NewEntry>) {
+        let seconds = i64::try_from(ledger.size()).unwrap();
+        ledger.append(Batch { entries, ..Batch::default() }, &self.log, &clock(seconds)).unwrap();
+    }
+
+    /// The root of trust, a policy bundle, five more people and their roles.
+    pub(crate) fn founding(&mut self) -> Vec<NewEntry> {
+        let ada = &self.people[0];
+        let profile = |p: &Somebody| format!("sealed profile of {}", p.id);
+        let root = TrustRootEstablished {
+            origin: ORIGIN.into(),
+            vkey: self.log.verifier().to_string(),
+            recorder: self.recorder.public().to_string(),
+            administrator: ada.id.clone(),
+            key: ada.public.to_openssh(),
+            profile: Digest::of(profile(ada).as_bytes()),
+            time: self.time(),
+        };
+        let stream = StreamId::from_text("access");
+        let kind = EventKind::TrustRootEstablished;
+        let mut entries = vec![self.act(0, act::TRUST_ROOT, kind, stream.clone(), root, vec![blob(profile(ada))])];
+        let policy = PolicyActivated {
+            origin: ORIGIN.into(),
+            bundle: self.bundle,
+            by: ada.id.clone(),
+            reason: None,
+            time: self.time(),
+        };
+        entries.push(self.act(0, act::POLICY, EventKind::PolicyActivated, stream, policy, vec![blob("bundle")]));
+        for n in 1..6 {
+            entries.push(self.enrolment(n, 0));
+        }
+        let roles =
+            [Role::Engineer, Role::ComplianceOfficer, Role::ReleaseManager, Role::SecurityOfficer, Role::Developer];
+        for (n, role) in (1..).zip(roles) {
+            entries.push(self.role(n, role, 0));
+        }
+        entries
+    }
+
+    fn enrolment(&self, n: usize, by: usize) -> NewEntry {
+        let p = &self.people[n];
+        let profile = format!("sealed profile of {}", p.id);
+        let enrolled = PersonEnrolled {
+            origin: ORIGIN.into(),
+            person: p.id.clone(),
+            key: p.public.to_openssh(),
+            profile: Digest::of(profile.as_bytes()),
+            by: self.people[by].id.clone(),
+            time: self.time(),
+        };
+        let kind = EventKind::PersonEnrolled;
+        self.act(by, act::ENROLMENT, kind, StreamId::from(&p.id), enrolled, vec![blob(profile)])
+    }
+
+    fn role(&self, n: usize, role: Role, by: usize) -> NewEntry {
+        let person = self.people[n].id.clone();
+        let stream = StreamId::from(&person);
+        let by_id = self.people[by].id.clone();
+        let granted =
+            RoleGranted { origin: ORIGIN.into(), person, role, by: by_id, reason: None, time: self.time() };
+        self.act(by, act::ROLE, EventKind::RoleGranted, stream, granted, vec![])
+    }
+
+    /// The entries of one release, all believed: run, scan, decision, evidence, two approvals, grant, deployment.
+    pub(crate) fn release(&mut self) -> Vec<NewEntry> {
+        (0..9).map(|kind| self.step(kind)).collect()
+    }
+
+    /// One more entry. Kinds before [`FIRST_DISBELIEVED`] are believed where [`History::possible`] says so.
+    pub(crate) fn step(&mut self, kind: u8) -> NewEntry {
+        self.serial += 1;
+        match kind {
+            0 => self.run_started(),
+            1 => self.findings(),
+            2 => self.decision(),
+            3 => self.evidence(),
+            4 => self.approval(1, Slot::Technical),
+            5 => self.approval(2, Slot::Regulatory),
+            6 => self.grant(),
+            7 => self.deployment_start(),
+            8 => self.deployment(),
+            9 => self.refusal(),
+            10 => self.claim(5, 5),
+            11 => self.suppression(),
+            // A second root, an enrolment and a role by somebody who may not, a role for nobody.
+            12 => self.founding().swap_remove(0),
+            13 => self.enrolment(1, 0),
+            14 => self.role(5, Role::Administrator, 4),
+            // An act that names another person than the one who signed it.
+            15 => self.claim(4, 5),
+            // An engineer's approval in the other slot.
+            16 => self.approval(1, Slot::Regulatory),
+            // No act, no envelope, and an envelope of another recorder.
+            17 => entry(EventKind::ApprovalSigned, self.stream(), format!("no act {}", self.serial), vec![]),
+            18 => entry(EventKind::DecisionMade, self.stream(), format!("no envelope {}", self.serial), vec![]),
+            _ => {
+                let mine = std::mem::replace(&mut self.recorder, MachineKey::from_seed(&[66; 32]));
+                let forged = self.refusal();
+                self.recorder = mine;
+                forged
+            }
+        }
+    }
+
+    /// Whether a step of this kind makes sense now; a first run always does.
+    pub(crate) fn possible(&self, kind: u8) -> bool {
+        match kind {
+            0 | 9 | 10 | 11 => true,
+            7 | 8 => self.grant.is_some(),
+            _ => self.run.is_some(),
+        }
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::from_millis(1_795_000_000_000)
+    }
+
+    fn id(&self, what: &str) -> [u8; 10] {
+        let digest = Digest::of(format!("{what} {}", self.serial).as_bytes());
+        std::array::from_fn(|i| digest.as_bytes()[i])
+    }
+
+    fn hex(&self, what: &str) -> String {
+        Digest::of(format!("{what} {}", self.serial).as_bytes()).hex().chars().take(40).collect()
+    }
+
+    fn stream(&self) -> StreamId {
+        self.run.as_ref().map_or_else(|| StreamId::from_text("ledger"), |r| StreamId::from(&r.id))
+    }
+
+    fn the_run(&self) -> &Run {
+        self.run.as_ref().unwrap()
+    }
+
+    /// Every third time another attempt of the run that is there.
+    fn run_started(&mut self) -> NewEntry {
+        let again = self.serial % 3 == 2 && self.run.is_some();
+        if !again {
+            self.run = Some(Run {
+                id: RunId::from_random(self.id("run")),
+                commit: self.hex("commit"),
+                tree: self.hex("tree"),
+                attempts: 0,
+                decision: Digest::of(b"none yet"),
+            });
+        }
+        let run = self.run.as_mut().unwrap();
+        run.attempts += 1;
+        let started = RunStarted {
+            run: run.id.clone(),
+            attempt: run.attempts,
+            repository: RepositoryId::from_random([3; 10]),
+            identity: Some(IDENTITY.into()),
+            commit: run.commit.clone(),
+            tree: run.tree.clone(),
+            pipeline: Digest::of(b"pipeline"),
+            change: Digest::of(b"change"),
+            reuses: None,
+        };
+        self.machine(EventKind::RunStarted, self.stream(), started, vec![blob("change")])
+    }
+
+    fn findings(&self) -> NewEntry {
+        let run = self.the_run();
+        let found = FindingsRecorded {
+            run: run.id.clone(),
+            commit: run.commit.clone(),
+            record: Digest::of(b"record"),
+            findings: self.serial % 7,
+            gaps: self.serial % 2,
+        };
+        self.machine(EventKind::FindingsRecorded, self.stream(), found, vec![blob("record")])
+    }
+
+    fn decision(&mut self) -> NewEntry {
+        let reasons: Vec<_> = (0..8)
+            .map(|n| json!({"code": format!("reason-{n}"), "effect": "wait", "text": "one sentence that says why"}))
+            .collect();
+        let gate = |name: &str| json!({"name": name, "outcome": "pending", "reasons": reasons, "controls": ["CC8.1"]});
+        let document = json!({
+            "version": 1, "bundle": self.bundle, "engine": "rego 1", "facts": Digest::of(self.hex("facts").as_bytes()),
+            "verdict": {"gates": [gate("pre-commit"), gate("build"), gate("release")]}, "serial": self.serial,
+        });
+        let digest = canonical::digest(&document).unwrap();
+        let run = self.run.as_mut().unwrap();
+        run.decision = digest;
+        let made = DecisionMade { run: run.id.clone(), digest, decision: document };
+        self.machine(EventKind::DecisionMade, self.stream(), made, vec![blob("facts"), blob("bundle")])
+    }
+
+    fn evidence(&self) -> NewEntry {
+        let attached = EvidenceAttached {
+            run: self.the_run().id.clone(),
+            kind: "sbom".into(),
+            name: format!("bom-{}.json", self.serial),
+            digest: Digest::of(b"sbom"),
+            size: 4,
+            artifact: self.serial % 2 == 0,
+            subjects: Vec::new(),
+        };
+        self.machine(EventKind::EvidenceAttached, self.stream(), attached, vec![blob("sbom")])
+    }
+
+    fn approval(&self, who: usize, slot: Slot) -> NewEntry {
+        let run = self.the_run();
+        let approval = ApprovalSigned {
+            origin: ORIGIN.into(),
+            repository: IDENTITY.into(),
+            run: run.id.clone(),
+            commit: run.commit.clone(),
+            tree: run.tree.clone(),
+            artifacts: Vec::new(),
+            environment: "production".into(),
+            bundle: self.bundle,
+            decision: run.decision,
+            gate: "release".into(),
+            slot,
+            person: self.people[who].id.clone(),
+            device: self.people[who].device(),
+            strength: "ssh-key".into(),
+            time: self.time(),
+        };
+        self.act(who, act::APPROVAL, EventKind::ApprovalSigned, self.stream(), approval, vec![])
+    }
+
+    fn grant(&mut self) -> NewEntry {
+        let run = self.the_run();
+        let grant = GrantIssued {
+            origin: ORIGIN.into(),
+            grant: GrantId::from_random(self.id("grant")),
+            repository: IDENTITY.into(),
+            run: run.id.clone(),
+            commit: run.commit.clone(),
+            tree: run.tree.clone(),
+            artifacts: Vec::new(),
+            environment: "production".into(),
+            replaces: None,
+            decision: run.decision,
+            approvals: vec![1, 2],
+            by: self.people[3].id.clone(),
+            device: self.people[3].device(),
+            self_judged: true,
+            time: self.time(),
+            expires: self.time().plus_seconds(900),
+        };
+        self.grant = Some(grant.clone());
+        let stream = StreamId::from(&grant.grant);
+        self.act(3, act::GRANT, EventKind::GrantIssued, stream, grant, vec![])
+    }
+
+    fn deployment_start(&self) -> NewEntry {
+        let grant = self.grant.as_ref().unwrap();
+        let (id, run) = (grant.grant.clone(), grant.run.clone());
+        let stream = StreamId::from(&id);
+        let started = DeploymentStarted { grant: id, run, command: Digest::of(b"make deploy"), time: self.time() };
+        self.machine(EventKind::DeploymentStarted, stream, started, vec![])
+    }
+
+    fn deployment(&self) -> NewEntry {
+        let grant = self.grant.as_ref().unwrap();
+        let ended = DeploymentRecorded {
+            grant: grant.grant.clone(),
+            run: grant.run.clone(),
+            commit: grant.commit.clone(),
+            environment: grant.environment.clone(),
+            success: self.serial % 5 != 0,
+            exit_code: Some(0),
+            signal: None,
+            time: self.time(),
+        };
+        self.machine(EventKind::DeploymentRecorded, StreamId::from(&grant.grant), ended, vec![])
+    }
+
+    fn refusal(&self) -> NewEntry {
+        let refused = ActRefused {
+            act: format!("approve {}", self.serial),
+            run: self.run.as_ref().map(|r| r.id.clone()),
+            person: None,
+            code: "CS-STAGE-001".into(),
+            time: self.time(),
+        };
+        self.machine(EventKind::ActRefused, self.stream(), refused, vec![])
+    }
+
+    fn claim(&self, by: usize, signed_by: usize) -> NewEntry {
+        let by = &self.people[by];
+        let claimed = CommitsClaimed {
+            origin: ORIGIN.into(),
+            repository: IDENTITY.into(),
+            commits: vec![self.hex("claimed"), self.hex("claimed too")],
+            by: by.id.clone(),
+            time: self.time(),
+        };
+        self.act(signed_by, act::CLAIM, EventKind::CommitsClaimed, StreamId::from(&by.id), claimed, vec![])
+    }
+
+    fn suppression(&self) -> NewEntry {
+        let granted = SuppressionGranted {
+            origin: ORIGIN.into(),
+            repository: IDENTITY.into(),
+            fingerprints: vec![Digest::of(&[u8::try_from(self.serial % 3).unwrap()])],
+            by: self.people[4].id.clone(),
+            reason: "not reachable".into(),
+            expires: self.time().plus_seconds(86_400),
+            time: self.time(),
+        };
+        self.act(4, act::SUPPRESSION, EventKind::SuppressionGranted, self.stream(), granted, vec![])
+    }
+
+    fn machine<P: Predicate>(&self, kind: EventKind, stream: StreamId, predicate: P, more: Vec<NewBlob>) -> NewEntry {
+        let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
+        let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &self.recorder).unwrap();
+        entry(kind, stream, canonical::to_vec(&envelope).unwrap(), more)
+    }
+
+    fn act<P: Predicate>(
+        &self,
+        who: usize,
+        namespace: &str,
+        kind: EventKind,
+        stream: StreamId,
+        predicate: P,
+        more: Vec<NewBlob>,
+    ) -> NewEntry {
+        let who = &self.people[who];
+        let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
+        let signature = who.key.sign(namespace, HashAlg::Sha512, &bytes).unwrap().to_pem(LineEnding::LF).unwrap();
+        let signed = SignedAct::new(namespace, &bytes, &signature, &who.public).unwrap();
+        entry(kind, stream, signed.to_vec().unwrap(), more)
+    }
+}
+
+fn subject() -> Vec<Subject> {
+    vec![Subject::sha256("subject", &Digest::of(b"subject"))]
+}
+
+fn entry(kind: EventKind, stream: StreamId, payload: impl Into<Vec<u8>>, attachments: Vec<NewBlob>) -> NewEntry {
+    NewEntry {
+        kind,
+        stream,
+        actor: ActorId::from_text("act-0"),
+        retention: Retention::SoxSevenYears,
+        refs: Vec::new(),
+        payload: blob(payload),
+        attachments,
+    }
+}
