@@ -10,6 +10,8 @@ mod docs;
 #[cfg(unix)]
 mod hsm;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod repositories;

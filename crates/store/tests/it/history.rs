@@ -97,7 +97,8 @@ impl History {
             replaces: Vec::new(),
         };
         let payload = canonical::to_vec(&created).unwrap();
-        history.append(&mut ledger, vec![entry(EventKind::LedgerCreated, StreamId::from_text("ledger"), payload, vec![])]);
+        history
+            .append(&mut ledger, vec![entry(EventKind::LedgerCreated, StreamId::from_text("ledger"), payload, vec![])]);
         (history, ledger)
     }
 
@@ -160,8 +161,7 @@ impl History {
         let person = self.people[n].id.clone();
         let stream = StreamId::from(&person);
         let by_id = self.people[by].id.clone();
-        let granted =
-            RoleGranted { origin: ORIGIN.into(), person, role, by: by_id, reason: None, time: self.time() };
+        let granted = RoleGranted { origin: ORIGIN.into(), person, role, by: by_id, reason: None, time: self.time() };
         self.act(by, act::ROLE, EventKind::RoleGranted, stream, granted, vec![])
     }
 
@@ -299,7 +299,7 @@ impl History {
             name: format!("bom-{}.json", self.serial),
             digest: Digest::of(b"sbom"),
             size: 4,
-            artifact: self.serial % 2 == 0,
+            artifact: self.serial.is_multiple_of(2),
             subjects: Vec::new(),
         };
         self.machine(EventKind::EvidenceAttached, self.stream(), attached, vec![blob("sbom")])
@@ -367,7 +367,7 @@ impl History {
             run: grant.run.clone(),
             commit: grant.commit.clone(),
             environment: grant.environment.clone(),
-            success: self.serial % 5 != 0,
+            success: !self.serial.is_multiple_of(5),
             exit_code: Some(0),
             signal: None,
             time: self.time(),

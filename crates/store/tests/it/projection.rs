@@ -366,8 +366,7 @@ fn tables_that_cannot_be_kept_are_folded_in_memory_and_a_notice_says_so() {
     let (_, mut ledger) = sample(dir.path(), 1);
     // A file where the directory would be: not even root can make it one.
     std::fs::write(dir.path().join("data"), b"").unwrap();
-    let (state, notice) =
-        State::open(&dir.path().join("data/projection.db"), &mut ledger, None, &quiet()).unwrap();
+    let (state, notice) = State::open(&dir.path().join("data/projection.db"), &mut ledger, None, &quiet()).unwrap();
     assert_eq!(notice.map(|n| n.code), Some("CS-LEDGER-041"));
     assert!(state.path().is_none());
     assert_replay(&state, &ledger);
