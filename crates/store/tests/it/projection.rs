@@ -124,8 +124,8 @@ fn what_is_believed_is_in_the_tables_and_what_is_not_is_an_anomaly() {
     assert_eq!(state.deployments().unwrap().len(), 3);
     let run = state.run(&state.latest_run().unwrap().unwrap()).unwrap().unwrap();
     assert_eq!((run.approvals.len(), run.decisions.len()), (2, 1));
-    assert_eq!(state.runs_named(&run.commit[..6]).unwrap(), [run.id.clone()]);
-    assert_eq!(state.runs_named(run.id.as_str()).unwrap(), [run.id.clone()]);
+    assert_eq!(state.runs_named(&run.commit[..6]).unwrap(), std::slice::from_ref(&run.id));
+    assert_eq!(state.runs_named(run.id.as_str()).unwrap(), std::slice::from_ref(&run.id));
     assert_eq!(state.decisions_named(&run.decisions[0].digest.hex()[..10]).unwrap().len(), 1);
     let last = state.last_deployed("https://example.test/shop.git", "production").unwrap();
     assert!(last.is_some());

@@ -89,11 +89,19 @@ fn documents_for_programs_fit_their_schemas() {
     let desk = Desk::new();
     let app = repository(&desk);
 
+    let (rebuild, check) = (schema("ledger-rebuild.v1"), schema("ledger-check.v1"));
     let (code, text, _) = desk.countersign(&["--repo", &app, "run", "--format", "json"]);
     assert_eq!(code, 10);
     let first = fits(&run, &text);
     assert_eq!(first["run"]["attempt"], 1);
     assert_eq!(first["decision"]["outcome"], "fail");
+
+    let (code, text, _) = desk.countersign(&["--repo", &app, "ledger", "rebuild", "--format", "json"]);
+    assert_eq!(code, 0);
+    assert_eq!(fits(&rebuild, &text)["not_believed"], 0);
+    let (code, text, _) = desk.countersign(&["--repo", &app, "ledger", "rebuild", "--check", "--format", "json"]);
+    assert_eq!(code, 0);
+    assert_eq!(fits(&check, &text)["equal"], true);
     assert_eq!(first["scan"]["gaps"].as_array().unwrap().len(), 1);
     let states: Vec<&str> = first["findings"].as_array().unwrap().iter().filter_map(|f| f["state"].as_str()).collect();
     assert!(states.contains(&"open") && states.contains(&"suppression-requested"), "{states:?}");
