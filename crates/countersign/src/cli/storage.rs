@@ -121,11 +121,15 @@ mod buckets {
         let mut session = if args.no_record { None } else { Some(at.open(env)?) };
         let report = s3::probe(&bucket, CANARY_SECONDS).map_err(Error::from)?;
         let index = session.as_mut().map(|session| s3::record(session, &report)).transpose()?;
-        match args.format {
-            Format::Json => output::json(&page::probe_json(&report, index))?,
-            Format::Text => output::print(&page::probe(&report, index, &Paint::of(env)))?,
-        }
+        say(&report, index, args.format, env)?;
         Ok(exit_of(&report))
+    }
+
+    fn say(report: &ProbeReport, index: Option<u64>, format: Format, env: &Environment) -> Result<(), Failure> {
+        match format {
+            Format::Json => output::json(&page::probe_json(report, index)),
+            Format::Text => output::print(&page::probe(report, index, &Paint::of(env))),
+        }
     }
 
     fn exit_of(report: &ProbeReport) -> Exit {
@@ -142,10 +146,10 @@ mod buckets {
         let mut session = at.open(env)?;
         if s3::is_due(&session, &bucket)? {
             let report = s3::probe(&bucket, CANARY_SECONDS).map_err(Error::from)?;
-            s3::record(&mut session, &report)?;
+            let index = s3::record(&mut session, &report)?;
             if report.verdict() != Held::Yes {
                 // What is going to be locked for years must not go where no lock holds.
-                output::print(&page::probe(&report, None, &Paint::of(env)))?;
+                say(&report, Some(index), args.format, env)?;
                 return Ok(exit_of(&report));
             }
         }

@@ -122,6 +122,8 @@ fn a_storage_that_lets_go_is_found_out_and_nothing_is_sent_there() {
     let (to, bucket) = make(server, "leaky");
     let refused = cs(&world, &["ledger", "replicate", "--to", &to]).expect(13);
     assert!(refused.out.contains("storage not WORM"), "{}", refused.out);
+    let refused = cs(&world, &["ledger", "replicate", "--to", &to, "--format", "json"]).expect(13);
+    assert_eq!(fits(&refused, "ledger-probe.v1")["verdict"], "broken");
     let objects = bucket.list_all("").unwrap();
     assert!(objects.iter().all(|o| o.name.starts_with("canary/")), "{objects:?}");
 
