@@ -105,6 +105,22 @@ pub enum Error {
         /// The directory.
         dir: String,
     },
+    /// Not a backup, or not one of this ledger.
+    #[error("`{path}` is no backup that can be used: {what}")]
+    NotABackup {
+        /// What was named.
+        path: String,
+        /// Why not.
+        what: &'static str,
+    },
+    /// Copies of two different logs.
+    #[error("these are copies of two logs, `{a}` and `{b}`")]
+    OtherLog {
+        /// One origin.
+        a: String,
+        /// The other.
+        b: String,
+    },
     /// The directory is not empty and holds no ledger.
     #[error("`{dir}` is not empty and holds no ledger")]
     Occupied {
@@ -395,6 +411,8 @@ impl Diagnostic for Error {
             Self::NoLedger { .. } => code::NO_LEDGER,
             Self::AlreadyExists { .. } => code::EXISTS,
             Self::Occupied { .. } => code::OCCUPIED,
+            Self::NotABackup { .. } => "CS-BACKUP-001",
+            Self::OtherLog { .. } => "CS-BACKUP-002",
             Self::Busy { .. } => code::BUSY,
             Self::Conflict { .. } | Self::SizeConflict { .. } => code::CONFLICT,
             Self::ClockBehind { .. } => code::CLOCK_BEHIND,
@@ -428,9 +446,11 @@ impl Diagnostic for Error {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::NotABackup { .. } => Exit::Unverified,
             Self::NoLedger { .. } | Self::NoSuchEntry { .. } | Self::NoProjection { .. } => Exit::Nothing,
             Self::AlreadyExists { .. }
             | Self::Occupied { .. }
+            | Self::OtherLog { .. }
             | Self::EntryTooLarge { .. }
             | Self::BlobTooLarge { .. }
             | Self::Newer { .. } => Exit::Usage,
@@ -480,6 +500,12 @@ impl Diagnostic for Error {
         match self {
             Self::NoLedger { .. } => "run `countersign init` to make one, or name another with `--ledger DIR`".into(),
             Self::AlreadyExists { .. } => "use it as it is; `countersign verify` examines it".into(),
+            Self::NotABackup { .. } => {
+                "name the directory that `countersign ledger backup` wrote; one that broke off is \
+                                         completed by running it again"
+                    .into()
+            }
+            Self::OtherLog { .. } => "name two copies of one ledger: their `ledger/origin` is the same".into(),
             Self::Occupied { dir } => format!("move `{dir}` away, or name another directory with `--ledger DIR`"),
             Self::Busy { holder: Some(pid) } => {
                 format!("wait for process {pid} to end (`ps -p {pid}`), then try again")

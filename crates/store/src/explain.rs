@@ -296,6 +296,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
                is sound, and nothing else was written.",
         exit: Exit::Internal,
     },
+    Explanation {
+        code: "CS-BACKUP-001",
+        title: "not a backup",
+        text: "A backup is a directory with `manifest.json`, `files` and `copy/`. The manifest is signed by the recorder that \
+               entry 0 names, and it names everything else by digest. This directory is something else, belongs to another \
+               ledger, was altered, or the backup broke off before its manifest was written. Nothing was overwritten.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-BACKUP-002",
+        title: "copies of two logs",
+        text: "Two copies can be held against each other only when they are of one log. These have different origins.",
+        exit: Exit::Usage,
+    },
 ];
 
 #[cfg(test)]
@@ -367,6 +381,8 @@ mod tests {
                 | Error::Unsettled { .. }
                 | Error::NoSuchEntry { .. }
                 | Error::S3(_)
+                | Error::NotABackup { .. }
+                | Error::OtherLog { .. }
                 | Error::Projection { .. }
                 | Error::ProjectionPlace { .. }
                 | Error::NoProjection { .. }

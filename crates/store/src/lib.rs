@@ -35,18 +35,22 @@
 //! | [`installation`] | the user's data directory: private keys and pins |
 //! | [`keys`] | where the private keys are: in files, or in devices |
 //! | [`subjects`] | personal data, sealed with a key a person |
+//! | [`mod@backup`] | copies with a signed list, and the way back |
+//! | [`fork`] | two copies held against each other |
 //! | [`blob`] | payloads |
 //! | [`layout`] | where everything stands |
 //! | [`Source`] | where a ledger is read from: a directory, a bucket, a database, a web server |
 //! | [`storage`] | the door through which everything is written |
 
 mod append;
+pub mod backup;
 pub mod blob;
 mod create;
 pub mod engine;
 mod error;
 mod explain;
 mod files;
+pub mod fork;
 mod head;
 pub mod installation;
 pub mod keys;

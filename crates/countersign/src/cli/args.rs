@@ -526,6 +526,40 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Copy the ledger, as far as its checkpoint goes, with a signed list of everything in it
+    Backup {
+        /// A new directory, or an earlier backup: then only what is new is copied
+        target: PathBuf,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Bring a ledger back from a backup, and prove that nothing is missing
+    Restore {
+        /// The backup
+        backup: PathBuf,
+        /// Where the ledger is to lie; nothing may be there
+        dir: PathBuf,
+        /// Trust by this file (`trust export`) or verifier key instead of this machine's pin
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Hold two copies of a ledger against each other; exit 13 when they have different histories
+    ForkCheck {
+        /// A ledger's directory, a repository, or a backup
+        a: PathBuf,
+        /// Another one
+        b: PathBuf,
+        /// Write the proof of a fork into this file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Write a receipt: an offline proof (tlog-proof) that an entry is in the log
     Receipt {
         /// Log index

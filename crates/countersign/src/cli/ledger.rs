@@ -11,6 +11,7 @@ use countersign_store::{Ledger, Paths, Session, session};
 use serde_json::json;
 
 use super::args::{Format, KeyArgs, LedgerArgs, LedgerVerb, PlaceArgs};
+use super::backup;
 use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -43,6 +44,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
                 rebuild::rebuilt(&session::rebuild(&dir, &installation)?, *format)
             };
         }
+        LedgerVerb::Backup { target, format } => return backup::backup(at, target, *format, env),
+        LedgerVerb::Restore { backup, dir, trust, format } => {
+            return backup::restore(backup, dir, trust.as_deref(), *format, env);
+        }
+        LedgerVerb::ForkCheck { a, b, out, format } => return backup::fork_check(at, (a, b), out.as_deref(), *format),
         LedgerVerb::RotateKey { to, reason, key, format } => {
             rotate_key(at, to.as_deref(), reason.as_deref(), key, *format, env)?;
         }

@@ -3,6 +3,7 @@
 mod access;
 mod approve;
 pub(crate) mod args;
+mod backup;
 mod deploy;
 mod doctor;
 mod explain;

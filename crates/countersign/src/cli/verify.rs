@@ -69,7 +69,7 @@ fn bucket(location: &str, _: &VerifyArgs, _: &Environment) -> Outcome {
 }
 
 /// A path names a repository, a ledger's directory, or its tiles.
-fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(super) fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf, Failure> {
     let Some(path) = path else { return at.ledger_dir() };
     if path.join("ledger").is_dir() {
         return Ok(path.to_owned());
@@ -83,7 +83,7 @@ fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// A trust file (`trust export`), or a file with the log's verifier key alone.
-fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> {
+pub(super) fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> {
     if let (Ok(file), Ok(ledger)) = (file.canonicalize(), ledger.canonicalize())
         && file.starts_with(ledger)
     {
@@ -97,7 +97,7 @@ fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> {
 }
 
 /// This machine's pin. A pin is looked up by the origin that the ledger states; one for another key fails it.
-fn pinned(dir: &Path, env: &Environment) -> Result<(Anchor, String), Failure> {
+pub(super) fn pinned(dir: &Path, env: &Environment) -> Result<(Anchor, String), Failure> {
     let origin = match Ledger::open(dir) {
         Ok(ledger) => Some(ledger.origin().to_owned()),
         Err(e) if e.is_not_found() => return Err(e.into()),

@@ -1,0 +1,165 @@
+//! `ledger backup | restore | fork-check`.
+
+use std::path::Path;
+
+use countersign_govern::audit::verify::{Anchor, verify};
+use countersign_model::{Digest, Exit};
+use countersign_store::fork::{Comparison, compare};
+use countersign_store::{Ledger, backup as store};
+use serde_json::json;
+
+use super::args::{Format, PlaceArgs};
+use super::verify::{ledger_dir, pinned, trust_file};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, Paint, verify as page};
+
+/// `ledger backup`.
+pub(super) fn backup(at: &PlaceArgs, target: &Path, format: Format, env: &Environment) -> Outcome {
+    let session = at.open(env)?;
+    session.require_pin()?;
+    let done = store::backup(&at.ledger_dir()?, target, &session.recorder()?, session.now())?;
+    let m = &done.manifest;
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "manifest": m, "copied": done.copied, "waiting": done.waiting,
+        }))?,
+        Format::Text => {
+            let mut out = format!(
+                "✓ {} holds {} with {}, {} in all, {} copied now\n  root  {}\n",
+                target.display(),
+                m.origin,
+                output::count(m.size, "entry", "entries"),
+                output::count(m.files, "file", "files"),
+                done.copied,
+                m.root
+            );
+            if done.waiting > 0 {
+                out.push_str(&format!(
+                    "  {} acknowledged and not in the checkpoint yet, so not in the backup: run it again later\n",
+                    output::count(done.waiting, "entry is", "entries are")
+                ));
+            }
+            out.push_str("  The keys of log and recorder are not in it: back the data directory up as well.\n");
+            output::print(&out)?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// `ledger restore`.
+pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: Format, env: &Environment) -> Outcome {
+    let staged = store::stage(backup, dir)?;
+    let (anchor, by) = match trust {
+        Some(file) => (trust_file(file, backup)?, format!("trusted by {}", file.display())),
+        None => pinned(staged.dir(), env)?,
+    };
+    let verified = verify(staged.dir(), &anchor)?;
+    let m = staged.manifest();
+    let is_listed = verified.report.size == m.size
+        && Digest::from_bytes(verified.report.root) == m.root
+        && verified.report.checked.entries == m.size
+        && verified.report.checked.blobs == m.blobs;
+    if !verified.holds() || !is_listed {
+        match format {
+            Format::Json => output::json(&page::to_json(&verified))?,
+            Format::Text => output::print(&page::text(&verified, &by, &Paint::of(env)))?,
+        }
+        // What was staged is removed again when it is dropped.
+        return Ok(Exit::Unverified);
+    }
+    let seen = match &anchor {
+        Anchor::Pin(pin) => Some((pin.seen.size, pin.seen.root)),
+        _ => None,
+    };
+    let m = staged.place()?;
+    if trust.is_none() {
+        let installation = env.installation()?;
+        installation.note_place(&m.origin, dir)?;
+        installation.remember(&m.origin, m.size, m.root)?;
+    }
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "origin": m.origin, "size": m.size, "root": m.root, "entries": m.size, "blobs": m.blobs,
+            "files": m.files, "pinned_size": seen.map(|s| s.0), "pinned_root": seen.map(|s| s.1), "trusted": by,
+        }))?,
+        Format::Text => {
+            let proof = match seen {
+                Some((size, _)) if size == m.size => "it is the checkpoint that was seen last".to_owned(),
+                Some((size, _)) => format!("it continues the checkpoint of {size} entries that was seen last"),
+                None => "its checkpoint is signed by the key that is trusted".to_owned(),
+            };
+            output::print(&format!(
+                "✓ {} is restored in {}\n  size     {} entries, every one of them read and in the tree\n  root     {}\n  \
+                 blobs    {}, every one of them named by an entry\n  files    {}, every one of them on the signed list\n  \
+                 proof    {proof} ({by})\n",
+                m.origin,
+                dir.display(),
+                m.size,
+                m.root,
+                m.blobs,
+                m.files
+            ))?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// `ledger fork-check`.
+pub(super) fn fork_check(at: &PlaceArgs, copies: (&Path, &Path), out: Option<&Path>, format: Format) -> Outcome {
+    let open = |path: &Path| -> Result<Ledger, Failure> {
+        let copy = path.join("copy");
+        let dir = if copy.join("ledger").is_dir() { copy } else { ledger_dir(at, Some(path))? };
+        Ok(Ledger::open(&dir)?)
+    };
+    let (a, b) = (open(copies.0)?, open(copies.1)?);
+    let sizes = [a.size(), b.size()];
+    let proof = match compare(&a, &b)? {
+        Comparison::Fork(proof) => proof,
+        other => {
+            let (word, common) = match other {
+                Comparison::Prefix { common } => ("prefix", common),
+                _ => ("same", a.size()),
+            };
+            match format {
+                Format::Json => output::json(&json!({
+                    "version": 1, "origin": a.origin(), "result": word, "common": common, "sizes": sizes,
+                }))?,
+                Format::Text if word == "same" => {
+                    output::print(&format!("✓ both are {} with the same {common} entries\n", a.origin()))?;
+                }
+                Format::Text => output::print(&format!(
+                    "✓ both are {}; the first {common} entries are the same, and one has {} more\n",
+                    a.origin(),
+                    sizes[0].abs_diff(sizes[1])
+                ))?,
+            }
+            return Ok(Exit::Pass);
+        }
+    };
+    if let Some(path) = out {
+        let mut bytes = serde_json::to_vec_pretty(&proof).map_err(|source| CliError::Json { source })?;
+        bytes.push(b'\n');
+        std::fs::write(path, bytes).map_err(|source| CliError::Write { path: path.to_owned(), source })?;
+    }
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "origin": a.origin(), "result": "fork", "common": proof.first - 1, "sizes": sizes,
+            "proof": *proof,
+        }))?,
+        Format::Text => output::print(&format!(
+            "✗ {} was forked: the first {} entries are the same, entry {} is not\n\n{}\n{}\n\
+             Both are signed, and no one log has both. Keep the two copies{}.\n",
+            a.origin(),
+            proof.first - 1,
+            proof.first - 1,
+            proof.smaller,
+            proof.larger,
+            out.map_or_else(
+                || ", and write the proof into a file with --out FILE".to_owned(),
+                |path| format!("; the proof is in {}", path.display())
+            )
+        ))?,
+    }
+    Ok(Exit::Unverified)
+}

@@ -1,0 +1,361 @@
+//! A backup: the files of a ledger as of one checkpoint, a list of them, and a manifest that the recorder signed.
+//!
+//! ```text
+//! manifest.json   DSSE envelope: checkpoint, counts, and the digest of `files`
+//! files           one line a file, as `sha256sum` writes them
+//! copy/           the ledger's files, under the same names
+//! ```
+//!
+//! Content never changes under its name, so a backup into an earlier one copies only what is new. Private keys of the log
+//! and the recorder are not in it. The keys that seal people's data are, as they are in the ledger's directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_evidence::dsse::{self, Envelope};
+use countersign_evidence::machine::{MachineKey, MachinePublicKey};
+use countersign_evidence::tile::{self, TileId, WIDTH};
+use countersign_evidence::{canonical, note};
+use countersign_model::event::LedgerCreated;
+use countersign_model::{Digest, Hasher, Timestamp, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{self, CHECKPOINT, GITIGNORE, Item, LOCK, ORIGIN, Paths, SALT, SUBJECTS, TMP, VKEY};
+use crate::lock::Lock;
+use crate::source::Source;
+use crate::{DEFAULT_LOCK_WAIT, Error, Ledger, rotations};
+
+const MANIFEST: &str = "manifest.json";
+const FILES: &str = "files";
+const COPY: &str = "copy";
+/// The type of the manifest, signed together with it.
+const PAYLOAD_TYPE: &str = "application/vnd.countersign.backup.v1+json";
+/// Bytes of the largest manifest and of the largest list that are read: some ten million files.
+const MAX_MANIFEST: u64 = 1 << 20;
+const MAX_LIST: u64 = 2 << 30;
+/// Bytes of the largest file of a ledger: a blob.
+const MAX_FILE: u64 = crate::MAX_BLOB_BYTES;
+
+/// What the recorder vouches for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format version, 1.
+    pub version: u32,
+    /// The log's origin.
+    pub origin: String,
+    /// The signed checkpoint, word for word.
+    pub checkpoint: String,
+    /// Its size: how many entries there are.
+    pub size: u64,
+    /// Its root.
+    pub root: Digest,
+    /// How many blobs.
+    pub blobs: u64,
+    /// How many files, all kinds together.
+    pub files: u64,
+    /// Digest of the list of files.
+    pub list: Digest,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// Files that were copied now; the others were there.
+    pub copied: u64,
+    /// Entries that are acknowledged and not in the checkpoint yet, so not in the backup.
+    pub waiting: u64,
+}
+
+/// Copies the ledger in `dir` to `target`: a new directory, or an earlier backup of the same ledger. Writers wait.
+///
+/// # Errors
+/// [`Error::NotABackup`] when something else is at `target`, or a backup of another ledger; what reading and writing say.
+pub fn backup(dir: &Path, target: &Path, recorder: &MachineKey, now: Timestamp) -> Result<BackedUp, Error> {
+    let paths = Paths::new(dir);
+    let acknowledged = Ledger::open(dir)?.size();
+    let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
+    let ledger = Ledger::over(Arc::new(paths.clone()))?;
+    let before = earlier(target, ledger.origin())?;
+    let (names, blobs) = names_of(&ledger, &paths)?;
+    let copy = Paths::new(target.join(COPY));
+    let (mut list, mut copied) = (BTreeMap::new(), 0);
+    // What may change comes last, the checkpoint at the very end: so a backup that breaks off is seen to have.
+    let (last, first): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| is_mutable(name));
+    for name in first.into_iter().chain(last.into_iter().rev()) {
+        let kept = before.get(name).filter(|_| !is_mutable(name) && copy.at(name).is_file());
+        let digest = match kept {
+            Some(digest) => *digest,
+            None => {
+                copied += 1;
+                copy_file(&paths, &copy.at(name), name)?
+            }
+        };
+        if let Item::Blob(expected) = Item::of(name)
+            && expected != digest
+        {
+            return Err(Error::corrupt(name, None, "its content does not hash to its name"));
+        }
+        list.insert(name.clone(), digest);
+    }
+    let text = list_text(&list);
+    replace(&target.join(FILES), text.as_bytes())?;
+    let manifest = Manifest {
+        version: 1,
+        origin: ledger.origin().to_owned(),
+        checkpoint: ledger.checkpoint_text().to_owned(),
+        size: ledger.size(),
+        root: Digest::from_bytes(ledger.root()),
+        blobs,
+        files: list.len() as u64,
+        list: Digest::of(text.as_bytes()),
+        time: now,
+    };
+    let envelope = dsse::sign(PAYLOAD_TYPE, &canonical::to_vec(&manifest)?, recorder)?;
+    replace(&target.join(MANIFEST), &envelope.to_json()?)?;
+    // What the ledger does not have any more (a partial tile, the destroyed key of a person) goes here too.
+    for name in before.keys().filter(|name| !list.contains_key(*name)) {
+        match fs::remove_file(copy.at(name)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::writing("remove", name, e)),
+            _ => {}
+        }
+    }
+    Ok(BackedUp { waiting: acknowledged.saturating_sub(manifest.size), manifest, copied })
+}
+
+/// The fixed files but those that never change.
+fn is_mutable(name: &str) -> bool {
+    matches!(name, CHECKPOINT | VKEY)
+}
+
+/// The files of an earlier backup at the target; none when nothing is there.
+fn earlier(target: &Path, origin: &str) -> Result<BTreeMap<String, Digest>, Error> {
+    let not = |what: &'static str| Error::NotABackup { path: target.display().to_string(), what };
+    if fs::read_dir(target).map_or(true, |mut entries| entries.next().is_none()) {
+        return Ok(BTreeMap::new());
+    }
+    let there = Paths::new(target);
+    let copy = Paths::new(target.join(COPY));
+    let theirs = copy.read(ORIGIN, 1024)?;
+    if theirs.is_some_and(|theirs| theirs != format!("{origin}\n").into_bytes()) {
+        return Err(not("it is of another ledger"));
+    }
+    match there.read(FILES, MAX_LIST)? {
+        Some(list) => parse_list(&list).ok_or_else(|| not("its list of files is damaged")),
+        // One that broke off before its list was written.
+        None if copy.root().is_dir() => Ok(BTreeMap::new()),
+        None => Err(not("something else is there")),
+    }
+}
+
+/// Every file that the checkpoint covers, and how many of them are blobs.
+fn names_of(ledger: &Ledger, paths: &Paths) -> Result<(BTreeSet<String>, u64), Error> {
+    let mut names: BTreeSet<String> = [GITIGNORE, SALT, ORIGIN, VKEY, CHECKPOINT].map(str::to_owned).into();
+    let rotations = rotations::read_all(paths, ledger.origin())?.len() as u64;
+    names.extend((1..=rotations).map(layout::rotation_name));
+    let size = ledger.size();
+    let mut dirs = vec!["ledger/tile".to_owned(), SUBJECTS.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for listed in paths.list(&dir)?.unwrap_or_default() {
+            let id = match Item::of(&listed.name) {
+                _ if listed.is_dir => {
+                    dirs.push(listed.name);
+                    continue;
+                }
+                Item::Subject => None,
+                Item::Tile(id) => Some(id),
+                Item::Bundle(index, width) => Some(TileId { level: 0, index, width }),
+                _ => continue,
+            };
+            let is_part = id.is_none_or(|id| {
+                let now = tile::width_at(id.level, id.index, size);
+                id.width <= now && (now < WIDTH || id.width == WIDTH)
+            });
+            if is_part {
+                names.insert(listed.name);
+            }
+        }
+    }
+    let mut blobs = BTreeSet::new();
+    let mut from = 0;
+    while from < size {
+        for (_, entry) in ledger.entries(from..from.saturating_add(1024))? {
+            blobs.extend(entry.attachments.iter().chain([&entry.payload]).map(|b| layout::blob_name(&b.sha256)));
+        }
+        from = from.saturating_add(1024);
+    }
+    let count = blobs.len() as u64;
+    names.extend(blobs);
+    Ok((names, count))
+}
+
+/// Copies a file so that it is whole or not there, and returns its digest.
+fn copy_file(from: &Paths, to: &Path, name: &str) -> Result<Digest, Error> {
+    if from.stat(name, MAX_FILE)?.is_none() {
+        return Err(Error::corrupt(name, None, "it is missing"));
+    }
+    let reading = |e| Error::reading(name, e);
+    let writing = |e| Error::writing("write", to.display().to_string(), e);
+    if let Some(dir) = to.parent() {
+        fs::create_dir_all(dir).map_err(writing)?;
+    }
+    let temporary = with_suffix(to, ".new");
+    let mut source = File::open(from.at(name)).map_err(reading)?.take(MAX_FILE + 1);
+    let mut target = private_file(&temporary).map_err(writing)?;
+    let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 64 << 10]);
+    loop {
+        let n = source.read(&mut buffer).map_err(reading)?;
+        let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else { break };
+        hasher.update(part);
+        target.write_all(part).map_err(writing)?;
+    }
+    target.sync_all().and_then(|()| fs::rename(&temporary, to)).map_err(writing)?;
+    Ok(hasher.finish())
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let temporary = with_suffix(path, ".new");
+    let written = private_file(&temporary).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    let placed = written.and_then(|()| fs::rename(&temporary, path));
+    placed.map_err(|e| Error::writing("write", path.display().to_string(), e))
+}
+
+/// A file for its owner alone: a copy holds what the ledger keeps confidential.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn list_text(list: &BTreeMap<String, Digest>) -> String {
+    list.iter().map(|(name, digest)| format!("{}  {COPY}/{name}\n", digest.hex())).collect()
+}
+
+/// Only names that the layout knows: none of them leaves the directory.
+fn parse_list(bytes: &[u8]) -> Option<BTreeMap<String, Digest>> {
+    let mut list = BTreeMap::new();
+    for line in std::str::from_utf8(bytes).ok()?.lines() {
+        let (hex, name) = line.split_once("  ")?;
+        let name = name.strip_prefix("copy/")?;
+        let known = matches!(
+            Item::of(name),
+            Item::Fixed | Item::Tile(_) | Item::Bundle(..) | Item::Rotation(_) | Item::Blob(_) | Item::Subject
+        );
+        let digest = Digest::from_hex(hex).ok().filter(|_| known)?;
+        if list.insert(name.to_owned(), digest).is_some() {
+            return None;
+        }
+    }
+    Some(list).filter(|list| list_text(list).as_bytes() == bytes)
+}
+
+/// A ledger that was copied out of a backup and is not in its place yet. Dropped, it is removed again.
+#[derive(Debug)]
+pub struct Staged {
+    dir: PathBuf,
+    place: PathBuf,
+    manifest: Manifest,
+    is_placed: bool,
+}
+
+impl Staged {
+    /// Where it lies: beside its place.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the recorder vouched for.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// What the operating system says; a place that was taken meanwhile is not overwritten.
+    pub fn place(mut self) -> Result<Manifest, Error> {
+        must_be_free(&self.place)?;
+        let placed = fs::rename(&self.dir, &self.place);
+        placed.map_err(|e| Error::writing("make", self.place.display().to_string(), e))?;
+        self.is_placed = true;
+        Ok(self.manifest.clone())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            // What stays behind has another name than the place; it is in nobody's way.
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+fn must_be_free(place: &Path) -> Result<(), Error> {
+    match fs::read_dir(place).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        _ => Err(Error::Occupied { dir: place.display().to_string() }),
+    }
+}
+
+/// Copies a ledger out of a backup, to lie beside `place`. The manifest must be signed by the recorder that entry 0 names,
+/// and every file must be the one on its list. Whether the ledger is to be believed is for an examination to say.
+///
+/// # Errors
+/// [`Error::NotABackup`] when it is none, broke off, or is altered; [`Error::Occupied`] when something is at `place`.
+pub fn stage(backup: &Path, place: &Path) -> Result<Staged, Error> {
+    must_be_free(place)?;
+    let not = |what: &'static str| Error::NotABackup { path: backup.display().to_string(), what };
+    let (there, copy) = (Paths::new(backup), Paths::new(backup.join(COPY)));
+    let envelope =
+        there.read(MANIFEST, MAX_MANIFEST)?.ok_or_else(|| not("it has no manifest; perhaps it broke off"))?;
+    let ledger = Ledger::over(Arc::new(copy.clone()))?;
+    let (_, genesis) = ledger.entries(0..1)?.pop().ok_or_else(|| not("its log is empty"))?;
+    let created: LedgerCreated = canonical::from_slice(&ledger.payload(&genesis.payload)?)?;
+    let recorder: MachinePublicKey = created.recorder.parse()?;
+    let manifest = Envelope::from_json(&envelope)?.verify_type(PAYLOAD_TYPE, &[recorder])?;
+    let manifest: Manifest = canonical::from_slice(&manifest)?;
+    let list = there.read(FILES, MAX_LIST)?.ok_or_else(|| not("it has no list of files"))?;
+    if manifest.version != 1 || Digest::of(&list) != manifest.list {
+        return Err(not("its list of files is not the one that the manifest names; perhaps it broke off"));
+    }
+    let list = parse_list(&list).ok_or_else(|| not("its list of files is damaged"))?;
+    let checkpoint = copy.read(CHECKPOINT, note::MAX_BYTES as u64)?;
+    if checkpoint.as_deref() != Some(manifest.checkpoint.as_bytes()) || manifest.files != list.len() as u64 {
+        return Err(not("it does not hold what its manifest says; perhaps it broke off"));
+    }
+    let suffix = digest::to_hex(&countersign_evidence::random::<8>()?);
+    let place = std::path::absolute(place).map_err(|e| Error::reading(place.display().to_string(), e))?;
+    let staged =
+        Staged { dir: with_suffix(&place, &format!(".restoring-{suffix}")), place, manifest, is_placed: false };
+    let target = Paths::new(&staged.dir);
+    // The checkpoint comes last: until then nobody takes it for a ledger.
+    for (name, digest) in list.iter().filter(|(n, _)| *n != CHECKPOINT).chain(list.get_key_value(CHECKPOINT)) {
+        if copy_file(&copy, &target.at(name), name)? != *digest {
+            return Err(Error::corrupt(name, None, "it is not the file that the backup's list names"));
+        }
+    }
+    for dir in [SUBJECTS, layout::CACHE, TMP] {
+        fs::create_dir_all(target.at(dir)).map_err(|e| Error::writing("make", dir, e))?;
+    }
+    fs::write(target.at(LOCK), b"").map_err(|e| Error::writing("write", LOCK, e))?;
+    Ok(staged)
+}
