@@ -549,7 +549,7 @@ pub(crate) enum LedgerVerb {
     },
     /// Hold two copies of a ledger against each other; exit 13 when they have different histories
     ForkCheck {
-        /// A ledger's directory, a repository, or a backup
+        /// A ledger's directory, a repository, a backup, or a copy in a bucket (s3://…)
         a: PathBuf,
         /// Another one
         b: PathBuf,

@@ -5,6 +5,7 @@ use std::path::Path;
 use countersign_govern::audit::verify::{Anchor, verify};
 use countersign_model::{Digest, Exit};
 use countersign_store::fork::{Comparison, compare};
+use countersign_store::s3::Location;
 use countersign_store::{Ledger, backup as store};
 use serde_json::json;
 
@@ -105,9 +106,29 @@ pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: F
     Ok(Exit::Pass)
 }
 
+/// The copy in a bucket.
+#[cfg(feature = "s3")]
+fn bucket(location: &str, env: &Environment) -> Result<Ledger, Failure> {
+    Ok(Ledger::over(std::sync::Arc::new(super::storage::open(location, env)?))?)
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(location: &str, _: &Environment) -> Result<Ledger, Failure> {
+    Err(super::storage::not_built_in(location)?)
+}
+
 /// `ledger fork-check`.
-pub(super) fn fork_check(at: &PlaceArgs, copies: (&Path, &Path), out: Option<&Path>, format: Format) -> Outcome {
+pub(super) fn fork_check(
+    at: &PlaceArgs,
+    copies: (&Path, &Path),
+    out: Option<&Path>,
+    format: Format,
+    env: &Environment,
+) -> Outcome {
     let open = |path: &Path| -> Result<Ledger, Failure> {
+        if let Some(location) = path.to_str().filter(|path| Location::is_one(path)) {
+            return bucket(location, env);
+        }
         let copy = path.join("copy");
         let dir = if copy.join("ledger").is_dir() { copy } else { ledger_dir(at, Some(path))? };
         Ok(Ledger::open(&dir)?)

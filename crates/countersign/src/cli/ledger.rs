@@ -48,7 +48,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::Restore { backup, dir, trust, format } => {
             return backup::restore(backup, dir, trust.as_deref(), *format, env);
         }
-        LedgerVerb::ForkCheck { a, b, out, format } => return backup::fork_check(at, (a, b), out.as_deref(), *format),
+        LedgerVerb::ForkCheck { a, b, out, format } => {
+            return backup::fork_check(at, (a, b), out.as_deref(), *format, env);
+        }
         LedgerVerb::RotateKey { to, reason, key, format } => {
             rotate_key(at, to.as_deref(), reason.as_deref(), key, *format, env)?;
         }

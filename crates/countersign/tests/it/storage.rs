@@ -92,6 +92,10 @@ fn a_copy_is_made_probed_and_examined() {
     world.cs(["run"]).expect(11);
     let behind = cs(&world, &["verify", &to]).expect(0);
     assert!(behind.out.contains("this copy ends after 5 entries"), "{}", behind.out);
+    let live = world.repo();
+    let args = ["ledger", "fork-check", live.to_str().unwrap(), &to, "--format", "json"];
+    let prefix = cs(&world, &args).expect(0).json();
+    assert_eq!((&prefix["result"], &prefix["common"]), (&"prefix".into(), &5.into()), "{prefix}");
     let more = cs(&world, &["ledger", "replicate", "--to", &to]).expect(0);
     assert!(more.out.contains("(it had 5)"), "{}", more.out);
     let whole = cs(&world, &["verify", &to]).expect(0);
