@@ -169,6 +169,12 @@ pub fn time_of(signature: &Signature) -> Option<u64> {
     split(&signature.bytes).map(|(time, _)| time)
 }
 
+/// Whether a signature has the length of a cosignature, of either kind. It says nothing of who made it.
+#[must_use]
+pub fn has_shape(signature: &Signature) -> bool {
+    split(&signature.bytes).is_some_and(|(_, proper)| matches!(proper.len(), 64 | mldsa::SIGNATURE_BYTES))
+}
+
 /// Verifies signature lines, as a witness returns them, on the note `signed`, and returns those of `keys`. Lines of
 /// other keys are dropped, for they say nothing.
 ///

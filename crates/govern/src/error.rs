@@ -75,6 +75,18 @@ pub enum Error {
         /// Who is enrolled.
         known: Vec<String>,
     },
+    /// The trust policy is about other logs.
+    #[error("the trust policy names logs, and `{origin}` with its key is none of them")]
+    OtherLog {
+        /// The ledger.
+        origin: String,
+    },
+    /// No trust policy.
+    #[error("no trust policy is set for `{origin}` on this machine")]
+    NoPolicy {
+        /// The ledger.
+        origin: String,
+    },
     /// More than one person.
     #[error("`{text}` means more than one person")]
     AmbiguousPerson {
@@ -116,6 +128,8 @@ impl Diagnostic for Error {
             Self::KeyTaken { .. } => "CS-ACCESS-008",
             Self::NoSuchPerson { .. } => "CS-ACCESS-009",
             Self::AmbiguousPerson { .. } => "CS-ACCESS-010",
+            Self::OtherLog { .. } => "CS-AUDIT-020",
+            Self::NoPolicy { .. } => "CS-AUDIT-021",
         }
     }
 
@@ -135,6 +149,10 @@ impl Diagnostic for Error {
             Self::Session(e) => e.help(),
             Self::Connect(e) => e.help(),
             Self::Evidence(e) => e.help(),
+            Self::OtherLog { .. } => {
+                "name the log in the policy: log VKEY, as `countersign ledger info` prints it".into()
+            }
+            Self::NoPolicy { .. } => "set one: countersign trust policy set FILE".into(),
             Self::NotRooted => "establish it first: countersign init".into(),
             Self::RootedAlready { .. } => {
                 "enrol more people instead: countersign person add NAME --ssh-key FILE.pub".into()

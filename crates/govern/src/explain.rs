@@ -80,6 +80,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Unverified,
     },
     Explanation {
+        code: "CS-AUDIT-020",
+        title: "a trust policy is about other logs",
+        text: "A trust policy (C2SP tlog-policy) may name the logs that it is for, by verifier key. This ledger's key is not \
+               among them, so its witnesses were chosen for something else. A policy without `log` lines is for any log.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-AUDIT-021",
+        title: "no trust policy is set",
+        text: "Which witnesses count, and how many are enough, is said by a trust policy in this machine's data directory: \
+               `countersign trust policy set FILE`. Without one, no witness is asked and none is needed.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-AUDIT-003",
         title: "a person's key is gone or damaged",
         text: "The key that opens a person's sealed profile is missing or does not fit, and no entry says that it was \

@@ -314,6 +314,14 @@ impl Ledger {
         Ok(self.cache().streams.get(stream).copied().unwrap_or(0))
     }
 
+    /// The directory that it is written in, and through what; none where somebody else writes.
+    pub(crate) fn home(&self) -> Option<(&Paths, &dyn Storage, Duration)> {
+        match &self.backing {
+            Backing::Directory { paths, storage, .. } => Some((paths, storage.as_ref(), self.lock_wait)),
+            Backing::Engine(_) | Backing::None => None,
+        }
+    }
+
     /// Looks for entries that others appended. `true` when there are any.
     ///
     /// # Errors

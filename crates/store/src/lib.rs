@@ -45,6 +45,7 @@
 mod append;
 pub mod backup;
 pub mod blob;
+mod cosign;
 mod create;
 pub mod engine;
 mod error;
@@ -66,6 +67,7 @@ mod source;
 pub mod storage;
 pub mod subjects;
 mod tree;
+mod trust_policy;
 pub mod verify;
 mod writer;
 

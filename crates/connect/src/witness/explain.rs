@@ -14,6 +14,7 @@ impl Diagnostic for WitnessError {
             Self::Restless { .. } => "CS-WITNESS-005",
             Self::Answer { .. } => "CS-WITNESS-006",
             Self::Proof { .. } => "CS-WITNESS-007",
+            Self::Contradicted { .. } => "CS-WITNESS-008",
         }
     }
 
@@ -21,7 +22,9 @@ impl Diagnostic for WitnessError {
         match self {
             Self::Url { .. } => Exit::Usage,
             Self::Unreachable { .. } | Self::Refused { .. } | Self::Restless { .. } => Exit::Backend,
-            Self::Ahead { .. } | Self::Answer { .. } | Self::Proof { .. } => Exit::Unverified,
+            Self::Contradicted { .. } | Self::Ahead { .. } | Self::Answer { .. } | Self::Proof { .. } => {
+                Exit::Unverified
+            }
         }
     }
 
@@ -35,7 +38,7 @@ impl Diagnostic for WitnessError {
                 "whoever runs the witness makes it know the log: `countersign witness add-log DIR VKEY`".into()
             }
             Self::Refused { status: 403, .. } => "the witness knows another key of this log; compare the two".into(),
-            Self::Refused { status: 422, .. } => {
+            Self::Contradicted { .. } => {
                 "keep this copy of the ledger: the log does not continue what the witness saw of it".into()
             }
             Self::Refused { .. } => "ask whoever runs the witness".into(),
@@ -70,9 +73,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "CS-WITNESS-003",
         Exit::Backend,
         "a witness refuses to cosign",
-        "The witness answered, and did not cosign. 404: it does not know this log. 403: it knows another key of the log. 422: the \
-         log does not continue what the witness cosigned before, so somebody was shown another history. Keep everything in \
-         that case, and compare the two checkpoints.",
+        "The witness answered, and did not cosign. 404: it does not know this log. 403: it knows another key of the log. \
+         Nothing was lost by asking.",
     ),
     explained(
         "CS-WITNESS-004",
@@ -102,6 +104,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "A witness asks for the proof that the log continues what it cosigned before. The tiles that it is made from are missing or \
          damaged.",
     ),
+    explained(
+        "CS-WITNESS-008",
+        Exit::Unverified,
+        "a witness has seen another history of the log",
+        "The witness cosigned a checkpoint of this log that the present one does not continue: the same size with another root, or \
+         no proof leads from the one to the other. So two histories of this log were shown to somebody: an older copy was \
+         restored and continued, or the log was rewritten.\n\n\
+         Keep this copy and find the other. The witness keeps both checkpoints, signed by the log, as evidence.",
+    ),
 ];
 
 #[cfg(test)]
@@ -120,6 +131,7 @@ mod tests {
             WitnessError::Ahead { url: url(), known: 2, size: 1 },
             WitnessError::Restless { url: url() },
             WitnessError::Answer { url: url(), source: countersign_evidence::Error::NoKnownSigner },
+            WitnessError::Contradicted { url: url(), reason: "x".into() },
             WitnessError::Proof { url: url(), source: "x".into() },
         ];
         let codes: BTreeSet<_> = errors.iter().map(Diagnostic::code).collect();

@@ -47,9 +47,16 @@ pub enum WitnessError {
     Refused {
         /// Its URL.
         url: String,
-        /// The HTTP status: 404 when it does not know the log, 403 when it knows another key, 422 when the log does not
-        /// continue what it saw.
+        /// The HTTP status: 404 when it does not know the log, 403 when it knows another key.
         status: u16,
+        /// The first line of its answer.
+        reason: String,
+    },
+    /// The log does not continue what it saw of it.
+    #[error("the witness at {url} has seen another history of this log: {reason}")]
+    Contradicted {
+        /// Its URL.
+        url: String,
         /// The first line of its answer.
         reason: String,
     },
@@ -173,6 +180,9 @@ impl WitnessClient {
                 }
                 Answer::Size(known) if known == old => break,
                 Answer::Size(known) => old = known,
+                Answer::Refused { status: 422, reason } => {
+                    return Err(WitnessError::Contradicted { url: self.url.clone(), reason });
+                }
                 Answer::Refused { status, reason } => {
                     return Err(WitnessError::Refused { url: self.url.clone(), status, reason });
                 }

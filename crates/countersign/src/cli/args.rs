@@ -498,6 +498,12 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_name = "N")]
         attachment: Option<usize>,
     },
+    /// Ask the witnesses of the trust policy to cosign the newest checkpoint; exit 14 when too few did
+    Witness {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Fold the log anew into this machine's tables, or compare them with it
     ///
     /// What the log says is kept in SQLite tables in the data directory, so that a command need not read the whole log.
@@ -618,6 +624,25 @@ pub(crate) enum TrustVerb {
         /// The trust file
         file: PathBuf,
     },
+    /// Say which witnesses must have cosigned the ledger's checkpoints
+    Policy(TrustPolicyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustPolicyArgs {
+    #[command(subcommand)]
+    pub(crate) verb: TrustPolicyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustPolicyVerb {
+    /// Keep a trust policy for this ledger on this machine, in place of the one before
+    Set {
+        /// The policy: lines `log`, `witness`, `group` and `quorum` (C2SP tlog-policy)
+        file: PathBuf,
+    },
+    /// Print the trust policy of this ledger
+    Show,
 }
 
 #[derive(Debug, Args)]

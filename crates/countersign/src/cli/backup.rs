@@ -52,7 +52,7 @@ pub(super) fn backup(at: &PlaceArgs, target: &Path, format: Format, env: &Enviro
 pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: Format, env: &Environment) -> Outcome {
     let staged = store::stage(backup, dir)?;
     let (anchor, by) = match trust {
-        Some(file) => (trust_file(file, backup)?, format!("trusted by {}", file.display())),
+        Some(file) => (trust_file(file, backup)?.0, format!("trusted by {}", file.display())),
         None => pinned(staged.dir(), env)?,
     };
     let verified = verify(staged.dir(), &anchor)?;

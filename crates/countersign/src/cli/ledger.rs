@@ -23,6 +23,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::Replicate(args) => return super::storage::replicate(at, args, env),
         LedgerVerb::Probe(args) => return super::storage::probe(at, args, env),
         LedgerVerb::Info { format } => info(&Ledger::open(&at.ledger_dir()?)?, &storages(at, env), *format)?,
+        LedgerVerb::Witness { format } => return super::witnessing::run(at, *format, env),
         LedgerVerb::Entries { format } => entries(&Ledger::open(&at.ledger_dir()?)?, *format)?,
         LedgerVerb::Runs { format } => runs(&at.open(env)?, *format)?,
         LedgerVerb::Show { index, payload, statement, signature, attachment } => {

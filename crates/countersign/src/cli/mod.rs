@@ -23,6 +23,7 @@ mod suppression;
 mod trust;
 mod verify;
 mod witness;
+mod witnessing;
 
 use clap::Parser as _;
 use countersign_model::Exit;
@@ -44,13 +45,36 @@ pub(crate) fn main() -> Exit {
         }
     };
     let env = Environment::read();
-    match dispatch(&cli, &env) {
+    let outcome = dispatch(&cli, &env);
+    if appends(&cli.verb) {
+        witnessing::after(&cli.place, &env);
+    }
+    match outcome {
         Ok(exit) => exit,
         Err(failure) => {
             output::failure(&failure);
             failure.0.exit()
         }
     }
+}
+
+/// Whether a command may append, so that witnesses are to be asked. Failures are recorded too, so its outcome does not matter.
+const fn appends(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Run(_)
+            | Verb::Record(_)
+            | Verb::Gate(_)
+            | Verb::Init(_)
+            | Verb::Person(_)
+            | Verb::Role(_)
+            | Verb::Policy(_)
+            | Verb::Claim(_)
+            | Verb::Suppression(_)
+            | Verb::Approve(_)
+            | Verb::Import(_)
+            | Verb::Deploy(_)
+    )
 }
 
 fn dispatch(cli: &Cli, env: &Environment) -> Outcome {

@@ -12,6 +12,7 @@ use crate::output;
 /// Exports or imports.
 pub(crate) fn run(at: &PlaceArgs, args: &TrustArgs, env: &Environment) -> Outcome {
     match &args.verb {
+        TrustVerb::Policy(args) => return super::witnessing::policy(at, &args.verb, env),
         TrustVerb::Export { out } => {
             let session = at.open(env)?;
             let bytes = session.require_pin()?.to_bytes()?;

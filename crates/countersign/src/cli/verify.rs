@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use countersign_evidence::note::VerifierKey;
+use countersign_evidence::trust_policy::TrustPolicy;
 #[cfg(feature = "s3")]
 use countersign_govern::audit::verify::verify_published;
-use countersign_govern::audit::verify::{Anchor, Verified, verify};
+use countersign_govern::audit::verify::{Anchor, Verified, verify_with_policy};
 use countersign_model::Exit;
 use countersign_store::Ledger;
 use countersign_store::installation::Pin;
@@ -23,11 +24,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
         return bucket(location, args, env);
     }
     let dir = ledger_dir(at, args.path.as_deref())?;
-    let (anchor, by) = match &args.trust {
+    let ((anchor, policy), by) = match &args.trust {
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
-        None => pinned(&dir, env)?,
+        None => with_policy(pinned(&dir, env)?, env)?,
     };
-    let verified = verify(&dir, &anchor)?;
+    let verified = verify_with_policy(&dir, &anchor, policy.as_ref())?;
     say(&verified, &by, args, env)?;
     if !verified.holds() {
         return Ok(Exit::Unverified);
@@ -50,15 +51,15 @@ fn say(verified: &Verified, by: &str, args: &VerifyArgs, env: &Environment) -> R
 #[cfg(feature = "s3")]
 fn bucket(location: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
     let bucket = super::storage::open(location, env)?;
-    let (anchor, by) = match &args.trust {
+    let ((anchor, policy), by) = match &args.trust {
         // Nothing on this machine lies inside a bucket.
         Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
         None => {
             let origin = countersign_store::Source::read(&bucket, "ledger/origin", 1024)?;
-            pinned_as(origin.map(|o| String::from_utf8_lossy(&o).trim_end().to_owned()), env)?
+            with_policy(pinned_as(origin.map(|o| String::from_utf8_lossy(&o).trim_end().to_owned()), env)?, env)?
         }
     };
-    let verified = verify_published(std::sync::Arc::new(bucket), &anchor)?;
+    let verified = verify_published(std::sync::Arc::new(bucket), &anchor, policy.as_ref())?;
     say(&verified, &by, args, env)?;
     Ok(if verified.holds() { Exit::Pass } else { Exit::Unverified })
 }
@@ -82,8 +83,20 @@ pub(super) fn ledger_dir(at: &PlaceArgs, path: Option<&Path>) -> Result<PathBuf,
     inside.ledger_dir().or_else(|_| Ok(path.to_owned()))
 }
 
-/// A trust file (`trust export`), or a file with the log's verifier key alone.
-pub(super) fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> {
+/// What is believed of a ledger: its anchor, and the policy for its witnesses.
+pub(super) type Believed = (Anchor, Option<TrustPolicy>);
+
+/// The trust policy that this machine keeps beside the pin, where there is one.
+fn with_policy((anchor, by): (Anchor, String), env: &Environment) -> Result<(Believed, String), Failure> {
+    let policy = match &anchor {
+        Anchor::Pin(pin) => env.installation()?.trust_policy(&pin.origin)?,
+        _ => None,
+    };
+    Ok(((anchor, policy), by))
+}
+
+/// A trust file (`trust export`), a file with the log's verifier key alone, or a trust policy that names the log.
+pub(super) fn trust_file(file: &Path, ledger: &Path) -> Result<Believed, Failure> {
     if let (Ok(file), Ok(ledger)) = (file.canonicalize(), ledger.canonicalize())
         && file.starts_with(ledger)
     {
@@ -91,9 +104,14 @@ pub(super) fn trust_file(file: &Path, ledger: &Path) -> Result<Anchor, Failure> 
     }
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
     if text.trim_start().starts_with('{') {
-        return Ok(Anchor::Pin(Pin::load(file)?));
+        return Ok((Anchor::Pin(Pin::load(file)?), None));
     }
-    Ok(Anchor::Key(VerifierKey::parse(text.trim())?))
+    if text.lines().any(|line| line.trim_start().starts_with("quorum")) {
+        let policy = TrustPolicy::parse(text.as_bytes())?;
+        let keys = policy.logs().iter().map(|log| log.key.clone()).collect();
+        return Ok((Anchor::Keys(keys), Some(policy)));
+    }
+    Ok((Anchor::Keys(vec![VerifierKey::parse(text.trim())?]), None))
 }
 
 /// This machine's pin. A pin is looked up by the origin that the ledger states; one for another key fails it.

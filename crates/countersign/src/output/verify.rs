@@ -41,6 +41,10 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
     };
     let _ = writeln!(out, "  log key: {by}");
     let _ = writeln!(out, "  root of trust: {root}");
+    if !r.cosignatures.is_empty() {
+        let names: Vec<_> = r.cosignatures.iter().map(|c| printable(&c.witness)).collect();
+        let _ = writeln!(out, "  witnesses: {}", names.join(", "));
+    }
     for notice in &r.notices {
         let _ = writeln!(out, "  note: {}", printable(&notice.what));
     }
@@ -89,6 +93,7 @@ pub(crate) fn to_json(v: &Verified) -> Value {
         "checked": {
             "entries": r.checked.entries, "tiles": r.checked.tiles, "blobs": r.checked.blobs, "files": r.checked.files,
         },
+        "witnesses": r.cosignatures.iter().map(|c| &c.witness).collect::<Vec<_>>(),
         "problems": r.problems.iter().map(|p| json!({
             "code": p.code, "file": p.file, "entry": p.entry, "what": p.what,
         })).collect::<Vec<_>>(),

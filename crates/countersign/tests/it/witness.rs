@@ -116,7 +116,7 @@ fn a_witness_over_http_survives_being_killed() {
     let submission = Submission { checkpoint: &fork, size: 9, hint: 9 };
     let client = WitnessClient::new(&format!("{}/", server.url)).unwrap();
     let refused = client.cosign(&submission, &keys, |_| Ok::<_, std::io::Error>(Vec::new()));
-    assert!(matches!(refused, Err(WitnessError::Refused { status: 422, .. })));
+    assert!(matches!(refused, Err(WitnessError::Contradicted { .. })));
     // Another witness's key: what came back is not its word.
     let other = init(&world, "other", "witness.example/w2");
     assert!(matches!(cosign(&server, &other, 9, 12), Err(WitnessError::Answer { .. })));
@@ -205,4 +205,162 @@ fn the_published_log_is_the_one_on_the_disk() {
         assert_eq!(server.get(path).0, 404, "{path}");
     }
     assert_eq!(server.terminate(), Some(0));
+}
+
+/// A world with a run in its ledger, two witnesses that know it, and a policy that asks for both.
+struct Witnessed {
+    world: World,
+    keys: [Vec<VerifierKey>; 2],
+    vkey: String,
+}
+
+const SERVE: [[&str; 5]; 2] =
+    [["witness", "serve", "w1", "--listen", "127.0.0.1:0"], ["witness", "serve", "w2", "--listen", "127.0.0.1:0"]];
+
+impl Witnessed {
+    fn new() -> Self {
+        let world = World::with_commit();
+        world.cs(["run"]);
+        let keys = [init(&world, "w1", "witness.example/w1"), init(&world, "w2", "witness.example/w2")];
+        let vkey =
+            world.cs(["ledger", "info", "--format", "json"]).expect(0).json()["vkey"].as_str().unwrap().to_owned();
+        for dir in ["w1", "w2"] {
+            world.cs_in(&world.path("home"), ["witness", "add-log", dir, &vkey]).expect(0);
+        }
+        Self { world, keys, vkey }
+    }
+
+    fn servers(&self) -> [Server; 2] {
+        SERVE.map(|args| Server::start(&self.world, &args))
+    }
+
+    /// The first witness by its Ed25519 key, the second by ML-DSA-44.
+    fn policy(&self, servers: &[Server; 2]) -> String {
+        format!(
+            "log {}\nwitness one {} {}\nwitness two {} {}/\ngroup both all one two\nquorum both\n",
+            self.vkey, self.keys[0][0], servers[0].url, self.keys[1][1], servers[1].url
+        )
+    }
+
+    fn set(&self, policy: &str) {
+        std::fs::write(self.world.path("policy"), policy).unwrap();
+        self.world.cs(["trust", "policy", "set", &self.world.path("policy").display().to_string()]).expect(0);
+    }
+
+    fn checkpoint(&self) -> String {
+        std::fs::read_to_string(self.world.repo().join(".countersign/ledger/checkpoint")).unwrap()
+    }
+}
+
+#[test]
+fn a_ledger_is_witnessed_and_a_witness_that_is_down_delays_it_only() {
+    let w = Witnessed::new();
+    let nothing_set = w.world.cs(["ledger", "witness"]).expect(2);
+    assert!(nothing_set.err.contains("CS-AUDIT-021"), "{}", nothing_set.err);
+    let servers = w.servers();
+    let policy = w.policy(&servers);
+    w.set(&policy);
+    let [one, two] = servers;
+    two.kill();
+    let unmet = w.world.cs(["ledger", "witness"]).expect(14);
+    assert!(
+        unmet.out.contains("✓ one") && unmet.out.contains("CS-WITNESS-002") && unmet.out.contains("2 of (one, two)"),
+        "{}",
+        unmet.out
+    );
+    assert!(w.world.cs(["verify"]).expect(13).out.contains("CS-EVIDENCE-047"));
+    // The command's own outcome stands, whatever the witnesses do.
+    w.world.commit("more", "more\n");
+    let ran = w.world.cs(["run"]);
+    assert!((ran.code == 10 || ran.code == 11) && ran.err.contains("quorum of witnesses is not met"), "{}", ran.all());
+    one.kill();
+    let servers = w.servers();
+    w.set(&w.policy(&servers));
+    let met = w.world.cs(["ledger", "witness", "--format", "json"]).expect(0).json();
+    assert_eq!((&met["quorum"]["met"], met["cosignatures"].as_array().unwrap().len()), (&true.into(), 2));
+    assert!(w.world.cs(["verify"]).expect(0).out.contains("witnesses: one, two"));
+    // From now on every append is cosigned by itself, and says nothing about it.
+    w.world.commit("again", "again\n");
+    let ran = w.world.cs(["run"]);
+    assert!((ran.code == 10 || ran.code == 11) && !ran.err.contains("witness"), "{}", ran.all());
+    assert_eq!(
+        w.world.cs(["verify", "--format", "json"]).expect(0).json()["witnesses"],
+        serde_json::json!(["one", "two"])
+    );
+    // A receipt carries the cosignatures, and stands without us.
+    let text = w.world.cs(["ledger", "receipt", "1"]).expect(0).out;
+    let receipt = countersign_evidence::receipt::Receipt::parse(&text).unwrap();
+    let policy = countersign_evidence::trust_policy::TrustPolicy::parse(w.policy(&servers).as_bytes()).unwrap();
+    let entry = w.world.cs(["ledger", "show", "1"]).expect(0).json();
+    let entry = countersign_evidence::canonical::to_vec(&entry).unwrap();
+    let standing = receipt.verify_with_policy(&entry, &policy).unwrap();
+    assert_eq!(standing.cosignatures.len(), 2);
+}
+
+#[test]
+fn every_altered_byte_of_a_cosigned_checkpoint_is_found_by_who_has_the_policy() {
+    let w = Witnessed::new();
+    let servers = w.servers();
+    w.set(&w.policy(&servers));
+    w.world.cs(["ledger", "witness"]).expect(0);
+    let file = w.world.repo().join(".countersign/ledger/checkpoint");
+    let good = w.checkpoint();
+    // Lines of witnesses are the last two; a hundred bytes of them stand for all, for every try is a whole verification.
+    let from = good.find("— witness.example/w1").unwrap();
+    for at in (from..good.len()).step_by((good.len() - from) / 12) {
+        let mut bad = good.clone().into_bytes();
+        bad[at] ^= 1;
+        std::fs::write(&file, bad).unwrap();
+        w.world.cs(["verify"]).expect(13);
+    }
+    std::fs::write(&file, &good).unwrap();
+    w.world.cs(["verify"]).expect(0);
+    // The policy alone is a trust file: it names the log and the witnesses.
+    let policy = w.world.path("policy").display().to_string();
+    w.world.cs(["verify", "--trust", &policy]).expect(0);
+    // Who has the log's key only is told that there are words of others, and believes the log as before.
+    std::fs::write(w.world.path("vkey"), &w.vkey).unwrap();
+    let vkey = w.world.path("vkey").display().to_string();
+    assert!(w.world.cs(["verify", "--trust", &vkey]).expect(0).out.contains("2 cosignature(s)"));
+    // A line that is no cosignature is nobody's.
+    std::fs::write(&file, format!("{good}— stranger AAAAAAA=\n")).unwrap();
+    assert!(w.world.cs(["verify", "--trust", &vkey]).expect(13).out.contains("nobody can check"));
+    std::fs::write(&file, &good).unwrap();
+    // A policy for another log is refused, and so is one with a mistake, by its line.
+    std::fs::write(w.world.path("other"), format!("log {}\nquorum none\n", log().verifier())).unwrap();
+    let other = w.world.path("other").display().to_string();
+    assert!(w.world.cs(["trust", "policy", "set", &other]).expect(2).err.contains("CS-AUDIT-020"));
+    std::fs::write(w.world.path("other"), "quorum none\nquorum none\n").unwrap();
+    assert!(w.world.cs(["trust", "policy", "set", &other]).expect(2).err.contains("line 2"));
+    assert_eq!(w.world.cs(["trust", "policy", "show"]).expect(0).out, w.policy(&servers));
+}
+
+#[test]
+fn a_ledger_that_was_rolled_back_is_told_apart_by_its_witness() {
+    let w = Witnessed::new();
+    let servers = w.servers();
+    w.set(&w.policy(&servers));
+    w.world.cs(["ledger", "witness"]).expect(0);
+    // A copy of everything, this machine's memory included, from before the next run.
+    let copy = |from: &str, to: &str| {
+        let mut cp = w.world.command("cp", &w.world.path("home"));
+        assert!(cp.args(["-a", "--"]).args([w.world.path(from), w.world.path(to)]).status().unwrap().success());
+    };
+    copy("repo/.countersign", "ledger-before");
+    copy("data", "data-before");
+    w.world.commit("more", "more\n");
+    w.world.cs(["run"]);
+    w.world.cs(["verify"]).expect(0);
+    for (old, now) in [("ledger-before", "repo/.countersign"), ("data-before", "data")] {
+        std::fs::remove_dir_all(w.world.path(now)).unwrap();
+        std::fs::rename(w.world.path(old), w.world.path(now)).unwrap();
+    }
+    // Nothing here can tell: the ledger is sound and the pin agrees. The witness can, as soon as anything is appended.
+    w.world.cs(["verify"]).expect(0);
+    w.world.commit("other", "other\n");
+    let ran = w.world.cs(["run"]);
+    assert!(ran.err.contains("CS-WITNESS-00"), "{}", ran.all());
+    // Shorter than what it saw, or of another history: either is an alarm.
+    let alarm = w.world.cs(["ledger", "witness"]).expect(13);
+    assert!(alarm.out.contains("CS-WITNESS-004") || alarm.out.contains("CS-WITNESS-008"), "{}", alarm.out);
 }

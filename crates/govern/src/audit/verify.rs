@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_evidence::note::VerifierKey;
+use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_evidence::{canonical, merkle};
 use countersign_model::{Digest, Entry};
 use countersign_store::installation::Pin;
@@ -18,8 +19,8 @@ use countersign_store::{LogTrust, Notice, Problem, Source, VerifyReport, verify_
 pub enum Anchor {
     /// A pin: this machine's, or a trust file.
     Pin(Pin),
-    /// A verifier key alone: the log is believed, people are believed as far as the log says.
-    Key(VerifierKey),
+    /// Verifier keys alone, one of which must be the log's: the log is believed, people are believed as far as the log says.
+    Keys(Vec<VerifierKey>),
     /// Nothing. The best that can be said then is: consistent, but untrusted.
     None,
 }
@@ -74,28 +75,50 @@ fn file_of(entry: &Entry) -> String {
 /// # Errors
 /// When there is no ledger, or it cannot be read at all. Everything that is wrong with it is in the report.
 pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault::of_directory(dir), true, anchor)
+    verify_with_policy(dir, anchor, None)
+}
+
+/// Verifies the ledger in `dir`, and that enough witnesses of the policy cosigned its checkpoint.
+///
+/// # Errors
+/// As [`verify`]; a quorum that is not met is a problem in the report.
+pub fn verify_with_policy(
+    dir: &Path,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+) -> Result<Verified, countersign_store::Error> {
+    examine(SharedVault::of_directory(dir), true, anchor, policy)
 }
 
 /// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
 /// and who signed is checked all the same.
 ///
 /// # Errors
-/// As [`verify`].
-pub fn verify_published(source: Arc<dyn Source>, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor)
+/// As [`verify_with_policy`].
+pub fn verify_published(
+    source: Arc<dyn Source>,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+) -> Result<Verified, countersign_store::Error> {
+    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor, policy)
 }
 
-fn examine(vault: SharedVault, has_keys: bool, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
-    let (pin, trust) = match anchor {
+fn examine(
+    vault: SharedVault,
+    has_keys: bool,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+) -> Result<Verified, countersign_store::Error> {
+    let (pin, mut trust) = match anchor {
         Anchor::Pin(pin) => {
             let remembered = Some((pin.seen.size, *pin.seen.root.as_bytes()));
             let vkeys = VerifierKey::parse(&pin.vkey).into_iter().collect();
-            (Some(pin), LogTrust { vkeys, remembered })
+            (Some(pin), LogTrust { vkeys, remembered, policy: None })
         }
-        Anchor::Key(key) => (None, LogTrust { vkeys: vec![key.clone()], remembered: None }),
-        Anchor::None => (None, LogTrust { vkeys: Vec::new(), remembered: None }),
+        Anchor::Keys(keys) => (None, LogTrust { vkeys: keys.clone(), ..LogTrust::default() }),
+        Anchor::None => (None, LogTrust::default()),
     };
+    trust.policy = policy.cloned();
     let source = Arc::clone(&vault.source);
     let mut state = State::scratch(vault, pin)?;
     let mut failed = None;

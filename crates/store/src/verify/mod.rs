@@ -18,12 +18,14 @@ mod keys;
 mod log;
 mod published;
 mod roots;
+mod witnesses;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use countersign_evidence::merkle::Hash;
 use countersign_evidence::note::{self, VerifierKey};
+use countersign_evidence::trust_policy::{Cosignature, TrustPolicy};
 use countersign_model::{Diagnostic as _, Digest, Entry};
 
 use crate::engine::embedded::{Overlay, wal};
@@ -47,6 +49,8 @@ pub struct LogTrust {
     pub vkeys: Vec<VerifierKey>,
     /// Size and root of a checkpoint seen before.
     pub remembered: Option<(u64, Hash)>,
+    /// Which witnesses count and how many are enough, where that is asked.
+    pub policy: Option<TrustPolicy>,
 }
 
 /// Something that is wrong with a ledger.
@@ -119,6 +123,8 @@ pub struct VerifyReport {
     pub notices: Vec<Notice>,
     /// How much was looked at.
     pub checked: Checked,
+    /// Cosignatures of the trust policy's witnesses on the checkpoint, each verified.
+    pub cosignatures: Vec<Cosignature>,
 }
 
 impl VerifyReport {

@@ -5,6 +5,8 @@ mod append;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod cosign;
+#[cfg(test)]
 mod create;
 #[cfg(test)]
 mod disk;

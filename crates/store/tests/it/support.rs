@@ -20,11 +20,11 @@ pub(crate) fn signer() -> SignerKey {
 }
 
 pub(crate) fn trust() -> LogTrust {
-    LogTrust { vkeys: vec![signer().verifier().clone()], remembered: None }
+    LogTrust { vkeys: vec![signer().verifier().clone()], ..LogTrust::default() }
 }
 
 pub(crate) fn trusting(key: &VerifierKey) -> LogTrust {
-    LogTrust { vkeys: vec![key.clone()], remembered: None }
+    LogTrust { vkeys: vec![key.clone()], ..LogTrust::default() }
 }
 
 /// Noon of some day, and so many seconds.
