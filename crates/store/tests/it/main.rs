@@ -10,6 +10,7 @@ mod cosign;
 mod create;
 #[cfg(test)]
 mod disk;
+mod engine;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
