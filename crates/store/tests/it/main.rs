@@ -16,6 +16,8 @@ mod faults;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod projection;
 #[cfg(test)]
 mod s3;
