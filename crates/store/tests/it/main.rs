@@ -10,6 +10,7 @@ mod cosign;
 mod create;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod faults;
