@@ -30,8 +30,52 @@ pub const GRANT: &str = "countersign-grant@v1";
 /// The log's key is exchanged for another.
 pub const LOG_KEY: &str = "countersign-log-key@v1";
 
+/// The firm's own retention class is defined.
+pub const RETENTION_CLASS: &str = "countersign-retention-class@v1";
+/// The class of what is appended from here on is chosen.
+pub const RETENTION_DEFAULT: &str = "countersign-retention-default@v1";
+/// An event starts the period of entries.
+pub const RETENTION_START: &str = "countersign-retention-start@v1";
+/// Entries are kept longer.
+pub const RETENTION_EXTENSION: &str = "countersign-retention-extension@v1";
+/// Entries are put under legal hold.
+pub const HOLD: &str = "countersign-hold@v1";
+/// The holds of a matter are released.
+pub const HOLD_RELEASE: &str = "countersign-hold-release@v1";
+/// An office under SEC 17a-4(f) is given to a person.
+pub const RECORDS_OFFICER: &str = "countersign-records-officer@v1";
+/// And taken back.
+pub const RECORDS_OFFICER_REVOCATION: &str = "countersign-records-officer-revocation@v1";
+/// Payloads are disposed of; two people sign it.
+pub const DISPOSAL: &str = "countersign-disposal@v1";
+/// A person's data is to be erased.
+pub const ERASURE_REQUEST: &str = "countersign-erasure-request@v1";
+/// The key of a person's data is destroyed.
+pub const ERASURE: &str = "countersign-erasure@v1";
+
 /// Every namespace of an act.
-pub const NAMESPACES: [&str; 9] = [TRUST_ROOT, ENROLMENT, ROLE, POLICY, CLAIM, SUPPRESSION, APPROVAL, GRANT, LOG_KEY];
+pub const NAMESPACES: &[&str] = &[
+    TRUST_ROOT,
+    ENROLMENT,
+    ROLE,
+    POLICY,
+    CLAIM,
+    SUPPRESSION,
+    APPROVAL,
+    GRANT,
+    LOG_KEY,
+    RETENTION_CLASS,
+    RETENTION_DEFAULT,
+    RETENTION_START,
+    RETENTION_EXTENSION,
+    HOLD,
+    HOLD_RELEASE,
+    RECORDS_OFFICER,
+    RECORDS_OFFICER_REVOCATION,
+    DISPOSAL,
+    ERASURE_REQUEST,
+    ERASURE,
+];
 
 /// The media type of a stored act.
 pub const MEDIA_TYPE: &str = "application/vnd.countersign.act.v1+json";

@@ -93,6 +93,154 @@ pub enum Error {
         /// What was asked for.
         text: String,
     },
+    /// Not the role that retention asks for.
+    #[error("{person} is no {roles} and may not {act}")]
+    NotRecordsRole {
+        /// Who.
+        person: String,
+        /// The roles that may.
+        roles: String,
+        /// What was tried.
+        act: &'static str,
+    },
+    /// Something cannot be said so.
+    #[error("{what} is `{}`: it must be said, in one line of at most 1000 bytes", text.escape_debug())]
+    BadText {
+        /// What.
+        what: &'static str,
+        /// The start of it.
+        text: String,
+    },
+    /// A class would be shortened.
+    #[error("{why}")]
+    NotLonger {
+        /// Why not.
+        why: String,
+    },
+    /// No such class.
+    #[error("nobody has defined the retention class `{class}`")]
+    NoSuchClass {
+        /// The class.
+        class: String,
+    },
+    /// No class waits for the event.
+    #[error("no retention class waits for `{event}`")]
+    NobodyWaits {
+        /// The event.
+        event: String,
+        /// Events that classes wait for.
+        known: Vec<String>,
+    },
+    /// A day in the future.
+    #[error("{day} has not come yet")]
+    NotYet {
+        /// The day.
+        day: countersign_model::retention::Day,
+    },
+    /// No hold is open.
+    #[error("no hold is open for the matter `{}`", matter.escape_debug())]
+    NoOpenHold {
+        /// The matter.
+        matter: String,
+        /// Matters with open holds.
+        open: Vec<String>,
+    },
+    /// Only the executive officer appoints.
+    #[error("{person} is not the designated executive officer and may not appoint anybody as {office}")]
+    NotExecutive {
+        /// Who.
+        person: String,
+        /// The office.
+        office: countersign_model::retention::Office,
+    },
+    /// The office is full.
+    #[error("the office `{office}` is held by {} already", holders.join(", "))]
+    OfficeFull {
+        /// The office.
+        office: countersign_model::retention::Office,
+        /// Who holds it.
+        holders: Vec<String>,
+    },
+    /// Held already.
+    #[error("{person} holds the office `{office}` already")]
+    HoldsOffice {
+        /// Who.
+        person: String,
+        /// The office.
+        office: countersign_model::retention::Office,
+    },
+    /// Not held.
+    #[error("{person} does not hold the office `{office}`")]
+    NoOffice {
+        /// Who.
+        person: String,
+        /// The office.
+        office: countersign_model::retention::Office,
+    },
+    /// Nobody holds it.
+    #[error("nobody holds the office `{office}`")]
+    NobodyInOffice {
+        /// The office.
+        office: countersign_model::retention::Office,
+    },
+    /// Nothing to dispose of.
+    #[error("nothing is free at {now}: {kept} groups of entries are kept, {in_use} are still in use")]
+    NothingDue {
+        /// The moment that counts.
+        now: countersign_model::Timestamp,
+        /// How many groups are kept.
+        kept: usize,
+        /// How many are free by their dates, and needed.
+        in_use: usize,
+    },
+    /// The time is in doubt.
+    #[error("the time is in doubt: {doubt}")]
+    TimeInDoubt {
+        /// Why.
+        doubt: String,
+    },
+    /// Not four eyes.
+    #[error("these signatures do not make a disposal: {why}")]
+    NotFourEyes {
+        /// Why.
+        why: String,
+    },
+    /// Something is not free.
+    #[error("it may not go: {why}")]
+    NotFree {
+        /// Why.
+        why: String,
+    },
+    /// Not an order.
+    #[error("this is no order to this ledger: {why}")]
+    NotAnOrder {
+        /// Why.
+        why: String,
+    },
+    /// No such entry.
+    #[error("there is no entry {index}; the log has {size}")]
+    NoSuchEntry {
+        /// The index.
+        index: u64,
+        /// The log's size.
+        size: u64,
+    },
+    /// Disposed of.
+    #[error("what entry {index} speaks of was disposed of by the certificate in entry {certificate}")]
+    Disposed {
+        /// The entry.
+        index: u64,
+        /// The certificate.
+        certificate: u64,
+    },
+    /// Erased already.
+    #[error("the data of {person} was erased in entry {index}")]
+    ErasedAlready {
+        /// Whose.
+        person: PersonId,
+        /// Log index.
+        index: u64,
+    },
 }
 
 impl From<countersign_store::Error> for Error {
@@ -130,6 +278,26 @@ impl Diagnostic for Error {
             Self::AmbiguousPerson { .. } => "CS-ACCESS-010",
             Self::OtherLog { .. } => "CS-AUDIT-020",
             Self::NoPolicy { .. } => "CS-AUDIT-021",
+            Self::NotRecordsRole { .. } => "CS-RETENTION-001",
+            Self::BadText { .. } => "CS-RETENTION-002",
+            Self::NotLonger { .. } => "CS-RETENTION-003",
+            Self::NoSuchClass { .. } => "CS-RETENTION-004",
+            Self::NobodyWaits { .. } => "CS-RETENTION-005",
+            Self::NotYet { .. } => "CS-RETENTION-006",
+            Self::NoOpenHold { .. } => "CS-RETENTION-007",
+            Self::NotExecutive { .. } => "CS-RETENTION-008",
+            Self::OfficeFull { .. } => "CS-RETENTION-009",
+            Self::HoldsOffice { .. } => "CS-RETENTION-010",
+            Self::NoOffice { .. } => "CS-RETENTION-011",
+            Self::NobodyInOffice { .. } => "CS-RETENTION-012",
+            Self::NothingDue { .. } => "CS-RETENTION-013",
+            Self::TimeInDoubt { .. } => "CS-RETENTION-014",
+            Self::NotFourEyes { .. } => "CS-RETENTION-015",
+            Self::NotFree { .. } => "CS-RETENTION-016",
+            Self::NotAnOrder { .. } => "CS-RETENTION-017",
+            Self::NoSuchEntry { .. } => "CS-RETENTION-018",
+            Self::ErasedAlready { .. } => "CS-RETENTION-019",
+            Self::Disposed { .. } => "CS-RETENTION-021",
         }
     }
 
@@ -173,6 +341,49 @@ impl Diagnostic for Error {
                 }
             }
             Self::AmbiguousPerson { .. } => "use the id: countersign person list".into(),
+            Self::NotRecordsRole { .. } => "somebody with that role signs this: --key FILE".into(),
+            Self::BadText { .. } => "say it in one line, without names of people".into(),
+            Self::NotLonger { .. } => "see the classes there are: countersign retention show".into(),
+            Self::NoSuchClass { class } => {
+                format!(
+                    "define it first: countersign retention define {class} --period 10y --source TEXT --reason TEXT"
+                )
+            }
+            Self::NobodyWaits { known, .. } => format!("classes wait for: {}", known.join(", ")),
+            Self::NotYet { .. } => "record it when it has happened".into(),
+            Self::NoOpenHold { open, .. } => match open.as_slice() {
+                [] => "no hold is open at all: countersign hold list".into(),
+                open => format!("open are: {}", open.join(", ")),
+            },
+            Self::NotExecutive { .. } => {
+                "the designated executive officer signs this: countersign records-officer list".into()
+            }
+            Self::OfficeFull { .. } => {
+                "revoke one first: countersign records-officer revoke PERSON OFFICE --reason TEXT".into()
+            }
+            Self::HoldsOffice { .. } | Self::NoOffice { .. } => {
+                "see who holds what: countersign records-officer list".into()
+            }
+            Self::NobodyInOffice { office } => {
+                format!("designate somebody: countersign records-officer designate PERSON {office}")
+            }
+            Self::NothingDue { .. } => "see what keeps what: countersign retention show --due".into(),
+            Self::TimeInDoubt { .. } => {
+                "set the clock right, and write down today's date yourself: --today YYYY-MM-DD".into()
+            }
+            Self::NotFourEyes { .. } => {
+                "a compliance officer and an administrator or records officer sign, each with their own key: --key FILE"
+                    .into()
+            }
+            Self::NotFree { .. } => "make a new plan: countersign ledger dispose --plan".into(),
+            Self::NotAnOrder { .. } => {
+                "take the file that this wrote, for this ledger: countersign ledger dispose --out FILE".into()
+            }
+            Self::NoSuchEntry { .. } => "list them: countersign ledger entries".into(),
+            Self::Disposed { certificate, .. } => {
+                format!("see who signed it, and why it could go: countersign ledger show {certificate} --payload")
+            }
+            Self::ErasedAlready { .. } => "see the entry: countersign ledger show INDEX".into(),
         }
     }
 }
@@ -183,7 +394,12 @@ mod tests {
 
     #[test]
     fn every_code_is_explained() {
-        for error in [Error::NotRooted, Error::RootedAlready { index: 1 }, Error::BadName { name: String::new() }] {
+        for error in [
+            Error::NotFree { why: String::new() },
+            Error::NotRooted,
+            Error::RootedAlready { index: 1 },
+            Error::BadName { name: String::new() },
+        ] {
             assert!(crate::EXPLANATIONS.iter().any(|e| e.code == error.code()), "{}", error.code());
         }
         let mut codes: Vec<_> = crate::EXPLANATIONS.iter().map(|e| e.code).collect();

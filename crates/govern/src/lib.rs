@@ -3,12 +3,14 @@
 //! | folder | holds |
 //! |---|---|
 //! | [`access`] | the root of trust, people, roles, policy activation: signed acts of administrators and officers |
+//! | [`retention`] | classes, holds, disposal, erasure, records officers: signed acts of compliance officers |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
 
 pub mod access;
 pub mod audit;
 mod error;
 mod explain;
+pub mod retention;
 
 pub use error::Error;
 pub use explain::EXPLANATIONS;

@@ -43,6 +43,30 @@ pub enum EventKind {
     StorageProbed,
     /// The log's key is exchanged for another: a note that both sign, signed by an administrator.
     LogKeyRotated,
+    /// The firm's own retention class, signed by a compliance officer.
+    RetentionClassDefined,
+    /// The class of what is appended from here on.
+    RetentionDefaultChosen,
+    /// Something happened that starts the period of event-based classes.
+    RetentionStarted,
+    /// Entries are kept longer.
+    RetentionExtended,
+    /// Entries are under legal hold for a matter.
+    HoldPlaced,
+    /// The holds of a matter end.
+    HoldReleased,
+    /// A person holds an office under SEC 17a-4(f).
+    RecordsOfficerDesignated,
+    /// A person holds it no longer.
+    RecordsOfficerRevoked,
+    /// Payloads are disposed of: the certificate, signed by two people before anything is removed.
+    PayloadsDisposed,
+    /// How the removal ended, and what is still there.
+    DisposalCompleted,
+    /// A person's data is to be erased.
+    ErasureRequested,
+    /// The key of a person's data is destroyed.
+    SubjectErased,
 }
 
 impl EventKind {
@@ -68,7 +92,38 @@ impl EventKind {
             Self::DeploymentRecorded => "DeploymentRecorded",
             Self::StorageProbed => "StorageProbed",
             Self::LogKeyRotated => "LogKeyRotated",
+            Self::RetentionClassDefined => "RetentionClassDefined",
+            Self::RetentionDefaultChosen => "RetentionDefaultChosen",
+            Self::RetentionStarted => "RetentionStarted",
+            Self::RetentionExtended => "RetentionExtended",
+            Self::HoldPlaced => "HoldPlaced",
+            Self::HoldReleased => "HoldReleased",
+            Self::RecordsOfficerDesignated => "RecordsOfficerDesignated",
+            Self::RecordsOfficerRevoked => "RecordsOfficerRevoked",
+            Self::PayloadsDisposed => "PayloadsDisposed",
+            Self::DisposalCompleted => "DisposalCompleted",
+            Self::ErasureRequested => "ErasureRequested",
+            Self::SubjectErased => "SubjectErased",
         }
+    }
+
+    /// Whether the payload of such an entry may ever be disposed of. Only what a run leaves behind may: what says who
+    /// is trusted with what, and what says how long things are kept, stays as long as the ledger lives, for every
+    /// reader must come to the same beliefs.
+    #[must_use]
+    pub const fn is_disposable(self) -> bool {
+        matches!(
+            self,
+            Self::RunStarted
+                | Self::FindingsRecorded
+                | Self::EvidenceAttached
+                | Self::DecisionMade
+                | Self::ApprovalSigned
+                | Self::ActRefused
+                | Self::GrantIssued
+                | Self::DeploymentStarted
+                | Self::DeploymentRecorded
+        )
     }
 }
 

@@ -23,6 +23,14 @@ macro_rules! predicates {
     )*};
 }
 
+pub(crate) use predicates;
+
+pub use crate::retention::events::{
+    DisposalCompleted, DisposalPart, ErasureRequested, HoldPlaced, HoldReleased, PayloadsDisposed,
+    RecordsOfficerDesignated, RecordsOfficerRevoked, Remaining, RetentionClassDefined, RetentionDefaultChosen,
+    RetentionExtended, RetentionStarted, SubjectErased,
+};
+
 /// The payload of entry 0. It is vouched for by the log key itself, and by whoever pins that key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -371,6 +371,22 @@ impl Ledger {
         }
     }
 
+    /// Where and through what a ledger in a directory is written.
+    ///
+    /// # Errors
+    /// [`Error::NoWriter`] where it is in none, or an engine has it open.
+    pub(crate) fn directory_parts(&self) -> Result<(Paths, Arc<dyn Storage>), Error> {
+        match &self.backing {
+            Backing::Directory { paths, storage, .. } => Ok((paths.clone(), Arc::clone(storage))),
+            Backing::Engine(_) | Backing::None => Err(Error::NoWriter { place: self.place() }),
+        }
+    }
+
+    /// How long another writer is waited for.
+    pub(crate) const fn lock_wait(&self) -> Duration {
+        self.lock_wait
+    }
+
     /// Whether something is acknowledged and not in tiles yet.
     pub(crate) const fn is_ahead(&self) -> bool {
         self.unpublished > 0

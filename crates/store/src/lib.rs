@@ -33,6 +33,7 @@
 //! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
 //! | [`projection`] | the tables folded from the log |
 //! | [`installation`] | the user's data directory: private keys and pins |
+//! | [`disposal`] | what two people sign before payloads are disposed of |
 //! | [`keys`] | where the private keys are: in files, or in devices |
 //! | [`subjects`] | personal data, sealed with a key a person |
 //! | [`mod@backup`] | copies with a signed list, and the way back |
@@ -47,6 +48,7 @@ pub mod backup;
 pub mod blob;
 mod cosign;
 mod create;
+pub mod disposal;
 pub mod engine;
 mod error;
 mod explain;
@@ -60,6 +62,7 @@ mod leaf;
 mod ledger;
 mod lock;
 pub mod projection;
+mod removal;
 mod rotations;
 pub mod s3;
 pub mod session;
@@ -79,6 +82,7 @@ pub use error::{Error, code};
 pub use explain::EXPLANATIONS;
 pub use layout::{DEFAULT_DIR, Paths};
 pub use ledger::{DEFAULT_LOCK_WAIT, Ledger};
+pub use removal::{Blobs, Removal};
 pub use session::{Plan, Session};
 pub use source::{Listed, Source};
-pub use verify::{LogTrust, Problem, VerifyReport, verify, verify_source};
+pub use verify::{Examiner, LogTrust, Problem, VerifyReport, examine, examine_source, verify, verify_source};

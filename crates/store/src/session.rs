@@ -2,6 +2,7 @@
 
 mod rotation;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use countersign_model::{
 
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::projection::{self, Checked, Rebuilt, State};
-use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths};
+use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal};
 
 /// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
 pub const JSON: &str = "application/json";
@@ -242,6 +243,35 @@ impl Session {
         self.state.catch_up(&mut self.ledger, self.installation.watch())
     }
 
+    /// The blobs of the entries `going`: those that nobody else needs, and those that an entry which is kept speaks of too.
+    ///
+    /// # Errors
+    /// When the log or the projection cannot be read.
+    pub fn blobs_of(&self, going: &BTreeSet<u64>) -> Result<(BTreeSet<Digest>, BTreeSet<Digest>), SessionError> {
+        let found = self.ledger.blobs_of(going, &self.state.disposed()?)?;
+        Ok((found.alone, found.shared))
+    }
+
+    /// Removes the blobs of the entries that a believed certificate names, as far as no other entry needs them.
+    ///
+    /// # Errors
+    /// When the log or the projection cannot be read, or the ledger is busy.
+    pub fn remove_payloads(&mut self, certificate: u64) -> Result<Removal, SessionError> {
+        let going = self.state.disposed_by(certificate)?;
+        Ok(self.ledger.remove_payloads(&going, &self.state.disposed()?)?)
+    }
+
+    /// Destroys the key of a person whose erasure stands in the log. Of anybody else's it is not touched.
+    ///
+    /// # Errors
+    /// When the projection cannot be read or the key cannot be removed.
+    pub fn forget_subject(&self, person: &PersonId) -> Result<(), SessionError> {
+        if self.state.is_erased(person)? {
+            self.ledger.subject_keys().destroy(person)?;
+        }
+        Ok(())
+    }
+
     /// Pins the root of trust that the ledger has, on disk too.
     ///
     /// # Errors
@@ -363,7 +393,8 @@ impl Session {
         let payload =
             NewBlob { bytes: canonical::to_vec(&envelope).map_err(Error::from)?, media: dsse::MEDIA_TYPE.into() };
         let actor = recorder_actor(&public);
-        Ok(NewEntry { kind, stream, actor, retention: Retention::SoxSevenYears, refs, payload, attachments })
+        let (retention, _) = self.state.default_class()?;
+        Ok(NewEntry { kind, stream, actor, retention, refs, payload, attachments })
     }
 
     /// An entry with a person's signed act.
@@ -380,7 +411,8 @@ impl Session {
         attachments: Vec<NewBlob>,
     ) -> Result<NewEntry, SessionError> {
         let payload = NewBlob { bytes: signed.to_vec().map_err(Error::from)?, media: act::MEDIA_TYPE.into() };
-        Ok(NewEntry { kind, stream, actor, retention: Retention::SoxSevenYears, refs, payload, attachments })
+        let (retention, _) = self.state.default_class()?;
+        Ok(NewEntry { kind, stream, actor, retention, refs, payload, attachments })
     }
 }
 

@@ -163,9 +163,13 @@ impl SubjectKeys for Paths {
     fn destroy(&self, person: &PersonId) -> Result<(), Error> {
         let path = key_path(self.root(), person);
         match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, e)),
-            _ => Ok(()),
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(Error::io(&path, e)),
         }
+        // It must not come back after a loss of power.
+        let sync = |dir| crate::storage::Storage::sync_dir(&crate::storage::Disk, dir);
+        path.parent().map_or(Ok(()), sync).map_err(|e| Error::io(&path, e))
     }
 }
 

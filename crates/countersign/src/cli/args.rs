@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign_model::{Role, Slot};
+use countersign_model::{Retention, Role, Slot};
+
+use super::retention_args::{DisposeArgs, EraseArgs, HoldArgs, RecordsOfficerArgs, RetentionArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -77,6 +79,12 @@ pub(crate) enum Verb {
     Ledger(LedgerArgs),
     /// Show where this machine's private keys are, or choose a device that holds them
     Key(KeyArgsOf),
+    /// Show and say how long things are kept
+    Retention(RetentionArgs),
+    /// Legal holds: what a matter needs stays, whatever its dates
+    Hold(HoldArgs),
+    /// Who stands for the records before an examiner (SEC 17a-4(f))
+    RecordsOfficer(RecordsOfficerArgs),
     /// Carry this machine's trust in a ledger to another machine
     Trust(TrustArgs),
     /// Publish the ledger's log over HTTP, read only, so that any tlog client can read it
@@ -186,6 +194,9 @@ pub(crate) struct RecordArgs {
     /// The files are build artifacts: named by digest, not stored, and bound by approvals
     #[arg(long)]
     pub(crate) artifact: bool,
+    /// The retention class [default: that of everything recorded now; see `retention show`]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) retention: Option<Retention>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -566,6 +577,10 @@ pub(crate) enum LedgerVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Remove payloads that nothing keeps any more; two people sign
+    Dispose(DisposeArgs),
+    /// Erase a person's data, or note down that it is to be erased when nothing keeps it
+    EraseSubject(EraseArgs),
     /// Write a receipt: an offline proof (tlog-proof) that an entry is in the log
     Receipt {
         /// Log index

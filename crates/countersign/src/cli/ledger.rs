@@ -35,7 +35,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
                 (_, _, _, Some(n)) => Part::Attachment(*n),
                 _ => Part::Entry,
             };
-            output::print_bytes(&show(&ledger, *index, &what)?)?;
+            let shown = show(&ledger, *index, &what);
+            output::print_bytes(&shown.map_err(|failure| disposed(at, *index, env, failure))?)?;
         }
         LedgerVerb::Rebuild { check, format } => {
             let (dir, installation) = (at.ledger_dir()?, env.installation()?);
@@ -55,6 +56,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::RotateKey { to, reason, key, format } => {
             rotate_key(at, to.as_deref(), reason.as_deref(), key, *format, env)?;
         }
+        LedgerVerb::Dispose(args) => return super::dispose::dispose(at, args, env),
+        LedgerVerb::EraseSubject(args) => return super::dispose::erase(at, args, env),
         LedgerVerb::Receipt { index, out } => {
             let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
             match out {
@@ -200,6 +203,18 @@ enum Part {
     Statement,
     Signature,
     Attachment(usize),
+}
+
+/// What is gone by a certificate is not missing, and the failure says so.
+fn disposed(at: &PlaceArgs, index: u64, env: &Environment, failure: Failure) -> Failure {
+    if failure.0.code() != countersign_store::code::MISSING_BLOB {
+        return failure;
+    }
+    let certificate = at.open(env).ok().and_then(|session| session.state().certificate_of(index).ok().flatten());
+    match certificate {
+        Some(certificate) => countersign_govern::Error::Disposed { index, certificate }.into(),
+        None => failure,
+    }
 }
 
 fn show(ledger: &Ledger, index: u64, part: &Part) -> Result<Vec<u8>, Failure> {

@@ -5,6 +5,7 @@ mod approve;
 pub(crate) mod args;
 mod backup;
 mod deploy;
+mod dispose;
 mod doctor;
 mod explain;
 mod gate;
@@ -14,6 +15,8 @@ mod ledger;
 mod place;
 mod record;
 mod replay;
+mod retention;
+mod retention_args;
 mod run;
 mod scan;
 mod serve;
@@ -97,6 +100,9 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Verify(a) => verify::run(at, a, env),
         Verb::Ledger(a) => ledger::run(at, a, env),
         Verb::Key(a) => key::run(at, a, env),
+        Verb::Retention(a) => retention::run(at, a, env),
+        Verb::Hold(a) => retention::hold(at, a, env),
+        Verb::RecordsOfficer(a) => retention::records_officer(at, a, env),
         Verb::Trust(a) => trust::run(at, a, env),
         Verb::Serve(a) => serve::run(at, a, env),
         Verb::Witness(a) => witness::run(a, env),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use countersign_connect::git::Head;
+use countersign_govern::retention::known;
 use countersign_model::Exit;
 use countersign_stages::build::record::record;
 use serde_json::json;
@@ -27,7 +28,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outco
             Head::Unborn { branch } => return Err(countersign_stages::Error::NoCommits { branch }.into()),
         },
     };
-    let recorded = record(&mut session, &run, &args.files, args.artifact)?;
+    if let Some(class) = args.retention {
+        known(&session, class)?;
+    }
+    let recorded = record(&mut session, &run, &args.files, args.artifact, args.retention)?;
     notices(&mut session);
     match args.format {
         Format::Json => output::json(&json!({

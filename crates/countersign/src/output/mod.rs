@@ -1,8 +1,10 @@
 //! The only room that prints. People's text on stdout; errors, notes and progress on stderr.
 
+pub(crate) mod disposal;
 pub(crate) mod gates;
 pub(crate) mod progress;
 pub(crate) mod rebuild;
+pub(crate) mod retention;
 pub(crate) mod run;
 #[cfg(feature = "s3")]
 pub(crate) mod storage;

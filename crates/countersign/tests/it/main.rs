@@ -18,6 +18,8 @@ mod release;
 #[cfg(test)]
 mod repositories;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 #[cfg(feature = "s3")]

@@ -8,6 +8,8 @@ pub mod people;
 pub mod policy;
 pub mod root;
 
+pub(crate) use people::rooted;
+
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
@@ -20,7 +22,7 @@ use countersign_store::session::act_statement;
 use crate::Error;
 
 /// Does `check`; who is forbidden something finds it recorded.
-fn allowed<T>(
+pub(crate) fn allowed<T>(
     session: &mut Session,
     act: &str,
     person: Option<&PersonId>,
@@ -38,13 +40,13 @@ fn allowed<T>(
 }
 
 /// The enrolled person whose key is about to sign.
-fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
+pub(crate) fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
     let key = signer.public_key();
     session.state().holder(&key.fingerprint())?.ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
 }
 
 /// Signs a predicate and checks the signature before it is used.
-fn sign<P: Predicate>(
+pub(crate) fn sign<P: Predicate>(
     signer: &SshSigner,
     namespace: &str,
     subject: Vec<Subject>,

@@ -126,6 +126,6 @@ pub fn find(state: &State, text: &str) -> Result<Person, Error> {
     }
 }
 
-fn rooted(state: &State) -> Result<(), Error> {
+pub(crate) fn rooted(state: &State) -> Result<(), Error> {
     if state.trust().is_some() { Ok(()) } else { Err(Error::NotRooted) }
 }

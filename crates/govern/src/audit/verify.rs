@@ -12,7 +12,8 @@ use countersign_store::installation::Pin;
 use countersign_store::projection::{Reading, State, StorageRow};
 use countersign_store::s3::code::NOT_WORM;
 use countersign_store::subjects::{NoKeys, SharedVault};
-use countersign_store::{LogTrust, Notice, Problem, Source, VerifyReport, verify_source};
+use countersign_store::verify::MAX_PROBLEMS;
+use countersign_store::{Examiner, LogTrust, Notice, Problem, Source, VerifyReport, examine_source};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ impl Verified {
 const DISBELIEVED: &str = "CS-AUDIT-001";
 /// The code of a subject key that does not open its profile.
 const LOST_SUBJECT: &str = "CS-AUDIT-003";
+/// The code of a removal that was interrupted.
+const INTERRUPTED: &str = "CS-RETENTION-020";
 /// The code of a pinned root of trust that is not in the ledger.
 const NO_PINNED_ROOT: &str = "CS-AUDIT-002";
 
@@ -68,6 +71,45 @@ fn file_of(entry: &Entry) -> String {
     let hex = entry.payload.sha256.hex();
     let (shard, rest) = hex.split_at(2);
     format!("blobs/sha256/{shard}/{rest}")
+}
+
+/// A reader who believes what is signed, and knows from that what may be gone.
+struct Reader {
+    state: State,
+    /// Entries that are not believed. Where a later certificate names them, they are the rest of a run that was disposed
+    /// of in part: a storage did not let go of what they say.
+    disbelieved: Vec<(u64, Problem)>,
+    failed: Option<countersign_store::Error>,
+}
+
+impl Reader {
+    fn keep<T>(&mut self, result: Result<T, countersign_store::Error>) -> Option<T> {
+        result.map_err(|error| self.failed.get_or_insert(error)).ok()
+    }
+}
+
+impl Examiner for Reader {
+    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem> {
+        let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
+        let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
+        let payload = payload.map(<[u8]>::to_vec);
+        let reading = Reading::new(index, entry.clone(), leaf, payload, self.state.recorder());
+        let applied = self.state.apply(&reading);
+        let what = self.keep(applied).flatten().map(|what| format!("{}: {what}", entry.kind.as_str()));
+        let problem = what.map(|what| Problem::new(DISBELIEVED, file_of(entry), Some(index), what));
+        match problem {
+            Some(problem) if entry.kind.is_disposable() && self.disbelieved.len() < MAX_PROBLEMS => {
+                self.disbelieved.push((index, problem));
+                Vec::new()
+            }
+            problem => problem.into_iter().collect(),
+        }
+    }
+
+    fn may_be_gone(&mut self, index: u64) -> bool {
+        let certificate = self.state.certificate_of(index);
+        self.keep(certificate).flatten().is_some()
+    }
 }
 
 /// Verifies the ledger in `dir`.
@@ -120,26 +162,21 @@ fn examine(
     };
     trust.policy = policy.cloned();
     let source = Arc::clone(&vault.source);
-    let mut state = State::scratch(vault, pin)?;
-    let mut failed = None;
-    let mut report = verify_source(source.as_ref(), &trust, &mut |index, entry, payload| {
-        let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
-        let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
-        let reading = Reading::new(index, entry.clone(), leaf, payload.to_vec(), state.recorder());
-        match state.apply(&reading) {
-            Ok(None) => Vec::new(),
-            Ok(Some(what)) => {
-                let what = format!("{}: {what}", entry.kind.as_str());
-                vec![Problem::new(DISBELIEVED, file_of(entry), Some(index), what)]
-            }
-            Err(error) => {
-                failed.get_or_insert(error);
-                Vec::new()
-            }
-        }
-    })?;
+    let mut reader = Reader { state: State::scratch(vault, pin)?, disbelieved: Vec::new(), failed: None };
+    let mut report = examine_source(source.as_ref(), &trust, &mut reader)?;
+    let Reader { state, disbelieved, failed } = reader;
     if let Some(error) = failed {
         return Err(error);
+    }
+    for (index, problem) in disbelieved {
+        if state.certificate_of(index)?.is_none() {
+            report.add(problem);
+        }
+    }
+    if state.has_open_removal()? {
+        let what = "a disposal was interrupted; what it was to remove may still be there: countersign ledger dispose \
+                    --finish";
+        report.notices.push(Notice { code: INTERRUPTED, what: what.into() });
     }
     for lost in if has_keys { state.lost_profiles()? } else { Vec::new() } {
         let file = format!("subjects/{}.key", lost.person);

@@ -15,12 +15,18 @@
 //! | [`selector`] | [`Selector`]: which entries a start, an extension or a hold speaks of |
 //! | [`kept`] | [`KeptUntil`]: the date, or what it waits for |
 //! | [`trusted`] | the moment a disposal may count with |
+//! | [`plan`] | [`DisposalPlan`]: what two people sign before anything is removed |
+//! | [`events`] | what people say about retention, as statements |
+//! | [`schedule`] | [`Schedule`]: all of it together, and what it means for one entry |
 //! | [`office`] | [`Office`]: the offices that SEC 17a-4(f) knows, and how many may hold each |
 
 pub mod class;
+pub mod events;
 pub mod kept;
 pub mod office;
 pub mod period;
+pub mod plan;
+pub mod schedule;
 pub mod selector;
 pub mod trusted;
 
@@ -28,4 +34,6 @@ pub use class::{ClassName, ClassRule, EventName, Retention, Start};
 pub use kept::KeptUntil;
 pub use office::Office;
 pub use period::{Day, Period};
+pub use plan::DisposalPlan;
+pub use schedule::{Kept, Schedule};
 pub use selector::{Selected, Selector};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_model::digest::Hasher;
 use countersign_model::event::EvidenceAttached;
-use countersign_model::{Digest, RunId, TreePath};
+use countersign_model::{Digest, Retention, RunId, TreePath};
 use countersign_store::{MAX_BLOB_BYTES, NewBlob, Plan, Session};
 
 use super::{events, kind};
@@ -34,7 +34,8 @@ struct Prepared {
     blob: Option<NewBlob>,
 }
 
-/// Attaches files to a run: as evidence, stored whole; or as artifacts, named by their digest.
+/// Attaches files to a run: as evidence, stored whole; or as artifacts, named by their digest. `class` is the retention
+/// class, where it is not the one that everything gets.
 ///
 /// # Errors
 /// When the run is unknown, or a file cannot be read or is too large to store. Then none of them is recorded.
@@ -43,6 +44,7 @@ pub fn record(
     run: &RunId,
     files: &[PathBuf],
     artifacts: bool,
+    class: Option<Retention>,
 ) -> Result<Vec<RecordedFile>, Error> {
     let mut read = Vec::with_capacity(files.len());
     for path in files {
@@ -62,7 +64,9 @@ pub fn record(
                 continue;
             }
             places.push(Err(plan.entries.len() as u64));
-            plan.entries.push(events::evidence_attached(s, p.clone(), file.blob.clone())?);
+            let mut entry = events::evidence_attached(s, p.clone(), file.blob.clone())?;
+            entry.retention = class.unwrap_or(entry.retention);
+            plan.entries.push(entry);
         }
         Ok::<_, Error>((plan, places))
     })?;

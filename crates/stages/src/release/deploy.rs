@@ -137,7 +137,8 @@ pub fn issue(
             change.base.as_deref(),
         )?;
         let stream = StreamId::from(&grant.grant);
-        let refs = grant.approvals.clone();
+        // The decision first: it stands in the run's own stream, which says to everybody whose grant this is.
+        let refs = row.decisions.last().map(|d| d.index).into_iter().chain(grant.approvals.iter().copied()).collect();
         let entry = s.act_entry(EventKind::GrantIssued, stream, ActorId::from(&person), &signed, refs, Vec::new())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;

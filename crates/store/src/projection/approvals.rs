@@ -4,7 +4,7 @@ use countersign_evidence::act;
 use countersign_model::event::{ApprovalSigned, Device};
 use countersign_model::{Digest, PersonId, RunId, Slot, Timestamp};
 
-use super::read::Act;
+use super::read::{Act, Reading};
 use super::sql::{Fold, Stop, require, text, time};
 use super::state::State;
 use super::table::Table;
@@ -41,13 +41,14 @@ pub struct ApprovalRow {
 }
 
 impl State {
-    pub(super) fn on_approval(&self, index: u64, signed: &Act) -> Fold {
+    pub(super) fn on_approval(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: ApprovalSigned = self.signed(signed, act::APPROVAL, |p: &ApprovalSigned| &p.person)?;
         self.same_ledger(&p.origin)?;
         self.needs(&p.person, &[p.slot.role()])?;
         let key_is_theirs = self.holder(&p.device.key)?.as_ref() == Some(&p.person);
         require(key_is_theirs, "the device's key is not a key of the person")?;
         let run = self.started(&p.run)?;
+        self.belongs(reading, &p.run)?;
         require(run.commit == p.commit && run.tree == p.tree, "it approves another commit than its run's")?;
         require(run.identity.as_deref() == Some(p.repository.as_str()), "it approves another repository")?;
         let policy =
@@ -65,7 +66,7 @@ impl State {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute((
-                index,
+                reading.index,
                 p.run.as_str(),
                 &decision,
                 p.slot.as_str(),

@@ -51,6 +51,7 @@ impl State {
         require(digest == p.digest, "the decision document is not the one its digest names")?;
         let (facts, bundle) = (attachment(&reading.entry, 0)?, attachment(&reading.entry, 1)?);
         self.started(&p.run)?;
+        self.belongs(reading, &p.run)?;
         self.db
             .prepare_cached(
                 "INSERT INTO decisions (idx, run, digest, policy, document, facts, facts_size, facts_media, bundle,

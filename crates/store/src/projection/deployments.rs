@@ -5,7 +5,7 @@ use countersign_model::{GrantId, RunId};
 use rusqlite::OptionalExtension as _;
 
 use super::grants::GrantState;
-use super::read::Machine;
+use super::read::{Machine, Reading};
 use super::sql::{Fold, Stop, require, text, time};
 use super::state::State;
 use super::table::Table;
@@ -43,18 +43,19 @@ pub struct DeploymentRow {
 }
 
 impl State {
-    pub(super) fn on_deployment_start(&self, index: u64, machine: &Machine) -> Fold {
+    pub(super) fn on_deployment_start(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: DeploymentStarted = self.statement(machine)?;
         let grant = self.grant(&p.grant)?.ok_or_else(|| Stop::from("no such grant was issued"))?;
         require(grant.grant.run == p.run, "the grant is for another run")?;
+        require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
         require(grant.state == GrantState::Issued, "the grant was used before")?;
         self.db
             .prepare_cached("UPDATE grants SET started = ?2 WHERE grant_id = ?1")?
-            .execute((p.grant.as_str(), index))?;
+            .execute((p.grant.as_str(), reading.index))?;
         Ok(())
     }
 
-    pub(super) fn on_deployment(&self, index: u64, machine: &Machine) -> Fold {
+    pub(super) fn on_deployment(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: DeploymentRecorded = self.statement(machine)?;
         let grant = self.grant(&p.grant)?.ok_or_else(|| Stop::from("no such grant was issued"))?;
         require(grant.state == GrantState::Started, "the deployment was not started")?;
@@ -62,9 +63,10 @@ impl State {
             grant.grant.run == p.run && grant.grant.commit == p.commit && grant.grant.environment == p.environment,
             "the deployment is not the one the grant permits",
         )?;
+        require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
         self.db.prepare_cached("UPDATE grants SET ended = ?2, success = ?3 WHERE grant_id = ?1")?.execute((
             p.grant.as_str(),
-            index,
+            reading.index,
             p.success,
         ))?;
         self.db
@@ -73,7 +75,7 @@ impl State {
                  signal, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute((
-                index,
+                reading.index,
                 &grant.grant.repository,
                 p.grant.as_str(),
                 p.run.as_str(),

@@ -51,7 +51,7 @@ impl State {
         self.db
             .prepare_cached("INSERT OR REPLACE INTO streams (stream, version, idx) VALUES (?1, ?2, ?3)")?
             .execute((e.stream.as_str(), e.version, index))?;
-        Ok(())
+        self.on_member(reading)
     }
 
     /// The version of a stream; 0 when nothing was appended to it.

@@ -39,6 +39,7 @@ impl State {
     pub(super) fn on_evidence(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: EvidenceAttached = self.statement(machine)?;
         self.started(&p.run)?;
+        self.belongs(reading, &p.run)?;
         self.db
             .prepare_cached(
                 "INSERT INTO evidence (idx, run, kind, name, digest, size, artifact, subjects)

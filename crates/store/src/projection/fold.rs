@@ -46,12 +46,16 @@ impl State {
                 EventKind::FindingsRecorded => self.on_findings(reading, machine),
                 EventKind::EvidenceAttached => self.on_evidence(reading, machine),
                 EventKind::DecisionMade => self.on_decision(reading, machine),
-                EventKind::DeploymentStarted => self.on_deployment_start(index, machine),
-                EventKind::DeploymentRecorded => self.on_deployment(index, machine),
+                EventKind::DeploymentStarted => self.on_deployment_start(reading, machine),
+                EventKind::DeploymentRecorded => self.on_deployment(reading, machine),
                 EventKind::ActRefused => self.on_refusal(index, machine),
                 EventKind::StorageProbed => self.on_probe(index, machine),
+                EventKind::DisposalCompleted => self.on_disposal_completed(index, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
+            Payload::Absent => self.on_absent(index, &reading.entry.payload),
+            Payload::Certificate(Err(what)) => Err(format!("not a certificate of disposal: {what}").into()),
+            Payload::Certificate(Ok(certificate)) => self.on_disposed(reading, certificate),
             Payload::Act(Err(what)) => Err(what.clone().into()),
             Payload::Act(Ok(signed)) => match reading.entry.kind {
                 EventKind::TrustRootEstablished => self.on_trust_root(reading, signed),
@@ -61,8 +65,18 @@ impl State {
                 EventKind::PolicyActivated => self.on_policy(reading, signed),
                 EventKind::CommitsClaimed => self.on_claim(index, signed),
                 EventKind::SuppressionGranted => self.on_suppression(index, signed),
-                EventKind::ApprovalSigned => self.on_approval(index, signed),
-                EventKind::GrantIssued => self.on_grant(index, signed),
+                EventKind::ApprovalSigned => self.on_approval(reading, signed),
+                EventKind::GrantIssued => self.on_grant(reading, signed),
+                EventKind::RetentionClassDefined => self.on_retention_class(index, signed),
+                EventKind::RetentionDefaultChosen => self.on_retention_default(index, signed),
+                EventKind::RetentionStarted => self.on_retention_start(index, signed),
+                EventKind::RetentionExtended => self.on_retention_extension(index, signed),
+                EventKind::HoldPlaced => self.on_hold(index, signed),
+                EventKind::HoldReleased => self.on_hold_release(index, signed),
+                EventKind::RecordsOfficerDesignated => self.on_designated(index, signed),
+                EventKind::RecordsOfficerRevoked => self.on_office_revoked(signed),
+                EventKind::ErasureRequested => self.on_erasure_request(index, signed),
+                EventKind::SubjectErased => self.on_erased(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }
@@ -118,7 +132,7 @@ impl State {
                 done(self)?;
                 watch.tell(self.head.size, to);
             }
-            return Ok(());
+            return self.nothing_absent();
         }
         let recorder = self.head.recorder.clone();
         std::thread::scope(|scope| {
@@ -143,7 +157,7 @@ impl State {
                 done(self)?;
                 watch.tell(end, to);
             }
-            Ok(())
+            self.nothing_absent()
         })
     }
 

@@ -5,7 +5,7 @@ use countersign_model::event::{Device, GrantIssued};
 use countersign_model::{GrantId, Role};
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::read::{Act, to_json};
+use super::read::{Act, Reading, to_json};
 use super::sql::{Fold, json, require, text, time};
 use super::state::State;
 use super::table::Table;
@@ -50,11 +50,14 @@ pub struct GrantRow {
 }
 
 impl State {
-    pub(super) fn on_grant(&self, index: u64, signed: &Act) -> Fold {
+    pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: GrantIssued = self.signed(signed, act::GRANT, |p: &GrantIssued| &p.by)?;
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, &[Role::ReleaseManager])?;
         let run = self.started(&p.run)?;
+        require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
+        let known = self.run_of_stream(&reading.entry.stream)?;
+        require(known.as_ref().is_none_or(|run| *run == p.run), "it refers to another run")?;
         require(run.commit == p.commit && run.tree == p.tree, "the grant is for another commit than its run")?;
         let mut query = self.db.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
         require(!query.exists([p.grant.as_str()])?, "a grant of that id was issued before")?;
@@ -66,7 +69,7 @@ impl State {
             )?
             .execute(rusqlite::params![
                 p.grant.as_str(),
-                index,
+                reading.index,
                 p.repository,
                 p.run.as_str(),
                 p.commit,
@@ -83,7 +86,8 @@ impl State {
                 p.time.millis(),
                 p.expires.millis(),
             ])?;
-        Ok(())
+        // Whose grant it is cannot be told without its payload, so that run's payloads stay.
+        if known.is_none() { self.pin_run(reading.index, &p.run) } else { Ok(()) }
     }
 
     /// A deploy grant.

@@ -227,7 +227,7 @@ impl State {
         Ok(people)
     }
 
-    /// The profiles that cannot be opened now, by log index. What is wrong with a key file is no matter of the log, so
+    /// The profiles that cannot be opened now and are not erased, by log index. What is wrong with a key file is no matter of the log, so
     /// it is in no table.
     ///
     /// # Errors
@@ -237,9 +237,10 @@ impl State {
             // A copy without keys: that they are missing says nothing.
             return Ok(Vec::new());
         }
-        let mut query = self
-            .db
-            .prepare_cached("SELECT person, idx, profile, profile_size, profile_media FROM people ORDER BY idx")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT person, idx, profile, profile_size, profile_media FROM people
+                 WHERE person NOT IN (SELECT person FROM erasures) ORDER BY idx",
+        )?;
         let rows: Vec<_> = query.query_map([], enrolled)?.collect::<Result<_, _>>()?;
         Ok(rows
             .into_iter()
@@ -261,6 +262,9 @@ impl State {
     }
 
     fn name(&self, id: &PersonId, profile: &PayloadRef) -> Result<String, String> {
+        if self.is_erased(id).map_err(|e| e.to_string())? {
+            return Err("the person's data is erased".to_owned());
+        }
         let vault = self.vault.vault();
         match subjects::open_profile(vault.keys, vault.source, id, profile) {
             Ok(Some(profile)) => Ok(profile.name),

@@ -7,10 +7,12 @@ use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::Predicate;
+use countersign_model::retention::plan::{self, DisposalPlan};
 use countersign_model::{Digest, Entry, EventKind, PayloadRef};
 use serde::Serialize;
 
 use super::sql::require;
+use crate::disposal::DisposalCertificate;
 use crate::{Error, Ledger};
 
 /// An entry with its payload's signature checked. Whether its signer may say what it says, the tables must tell.
@@ -32,6 +34,10 @@ pub(super) enum Payload {
     Machine(Machine),
     /// An act of a person, or why it is none.
     Act(Result<Box<Act>, String>),
+    /// A certificate of disposal with the acts of two people, or why it is none.
+    Certificate(Result<Box<Certificate>, String>),
+    /// It is gone. Whether it may be, a later certificate must say.
+    Absent,
 }
 
 /// A machine statement.
@@ -77,18 +83,45 @@ pub(super) struct Act {
 
 impl Act {
     fn read(payload: &[u8]) -> Result<Self, String> {
-        let act = SignedAct::from_slice(payload).map_err(|e| e.to_string())?;
+        Self::of(SignedAct::from_slice(payload).map_err(|e| e.to_string())?)
+    }
+
+    fn of(act: SignedAct) -> Result<Self, String> {
         let statement = act.statement().map_err(|e| e.to_string())?;
         let signer = act.claimed_key().ok().filter(|key| act.open(act.namespace(), key).is_ok());
         Ok(Self { act, statement, signer })
     }
 }
 
+/// A certificate of disposal.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    pub(super) plan: DisposalPlan,
+    /// The plan's digest.
+    pub(super) digest: Digest,
+    pub(super) orders: Act,
+    pub(super) confirms: Act,
+}
+
+impl Certificate {
+    fn read(payload: &[u8]) -> Result<Self, String> {
+        require(payload.len() as u64 <= plan::MAX_BYTES, "it is too large")?;
+        let read: DisposalCertificate = canonical::from_slice(payload).map_err(|e| e.to_string())?;
+        Ok(Self {
+            digest: canonical::digest(&read.plan).map_err(|e| e.to_string())?,
+            plan: read.plan,
+            orders: Act::of(read.orders)?,
+            confirms: Act::of(read.confirms)?,
+        })
+    }
+}
+
 impl Reading {
     /// Checks what the payload's signature alone can tell. `recorder` is whose machine statements are believed at present
-    /// ([`super::State::recorder`]); where it turns out to be another one, the signature is checked again.
+    /// ([`super::State::recorder`]); `None` for a payload that is gone. Where the recorder turns out to be another one, the signature is checked again.
     #[must_use]
-    pub fn new(index: u64, entry: Entry, leaf: Digest, payload: Vec<u8>, recorder: &str) -> Self {
+    pub fn new(index: u64, entry: Entry, leaf: Digest, payload: Option<Vec<u8>>, recorder: &str) -> Self {
+        let Some(payload) = payload else { return Self { index, entry, leaf, payload: Payload::Absent } };
         let payload = match entry.kind {
             EventKind::LedgerCreated => Payload::Genesis(payload),
             EventKind::RunStarted
@@ -98,7 +131,8 @@ impl Reading {
             | EventKind::ActRefused
             | EventKind::StorageProbed
             | EventKind::DeploymentStarted
-            | EventKind::DeploymentRecorded => Payload::Machine(Machine::read(payload, recorder)),
+            | EventKind::DeploymentRecorded
+            | EventKind::DisposalCompleted => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled
             | EventKind::RoleGranted
@@ -107,7 +141,18 @@ impl Reading {
             | EventKind::CommitsClaimed
             | EventKind::SuppressionGranted
             | EventKind::ApprovalSigned
-            | EventKind::GrantIssued => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::GrantIssued
+            | EventKind::RetentionClassDefined
+            | EventKind::RetentionDefaultChosen
+            | EventKind::RetentionStarted
+            | EventKind::RetentionExtended
+            | EventKind::HoldPlaced
+            | EventKind::HoldReleased
+            | EventKind::RecordsOfficerDesignated
+            | EventKind::RecordsOfficerRevoked
+            | EventKind::ErasureRequested
+            | EventKind::SubjectErased => Payload::Act(Act::read(&payload).map(Box::new)),
+            EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload }
     }
@@ -124,7 +169,11 @@ pub(super) fn read(ledger: &Ledger, from: u64, to: u64, recorder: &str) -> Resul
     entries
         .into_iter()
         .map(|(index, entry, leaf)| {
-            let payload = ledger.payload(&entry.payload)?;
+            let payload = match ledger.payload(&entry.payload) {
+                Ok(payload) => Some(payload),
+                Err(Error::MissingBlob { .. }) if entry.kind.is_disposable() => None,
+                Err(e) => return Err(e),
+            };
             Ok(Reading::new(index, entry, leaf, payload, recorder))
         })
         .collect()

@@ -105,6 +105,7 @@ impl State {
         let index = reading.index;
         let change = attachment(&reading.entry, 0)?;
         require(change.sha256 == p.change, "the change is not the one the statement names")?;
+        self.belongs(reading, &p.run)?;
         if let Some(run) = self.run_key(&p.run)? {
             require(
                 run.commit == p.commit && run.identity == p.identity && run.pipeline == p.pipeline,

@@ -26,6 +26,7 @@ impl State {
         let record = attachment(&reading.entry, 0)?;
         require(record.sha256 == p.record, "the scan record is not the one the statement names")?;
         self.started(&p.run)?;
+        self.belongs(reading, &p.run)?;
         self.db
             .prepare_cached(
                 "INSERT INTO scans (idx, run, commit_id, findings, gaps, record, record_size, record_media)

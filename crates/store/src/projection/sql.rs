@@ -61,7 +61,20 @@ ids!(RunId, PersonId, RepositoryId, GrantId, StreamId, ActorId);
 macro_rules! parsed { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Self::from_str(&text).ok() } }
 )*}; }
-parsed!(Digest, countersign_model::Role, countersign_model::Slot, countersign_evidence::sshsig::PublicKey);
+parsed!(
+    Digest,
+    countersign_model::Role,
+    countersign_model::Slot,
+    countersign_evidence::sshsig::PublicKey,
+    countersign_model::Retention,
+    countersign_model::retention::Office
+);
+
+impl Text for countersign_model::EventKind {
+    fn read(text: String) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::String(text)).ok()
+    }
+}
 
 /// Reads column `i` as text of type `T`.
 pub(super) fn text<T: Text>(row: &Row<'_>, i: usize) -> rusqlite::Result<T> {

@@ -3,8 +3,8 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, bundles, claims, db, decisions, deployments, entries, evidence, grants, log_keys, people,
-    refusals, runs, scans, storages, suppressions, trust,
+    anomalies, approvals, bundles, claims, db, decisions, deployments, disposals, entries, erasures, evidence, grants,
+    log_keys, offices, people, refusals, runs, scans, schedule, storages, suppressions, trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -44,6 +44,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         deployments::TABLES,
         refusals::TABLES,
         storages::TABLES,
+        schedule::TABLES,
+        offices::TABLES,
+        disposals::TABLES,
+        erasures::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()

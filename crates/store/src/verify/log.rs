@@ -7,7 +7,7 @@ use countersign_evidence::merkle::{Hash, leaf_hash};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Entry, EventKind, PayloadRef, StreamId, Timestamp};
 
-use super::{Examination, Extra, Problem, keys, published, roots};
+use super::{Examination, Examiner, Problem, keys, published, roots};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
@@ -29,7 +29,7 @@ struct Parents {
     hashes: Vec<Hash>,
 }
 
-pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, extra: &mut Extra<'_>) {
+pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, examiner: &mut dyn Examiner) {
     if checkpoint.size == 0 {
         x.problem(code::GENESIS, CHECKPOINT, None, "the log has no entry yet: nothing says whose it is");
     }
@@ -53,7 +53,7 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, extra: &
             for (i, bytes) in (0_u64..).zip(bundle.iter()) {
                 let is_good = good.as_ref().is_none_or(|g| g.get(position(i)) == Some(&leaf_hash(bytes)));
                 if is_good {
-                    entry(x, checkpoint, first + i, &name, bytes, &mut order, extra);
+                    entry(x, checkpoint, first + i, &name, bytes, &mut order, examiner);
                 } else {
                     x.problem(code::CORRUPT, &name, Some(first + i), "it is not the entry that was appended");
                     x.unread = true;
@@ -223,7 +223,7 @@ fn entry(
     file: &str,
     bytes: &[u8],
     order: &mut Order,
-    extra: &mut Extra<'_>,
+    examiner: &mut dyn Examiner,
 ) {
     x.report.checked.entries += 1;
     let entry = match leaf::parse(file, index, bytes) {
@@ -242,20 +242,26 @@ fn entry(
         if x.digests.insert(attachment.sha256) {
             let examined = blob::examine(x.source, attachment);
             sound(x, index, attachment, examined);
-        } else if let Err(e) = size_of(x, attachment) {
-            x.error(&e, &layout::blob_name(&attachment.sha256), Some(index));
+        } else {
+            let same = size_of(x, attachment);
+            sound(x, index, attachment, same);
         }
     }
     x.digests.insert(entry.payload.sha256);
     let payload = blob::get(x.source, &entry.payload);
-    let Some(payload) = sound(x, index, &entry.payload, payload) else { return };
-    if index == 0 {
-        roots::examine_genesis(x, checkpoint, &payload, file);
+    let absent = matches!(payload, Err(Error::MissingBlob { .. }));
+    let payload = sound(x, index, &entry.payload, payload);
+    // What cannot be read or is altered is no payload at all; one that is gone may have been disposed of.
+    if payload.is_none() && !(absent && entry.kind.is_disposable()) {
+        return;
     }
-    if entry.kind == EventKind::LogKeyRotated {
-        keys::examine_entry(x, index, &payload);
+    if let (0, Some(payload)) = (index, &payload) {
+        roots::examine_genesis(x, checkpoint, payload, file);
     }
-    for problem in extra(index, &entry, &payload) {
+    if let (EventKind::LogKeyRotated, Some(payload)) = (entry.kind, &payload) {
+        keys::examine_entry(x, index, payload);
+    }
+    for problem in examiner.entry(index, &entry, payload.as_deref()) {
         x.report.add(problem);
     }
 }
@@ -267,13 +273,18 @@ fn size_of(x: &Examination<'_>, blob: &PayloadRef) -> Result<(), Error> {
         Some(size) if size != blob.size => {
             Err(Error::corrupt(name, None, format!("it has {size} bytes, the entry says {}", blob.size)))
         }
-        _ => Ok(()),
+        None => Err(Error::MissingBlob { file: name }),
+        Some(_) => Ok(()),
     }
 }
 
 fn sound<T>(x: &mut Examination<'_>, index: u64, blob: &PayloadRef, result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
+        Err(Error::MissingBlob { .. }) => {
+            x.gone.push((index, blob.sha256));
+            None
+        }
         Err(e) => {
             let problem = Problem::of(&e, &layout::blob_name(&blob.sha256), Some(index));
             x.report.add(problem);

@@ -30,7 +30,7 @@ use countersign_model::{Diagnostic as _, Digest, Entry};
 
 use crate::engine::embedded::{Overlay, wal};
 use crate::error::code;
-use crate::layout::{CHECKPOINT, ORIGIN, Paths};
+use crate::layout::{self, CHECKPOINT, ORIGIN, Paths};
 use crate::ledger::DEFAULT_LOCK_WAIT;
 use crate::lock::Lock;
 use crate::rotations::Step;
@@ -100,6 +100,8 @@ pub struct Checked {
     pub tiles: u64,
     /// Different blobs.
     pub blobs: u64,
+    /// Blobs that are gone by a certificate of disposal, once for every entry that speaks of them.
+    pub disposed: u64,
     /// Keys of people. Whether they open what they should is for the caller to say.
     pub keys: u64,
     /// Files of the ledger, all kinds together.
@@ -147,7 +149,30 @@ impl VerifyReport {
 /// The caller's own examination of an entry and its payload: envelopes, acts, seals.
 pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
 
-/// Examines the ledger in `dir`. Nothing is written. Writers wait while this runs.
+/// A caller's own examination, and what only the caller can know: whether a payload may be gone.
+pub trait Examiner {
+    /// Examines an entry and its payload; `None` for a payload that is gone and may perhaps be. What is found is added to
+    /// the report.
+    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem>;
+
+    /// Whether the blobs of this entry may be gone. Asked when every entry has been examined.
+    fn may_be_gone(&mut self, index: u64) -> bool;
+}
+
+/// Where nothing may be gone.
+struct Strict<'a, 'b>(&'a mut Extra<'b>);
+
+impl Examiner for Strict<'_, '_> {
+    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem> {
+        payload.map_or_else(Vec::new, |payload| (self.0)(index, entry, payload))
+    }
+
+    fn may_be_gone(&mut self, _: u64) -> bool {
+        false
+    }
+}
+
+/// Examines the ledger in `dir`, of which every blob must be there. Nothing is written. Writers wait while this runs.
 ///
 /// `extra` is called with index, entry and payload of every entry that is sound so far; what it finds is added.
 ///
@@ -155,12 +180,20 @@ pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
 /// [`Error::NoLedger`] when there is nothing to examine; [`Error::Busy`] when a writer does not come to an end. All
 /// else is a problem in the report.
 pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
+    examine(dir, trust, &mut Strict(extra))
+}
+
+/// Examines the ledger in `dir` as [`verify`] does. Blobs may be gone where the examiner says so at the end.
+///
+/// # Errors
+/// As [`verify`].
+pub fn examine(dir: &Path, trust: &LogTrust, examiner: &mut dyn Examiner) -> Result<VerifyReport, Error> {
     let paths = Paths::new(dir);
     if !paths.tiles_dir().is_dir() {
         return Err(Error::NoLedger { dir: dir.display().to_string() });
     }
     let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
-    Ok(verify_directory(&paths, trust, extra))
+    Ok(verify_directory(&paths, trust, examiner))
 }
 
 /// Examines a published ledger wherever it is kept. Nothing is written, and nobody waits.
@@ -173,15 +206,27 @@ pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<Ver
 /// [`Error::NoLedger`] when there is nothing to examine; whatever the place says when it cannot be reached at all. All
 /// else is a problem in the report.
 pub fn verify_source(source: &dyn Source, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
+    examine_source(source, trust, &mut Strict(extra))
+}
+
+/// Examines a published ledger as [`verify_source`] does. Blobs may be gone where the examiner says so at the end.
+///
+/// # Errors
+/// As [`verify_source`].
+pub fn examine_source(
+    source: &dyn Source,
+    trust: &LogTrust,
+    examiner: &mut dyn Examiner,
+) -> Result<VerifyReport, Error> {
     if let Some(dir) = source.directory() {
-        return verify(dir, trust, extra);
+        return examine(dir, trust, examiner);
     }
     // Where even the log's name is missing no ledger was ever published; with it, everything else is missed by name.
     if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none() && source.stat(ORIGIN, 1024)?.is_none() {
         return Err(Error::NoLedger { dir: source.place() });
     }
     let place = Place { source, files: source, in_files: None, has_log: false };
-    Ok(examine(&place, trust, extra, VerifyReport::default()))
+    Ok(pass(&place, trust, examiner, VerifyReport::default()))
 }
 
 /// What is examined.
@@ -197,7 +242,7 @@ struct Place<'a> {
 }
 
 /// What an interrupted writer acknowledged and did not publish belongs to the ledger: it is examined with the rest.
-fn verify_directory(paths: &Paths, trust: &LogTrust, extra: &mut Extra<'_>) -> VerifyReport {
+fn verify_directory(paths: &Paths, trust: &LogTrust, examiner: &mut dyn Examiner) -> VerifyReport {
     let mut report = VerifyReport::default();
     let names = crate::ledger::names(paths);
     match names.and_then(|(origin, key)| Overlay::read(paths, &origin, std::slice::from_ref(&key))) {
@@ -210,19 +255,19 @@ fn verify_directory(paths: &Paths, trust: &LogTrust, extra: &mut Extra<'_>) -> V
                 report.notices.push(Notice { code: code::UNPUBLISHED, what });
             }
             let in_files = Some(overlay.published());
-            examine(&Place { source: &overlay, files: paths, in_files, has_log: found.any }, trust, extra, report)
+            pass(&Place { source: &overlay, files: paths, in_files, has_log: found.any }, trust, examiner, report)
         }
         Err(e) => {
             // The files themselves are examined below; what waits beside them is looked at here only.
             if let Some(place) = e.place().filter(|place| wal::segment_first(&place.file).is_some()) {
                 report.add(Problem::of(&e, &place.file, None));
             }
-            examine(&Place { source: paths, files: paths, in_files: None, has_log: false }, trust, extra, report)
+            pass(&Place { source: paths, files: paths, in_files: None, has_log: false }, trust, examiner, report)
         }
     }
 }
 
-fn examine(place: &Place<'_>, trust: &LogTrust, extra: &mut Extra<'_>, report: VerifyReport) -> VerifyReport {
+fn pass(place: &Place<'_>, trust: &LogTrust, examiner: &mut dyn Examiner, report: VerifyReport) -> VerifyReport {
     let mut examination = Examination {
         source: place.source,
         files: place.files,
@@ -235,6 +280,7 @@ fn examine(place: &Place<'_>, trust: &LogTrust, extra: &mut Extra<'_>, report: V
         own_vkey: None,
         published: BTreeMap::new(),
         digests: HashSet::new(),
+        gone: Vec::new(),
         unread: false,
         keys: Vec::new(),
         steps: Vec::new(),
@@ -245,11 +291,25 @@ fn examine(place: &Place<'_>, trust: &LogTrust, extra: &mut Extra<'_>, report: V
     let checkpoint = roots::examine(&mut examination);
     if let Some(checkpoint) = &checkpoint {
         published::examine(&mut examination, checkpoint);
-        log::examine(&mut examination, checkpoint, extra);
+        log::examine(&mut examination, checkpoint, examiner);
         keys::finish(&mut examination);
+        gone(&mut examination, examiner);
     }
     inventory::examine(&mut examination, checkpoint.as_ref());
     examination.report
+}
+
+/// What is gone and may not be is missing.
+fn gone(x: &mut Examination<'_>, examiner: &mut dyn Examiner) {
+    let mut missing = HashSet::new();
+    for (index, digest) in std::mem::take(&mut x.gone) {
+        if examiner.may_be_gone(index) {
+            x.report.checked.disposed += 1;
+        } else if missing.insert(digest) {
+            let file = layout::blob_name(&digest);
+            x.error(&Error::MissingBlob { file: file.clone() }, &file, Some(index));
+        }
+    }
 }
 
 /// An examination under way.
@@ -274,6 +334,8 @@ struct Examination<'a> {
     published: BTreeMap<u64, (String, Hash)>,
     /// Every blob that an entry speaks of. 32 bytes each is what this costs.
     digests: HashSet<Digest>,
+    /// Entries that speak of a blob which is not there, and the blob.
+    gone: Vec<(u64, Digest)>,
     /// Whether an entry could not be read, so that what it speaks of is not known.
     unread: bool,
     /// The keys that may have signed the checkpoint: the trusted ones, and those that rotations lead to from there.

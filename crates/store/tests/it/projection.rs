@@ -49,7 +49,7 @@ fn one_by_one(ledger: &Ledger) -> (State, usize) {
     for (index, entry) in ledger.entries(0..ledger.size()).unwrap() {
         let leaf = Digest::from_bytes(merkle::leaf_hash(&canonical::to_vec(&entry).unwrap()));
         let payload = ledger.payload(&entry.payload).unwrap();
-        let reading = Reading::new(index, entry, leaf, payload, state.recorder());
+        let reading = Reading::new(index, entry, leaf, Some(payload), state.recorder());
         disbelieved += usize::from(state.apply(&reading).unwrap().is_some());
     }
     (state, disbelieved)

@@ -93,6 +93,18 @@ fn every_event_is_on_its_page() {
         ("DeploymentStarted", event::DeploymentStarted::TYPE),
         ("DeploymentRecorded", event::DeploymentRecorded::TYPE),
         ("StorageProbed", event::StorageProbed::TYPE),
+        ("RetentionClassDefined", event::RetentionClassDefined::TYPE),
+        ("RetentionDefaultChosen", event::RetentionDefaultChosen::TYPE),
+        ("RetentionStarted", event::RetentionStarted::TYPE),
+        ("RetentionExtended", event::RetentionExtended::TYPE),
+        ("HoldPlaced", event::HoldPlaced::TYPE),
+        ("HoldReleased", event::HoldReleased::TYPE),
+        ("RecordsOfficerDesignated", event::RecordsOfficerDesignated::TYPE),
+        ("RecordsOfficerRevoked", event::RecordsOfficerRevoked::TYPE),
+        ("PayloadsDisposed", event::PayloadsDisposed::TYPE),
+        ("DisposalCompleted", event::DisposalCompleted::TYPE),
+        ("ErasureRequested", event::ErasureRequested::TYPE),
+        ("SubjectErased", event::SubjectErased::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {

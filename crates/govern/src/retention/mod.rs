@@ -1,0 +1,113 @@
+//! Retention: how long what is recorded is kept, what may be removed then, and who answers for it.
+//!
+//! Control objective: nothing is removed before its time or under a hold, by anybody; what is removed is removed by two
+//! people, leaves a certificate, and leaves every proof valid.
+//! Regulatory mapping: 17 CFR 240.17a-4(a), (b), (f); FINRA 4511; 17 CFR 210.2-06; PCI DSS v4.0.1 10.5.1; GDPR art. 17.
+//!
+//! | file | use cases |
+//! |---|---|
+//! | `classes.rs` | `retention define`, `default`, `start`, `extend` |
+//! | `holds.rs` | `hold place`, `hold release` |
+//! | `disposal.rs` | `ledger dispose`: plan, first signature, second signature, removal |
+//! | `erasure.rs` | `ledger erase-subject` |
+//! | `offices.rs` | `records-officer designate`, `revoke` |
+//! | `show.rs` | what keeps an entry, and what is due |
+//! | `undertaking.rs` | the letter of undertaking |
+
+mod classes;
+mod disposal;
+mod erasure;
+mod holds;
+mod offices;
+mod show;
+mod undertaking;
+
+pub use classes::{choose_default, define, extend, known, start};
+pub use disposal::{Disposed, Finished, Planned, execute, finish, order, plan};
+pub use erasure::{Erasure, erase, erase_due};
+pub use holds::{place, release};
+pub use offices::{designate, revoke};
+pub use show::{Due, Kept, due, show};
+pub use undertaking::undertaking;
+
+use countersign_connect::SshSigner;
+use countersign_evidence::statement::Subject;
+use countersign_model::event::Predicate;
+use countersign_model::{ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_store::projection::MAX_TEXT;
+use countersign_store::session::SessionError;
+use countersign_store::{Plan, Session};
+
+use crate::Error;
+use crate::access::{allowed, rooted, sign, signer_of};
+
+/// Something a person says about retention.
+struct Saying<'a> {
+    /// The command, for the record of a refusal.
+    act: &'static str,
+    /// The event.
+    kind: EventKind,
+    /// The namespace it is signed for.
+    namespace: &'a str,
+    /// The stream it stands in.
+    stream: StreamId,
+}
+
+/// The stream of everything about retention that is not about one person.
+fn stream() -> StreamId {
+    StreamId::from_text("retention")
+}
+
+/// Signs and appends an act. `may` is asked before anybody signs, and again on the state that it is appended to.
+fn say<P: Predicate>(
+    session: &mut Session,
+    signer: &SshSigner,
+    saying: &Saying<'_>,
+    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
+    predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
+) -> Result<u64, Error> {
+    session.require_pin()?;
+    rooted(session.state())?;
+    let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
+    allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
+    let predicate = predicate(session, by.clone())?;
+    let signed = sign(signer, saying.namespace, ledger_subject(session), predicate)?;
+    let (appended, ()) = session.transact(|s| {
+        may(s, &by)?;
+        let entry =
+            s.act_entry(saying.kind, saying.stream.clone(), ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
+        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
+    })?;
+    Ok(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?)
+}
+
+/// The ledger as the subject of a statement.
+fn ledger_subject(session: &Session) -> Vec<Subject> {
+    let state = session.state();
+    vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
+}
+
+/// The person must be a compliance officer.
+fn compliance_officer(session: &Session, person: &PersonId, act: &'static str) -> Result<(), Error> {
+    one_of(session, person, &[Role::ComplianceOfficer], act)
+}
+
+/// The person must hold one of the roles.
+fn one_of(session: &Session, person: &PersonId, roles: &[Role], act: &'static str) -> Result<(), Error> {
+    for role in roles {
+        if session.state().has_role(person, *role)? {
+            return Ok(());
+        }
+    }
+    let roles: Vec<&str> = roles.iter().map(|r| r.as_str()).collect();
+    Err(Error::NotRecordsRole { person: session.state().label(person)?, roles: roles.join(" or "), act })
+}
+
+/// A matter, a reason: said, of bearable length, and fit for one line of a report.
+fn said(what: &'static str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+        return Err(Error::BadText { what, text: text.chars().take(80).collect() });
+    }
+    Ok(text.to_owned())
+}

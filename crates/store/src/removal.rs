@@ -1,0 +1,119 @@
+//! Removing blobs that nothing needs any more. What may go is decided elsewhere, by a certificate in the log; here only
+//! this is made sure of: a blob that any other entry speaks of stays, also one that is being appended meanwhile.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use countersign_model::{Digest, Entry};
+
+use crate::layout;
+use crate::lock::Lock;
+use crate::writer::Writer;
+use crate::{Error, Ledger};
+
+/// How many entries are read at a time.
+const BLOCK: u64 = 256;
+
+/// Blobs that entries speak of, by whether another entry needs them too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Blobs {
+    /// Nobody else needs them.
+    pub alone: BTreeSet<Digest>,
+    /// An entry that is kept speaks of them too.
+    pub shared: BTreeSet<Digest>,
+}
+
+/// What a removal did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Blobs removed, or found gone.
+    pub removed: u64,
+    /// Blobs that stay because an entry that is kept speaks of them.
+    pub shared: BTreeSet<Digest>,
+    /// Blobs that the storage did not let go, and what it said.
+    pub refused: Vec<(Digest, String)>,
+}
+
+/// Every blob that an entry speaks of.
+fn blobs(entry: &Entry) -> impl Iterator<Item = Digest> {
+    entry.attachments.iter().chain([&entry.payload]).map(|blob| blob.sha256)
+}
+
+impl Ledger {
+    /// The blobs of the entries `going`. `gone` are the entries whose payloads are disposed of, these or others: they need
+    /// no blob.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn blobs_of(&self, going: &BTreeSet<u64>, gone: &BTreeSet<u64>) -> Result<Blobs, Error> {
+        let mut found = Blobs::default();
+        for index in going {
+            for (_, entry) in self.entries(*index..index.saturating_add(1))? {
+                found.alone.extend(blobs(&entry));
+            }
+        }
+        self.keep_shared(0..self.size(), &mut found, going, gone)?;
+        Ok(found)
+    }
+
+    /// Removes the blobs of the entries `going` that no other entry needs. Nobody appends meanwhile.
+    ///
+    /// # Errors
+    /// When the log cannot be read or the lock is not to be had. A blob that cannot be removed is in the answer.
+    pub fn remove_payloads(&mut self, going: &BTreeSet<u64>, gone: &BTreeSet<u64>) -> Result<Removal, Error> {
+        // The long look at the log is taken before the lock; under it there is only the rest to look at.
+        self.refresh()?;
+        let seen = self.size();
+        let mut found = self.blobs_of(going, gone)?;
+        let (paths, storage) = self.directory_parts()?;
+        let lock = Lock::exclusive(&paths, self.lock_wait())?;
+        self.refresh()?;
+        self.keep_shared(seen..self.size(), &mut found, going, gone)?;
+        let mut writer = Writer::new(&paths, storage.as_ref());
+        let mut removal = Removal { shared: found.shared, ..Removal::default() };
+        for digest in found.alone {
+            match writer.remove(&layout::blob_name(&digest)) {
+                Ok(()) => removal.removed += 1,
+                Err(e) => removal.refused.push((digest, said(&e))),
+            }
+        }
+        writer.sync()?;
+        drop(lock);
+        Ok(removal)
+    }
+
+    fn keep_shared(
+        &self,
+        range: Range<u64>,
+        found: &mut Blobs,
+        going: &BTreeSet<u64>,
+        gone: &BTreeSet<u64>,
+    ) -> Result<(), Error> {
+        let mut from = range.start;
+        while from < range.end {
+            let to = range.end.min((from / BLOCK).saturating_add(1).saturating_mul(BLOCK));
+            for (index, entry) in self.entries(from..to)? {
+                if going.contains(&index) || gone.contains(&index) {
+                    continue;
+                }
+                for digest in blobs(&entry).filter(|d| found.alone.contains(d)).collect::<Vec<_>>() {
+                    found.alone.remove(&digest);
+                    found.shared.insert(digest);
+                }
+            }
+            from = to;
+        }
+        Ok(())
+    }
+}
+
+/// What the storage said, on one line.
+fn said(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
