@@ -154,9 +154,16 @@ mod buckets {
             }
         }
         let bar = output::progress::Bar::counting(args.format != Format::Text);
+        let state = session.state();
+        let (kept, disposed) = (state.kept(&state.schedule()?)?, state.disposed()?);
         let replication = Replication {
-            until: &|_, entry, from| kept_until(entry, from),
-            held: &|_| false,
+            // As long as its class asks for, counted from now, and as long as what the log says beyond that.
+            until: &|index, entry, from| {
+                let extended = kept.get(&index).and_then(|k| k.until.date());
+                extended.map_or_else(|| kept_until(entry, from), |date| date.max(kept_until(entry, from)))
+            },
+            held: &|index| kept.get(&index).is_some_and(|k| !k.holds.is_empty()),
+            disposed: &|index| disposed.contains(&index),
             parallel: usize::from(args.parallel),
             is_full: args.full,
             acknowledged: &|_, _| bar.tick(),

@@ -417,6 +417,22 @@ impl State {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// What keeps every entry, by index.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn kept(&self, schedule: &Schedule) -> Result<BTreeMap<u64, Kept>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT e.idx, e.kind, e.stream, e.time, e.actor, e.retention, m.run FROM entries e
+             LEFT JOIN members m ON m.stream = e.stream",
+        )?;
+        let kept = query.query_map([], selected)?.map(|entry| {
+            let entry = entry?;
+            Ok((entry.index, schedule.kept(&entry)))
+        });
+        kept.collect::<Result<_, rusqlite::Error>>().map_err(Error::from)
+    }
+
     /// Everything whose payload is still there and may go some day, in groups that go together, by first index.
     ///
     /// # Errors

@@ -41,6 +41,8 @@ pub struct Replication<'a> {
     /// Whether a legal hold lies on an entry: then one lies on its objects too, whatever their dates. A hold in the bucket
     /// is never lifted from here, for it may be somebody else's.
     pub held: &'a (dyn Fn(u64) -> bool + Sync),
+    /// Whether what an entry speaks of was disposed of: then it need not be there to be sent.
+    pub disposed: &'a (dyn Fn(u64) -> bool + Sync),
     /// How many objects are sent at once; 1 at least.
     pub parallel: usize,
     /// Look at every object, also at those of earlier replications: what is missing is put back, and locks are brought
@@ -223,17 +225,24 @@ impl Work<'_> {
         let mut index = from;
         while index < to {
             let end = (index / u64::from(WIDTH) + 1).saturating_mul(u64::from(WIDTH)).min(to);
-            let mut blobs: BTreeMap<String, (PayloadRef, Dates)> = BTreeMap::new();
+            let mut blobs: BTreeMap<String, (PayloadRef, Dates, bool)> = BTreeMap::new();
             for (index, entry) in self.ledger.entries(index..end)? {
                 let dates = self.dates(index, &entry);
+                let disposed = (self.replication.disposed)(index);
                 for blob in std::iter::once(&entry.payload).chain(&entry.attachments) {
-                    let known = blobs.entry(layout::blob_name(&blob.sha256)).or_insert_with(|| (blob.clone(), dates));
+                    let name = layout::blob_name(&blob.sha256);
+                    let known = blobs.entry(name).or_insert_with(|| (blob.clone(), dates, disposed));
                     known.1 = known.1.max(dates);
+                    known.2 &= disposed;
                 }
             }
-            self.each(blobs.into_iter().collect(), |(name, (blob, dates))| {
+            self.each(blobs.into_iter().collect(), |(name, (blob, dates, disposed))| {
                 let large = (blob.size > LARGE).then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
-                let sent = self.put(&name, &self.ledger.payload(&blob)?, dates);
+                let sent = match self.ledger.payload(&blob) {
+                    Ok(bytes) => self.put(&name, &bytes, dates),
+                    Err(Error::MissingBlob { .. }) if disposed => Ok(()),
+                    Err(e) => Err(e),
+                };
                 drop(large);
                 sent
             })?;

@@ -88,6 +88,13 @@ pub(crate) fn publish_with(
     replicate(
         ledger,
         bucket,
-        &Replication { until: &until, held: &|index| HELD.contains(&index), parallel: 4, is_full, acknowledged },
+        &Replication {
+            until: &until,
+            held: &|index| HELD.contains(&index),
+            disposed: &|_| false,
+            parallel: 4,
+            is_full,
+            acknowledged,
+        },
     )
 }
