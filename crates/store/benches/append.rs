@@ -51,7 +51,8 @@ fn open(dir: &Path) -> Arc<Embedded> {
     Ledger::create(dir, &NewLedger { signer: &signer, salt: Some([1; 32]) }).unwrap();
     let engine = Embedded::open(dir, Options::new(signer)).unwrap();
     // Entry 0, which the others refer to.
-    let first = Batch { entries: vec![NewEntry { refs: Vec::new(), ..entry(0, b"shared".to_vec()) }], ..Batch::default() };
+    let first =
+        Batch { entries: vec![NewEntry { refs: Vec::new(), ..entry(0, b"shared".to_vec()) }], ..Batch::default() };
     engine.append(first, SystemClock.now()).unwrap();
     engine.publish().unwrap();
     engine
@@ -111,8 +112,10 @@ fn raw_run(path: &Path, batches: &[usize], distinct: bool, leaf: &[u8]) -> Durat
 
 fn sqlite_run(path: &Path, batches: &[usize], leaf: &[u8]) -> Duration {
     let mut db = rusqlite::Connection::open(path).unwrap();
-    db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE e (i INTEGER PRIMARY KEY, h BLOB, b BLOB)")
-        .unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE e (i INTEGER PRIMARY KEY, h BLOB, b BLOB)",
+    )
+    .unwrap();
     let start = Instant::now();
     for entries in batches {
         let transaction = db.transaction().unwrap();
