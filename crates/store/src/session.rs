@@ -16,6 +16,7 @@ use countersign_model::{
     digest,
 };
 
+use crate::engine::embedded::{Embedded, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal};
@@ -216,6 +217,23 @@ impl Session {
             }
         }
         Err(SessionError::Contended.into())
+    }
+
+    /// Opens the ledger for appending for as long as the engine lives; other processes on the directory append through
+    /// it. `None` where this machine does not hold the log's key, or the ledger is no directory.
+    ///
+    /// # Errors
+    /// When another process writes it, or the key cannot be read.
+    pub fn engine(&self) -> Result<Option<Arc<Embedded>>, SessionError> {
+        let Some(dir) = self.ledger.directory() else { return Ok(None) };
+        let origin = self.ledger.origin();
+        let signer = match self.log_key() {
+            Ok(signer) => Arc::new(signer),
+            Err(SessionError::Key(KeyError::NoLogKey { .. })) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let index = Some(self.installation.ledger_dir(origin).join("index.db"));
+        Ok(Some(Embedded::open(dir, Options { index, socket: cfg!(unix), ..Options::new(signer) })?))
     }
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {

@@ -207,6 +207,37 @@ fn the_published_log_is_the_one_on_the_disk() {
     assert_eq!(server.terminate(), Some(0));
 }
 
+#[test]
+fn commands_append_through_the_process_that_serves() {
+    let world = World::with_commit();
+    world.cs(["run"]);
+    let size_of = |note: &[u8]| String::from_utf8_lossy(note).lines().nth(1).unwrap().parse::<u64>().unwrap();
+    let ledger = world.repo().join(".countersign");
+    let before = size_of(&std::fs::read(ledger.join("ledger/checkpoint")).unwrap());
+    let repo = world.repo().display().to_string();
+    let server = Server::start(&world, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
+    for n in 1..=3 {
+        let ran = world.cs(["run"]);
+        assert_eq!(ran.code, 11, "{}", ran.all());
+        // The answer of the serving process and what it serves agree at once.
+        assert_eq!(size_of(&server.get("/checkpoint").2), before + n, "{}", ran.all());
+    }
+    let info = world.cs(["ledger", "info", "--format", "json"]).expect(0).json();
+    assert_eq!(info["size"], before + 3);
+    // It is killed: what was acknowledged is there for the next command.
+    server.kill();
+    let ran = world.cs(["run"]);
+    assert_eq!(ran.code, 11, "{}", ran.all());
+    world.cs(["verify"]).expect(0);
+    assert_eq!(size_of(&std::fs::read(ledger.join("ledger/checkpoint")).unwrap()), before + 4);
+    // Ended in an orderly way it leaves nothing behind.
+    let server = Server::start(&world, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
+    world.cs(["run"]);
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(std::fs::read_dir(ledger.join("wal")).unwrap().count(), 0);
+    world.cs(["verify"]).expect(0);
+}
+
 /// A world with a run in its ledger, two witnesses that know it, and a policy that asks for both.
 struct Witnessed {
     world: World,
