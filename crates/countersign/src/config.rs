@@ -181,6 +181,8 @@ pub(crate) struct Environment {
     /// Where the credentials of buckets come from.
     #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only buckets ask for it"))]
     pub(crate) storage: StorageEnvironment,
+    /// The password of a database, where its address has none: `PGPASSWORD`.
+    pub(crate) database_password: Option<String>,
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
     /// The clock.
@@ -220,6 +222,7 @@ impl Environment {
                 proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
                 no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
             },
+            database_password: text("PGPASSWORD"),
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),

@@ -74,7 +74,7 @@ pub(crate) enum CliError {
     #[error("nothing was done")]
     Declined,
     /// A ledger that is no directory.
-    #[error("`{ledger}` is no directory; this version keeps ledgers in directories only")]
+    #[error("`{ledger}` is no place that this command can use")]
     LedgerUrl {
         /// What was named.
         ledger: String,
@@ -207,7 +207,9 @@ impl Diagnostic for CliError {
             Self::KeyMismatch { .. } => "name the two halves of one key: --ssh-key FILE.pub --key FILE".into(),
             Self::Unattended => "say yes beforehand: countersign init --yes --ssh-key FILE.pub".into(),
             Self::Declined => "run it again when you are ready: countersign init".into(),
-            Self::LedgerUrl { .. } => "name a directory: --ledger DIR".into(),
+            Self::LedgerUrl { .. } => {
+                "name a directory (--ledger DIR) or a database (--ledger postgres://USER@HOST/DB)".into()
+            }
             Self::NoHome => "set COUNTERSIGN_DATA_DIR to a directory of yours".into(),
             Self::NoSuchCode { nearest: Some(n), .. } => format!("did you mean: countersign explain {n}"),
             Self::NoSuchCode { nearest: None, .. } => "list them all: countersign explain".into(),
@@ -289,8 +291,10 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
     },
     Explanation {
         code: "CS-CLI-009",
-        title: "not a directory",
-        text: "A ledger is a directory. Database and bucket ledgers are not part of this version.",
+        title: "not a place for this",
+        text: "A ledger is kept in a directory or in a database (`postgres://…`). A bucket holds copies of one, which \
+               `countersign verify s3://…` examines. Some commands, such as the exchange of the log's key, work on a \
+               directory only.",
         exit: Exit::Usage,
     },
     Explanation {
@@ -389,6 +393,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_store::EXPLANATIONS,
         countersign_store::installation::EXPLANATIONS,
         countersign_store::s3::EXPLANATIONS,
+        countersign_store::postgres::EXPLANATIONS,
         countersign_store::session::EXPLANATIONS,
     ]
     .into_iter()

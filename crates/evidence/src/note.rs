@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_model::digest::to_hex;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -130,6 +131,18 @@ impl SignerKey {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.verifier.name
+    }
+
+    /// Another secret that only holders of this key can compute, in memory or in a device: the SHA-256 of the signature
+    /// over a fixed text and `label`, which RFC 8032 makes the same every time. The signed text is no note, and the
+    /// signature is shown to nobody.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] with what the device said.
+    pub fn derive(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let text = format!("countersign/derived-key/v1: {label}");
+        let signature = Zeroizing::new(self.key.sign(text.as_bytes())?);
+        Ok(Zeroizing::new(Sha256::digest(signature.as_slice()).into()))
     }
 }
 

@@ -321,6 +321,9 @@ pub enum Error {
         /// Whether somebody else appended first.
         conflict: bool,
     },
+    /// What only a ledger in PostgreSQL can say.
+    #[error(transparent)]
+    Postgres(#[from] crate::postgres::PgError),
     /// The ledger has no entry of this index.
     #[error("there is no entry {index}, the ledger holds {size}")]
     NoSuchEntry {
@@ -436,6 +439,7 @@ impl Diagnostic for Error {
             Self::Told { code, .. } => code,
             Self::Evidence(source) => source.code(),
             Self::S3(source) => source.code(),
+            Self::Postgres(source) => source.code(),
             Self::NoSuchEntry { .. } => code::NO_SUCH_ENTRY,
             Self::Projection { .. } | Self::ProjectionPlace { .. } => code::PROJECTION,
             Self::NoProjection { .. } => code::NO_PROJECTION,
@@ -474,6 +478,7 @@ impl Diagnostic for Error {
             Self::Io { .. } | Self::BadBatch { .. } | Self::FoldBrokeOff => Exit::Internal,
             Self::Evidence(source) => source.exit(),
             Self::S3(source) => source.exit(),
+            Self::Postgres(source) => source.exit(),
         }
     }
 
@@ -525,6 +530,7 @@ impl Diagnostic for Error {
             Self::BadBatch { .. } => "report this as a fault of countersign".into(),
             Self::Evidence(source) => source.help(),
             Self::S3(source) => source.help(),
+            Self::Postgres(source) => source.help(),
             Self::WrongSigner { .. } => {
                 "use the log key that was made with this ledger (`countersign doctor` shows where it is sought)".into()
             }

@@ -394,6 +394,7 @@ mod tests {
                 | Error::NoWriter { .. }
                 | Error::WriterGone { .. }
                 | Error::Told { .. }
+                | Error::Postgres(_)
                 | Error::Evidence(_) => {}
             }
         }

@@ -61,6 +61,7 @@ pub mod layout;
 mod leaf;
 mod ledger;
 mod lock;
+pub mod postgres;
 pub mod projection;
 mod removal;
 mod rotations;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::machine::MachineKey;
+use countersign_evidence::note::SignerKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
@@ -18,6 +19,7 @@ use countersign_model::{
 
 use crate::engine::embedded::{Embedded, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
+use crate::postgres::{self, Address, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal};
 
@@ -448,11 +450,11 @@ fn recorder_actor(public: &str) -> ActorId {
     ActorId::from_text(format!("{}{hex}", ActorId::PREFIX))
 }
 
-fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Result<Ledger, SessionError> {
+/// The key and the pin of a new ledger. They come first: a ledger nobody can sign for must not come into being.
+fn new_key(installation: &Installation) -> Result<(String, SignerKey), SessionError> {
     installation.recorder()?;
     let id = countersign_evidence::random::<10>().map_err(|_| KeyError::Random)?;
     let origin = format!("countersign.local/{}", digest::to_hex(&id));
-    // Key and pin first: a ledger nobody can sign for must not come into being.
     let signer = installation.make_log_key(&origin)?;
     installation.update_pin(&origin, |_| {
         Ok::<_, KeyError>(Pin {
@@ -463,6 +465,54 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
             seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
         })
     })?;
+    Ok((origin, signer))
+}
+
+/// Opens the ledger in a database; it can be appended to where its log key is here.
+///
+/// # Errors
+/// As [`Session::open`].
+pub fn open_postgres(address: Address, installation: &Installation) -> Result<Ledger, SessionError> {
+    let opened = engine(address, installation)?;
+    Ok(if opened.can_append() { Ledger::with_engine(Arc::new(opened))? } else { Ledger::over(Arc::new(opened))? })
+}
+
+/// The engine of the ledger in a database, with the log key where that is here.
+///
+/// # Errors
+/// As [`Session::open`].
+pub fn engine(address: Address, installation: &Installation) -> Result<Postgres, SessionError> {
+    Postgres::open(address, postgres::Options::default(), |origin| match installation.log_key(origin) {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyError::NoLogKey { .. }) => Ok(None),
+        Err(e) => Err(SessionError::from(e)),
+    })
+}
+
+/// Opens the ledger in a database, or makes a new one with a new log key, and with this salt or a random one.
+///
+/// # Errors
+/// As [`Session::open_or_create`].
+pub fn open_or_create_postgres(
+    address: Address,
+    installation: &Installation,
+    salt: Option<[u8; 32]>,
+) -> Result<Ledger, SessionError> {
+    match open_postgres(address.clone(), installation) {
+        Err(SessionError::Store(e)) if e.is_not_found() => {}
+        opened => return opened,
+    }
+    let (_, signer) = new_key(installation)?;
+    match Postgres::create(address.clone(), postgres::Options::default(), signer, salt) {
+        Ok(made) => Ok(Ledger::with_engine(Arc::new(made))?),
+        // Somebody else was first: theirs counts.
+        Err(e) if e.is_already_there() => open_postgres(address, installation),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Result<Ledger, SessionError> {
+    let (origin, signer) = new_key(installation)?;
     let made = Ledger::create(dir, &NewLedger { signer: &signer, salt });
     if made.is_ok() {
         installation.note_place(&origin, dir)?;
@@ -475,23 +525,21 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
     }
 }
 
-/// Folds the log of the ledger in `dir` anew into the tables that this machine keeps.
+/// Folds the log of a ledger anew into the tables that this machine keeps.
 ///
 /// # Errors
 /// As [`Session::open`], and what the database says.
-pub fn rebuild(dir: &Path, installation: &Installation) -> Result<Rebuilt, SessionError> {
-    let mut ledger = Ledger::open(dir)?;
+pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuilt, SessionError> {
     let pin = pin_for(&ledger, installation)?;
     let path = installation.projection(ledger.origin());
     Ok(projection::rebuild(&path, &mut ledger, pin.as_ref(), installation.watch())?)
 }
 
-/// Folds the log of the ledger in `dir` anew beside the tables that this machine keeps, and compares.
+/// Folds the log of a ledger anew beside the tables that this machine keeps, and compares.
 ///
 /// # Errors
 /// As [`Session::open`]; [`Error::NoProjection`] when nothing is kept yet.
-pub fn check(dir: &Path, installation: &Installation) -> Result<Checked, SessionError> {
-    let mut ledger = Ledger::open(dir)?;
+pub fn check(mut ledger: Ledger, installation: &Installation) -> Result<Checked, SessionError> {
     let pin = pin_for(&ledger, installation)?;
     let path = installation.projection(ledger.origin());
     Ok(projection::check(&path, &mut ledger, pin.as_ref(), installation.watch())?)

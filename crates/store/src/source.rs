@@ -11,6 +11,7 @@ use countersign_model::Digest;
 use crate::Error;
 use crate::files;
 use crate::layout::{self, Paths};
+use crate::verify::Problem;
 
 /// Named objects of a ledger, read from wherever they are kept.
 ///
@@ -47,6 +48,27 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the place says.
     fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error>;
+
+    /// The ledger as it is at this moment, for an examination; `None` where it does not change under the reader's eyes.
+    ///
+    /// # Errors
+    /// What the place says.
+    fn snapshot(&self) -> Result<Option<Box<dyn Source>>, Error> {
+        Ok(None)
+    }
+
+    /// Examines what the place holds besides the named objects, such as tables that follow from them.
+    ///
+    /// # Errors
+    /// What the place says.
+    fn examine(&self) -> Result<Vec<Problem>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the ledger itself is kept here, rather than a published copy of it.
+    fn is_original(&self) -> bool {
+        self.directory().is_some()
+    }
 
     /// The local directory, where it is one.
     fn directory(&self) -> Option<&Path> {

@@ -38,8 +38,8 @@ pub(crate) struct PlaceArgs {
     /// The git repository [default: the one around the current directory]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Place")]
     pub(crate) repo: Option<PathBuf>,
-    /// The ledger's directory [default: `.countersign` at the top of the repository]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Place")]
+    /// The ledger's directory, or `postgres://USER@HOST/DB` [default: `.countersign` at the top of the repository]
+    #[arg(long, global = true, value_name = "PLACE", help_heading = "Place")]
     pub(crate) ledger: Option<PathBuf>,
 }
 

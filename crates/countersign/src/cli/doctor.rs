@@ -1,5 +1,7 @@
 //! `doctor`: checks what this installation needs. Every line says what to type when it is not there.
 
+use std::path::PathBuf;
+
 use countersign_connect::git::Head;
 use countersign_model::{Diagnostic as _, Exit};
 use countersign_policy::{Bundle, RegorusEngine};
@@ -175,8 +177,9 @@ fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
     check(
         "ledger",
         (|| {
-            let dir = at.ledger_dir()?;
-            if !dir.join("ledger/checkpoint").exists() {
+            let database = at.database(env)?;
+            let dir = if database.is_some() { PathBuf::new() } else { at.ledger_dir()? };
+            if database.is_none() && !dir.join("ledger/checkpoint").exists() {
                 return Ok(Check::advice("ledger", format!("none in {} yet", dir.display()), "countersign run"));
             }
             let session = at.open(env)?;
@@ -214,7 +217,7 @@ fn storage(at: &PlaceArgs, env: &Environment) -> Check {
     check(
         "storage",
         (|| {
-            if !at.ledger_dir()?.join("ledger/checkpoint").exists() {
+            if at.database(env)?.is_none() && !at.ledger_dir()?.join("ledger/checkpoint").exists() {
                 return Ok(Check::ok("storage", "no copy in a bucket"));
             }
             let storages = at.open(env)?.state().storages()?;

@@ -33,7 +33,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
     }
     let name = args.name.clone().or_else(|| comment(args.ssh_key.as_deref().unwrap_or(&key)));
     let name = name.unwrap_or_else(|| "administrator".into());
-    let ledger = at.ledger_dir()?;
+    let ledger = at.place(env)?;
     let fingerprint = signer.public_key().fingerprint();
     if !args.yes {
         ask(
@@ -43,7 +43,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
              activates the policy bundle shipped with this binary, pins the log key in {},\n\
              and writes {FILE} where there is none. Go on? [y/N] ",
                 output::printable(&name),
-                ledger.display(),
+                ledger,
                 env.installation()?.dir().display(),
             ),
         )?;

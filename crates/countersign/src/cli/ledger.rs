@@ -22,12 +22,12 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
     match &args.verb {
         LedgerVerb::Replicate(args) => return super::storage::replicate(at, args, env),
         LedgerVerb::Probe(args) => return super::storage::probe(at, args, env),
-        LedgerVerb::Info { format } => info(&Ledger::open(&at.ledger_dir()?)?, &storages(at, env), *format)?,
+        LedgerVerb::Info { format } => info(&at.ledger(env)?, &storages(at, env), *format)?,
         LedgerVerb::Witness { format } => return super::witnessing::run(at, *format, env),
-        LedgerVerb::Entries { format } => entries(&Ledger::open(&at.ledger_dir()?)?, *format)?,
+        LedgerVerb::Entries { format } => entries(&at.ledger(env)?, *format)?,
         LedgerVerb::Runs { format } => runs(&at.open(env)?, *format)?,
         LedgerVerb::Show { index, payload, statement, signature, attachment } => {
-            let ledger = Ledger::open(&at.ledger_dir()?)?;
+            let ledger = at.ledger(env)?;
             let what = match (payload, statement, signature, attachment) {
                 (true, ..) => Part::Payload,
                 (_, true, ..) => Part::Statement,
@@ -39,11 +39,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
             output::print_bytes(&shown.map_err(|failure| disposed(at, *index, env, failure))?)?;
         }
         LedgerVerb::Rebuild { check, format } => {
-            let (dir, installation) = (at.ledger_dir()?, env.installation()?);
+            let (ledger, installation) = (at.ledger(env)?, env.installation()?);
             return if *check {
-                rebuild::checked(&session::check(&dir, &installation)?, *format)
+                rebuild::checked(&session::check(ledger, &installation)?, *format)
             } else {
-                rebuild::rebuilt(&session::rebuild(&dir, &installation)?, *format)
+                rebuild::rebuilt(&session::rebuild(ledger, &installation)?, *format)
             };
         }
         LedgerVerb::Backup { target, format } => return backup::backup(at, target, *format, env),
@@ -59,7 +59,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::Dispose(args) => return super::dispose::dispose(at, args, env),
         LedgerVerb::EraseSubject(args) => return super::dispose::erase(at, args, env),
         LedgerVerb::Receipt { index, out } => {
-            let text = Ledger::open(&at.ledger_dir()?)?.receipt(*index)?.to_text();
+            let text = at.ledger(env)?.receipt(*index)?.to_text();
             match out {
                 Some(path) => {
                     std::fs::write(path, text).map_err(|source| CliError::Write { path: path.clone(), source })?

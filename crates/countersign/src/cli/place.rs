@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use countersign_connect::SshSigner;
 use countersign_connect::git::Repository;
 use countersign_model::RunId;
-use countersign_store::Session;
-use countersign_store::session::default_ledger_dir;
+use countersign_store::postgres::Address;
+use countersign_store::session::{self, default_ledger_dir};
+use countersign_store::{Ledger, Session};
 
 use super::args::{KeyArgs, PlaceArgs};
 use crate::config::Environment;
@@ -38,14 +39,50 @@ impl PlaceArgs {
         }
     }
 
+    /// The address of the ledger, when it is kept in a database.
+    pub(crate) fn database(&self, env: &Environment) -> Result<Option<Address>, Failure> {
+        let named = self.ledger.as_deref().and_then(Path::to_str).filter(|text| Address::is_one(text));
+        Ok(named.map(|text| Address::parse(text, env.database_password.as_deref())).transpose()?)
+    }
+
+    /// The ledger's place as people know it, without a password.
+    pub(crate) fn place(&self, env: &Environment) -> Result<String, Failure> {
+        Ok(match self.database(env)? {
+            Some(address) => address.to_string(),
+            None => self.ledger_dir()?.display().to_string(),
+        })
+    }
+
+    /// The ledger that is there, as it is: no pin is asked.
+    pub(crate) fn ledger(&self, env: &Environment) -> Result<Ledger, Failure> {
+        Ok(match self.database(env)? {
+            Some(address) => session::open_postgres(address, &env.installation()?)?,
+            None => Ledger::open(&self.ledger_dir()?)?,
+        })
+    }
+
     /// Opens the ledger that is there.
     pub(crate) fn open(&self, env: &Environment) -> Result<Session, Failure> {
-        Ok(Session::open(&self.ledger_dir()?, env.installation()?, env.clock.clone())?)
+        let installation = env.installation()?;
+        Ok(match self.database(env)? {
+            Some(address) => {
+                let ledger = session::open_postgres(address, &installation)?;
+                Session::with_ledger(ledger, installation, env.clock.clone(), None)?
+            }
+            None => Session::open(&self.ledger_dir()?, installation, env.clock.clone())?,
+        })
     }
 
     /// Opens the ledger or makes a new one.
     pub(crate) fn open_or_create(&self, env: &Environment, salt: Option<[u8; 32]>) -> Result<Session, Failure> {
-        Ok(Session::open_or_create(&self.ledger_dir()?, env.installation()?, env.clock.clone(), salt)?)
+        let installation = env.installation()?;
+        Ok(match self.database(env)? {
+            Some(address) => {
+                let ledger = session::open_or_create_postgres(address, &installation, salt)?;
+                Session::begin(ledger, installation, env.clock.clone())?
+            }
+            None => Session::open_or_create(&self.ledger_dir()?, installation, env.clock.clone(), salt)?,
+        })
     }
 }
 

@@ -1,16 +1,19 @@
 //! `verify`: the whole ledger, offline. Exit 0 means a positive cryptographic result, and nothing else does.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::trust_policy::TrustPolicy;
 #[cfg(feature = "s3")]
 use countersign_govern::audit::verify::verify_published;
-use countersign_govern::audit::verify::{Anchor, Verified, verify_with_policy};
+use countersign_govern::audit::verify::{Anchor, Verified, verify_kept, verify_with_policy};
 use countersign_model::Exit;
-use countersign_store::Ledger;
 use countersign_store::installation::Pin;
+use countersign_store::postgres::Address;
 use countersign_store::s3::Location;
+use countersign_store::subjects::SharedVault;
+use countersign_store::{Ledger, session};
 
 use super::args::{Format, PlaceArgs, VerifyArgs};
 use crate::config::Environment;
@@ -23,13 +26,34 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
     if let Some(location) = location {
         return bucket(location, args, env);
     }
+    if let (None, Some(address)) = (&args.path, at.database(env)?) {
+        return database(address, args, env);
+    }
     let dir = ledger_dir(at, args.path.as_deref())?;
     let ((anchor, policy), by) = match &args.trust {
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
         None => with_policy(pinned(&dir, env)?, env)?,
     };
     let verified = verify_with_policy(&dir, &anchor, policy.as_ref())?;
-    say(&verified, &by, args, env)?;
+    conclude(&verified, &anchor, &by, args, env)
+}
+
+/// Verifies the ledger in a database, the tables that follow from it included.
+fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let installation = env.installation()?;
+    let kept = Arc::new(session::engine(address, &installation)?);
+    let ((anchor, policy), by) = match &args.trust {
+        // Nothing on this machine lies inside a database.
+        Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
+        None => with_policy(pinned_as(Some(kept.origin().to_owned()), env)?, env)?,
+    };
+    let verified = verify_kept(SharedVault { source: kept.clone(), keys: kept }, &anchor, policy.as_ref())?;
+    conclude(&verified, &anchor, &by, args, env)
+}
+
+/// Says what was found; what holds by this machine's pin is remembered.
+fn conclude(verified: &Verified, anchor: &Anchor, by: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
+    say(verified, by, args, env)?;
     if !verified.holds() {
         return Ok(Exit::Unverified);
     }

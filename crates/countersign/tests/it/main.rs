@@ -7,6 +7,9 @@ mod bad_input;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+#[cfg(unix)]
+mod database;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 #[cfg(unix)]

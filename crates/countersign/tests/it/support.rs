@@ -37,12 +37,14 @@ pub(crate) struct World {
     dir: tempfile::TempDir,
     /// The clock of the binary, where a test sets one.
     pub(crate) now: Option<String>,
+    /// The ledger's address, where it is in a database.
+    pub(crate) ledger: Option<String>,
 }
 
 impl World {
     /// A world with an empty repository.
     pub(crate) fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap(), now: None };
+        let world = Self { dir: tempfile::tempdir().unwrap(), now: None, ledger: None };
         for sub in ["home", "repo"] {
             std::fs::create_dir(world.path(sub)).unwrap();
         }
@@ -103,6 +105,9 @@ impl World {
     pub(crate) fn cs_in<I: AsRef<OsStr>>(&self, dir: &Path, args: impl IntoIterator<Item = I>) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_countersign"), dir);
         command.args(args);
+        if let Some(ledger) = &self.ledger {
+            command.args(["--ledger", ledger]);
+        }
         Self::finish(command)
     }
 

@@ -145,6 +145,18 @@ pub fn verify_published(
     examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor, policy)
 }
 
+/// Verifies a ledger that is kept somewhere else than in a directory, together with the keys of people.
+///
+/// # Errors
+/// As [`verify_with_policy`].
+pub fn verify_kept(
+    vault: SharedVault,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+) -> Result<Verified, countersign_store::Error> {
+    examine(vault, true, anchor, policy)
+}
+
 fn examine(
     vault: SharedVault,
     has_keys: bool,

@@ -12,6 +12,9 @@ use crate::Error;
 use crate::append::{Batch, NewBlob};
 use crate::blob::MAX_BLOB_BYTES;
 
+/// How far the clock may stand before the last entry, in milliseconds. Machines that share a ledger differ by a little.
+const CLOCK_TOLERANCE_MS: i64 = 120_000;
+
 /// A leaf that lacks its tail: `,"time":"…","v":1,"version":N}`. In canonical JSON (RFC 8785) these keys come last.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -157,6 +160,17 @@ fn draft(position: usize, entry: Entry) -> Result<Draft, Error> {
     head.truncate(head.len() - whole.len());
     let hasher = Sha256::new().chain_update([0x00]).chain_update(&head);
     Ok(Draft { stream: entry.stream, refs: entry.refs, head, hasher })
+}
+
+/// The time of new entries: time never goes back, and a clock that does is not believed.
+pub(crate) fn entry_time(now: Timestamp, last: Option<Timestamp>) -> Result<Timestamp, Error> {
+    match last {
+        Some(last) if now.millis().saturating_add(CLOCK_TOLERANCE_MS) < last.millis() => {
+            Err(Error::ClockBehind { now, last })
+        }
+        Some(last) => Ok(now.max(last)),
+        None => Ok(now),
+    }
 }
 
 #[cfg(test)]

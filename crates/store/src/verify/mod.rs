@@ -196,7 +196,7 @@ pub fn examine(dir: &Path, trust: &LogTrust, examiner: &mut dyn Examiner) -> Res
     Ok(verify_directory(&paths, trust, examiner))
 }
 
-/// Examines a published ledger wherever it is kept. Nothing is written, and nobody waits.
+/// Examines a ledger wherever it is kept. Nothing is written, and nobody waits.
 ///
 /// A published ledger is a copy for others: it has neither salt nor people's keys, objects may stand in it ahead of the
 /// checkpoint that will name them, and partial tiles that cannot be removed stay beside the full ones. What is there is
@@ -221,12 +221,19 @@ pub fn examine_source(
     if let Some(dir) = source.directory() {
         return examine(dir, trust, examiner);
     }
+    let snapshot = source.snapshot()?;
+    let source = snapshot.as_deref().unwrap_or(source);
     // Where even the log's name is missing no ledger was ever published; with it, everything else is missed by name.
     if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none() && source.stat(ORIGIN, 1024)?.is_none() {
         return Err(Error::NoLedger { dir: source.place() });
     }
     let place = Place { source, files: source, in_files: None, has_log: false };
-    Ok(pass(&place, trust, examiner, VerifyReport::default()))
+    let mut report = pass(&place, trust, examiner, VerifyReport::default());
+    match source.examine() {
+        Ok(problems) => problems.into_iter().for_each(|problem| report.add(problem)),
+        Err(e) => report.add(Problem::of(&e, &source.place(), None)),
+    }
+    Ok(report)
 }
 
 /// What is examined.
@@ -273,7 +280,7 @@ fn pass(place: &Place<'_>, trust: &LogTrust, examiner: &mut dyn Examiner, report
         files: place.files,
         in_files: place.in_files,
         has_log: place.has_log,
-        is_copy: place.source.directory().is_none(),
+        is_copy: !place.source.is_original(),
         trust,
         report,
         edge: Some(Edge::default()),

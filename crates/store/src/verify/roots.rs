@@ -15,8 +15,8 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
     match x.source.read(GITIGNORE, 1024) {
         Ok(Some(bytes)) if bytes == GITIGNORE_CONTENT => {}
         Ok(Some(_)) => x.problem(code::CORRUPT, GITIGNORE, None, "it does not keep the ledger out of the repository"),
-        // A published copy is in no repository.
-        Ok(None) if x.is_copy => {}
+        // Only a directory can be in a repository.
+        Ok(None) if x.source.directory().is_none() => {}
         Ok(None) => x.problem(code::MISSING_FILE, GITIGNORE, None, "it is missing"),
         Err(e) => x.error(&e, GITIGNORE, None),
     }

@@ -17,7 +17,7 @@ use super::publish::Publisher;
 use super::tail::{Growth, Overlay, Pending, large_name};
 use super::wal::{self, INLINE_BYTES, SEGMENT_BYTES};
 use crate::append::Appended;
-use crate::engine::prepare::{BatchKey, Prepared};
+use crate::engine::prepare::{BatchKey, Prepared, entry_time};
 use crate::error::code;
 use crate::head::Head;
 use crate::layout::{TMP, WAL};
@@ -25,9 +25,6 @@ use crate::lock::Lock;
 use crate::storage::{Access, AppendFile, Storage};
 use crate::writer::{Writer, list};
 use crate::{Error, Ledger, Notice, Source, blob, layout};
-
-/// How far the clock may stand before the last entry, in milliseconds. Machines that share a ledger differ by a little.
-const CLOCK_TOLERANCE_MS: i64 = 120_000;
 
 /// The segment that is being written.
 #[derive(Debug)]
@@ -384,17 +381,6 @@ fn what_was_found(found: &super::tail::Found) -> String {
         (0, 0) if found.first.is_some() => "a write-ahead log whose entries were published is tidied up".into(),
         (0, _) => "an append was interrupted before anybody was told of it; what it left behind is removed".into(),
         (n, _) => format!("{n} acknowledged entries were in the write-ahead log only; they are published now"),
-    }
-}
-
-/// The time of new entries: time never goes back, and a clock that does is not believed.
-fn entry_time(now: Timestamp, last: Option<Timestamp>) -> Result<Timestamp, Error> {
-    match last {
-        Some(last) if now.millis().saturating_add(CLOCK_TOLERANCE_MS) < last.millis() => {
-            Err(Error::ClockBehind { now, last })
-        }
-        Some(last) => Ok(now.max(last)),
-        None => Ok(now),
     }
 }
 

@@ -1,0 +1,349 @@
+//! The one thread of a process that appends. It takes everything that waits, and does all of it in one transaction: lock
+//! the head, check it, give out indices, write, move the head on, commit. Then it signs what was committed.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use countersign_model::Diagnostic as _;
+
+use super::Shared;
+use super::conn::Conn;
+use super::error::PgError;
+use super::head::{self, FAR, Head, Signing};
+use super::write::{self, Placed, Plan, Verdict};
+use crate::Error;
+use crate::append::Appended;
+use crate::engine::prepare::Prepared;
+
+/// Batches that may wait; further callers wait for room.
+const QUEUE: usize = 1024;
+/// Batches in one transaction.
+const GROUP: usize = 512;
+/// Bytes of leaves and blobs beyond which no further batch is taken into a transaction.
+const GROUP_BYTES: usize = 8 << 20;
+/// How long nothing must happen before the checkpoint is published by itself; the next append does it otherwise.
+const QUIET: Duration = Duration::from_millis(100);
+/// Pauses between attempts.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+/// How often publishing is tried while others append: whoever appends publishes what was there before.
+const PUBLISH_TRIES: u32 = 5;
+
+/// A batch that waits, and who waits for it.
+pub(super) struct Job {
+    pub(super) batch: Prepared,
+    pub(super) answer: Sender<Result<Appended, Error>>,
+}
+
+/// What is asked of the thread.
+pub(super) enum Ask {
+    Append(Box<Job>),
+    Publish(Sender<Result<(), Error>>),
+}
+
+struct Sequencer {
+    shared: Arc<Shared>,
+    signing: Arc<Signing>,
+    conn: Option<Conn>,
+    /// A batch that the last group had no place for.
+    left: Option<Box<Job>>,
+    /// Whether something was appended that no checkpoint in the database covers yet.
+    unpublished: bool,
+}
+
+/// A transaction that is written and not committed.
+struct Pending {
+    plan: Plan,
+    epoch: u64,
+    id: [u8; 16],
+}
+
+pub(super) fn start(
+    shared: Arc<Shared>,
+    signing: Arc<Signing>,
+    conn: Conn,
+) -> Result<(SyncSender<Ask>, JoinHandle<()>), Error> {
+    let (send, receive) = mpsc::sync_channel(QUEUE);
+    let mut sequencer = Sequencer { shared, signing, conn: Some(conn), left: None, unpublished: false };
+    let thread = Builder::new().name("countersign-pg".into()).spawn(move || sequencer.run(&receive));
+    Ok((send, thread.map_err(|e| Error::writing("start", "thread", e))?))
+}
+
+impl Sequencer {
+    /// Works until nobody can ask any more; then publishes what is left to publish.
+    fn run(&mut self, asked: &Receiver<Ask>) {
+        loop {
+            let next = match self.left.take() {
+                Some(job) => Ok(Ask::Append(job)),
+                None if self.unpublished => asked.recv_timeout(QUIET),
+                None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(Ask::Append(job)) => {
+                    for answer in self.gather(*job, asked) {
+                        self.answer_publish(&answer);
+                    }
+                }
+                Ok(Ask::Publish(answer)) => self.answer_publish(&answer),
+                Err(reason) => {
+                    // Nothing depends on it: the next append, reader or start does what was not done here.
+                    if self.unpublished {
+                        let _ = self.publish();
+                        self.unpublished = false;
+                    }
+                    if reason == RecvTimeoutError::Disconnected {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer_publish(&mut self, answer: &Sender<Result<(), Error>>) {
+        let done = self.publish();
+        self.unpublished &= done.is_err();
+        // Who asked may have gone.
+        let _ = answer.send(done);
+    }
+
+    /// Takes what waits, and appends it. Returns who asked for publication in between.
+    fn gather(&mut self, first: Job, asked: &Receiver<Ask>) -> Vec<Sender<Result<(), Error>>> {
+        let mut publish = Vec::new();
+        let mut bytes = write::weight(&first.batch);
+        let mut group = vec![first];
+        while group.len() < GROUP {
+            match asked.try_recv() {
+                Ok(Ask::Append(job)) => {
+                    bytes = bytes.saturating_add(write::weight(&job.batch));
+                    // Two batches of one key: the second is answered from the log when the first is in it.
+                    let is_twin = job.batch.key.is_some()
+                        && group.iter().any(|other| {
+                            let text = |job: &Job| job.batch.key.as_ref().map(|k| k.text.clone());
+                            text(other) == text(&job)
+                        });
+                    if bytes > GROUP_BYTES || is_twin {
+                        self.left = Some(job);
+                        break;
+                    }
+                    group.push(*job);
+                }
+                Ok(Ask::Publish(answer)) => publish.push(answer),
+                Err(_) => break,
+            }
+        }
+        self.append(group);
+        publish
+    }
+
+    /// Appends a group; tries again where that is sound, as long as there is time.
+    fn append(&mut self, mut group: Vec<Job>) {
+        let start = Instant::now();
+        let mut pause = PAUSE;
+        while !group.is_empty() {
+            let Err(error) = self.attempt(&mut group) else { continue };
+            if !is_transient(&error) || start.elapsed() > self.shared.wait {
+                for job in group.drain(..) {
+                    let _ = job.answer.send(Err(copy(&error)));
+                }
+                return;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One transaction. Batches that are answered leave the group; after an error none of those that are left in it has
+    /// been appended, unless the error is [`PgError::Unsettled`].
+    fn attempt(&mut self, group: &mut Vec<Job>) -> Result<(), Error> {
+        let mut conn = self.connect()?;
+        let written = self.write(&mut conn, group);
+        let Ok(Some(pending)) = written else {
+            // A rollback that fails leaves a connection that is of no use.
+            if conn.batch("roll back", "rollback").is_ok() {
+                self.conn = Some(conn);
+            }
+            return written.map(|_| ());
+        };
+        let commit = if self.shared.notifies {
+            format!("select pg_notify('{}', '{}'); commit", self.shared.channel(), pending.plan.edge.size())
+        } else {
+            "commit".to_owned()
+        };
+        match conn.batch("commit", &commit) {
+            Ok(()) => self.conn = Some(conn),
+            // It may have happened or not: the database knows.
+            Err(error) => {
+                drop(conn);
+                self.settle(&pending, error)?;
+            }
+        }
+        self.unpublished = true;
+        self.committed(pending.plan, group);
+        Ok(())
+    }
+
+    /// The connection, made anew where it broke.
+    fn connect(&mut self) -> Result<Conn, Error> {
+        match self.conn.take().filter(|conn| !conn.is_closed()) {
+            Some(conn) => Ok(conn),
+            None => self.shared.connect(),
+        }
+    }
+
+    /// Everything but the commit. `None` when nothing is to be committed: some batches were answered, or the log was
+    /// too far ahead.
+    fn write(&self, conn: &mut Conn, group: &mut Vec<Job>) -> Result<Option<Pending>, Error> {
+        conn.batch("begin", "begin isolation level read committed")?;
+        // Before the lock, for it may take long.
+        write::blobs(conn, group)?;
+        let head = Head::read(conn, head::LOCK)?;
+        self.signing.check(&head)?;
+        let (edge, note) = {
+            let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if head.size.saturating_sub(known.edge.size()) > FAR {
+                // Nobody should wait for the lock meanwhile.
+                conn.batch("roll back", "rollback")?;
+                let head = Head::read(conn, head::SELECT)?;
+                self.signing.check(&head)?;
+                known.follow(conn, &head)?;
+                return Ok(None);
+            }
+            known.follow(conn, &head)?;
+            // What is locked is committed, so it may be signed.
+            (known.edge.clone(), known.sign(&self.signing)?)
+        };
+        let (plan, verdicts) = Plan::make(conn, &head, edge, group)?;
+        if verdicts.iter().any(|v| !matches!(v, Verdict::Placed)) {
+            answer_some(group, verdicts, &head, &note);
+            return Ok(None);
+        }
+        let epoch = head.epoch.saturating_add(1);
+        let id = countersign_evidence::random::<16>()?;
+        write::all(conn, &plan, &head, epoch, &id, &self.signing, &note)?;
+        Ok(Some(Pending { plan, epoch, id }))
+    }
+
+    /// Finds out whether a transaction stands whose commit was not answered. The lock on the head is had only when the
+    /// old transaction is over, one way or the other.
+    fn settle(&mut self, pending: &Pending, error: PgError) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut last = Error::from(error);
+        while start.elapsed() <= self.shared.wait {
+            match self.look_for(pending) {
+                Ok(true) => return Ok(()),
+                // It was rolled back, so all of it may be done again.
+                Ok(false) => return Err(PgError::rolled_back(self.shared.address.place()).into()),
+                Err(e) if is_transient(&e) => last = e,
+                Err(e) => return Err(e),
+            }
+            std::thread::sleep(LONGEST_PAUSE);
+        }
+        let (place, what) = (self.shared.address.place().to_owned(), last.to_string());
+        Err(PgError::Unsettled { place, what }.into())
+    }
+
+    fn look_for(&mut self, pending: &Pending) -> Result<bool, Error> {
+        let mut conn = self.shared.connect()?;
+        conn.batch("begin", "begin")?;
+        Head::read(&mut conn, head::LOCK)?;
+        let sql = "select 1 from @.commits where epoch = $1 and id = $2";
+        let row = conn.row("look for a transaction", sql, &[&head::signed(pending.epoch)?, &pending.id.as_slice()])?;
+        conn.batch("roll back", "rollback")?;
+        self.conn = Some(conn);
+        Ok(row.is_some())
+    }
+
+    /// What was committed is known, signed, and answered.
+    fn committed(&self, plan: Plan, group: &mut Vec<Job>) {
+        let (size, root) = (plan.edge.size(), plan.edge.root());
+        let note = {
+            let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.edge.size() < size {
+                known.edge = plan.edge;
+            }
+            if known.edge.size() == size { known.sign(&self.signing) } else { self.signing.sign(size, root) }
+        };
+        for (job, placed) in group.drain(..).zip(plan.placed) {
+            let answer = match &note {
+                Ok(note) => Ok(answer(placed, size, root, note, false)),
+                Err(e) => Err(copy(e)),
+            };
+            // Who asked may have gone.
+            let _ = job.answer.send(answer);
+        }
+    }
+
+    /// Publishes a checkpoint of everything that was committed: compare and swap on size, root and epoch.
+    fn publish(&mut self) -> Result<(), Error> {
+        let mut conn = self.connect()?;
+        for _ in 0..PUBLISH_TRIES {
+            let (head, note) = {
+                // The row is read while nobody can learn more, so a head behind what is known has gone back.
+                let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+                let head = Head::read(&mut conn, head::SELECT)?;
+                self.signing.check(&head)?;
+                known.follow(&mut conn, &head)?;
+                let note = known.sign(&self.signing)?;
+                (head, note)
+            };
+            let is_there = self
+                .shared
+                .vkey()
+                .is_ok_and(|vkey| head.checkpoint(&self.shared.facts.origin, &vkey).is_ok_and(|c| c.size == head.size));
+            if is_there || write::publish(&mut conn, &head, &note)? {
+                break;
+            }
+        }
+        self.conn = Some(conn);
+        Ok(())
+    }
+}
+
+/// Answers those batches that are not appended; the others stay in the group, for the next attempt.
+fn answer_some(group: &mut Vec<Job>, verdicts: Vec<Verdict>, head: &Head, note: &str) {
+    for (job, verdict) in std::mem::take(group).into_iter().zip(verdicts) {
+        let answer = match verdict {
+            Verdict::Placed => {
+                group.push(job);
+                continue;
+            }
+            Verdict::Repeated(placed) => Ok(answer(placed, head.size, head.root, note, true)),
+            Verdict::Refused(error) => Err(error),
+        };
+        let _ = job.answer.send(answer);
+    }
+}
+
+fn answer(placed: Placed, size: u64, root: [u8; 32], note: &str, repeated: bool) -> Appended {
+    let Placed { first: first_index, time } = placed;
+    Appended { first_index, size, root, time, checkpoint: note.to_owned(), repeated, notices: Vec::new() }
+}
+
+/// Whether the same may succeed when it is tried again.
+pub(super) fn is_transient(error: &Error) -> bool {
+    match error {
+        Error::Postgres(PgError::Unreachable { .. }) => true,
+        // Serialization failure, deadlock, lock or statement time-out, too many connections, idle in a transaction.
+        Error::Postgres(PgError::Refused { state, .. }) => {
+            matches!(state.as_str(), "40001" | "40P01" | "40003" | "55P03" | "57014" | "53300" | "25P03" | "25P04")
+        }
+        _ => false,
+    }
+}
+
+/// The same error for another caller.
+fn copy(error: &Error) -> Error {
+    match error {
+        Error::Postgres(error) => error.clone().into(),
+        Error::Corrupt { file, entry, what } => Error::corrupt(file, *entry, what),
+        other => Error::Told {
+            code: other.code(),
+            what: other.to_string(),
+            help: other.help(),
+            exit: other.exit(),
+            conflict: false,
+        },
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine that keeps ledgers in PostgreSQL, against a real server.
+
+#![cfg(test)]
+
+mod append;
+mod child;
+mod cluster;
+mod faults;
+mod insider;
+mod many;
+mod support;

@@ -1,0 +1,23 @@
+-- Roles of a ledger in PostgreSQL, with no more than each needs. Run it as the owner of the schema, after the ledger was
+-- made (`countersign init --ledger postgres://OWNER@HOST/DB`):
+--
+--     psql "postgres://OWNER@HOST/DB" -v schema=countersign -f roles.sql
+--
+-- The owner of the schema can do anything in it. Make the ledger with it, then keep its password away from the servers.
+
+-- Servers that append. They never change or delete an entry, a node of the tree, a blob, a transaction or a checkpoint.
+create role countersign_writer nologin;
+grant usage on schema :"schema" to countersign_writer;
+grant select, insert on :"schema".entries, :"schema".nodes, :"schema".blobs, :"schema".keys, :"schema".commits,
+    :"schema".checkpoints to countersign_writer;
+grant select on :"schema".ledger to countersign_writer;
+grant select, update on :"schema".head to countersign_writer;
+grant select, insert, update on :"schema".streams to countersign_writer;
+-- Deleting a person's key is the erasure of their data.
+grant select, insert, update, delete on :"schema".subject_keys to countersign_writer;
+
+-- Auditors. They read everything but the keys of people, so names stay sealed to them.
+create role countersign_auditor nologin;
+grant usage on schema :"schema" to countersign_auditor;
+grant select on :"schema".ledger, :"schema".head, :"schema".entries, :"schema".nodes, :"schema".blobs, :"schema".streams,
+    :"schema".keys, :"schema".commits, :"schema".checkpoints to countersign_auditor;
