@@ -65,7 +65,7 @@ mod buckets {
     use countersign_model::Exit;
     use countersign_store::Error;
     use countersign_store::s3::{
-        self, Bucket, CANARY_SECONDS, Credentials, Held, Options, ProbeReport, Replication, S3Error, kept_until,
+        self, Bucket, CANARY_SECONDS, Credentials, Held, Keeping, Options, ProbeReport, Replication, S3Error,
     };
 
     use super::{Environment, Format, Location, Outcome, PlaceArgs, ProbeArgs, ReplicateArgs};
@@ -154,16 +154,11 @@ mod buckets {
             }
         }
         let bar = output::progress::Bar::counting(args.format != Format::Text);
-        let state = session.state();
-        let (kept, disposed) = (state.kept(&state.schedule()?)?, state.disposed()?);
+        let keeping = Keeping::of(&session)?;
         let replication = Replication {
-            // As long as its class asks for, counted from now, and as long as what the log says beyond that.
-            until: &|index, entry, from| {
-                let extended = kept.get(&index).and_then(|k| k.until.date());
-                extended.map_or_else(|| kept_until(entry, from), |date| date.max(kept_until(entry, from)))
-            },
-            held: &|index| kept.get(&index).is_some_and(|k| !k.holds.is_empty()),
-            disposed: &|index| disposed.contains(&index),
+            until: &|index, entry, from| keeping.until(index, entry, from),
+            held: &|index| keeping.is_held(index),
+            disposed: &|index| keeping.is_disposed(index),
             parallel: usize::from(args.parallel),
             is_full: args.full,
             acknowledged: &|_, _| bar.tick(),

@@ -204,3 +204,32 @@ fn a_copy_follows_when_the_logs_key_is_exchanged() {
     let entries = bucket.list_all("").unwrap();
     assert!(entries.iter().all(|o| !o.name.starts_with("subjects/")));
 }
+
+#[test]
+fn what_the_ledger_says_about_retention_goes_along() {
+    let Some(server) = seaweedfs() else { return };
+    if !crate::support::have_ssh_keygen() {
+        return;
+    }
+    let world = World::with_commit();
+    world.firm();
+    let class = "firm-board-30y";
+    let define = ["retention", "define", class, "--period", "30y", "--source", "policy 4", "--reason", "board"];
+    world.by("ruth", &define).expect(0);
+    let extend = ["retention", "extend", "--select", "entries:0-2", "--class", class, "--reason", "board"];
+    world.by("ruth", &extend).expect(0);
+    world.by("ruth", &["hold", "place", "26-cv-1", "--select", "entries:1-1", "--reason", "subpoena"]).expect(0);
+    let (to, bucket) = make(server, "retention");
+    cs(&world, &["ledger", "replicate", "--to", &to]).expect(0);
+    cs(&world, &["verify", &to]).expect(0);
+
+    let entries = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
+    let now = countersign_model::Clock::now(&countersign_model::SystemClock);
+    for (index, entry) in entries["entries"].as_array().unwrap().iter().enumerate() {
+        let hex = entry["entry"]["payload"]["sha256"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+        let meta = bucket.head(&format!("blobs/sha256/{}/{}", &hex[..2], &hex[2..])).unwrap().unwrap();
+        let years = (meta.lock.unwrap().until.millis() - now.millis()) / 1000 / 86_400 / 365;
+        assert_eq!(years, if index <= 2 { 30 } else { 7 }, "entry {index}");
+        assert_eq!(meta.is_held, index == 1, "entry {index}");
+    }
+}

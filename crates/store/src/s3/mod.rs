@@ -19,6 +19,8 @@ mod encode;
 mod error;
 mod explain;
 #[cfg(feature = "s3")]
+mod keeping;
+#[cfg(feature = "s3")]
 mod listing;
 mod location;
 #[cfg(feature = "s3")]
@@ -46,6 +48,7 @@ pub use location::Location;
 pub use self::{
     configure::DefaultRule,
     credentials::Credentials,
+    keeping::Keeping,
     listing::Found,
     object::{Lock, Meta, Mode, Put},
     probe::{Attack, Attempted, CANARY_SECONDS, Held, ProbeReport, probe, sweep},
