@@ -358,3 +358,33 @@ fn what_is_recorded_gets_the_class_that_was_chosen() {
     w.by("ada", &["ledger", "dispose", order, "--today", "2031-01-12"]).expect(0);
     sound(&w);
 }
+
+#[test]
+fn where_there_are_witnesses_a_clock_that_runs_ahead_frees_nothing() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let mut w = audited();
+    let witness = crate::witness::init(&w, "w1", "witness.example/w1");
+    let vkey = w.cs(["ledger", "info", "--format", "json"]).expect(0).json()["vkey"].as_str().unwrap().to_owned();
+    w.cs_in(&w.path("home"), ["witness", "add-log", "w1", &vkey]).expect(0);
+    let order = w.path("order.json").display().to_string();
+    at(&mut w, "2034-06-01");
+    let due = w.cs(["ledger", "dispose", "--plan", "--format", "json"]).expect(0).json();
+    assert_eq!(due["plan"]["witnessed"], serde_json::Value::Null);
+
+    let listen = ["witness", "serve", "w1", "--listen", "127.0.0.1:0"];
+    // The witness looks at its own clock.
+    let now = w.now.take();
+    let server = crate::witness::Server::start(&w, &listen);
+    w.now = now;
+    let policy = format!("log {vkey}\nwitness one {} {}\nquorum one\n", witness[0], server.url);
+    std::fs::write(w.path("policy"), policy).unwrap();
+    w.cs(["trust", "policy", "set", &w.path("policy").display().to_string()]).expect(0);
+    // Nobody has cosigned yet: the time is in doubt.
+    fails(w.by("dan", &["ledger", "dispose", "--out", &order, "--today", "2034-06-01"]), 4, "CS-RETENTION-014");
+    w.cs(["ledger", "witness"]).expect(0);
+    // Both people would sign, and the witness has not seen that year.
+    fails(w.by("dan", &["ledger", "dispose", "--out", &order, "--today", "2034-06-01"]), 3, "CS-RETENTION-013");
+    w.cs(["ledger", "dispose", "--plan"]).expect(3);
+}

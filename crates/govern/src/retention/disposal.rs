@@ -10,7 +10,7 @@ use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::{DisposalCompleted, DisposalPart, PayloadsDisposed, Remaining};
 use countersign_model::retention::plan::{MAX_ENTRIES, Planned as PlannedEntry};
-use countersign_model::retention::trusted::Attested;
+use countersign_model::retention::trusted::{Attested, Doubt};
 use countersign_model::retention::{Day, DisposalPlan};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, Timestamp};
 use countersign_store::disposal::{CERTIFICATE, DisposalCertificate, DisposalOrder, plan_digest};
@@ -21,6 +21,7 @@ use countersign_store::{NewBlob, Plan, Session};
 use super::{erasure, ledger_subject, show, stream};
 use crate::Error;
 use crate::access::{allowed, rooted, signer_of};
+use crate::audit::witness;
 
 /// What a disposal would remove now.
 pub struct Planned {
@@ -66,6 +67,8 @@ pub struct Finished {
 /// When the ledger cannot be read.
 pub fn plan(session: &Session, now: Timestamp) -> Result<Planned, Error> {
     let (state, ledger) = (session.state(), session.ledger());
+    let witnessed = witnessed(session)?;
+    let now = witnessed.map_or(now, |at| now.min(at));
     let schedule = state.schedule()?;
     let due = show::at(session, &schedule, now)?;
     let (mut entries, mut runs, mut left_over) = (Vec::new(), Vec::new(), 0_usize);
@@ -102,8 +105,8 @@ pub fn plan(session: &Session, now: Timestamp) -> Result<Planned, Error> {
         root: Digest::from_bytes(ledger.root_at(size)?),
         newest,
         time: session.now(),
-        time_source: "two-people".to_owned(),
-        witnessed: None,
+        time_source: if witnessed.is_some() { "two-people-and-witnesses" } else { "two-people" }.to_owned(),
+        witnessed,
         runs,
         entries,
         blobs: blobs.into_iter().collect(),
@@ -111,6 +114,18 @@ pub fn plan(session: &Session, now: Timestamp) -> Result<Planned, Error> {
         holds,
     };
     Ok(Planned { plan: Some(plan), in_use, kept, left_over })
+}
+
+/// The newest moment at which a witness of this machine's trust policy cosigned the ledger's checkpoint; `None` where the
+/// policy names no witness. A clock that runs ahead frees nothing that no witness has seen the time for.
+fn witnessed(session: &Session) -> Result<Option<Timestamp>, Error> {
+    let policy = session.installation().trust_policy(session.ledger().origin()).map_err(SessionError::from)?;
+    let Some(policy) = policy.filter(|policy| !policy.witnesses().is_empty()) else { return Ok(None) };
+    let standing = witness::standing(session.ledger(), &policy)?;
+    let newest = standing.cosignatures.iter().map(|c| c.time).max();
+    let seconds = newest.and_then(|seconds| i64::try_from(seconds).ok());
+    let doubt = || Error::TimeInDoubt { doubt: Doubt::NoWitness.to_string() };
+    Ok(Some(Timestamp::from_millis(0).plus_seconds(seconds.ok_or_else(doubt)?)))
 }
 
 /// Signs what is free, as the first of two. `today` is the day as the person wrote it down.
@@ -147,9 +162,12 @@ pub fn execute(
     let by = allowed(session, ACT, None, |s| signer_of(s, signer))?;
     let first = first_signature(session, order)?;
     let (time, plan) = (session.now(), &order.plan);
+    // The first signer's machine may have no witnesses, or say what none has said: this one asks its own.
+    let vouched = witnessed(session)?;
     let second = statement(session, plan, DisposalPart::Confirms, &by, today, time)?;
     allowed(session, ACT, Some(&by), |s| four_eyes(s, &first.by, &by))?;
     let now = disposal_time(plan, &first, &second).map_err(|doubt| Error::TimeInDoubt { doubt })?;
+    let now = vouched.map_or(now, |at| now.min(at));
     allowed(session, ACT, Some(&by), |s| free(s, plan, now))?;
     let confirms = signed(session, signer, plan, DisposalPart::Confirms, &by, today, time)?;
     let certificate = DisposalCertificate { plan: plan.clone(), orders: order.orders.clone(), confirms };
