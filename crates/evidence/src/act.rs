@@ -29,6 +29,8 @@ pub const APPROVAL: &str = "countersign-approval@v1";
 pub const GRANT: &str = "countersign-grant@v1";
 /// The log's key is exchanged for another.
 pub const LOG_KEY: &str = "countersign-log-key@v1";
+/// The log signs with a second key as well, or no longer.
+pub const SECOND_LOG_KEY: &str = "countersign-second-log-key@v1";
 
 /// The firm's own retention class is defined.
 pub const RETENTION_CLASS: &str = "countersign-retention-class@v1";
@@ -64,6 +66,7 @@ pub const NAMESPACES: &[&str] = &[
     APPROVAL,
     GRANT,
     LOG_KEY,
+    SECOND_LOG_KEY,
     RETENTION_CLASS,
     RETENTION_DEFAULT,
     RETENTION_START,

@@ -1,6 +1,7 @@
 //! Checkpoints (C2SP tlog-checkpoint): origin, size and root of a log, as a signed note.
 
 use crate::Error;
+use crate::cosignature;
 use crate::encoding::{array_from_base64, from_decimal, to_base64};
 use crate::merkle::Hash;
 use crate::note::{self, SignerKey, Verified, VerifierKey};
@@ -67,17 +68,24 @@ impl Checkpoint {
         Ok(Self { origin: origin.to_owned(), size, root })
     }
 
-    /// Signs the checkpoint: the whole note. Who calls this must have made sure that it continues every checkpoint
-    /// signed before.
+    /// Signs the checkpoint: the whole note, with a line of the log's ML-DSA-44 key last where the signer has one. Who
+    /// calls this must have made sure that it continues every checkpoint signed before.
+    ///
+    /// The ML-DSA-44 line carries the time 0: the log says what its tree is, and nothing of when.
     ///
     /// # Errors
     /// [`Error::Origin`] when the key is not named like the log; [`Error::Note`] when the origin cannot stand in a
-    /// note.
+    /// note; [`Error::Cosign`] when the second key gives no signature.
     pub fn sign(&self, key: &SignerKey) -> Result<String, Error> {
         if key.name() != self.origin {
             return Err(Error::Origin { expected: key.name().to_owned(), found: self.origin.clone() });
         }
-        note::sign(&self.to_text(), key)
+        let text = self.to_text();
+        let signed = note::sign(&text, key)?;
+        match key.second() {
+            Some(second) => cosignature::merge(signed.as_bytes(), &[second.cosign(&text, 0)?]),
+            None => Ok(signed),
+        }
     }
 }
 

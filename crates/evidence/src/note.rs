@@ -2,7 +2,7 @@
 //!
 //! Keys have a name and a 32-bit id. The id only says which key to try; it proves nothing. This module reads notes and
 //! signs them with Ed25519 (type 0x01); the other kinds of key, which sign checkpoints only, are in
-//! [`crate::cosignature`].
+//! [`crate::cosignature`]. A log's signer may carry one of them along, see [`SignerKey::and_also`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::cosignature::CosignerKey;
 use crate::encoding::{from_base64, to_base64};
 use crate::signer::{Ed25519, RawSigner};
 pub use crate::verifier::{Algorithm, VerifierKey};
@@ -41,6 +42,8 @@ pub struct SignerKey {
     key: Ed25519,
     /// While a key is exchanged, the other one signs as well.
     also: Option<Box<SignerKey>>,
+    /// The log's ML-DSA-44 key, which signs its checkpoints as well.
+    second: Option<Box<CosignerKey>>,
 }
 
 impl SignerKey {
@@ -61,7 +64,7 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::from_seed(seed);
-        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None, second: None })
     }
 
     /// The key that a device holds, under the name `name`.
@@ -73,7 +76,7 @@ impl SignerKey {
             return Err(Error::SignerKey("its name is empty or holds spaces or `+`"));
         }
         let key = Ed25519::remote(signer).ok_or(Error::SignerKey("the device's key is no point of the curve"))?;
-        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None })
+        Ok(Self { verifier: VerifierKey::log(name, key.public()), key, also: None, second: None })
     }
 
     /// This key, and `other` after it: what is signed with both carries a signature line of each. A log's key is
@@ -86,6 +89,23 @@ impl SignerKey {
             return Err(Error::SignerKey("the keys that sign together are not two of one name"));
         }
         Ok(Self { also: Some(Box::new(other)), ..self })
+    }
+
+    /// This key, and the log's ML-DSA-44 key beside it: a checkpoint that is signed with both carries a line of `second`
+    /// after all others. Other notes do not, for such a key signs checkpoints only.
+    ///
+    /// # Errors
+    /// [`Error::SignerKey`] when `second` is of another kind, or not named like this key.
+    pub fn and_also(self, second: CosignerKey) -> Result<Self, Error> {
+        if second.verifier().algorithm() != Algorithm::MlDsa44 || second.verifier().name() != self.name() {
+            return Err(Error::SignerKey("the second key is no ML-DSA-44 key of the same name"));
+        }
+        Ok(Self { second: Some(Box::new(second)), ..self })
+    }
+
+    /// The key that signs checkpoints as well.
+    pub(crate) fn second(&self) -> Option<&CosignerKey> {
+        self.second.as_deref()
     }
 
     fn sign(&self, text: &str, signatures: &mut Vec<Signature>) -> Result<(), Error> {

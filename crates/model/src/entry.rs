@@ -43,6 +43,8 @@ pub enum EventKind {
     StorageProbed,
     /// The log's key is exchanged for another: a note that both sign, signed by an administrator.
     LogKeyRotated,
+    /// The log signs with an ML-DSA-44 key as well from here on, or no longer; signed by an administrator.
+    SecondLogKeyChosen,
     /// The firm's own retention class, signed by a compliance officer.
     RetentionClassDefined,
     /// The class of what is appended from here on.
@@ -92,6 +94,7 @@ impl EventKind {
             Self::DeploymentRecorded => "DeploymentRecorded",
             Self::StorageProbed => "StorageProbed",
             Self::LogKeyRotated => "LogKeyRotated",
+            Self::SecondLogKeyChosen => "SecondLogKeyChosen",
             Self::RetentionClassDefined => "RetentionClassDefined",
             Self::RetentionDefaultChosen => "RetentionDefaultChosen",
             Self::RetentionStarted => "RetentionStarted",

@@ -184,6 +184,21 @@ predicates! {
         time: Timestamp,
     }
 
+    /// The log's checkpoints carry the signature of a second key as well, from the one that covers this entry on; or they
+    /// carry none any more.
+    SecondLogKeyChosen: "second-log-key" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The verifier key of the second key, of type 0x06 (ML-DSA-44); none: the one that was there is retired.
+        vkey: Option<String>,
+        /// The administrator who says so.
+        by: PersonId,
+        /// Why.
+        reason: Option<String>,
+        /// When.
+        time: Timestamp,
+    }
+
     /// A policy bundle is in effect from here on.
     PolicyActivated: "policy-activation" {
         /// The ledger this is said to.

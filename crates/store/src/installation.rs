@@ -315,6 +315,22 @@ pub enum KeyError {
         /// Where the key would be.
         path: PathBuf,
     },
+    /// The log has a second key, and it is not here.
+    #[error("this machine does not hold the ML-DSA-44 key of the ledger `{origin}`: `{path}` is missing")]
+    NoSecondKey {
+        /// The ledger.
+        origin: String,
+        /// Where the key would be.
+        path: PathBuf,
+    },
+    /// The second key here is not the log's.
+    #[error("the ML-DSA-44 key in `{path}` is not the one that the ledger `{origin}` has now")]
+    OtherSecondKey {
+        /// The ledger.
+        origin: String,
+        /// Where the key would be.
+        path: PathBuf,
+    },
     /// There is a recorder already.
     #[error("this installation has another recorder already")]
     HasRecorder {
@@ -336,13 +352,17 @@ impl Diagnostic for KeyError {
             Self::NoOpener { .. } => "CS-KEY-010",
             Self::HasRecorder { .. } => "CS-KEY-011",
             Self::OldLogKey { .. } => "CS-KEY-012",
+            Self::NoSecondKey { .. } => "CS-KEY-050",
+            Self::OtherSecondKey { .. } => "CS-KEY-051",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Pin { .. } | Self::Damaged { .. } => Exit::Unverified,
-            Self::NoLogKey { .. } | Self::OldLogKey { .. } => Exit::Forbidden,
+            Self::NoLogKey { .. } | Self::OldLogKey { .. } | Self::NoSecondKey { .. } | Self::OtherSecondKey { .. } => {
+                Exit::Forbidden
+            }
             Self::Device(e) => e.exit(),
             Self::NoOpener { .. } | Self::HasRecorder { .. } => Exit::Usage,
             Self::Read { .. } | Self::Write { .. } => Exit::Backend,
@@ -362,6 +382,8 @@ impl Diagnostic for KeyError {
             | Self::Damaged { path, .. }
             | Self::NoOpener { path }
             | Self::OldLogKey { path, .. }
+            | Self::NoSecondKey { path, .. }
+            | Self::OtherSecondKey { path, .. }
             | Self::HasRecorder { path } => Some(Place::file(path.display().to_string())),
             Self::Device(e) => e.place(),
             _ => None,
@@ -380,6 +402,10 @@ impl Diagnostic for KeyError {
             Self::NoLogKey { path, .. } | Self::OldLogKey { path, .. } => format!(
                 "sign into a file and carry it over: countersign approve RUN --as SLOT --out FILE, then countersign \
                  import FILE where the ledger is kept; or put the key at `{}`",
+                path.display()
+            ),
+            Self::NoSecondKey { path, .. } | Self::OtherSecondKey { path, .. } => format!(
+                "put the key at `{}` from your backup; where it is lost, retire it: countersign ledger sign-also none",
                 path.display()
             ),
             Self::Random => "run `countersign doctor`".into(),
@@ -458,6 +484,22 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "the log's key was exchanged",
         text: "The log's key was exchanged for another (`ledger rotate-key`), and this machine holds the one before. What it \
                would sign nobody believes, so nothing was signed.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-KEY-050",
+        title: "the log's second key is missing",
+        text: "An administrator ordered that every checkpoint of this log carries an ML-DSA-44 signature as well (`ledger \
+               sign-also`), and the key's file is not on this machine. Nothing was appended: a checkpoint with one \
+               signature would look like somebody had stripped the other. Bring the file back, or have an administrator \
+               retire the key, which needs only the log's Ed25519 key.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-KEY-051",
+        title: "the second key is another one",
+        text: "The log names the ML-DSA-44 key that signs its checkpoints, and the file on this machine holds another. What \
+               that one would sign nobody believes, so nothing was signed.",
         exit: Exit::Forbidden,
     },
 ];

@@ -66,6 +66,7 @@ pub mod projection;
 mod removal;
 mod rotations;
 pub mod s3;
+mod second_key;
 pub mod session;
 mod source;
 pub mod storage;

@@ -1,6 +1,7 @@
 //! An open ledger with the keys and beliefs of this machine: fold, decide, append, and on conflict once more.
 
 mod rotation;
+mod second_key;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::postgres::{self, Address, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal};
+
+pub use second_key::SecondKey;
 
 /// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
 pub const JSON: &str = "application/json";
@@ -616,6 +619,18 @@ pub enum SessionError {
         /// The ledger.
         origin: String,
     },
+    /// There is a second key already.
+    #[error("the ledger `{origin}` is signed with a second key already")]
+    HasSecondKey {
+        /// The ledger.
+        origin: String,
+    },
+    /// There is no second key to retire.
+    #[error("the ledger `{origin}` is not signed with a second key")]
+    HasNoSecondKey {
+        /// The ledger.
+        origin: String,
+    },
     /// Others append faster than this use case can plan.
     #[error("others kept appending to the ledger while this was tried {ATTEMPTS} times")]
     Contended,
@@ -633,6 +648,8 @@ impl Diagnostic for SessionError {
             Self::OtherRecorder { .. } => "CS-TRUST-005",
             Self::Contended => "CS-TRUST-006",
             Self::KeyUsedBefore { .. } => "CS-KEY-014",
+            Self::HasSecondKey { .. } => "CS-KEY-052",
+            Self::HasNoSecondKey { .. } => "CS-KEY-053",
         }
     }
 
@@ -644,7 +661,7 @@ impl Diagnostic for SessionError {
                 Exit::Unverified
             }
             Self::OtherRecorder { .. } => Exit::Forbidden,
-            Self::KeyUsedBefore { .. } => Exit::Usage,
+            Self::KeyUsedBefore { .. } | Self::HasSecondKey { .. } | Self::HasNoSecondKey { .. } => Exit::Usage,
             Self::Contended => Exit::Backend,
         }
     }
@@ -674,6 +691,8 @@ impl Diagnostic for SessionError {
             }
             Self::Contended => "run the same command again".into(),
             Self::KeyUsedBefore { .. } => "name another one: countersign ledger rotate-key --to pkcs11:…".into(),
+            Self::HasSecondKey { .. } => "to take a new one, retire it first: countersign ledger sign-also none".into(),
+            Self::HasNoSecondKey { .. } => "make one: countersign ledger sign-also ml-dsa-44".into(),
         }
     }
 }
@@ -735,6 +754,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "a log key is not taken twice",
         text: "A key that was exchanged may be in other hands by now; that is why keys are exchanged. The log never goes \
                back to it, and not to the key that it has already.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-052",
+        title: "the log has a second key already",
+        text: "A log has at most one ML-DSA-44 key beside its Ed25519 key. To exchange it, retire it (`ledger sign-also \
+               none`) and make another (`ledger sign-also ml-dsa-44`). The checkpoints between the two carry the Ed25519 \
+               signature alone, and the log says so.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-053",
+        title: "the log has no second key",
+        text: "Only a second key that signs can be retired. This log's checkpoints carry the Ed25519 signature alone.",
         exit: Exit::Usage,
     },
     Explanation {

@@ -472,6 +472,16 @@ pub(crate) struct LedgerArgs {
     pub(crate) verb: LedgerVerb,
 }
 
+/// What signs a log beside its Ed25519 key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignAlso {
+    /// A key of ML-DSA-44 (FIPS 204)
+    #[value(name = "ml-dsa-44")]
+    MlDsa44,
+    /// Nothing: the second key is retired
+    None,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerVerb {
     /// Origin, verifier key, size, root, and where the tiles are
@@ -525,6 +535,24 @@ pub(crate) enum LedgerVerb {
         /// Fold beside the present tables and compare row by row; exit 13 when anything differs
         #[arg(long)]
         check: bool,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Sign the log's checkpoints with a second, post-quantum key as well, or no longer; an administrator signs
+    ///
+    /// `ml-dsa-44` makes a key in a file of the data directory, and an entry of the log names it: from that entry on every
+    /// checkpoint carries both signatures, and `verify` asks for both. `none` retires the key and removes its file. Readers
+    /// that know only Ed25519 keep reading the log. This machine must hold the log's key.
+    SignAlso {
+        /// With what
+        #[arg(value_enum, value_name = "ALGORITHM")]
+        with: SignAlso,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        key: KeyArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

@@ -201,7 +201,7 @@ fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
                     "countersign trust import FILE",
                 ));
             }
-            session.installation().log_key(session.ledger().origin())?;
+            session.require_log_keys()?;
             Ok(match session.state().trust() {
                 Some(_) => Check::ok("ledger", format!("{size} entries, pinned, root of trust established")),
                 None => {

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::dsse::{self, Envelope};
-use countersign_govern::access::log_key;
+use countersign_govern::access::{log_key, second_key};
 use countersign_model::Exit;
 use countersign_store::projection::StorageRow;
 use countersign_store::{Ledger, Paths, Session, session};
 use serde_json::json;
 
-use super::args::{Format, KeyArgs, LedgerArgs, LedgerVerb, PlaceArgs};
+use super::args::{Format, KeyArgs, LedgerArgs, LedgerVerb, PlaceArgs, SignAlso};
 use super::backup;
 use super::place::notices;
 use crate::config::Environment;
@@ -53,6 +53,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         LedgerVerb::ForkCheck { a, b, out, format } => {
             return backup::fork_check(at, (a, b), out.as_deref(), *format, env);
         }
+        LedgerVerb::SignAlso { with, reason, key, format } => {
+            sign_also(at, *with, reason.as_deref(), key, *format, env)?;
+        }
         LedgerVerb::RotateKey { to, reason, key, format } => {
             rotate_key(at, to.as_deref(), reason.as_deref(), key, *format, env)?;
         }
@@ -69,6 +72,40 @@ pub(crate) fn run(at: &PlaceArgs, args: &LedgerArgs, env: &Environment) -> Outco
         }
     }
     Ok(Exit::Pass)
+}
+
+fn sign_also(
+    at: &PlaceArgs,
+    with: SignAlso,
+    reason: Option<&str>,
+    key: &KeyArgs,
+    format: Format,
+    env: &Environment,
+) -> Result<(), Failure> {
+    let wanted = match with {
+        SignAlso::MlDsa44 => session::SecondKey::Made,
+        SignAlso::None => session::SecondKey::Retired,
+    };
+    let mut session = at.open(env)?;
+    let signer = key.administrator(&session, env)?;
+    let chosen = second_key::choose(&mut session, wanted, reason, &signer)?;
+    notices(&mut session);
+    let file = session.installation().second_log_file(session.ledger().origin());
+    match (format, &chosen.vkey) {
+        (Format::Json, vkey) => output::json(&json!({
+            "version": 1, "index": chosen.index, "vkey": vkey, "file": vkey.as_ref().map(|_| &file),
+        })),
+        (Format::Text, Some(_)) => output::print(&format!(
+            "✓ every checkpoint is signed with ML-DSA-44 as well (entry {})\n  key  {}\n\
+             Keep a copy of it: without it nothing can be appended. Who reads the log knows it from there.\n",
+            chosen.index,
+            printable(&file.to_string_lossy())
+        )),
+        (Format::Text, None) => output::print(&format!(
+            "✓ the second key is retired (entry {}): checkpoints are signed with Ed25519 alone\n",
+            chosen.index
+        )),
+    }
 }
 
 fn rotate_key(

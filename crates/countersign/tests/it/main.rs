@@ -25,6 +25,8 @@ mod retention;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod second_key;
+#[cfg(test)]
 #[cfg(feature = "s3")]
 mod storage;
 #[cfg(test)]

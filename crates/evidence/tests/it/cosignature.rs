@@ -105,6 +105,33 @@ fn a_log_signs_twice_and_a_witness_cosigns_twice() {
 }
 
 #[test]
+fn a_signer_carries_the_logs_second_key_along() {
+    let second = || CosignerKey::from_seed(log().name(), Algorithm::MlDsa44, &[1; 32]).unwrap();
+    let plain = Checkpoint::parse(TEXT).unwrap().sign(&log()).unwrap();
+    let both = log().and_also(second()).unwrap();
+    let signed = Checkpoint::parse(TEXT).unwrap().sign(&both).unwrap();
+    // The Ed25519 line is what it was, and stands first; the other one says nothing of when.
+    assert!(signed.starts_with(&plain) && signed != plain);
+    let keys = [log().verifier().clone(), second().verifier().clone()];
+    let verified = note::open(signed.as_bytes(), &keys).unwrap();
+    assert_eq!((verified.by, cosignature::time_of(&verified.signatures[1])), (vec![0, 1], Some(0)));
+    // The same bytes again, and other notes are signed with the one key only.
+    assert_eq!(Checkpoint::parse(TEXT).unwrap().sign(&both).unwrap(), signed);
+    assert_eq!(note::sign("hello\n", &both).unwrap(), note::sign("hello\n", &log()).unwrap());
+    // While the first key is exchanged, three sign, the second key last.
+    let next = note::SignerKey::from_seed(log().name(), &[77; 32]).unwrap();
+    let three = Checkpoint::parse(TEXT).unwrap().sign(&both.together_with(next).unwrap()).unwrap();
+    let signatures = note::Note::parse(three.as_bytes()).unwrap().signatures;
+    assert_eq!(signatures.iter().map(|s| s.bytes.len()).collect::<Vec<_>>(), [64, 64, 2428]);
+    // A key of another name or kind is none.
+    for other in [witness(Algorithm::MlDsa44, 7), witness(Algorithm::Ed25519Cosignature, 7)] {
+        assert!(matches!(log().and_also(other), Err(Error::SignerKey(_))));
+    }
+    let namesake = CosignerKey::from_seed(log().name(), Algorithm::Ed25519Cosignature, &[1; 32]).unwrap();
+    assert!(matches!(log().and_also(namesake), Err(Error::SignerKey(_))));
+}
+
+#[test]
 fn unknown_cosignatures_are_ignored_and_bad_ones_reject() {
     let signed = note::sign(TEXT, &log()).unwrap();
     for kind in KINDS {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::merkle::inclusion_proof;
-use countersign_evidence::note::{self, SignerKey};
+use countersign_evidence::note::{self, Algorithm, SignerKey};
 use countersign_evidence::receipt::Receipt;
 
 use crate::support::{both, command, have, must, tree, write, write_log};
@@ -48,6 +49,14 @@ fn go_verifies_our_logs() {
         }
     }
     go_refuses_what_was_altered(dir.path(), &verifier, &key);
+    // A log that signs with ML-DSA-44 as well: a client that knows Ed25519 alone skips the line.
+    let second = CosignerKey::from_seed(key.name(), Algorithm::MlDsa44, &[2; 32]).unwrap();
+    let both_keys = key.and_also(second).unwrap();
+    let log = dir.path().join("signed-twice");
+    let checkpoint = write_log(&log, &[300], &both_keys);
+    assert_eq!(note::Note::parse(checkpoint.as_bytes()).unwrap().signatures.len(), 2);
+    let output = run(&verifier, &log, &both_keys, None);
+    assert!(output.status.success(), "{}", both(&output));
 }
 
 /// The other side of the same coin: the verifier is not one that says yes to everything.

@@ -7,6 +7,7 @@ pub mod log_key;
 pub mod people;
 pub mod policy;
 pub mod root;
+pub mod second_key;
 
 pub(crate) use people::rooted;
 

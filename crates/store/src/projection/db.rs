@@ -299,6 +299,7 @@ impl State {
         self.head.size = self.position()?.map_or(0, |p| p.size);
         self.load_trust()?;
         self.load_log_keys()?;
+        self.load_second_keys()?;
         self.load_bundle()
     }
 }

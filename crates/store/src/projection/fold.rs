@@ -62,6 +62,7 @@ impl State {
                 EventKind::PersonEnrolled => self.on_enrolled(reading, signed),
                 EventKind::RoleGranted => self.on_role(index, signed),
                 EventKind::LogKeyRotated => self.on_log_key(index, signed),
+                EventKind::SecondLogKeyChosen => self.on_second_key(index, signed),
                 EventKind::PolicyActivated => self.on_policy(reading, signed),
                 EventKind::CommitsClaimed => self.on_claim(index, signed),
                 EventKind::SuppressionGranted => self.on_suppression(index, signed),

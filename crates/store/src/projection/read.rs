@@ -137,6 +137,7 @@ impl Reading {
             | EventKind::PersonEnrolled
             | EventKind::RoleGranted
             | EventKind::LogKeyRotated
+            | EventKind::SecondLogKeyChosen
             | EventKind::PolicyActivated
             | EventKind::CommitsClaimed
             | EventKind::SuppressionGranted

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::bundles::ActiveBundle;
 use super::log_keys::RotationRow;
+use super::second_keys::SecondKeyRow;
 use super::trust::TrustRoot;
 use crate::installation::{Pin, PinnedEntry};
 use crate::subjects::SharedVault;
@@ -36,6 +37,8 @@ pub(super) struct Head {
     /// The key in force: the one that entry 0 names, or the one that the last rotation put in its place.
     pub(super) vkey: String,
     pub(super) rotations: Vec<RotationRow>,
+    /// What was said of a second key, oldest first; the last one counts.
+    pub(super) seconds: Vec<SecondKeyRow>,
     pub(super) recorder: String,
     pub(super) trust: Option<TrustRoot>,
     pub(super) bundle: Option<ActiveBundle>,

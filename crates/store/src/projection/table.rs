@@ -4,7 +4,7 @@ use countersign_model::Digest;
 
 use super::{
     anomalies, approvals, bundles, claims, db, decisions, deployments, disposals, entries, erasures, evidence, grants,
-    log_keys, offices, people, refusals, runs, scans, schedule, storages, suppressions, trust,
+    log_keys, offices, people, refusals, runs, scans, schedule, second_keys, storages, suppressions, trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -45,6 +45,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         refusals::TABLES,
         storages::TABLES,
         schedule::TABLES,
+        second_keys::TABLES,
         offices::TABLES,
         disposals::TABLES,
         erasures::TABLES,

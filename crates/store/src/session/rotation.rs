@@ -83,8 +83,8 @@ impl Session {
         Ok((note, old.together_with(new).map_err(Error::from)?))
     }
 
-    /// The key that signs the log now, as the log itself says. A file may still hold one that was exchanged.
-    pub(super) fn log_key(&self) -> Result<SignerKey, SessionError> {
+    /// The Ed25519 key that signs the log now, as the log itself says. A file may still hold one that was exchanged.
+    pub(super) fn first_key(&self) -> Result<SignerKey, SessionError> {
         Ok(self.installation.log_key_of(self.ledger.origin(), self.state.vkey())?)
     }
 
@@ -97,7 +97,7 @@ impl Session {
         let is_behind = self.ledger.vkey().to_string() != self.state.vkey();
         let is_left = is_behind || self.installation.has_next_log_key(&origin);
         // Only who signs for the log completes it; for others it is to be read as it is.
-        if is_left && self.log_key().is_ok() {
+        if is_left && self.first_key().is_ok() {
             if is_behind {
                 self.publish()?;
                 write_names(&self.ledger, &self.state)?;

@@ -8,7 +8,7 @@ use countersign_evidence::rotation::Rotation;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::LogKeyRotated;
 
-use super::{Examination, fork_of_root, witnesses};
+use super::{Examination, fork_of_root, second_key, witnesses};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT, VKEY};
 use crate::{Notice, files, rotations};
@@ -89,8 +89,12 @@ pub(super) fn finish(x: &mut Examination<'_>) {
 /// the key that was given up.
 fn exact(x: &mut Examination<'_>) {
     let Some(bytes) = x.to_be_exact.take() else { return };
+    if !second_key::examine(x, &bytes) {
+        return;
+    }
     let given_up = x.steps.iter().map(|step| &step.rotation.old);
-    let mut keys: Vec<VerifierKey> = x.keys.iter().chain(given_up).chain(&x.taking_over).cloned().collect();
+    let mut keys: Vec<VerifierKey> =
+        x.keys.iter().chain(given_up).chain(&x.taking_over).chain(&x.second).cloned().collect();
     keys.dedup();
     witnesses::examine(x, &bytes, keys);
 }

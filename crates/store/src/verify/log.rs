@@ -7,7 +7,7 @@ use countersign_evidence::merkle::{Hash, leaf_hash};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Entry, EventKind, PayloadRef, StreamId, Timestamp};
 
-use super::{Examination, Examiner, Problem, keys, published, roots};
+use super::{Examination, Examiner, Problem, keys, published, roots, second_key};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
@@ -260,6 +260,9 @@ fn entry(
     }
     if let (EventKind::LogKeyRotated, Some(payload)) = (entry.kind, &payload) {
         keys::examine_entry(x, index, payload);
+    }
+    if let (EventKind::SecondLogKeyChosen, Some(payload)) = (entry.kind, &payload) {
+        second_key::examine_entry(x, payload);
     }
     for problem in examiner.entry(index, &entry, payload.as_deref()) {
         x.report.add(problem);

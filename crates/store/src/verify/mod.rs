@@ -18,6 +18,7 @@ mod keys;
 mod log;
 mod published;
 mod roots;
+mod second_key;
 mod witnesses;
 
 use std::collections::{BTreeMap, HashSet};
@@ -293,6 +294,7 @@ fn pass(place: &Place<'_>, trust: &LogTrust, examiner: &mut dyn Examiner, report
         steps: Vec::new(),
         rotated: Vec::new(),
         taking_over: None,
+        second: None,
         to_be_exact: None,
     };
     let checkpoint = roots::examine(&mut examination);
@@ -353,6 +355,8 @@ struct Examination<'a> {
     rotated: Vec<u64>,
     /// The key that takes over in a rotation which was interrupted.
     taking_over: Option<VerifierKey>,
+    /// The ML-DSA-44 key that signs as well, as the entries so far say.
+    second: Option<VerifierKey>,
     /// A trusted checkpoint, whose every signature is to be known in the end.
     to_be_exact: Option<Vec<u8>>,
 }

@@ -12,7 +12,7 @@ use countersign_evidence::{canonical, dsse};
 use countersign_model::event::{
     ActRefused, ApprovalSigned, CommitsClaimed, DecisionMade, DeploymentRecorded, DeploymentStarted, Device,
     EvidenceAttached, FindingsRecorded, GrantIssued, LedgerCreated, PersonEnrolled, PolicyActivated, Predicate,
-    RoleGranted, RunStarted, SuppressionGranted, TrustRootEstablished,
+    RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted, TrustRootEstablished,
 };
 use countersign_model::{
     ActorId, Digest, EventKind, GrantId, PersonId, RepositoryId, Retention, Role, RunId, Slot, StreamId, Timestamp,
@@ -415,6 +415,14 @@ impl History {
         let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
         let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &self.recorder).unwrap();
         entry(kind, stream, canonical::to_vec(&envelope).unwrap(), more)
+    }
+
+    /// Somebody chooses or retires the log's second key.
+    pub(crate) fn second_key(&self, who: usize, vkey: Option<String>) -> NewEntry {
+        let by = self.people[who].id.clone();
+        let chosen = SecondLogKeyChosen { origin: ORIGIN.into(), vkey, by, reason: None, time: self.time() };
+        let stream = StreamId::from_text("ledger");
+        self.act(who, act::SECOND_LOG_KEY, EventKind::SecondLogKeyChosen, stream, chosen, vec![])
     }
 
     fn act<P: Predicate>(

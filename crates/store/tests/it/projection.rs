@@ -6,6 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use countersign_evidence::cosignature::CosignerKey;
+use countersign_evidence::note::Algorithm;
 use countersign_evidence::{canonical, merkle};
 use countersign_model::Digest;
 use countersign_store::Ledger;
@@ -235,6 +237,45 @@ fn insider(path: &Path, sql: &str) {
 fn only(differences: &[Difference]) -> &Difference {
     assert_eq!(differences.len(), 1, "{differences:?}");
     &differences[0]
+}
+
+#[test]
+fn a_second_key_is_believed_of_an_administrator_alone_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut history, mut ledger) = History::begin(&dir.path().join("ledger"));
+    let founding = history.founding();
+    history.append(&mut ledger, founding);
+    let origin = ledger.origin().to_owned();
+    let key = |name: &str, kind, seed| CosignerKey::from_seed(name, kind, &[seed; 32]).unwrap().verifier().to_string();
+    let one = key(&origin, Algorithm::MlDsa44, 1);
+    let two = key(&origin, Algorithm::MlDsa44, 2);
+    let ed25519 = key(&origin, Algorithm::Ed25519Cosignature, 1);
+    let path = dir.path().join("projection.db");
+    let steps = [
+        (4, Some(one.clone()), None),
+        (0, None, None),
+        (0, Some(ed25519), None),
+        (0, Some(key("another.example/log", Algorithm::MlDsa44, 1)), None),
+        (0, Some(format!("{one}=")), None),
+        (0, Some(one.clone()), Some(&one)),
+        (0, Some(two.clone()), Some(&one)),
+        (4, None, Some(&one)),
+        (0, None, None),
+        (0, None, None),
+        (0, Some(one.clone()), None),
+        (0, Some(two.clone()), Some(&two)),
+    ];
+    let mut disbelieved = 0;
+    for (n, (who, vkey, expected)) in steps.into_iter().enumerate() {
+        history.append(&mut ledger, vec![history.second_key(who, vkey.clone())]);
+        let state = live(&path, &mut ledger);
+        assert_eq!(state.second_key(), expected.map(String::as_str), "step {n}");
+        let believed = state.second_keys().last().is_some_and(|row| row.index + 1 == state.size());
+        disbelieved += usize::from(!believed);
+        assert_eq!(state.anomalies().unwrap().len(), disbelieved, "step {n}");
+        assert_replay(&state, &ledger);
+    }
+    assert_eq!(disbelieved, 9);
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn every_event_is_on_its_page() {
         ("PersonEnrolled", event::PersonEnrolled::TYPE),
         ("RoleGranted", event::RoleGranted::TYPE),
         ("LogKeyRotated", event::LogKeyRotated::TYPE),
+        ("SecondLogKeyChosen", event::SecondLogKeyChosen::TYPE),
         ("PolicyActivated", event::PolicyActivated::TYPE),
         ("RunStarted", event::RunStarted::TYPE),
         ("FindingsRecorded", event::FindingsRecorded::TYPE),
