@@ -23,6 +23,8 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 512;
 /// Bytes of leaves and blobs beyond which no further batch is taken into a transaction.
 const GROUP_BYTES: usize = 8 << 20;
+/// Bytes that may join a transaction that holds the lock already.
+const LATE_BYTES: usize = 1 << 20;
 /// How long nothing must happen before the checkpoint is published by itself; the next append does it otherwise.
 const QUIET: Duration = Duration::from_millis(100);
 /// Pauses between attempts.
@@ -71,6 +73,41 @@ pub(super) fn start(
     Ok((send, thread.map_err(|e| Error::writing("start", "thread", e))?))
 }
 
+/// What waits to be taken.
+struct Waiting<'a> {
+    asked: &'a Receiver<Ask>,
+    /// Who asked for publication meanwhile.
+    publish: Vec<Sender<Result<(), Error>>>,
+}
+
+impl Waiting<'_> {
+    /// Takes what waits into the group, as long as all of it together stays below `limit` bytes. Returns a batch that was
+    /// taken and has no place in it.
+    fn take(&mut self, group: &mut Vec<Job>, limit: usize) -> Option<Box<Job>> {
+        let mut bytes = group.iter().fold(0_usize, |sum, job| sum.saturating_add(write::weight(&job.batch)));
+        while group.len() < GROUP {
+            match self.asked.try_recv() {
+                Ok(Ask::Append(job)) => {
+                    bytes = bytes.saturating_add(write::weight(&job.batch));
+                    // Two batches of one key: the second is answered from the log when the first is in it.
+                    let is_twin = job.batch.key.is_some()
+                        && group.iter().any(|other| {
+                            let text = |job: &Job| job.batch.key.as_ref().map(|k| k.text.clone());
+                            text(other) == text(&job)
+                        });
+                    if bytes > limit || is_twin {
+                        return Some(job);
+                    }
+                    group.push(*job);
+                }
+                Ok(Ask::Publish(answer)) => self.publish.push(answer),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
 impl Sequencer {
     /// Works until nobody can ask any more; then publishes what is left to publish.
     fn run(&mut self, asked: &Receiver<Ask>) {
@@ -110,39 +147,19 @@ impl Sequencer {
 
     /// Takes what waits, and appends it. Returns who asked for publication in between.
     fn gather(&mut self, first: Job, asked: &Receiver<Ask>) -> Vec<Sender<Result<(), Error>>> {
-        let mut publish = Vec::new();
-        let mut bytes = write::weight(&first.batch);
+        let mut waiting = Waiting { asked, publish: Vec::new() };
         let mut group = vec![first];
-        while group.len() < GROUP {
-            match asked.try_recv() {
-                Ok(Ask::Append(job)) => {
-                    bytes = bytes.saturating_add(write::weight(&job.batch));
-                    // Two batches of one key: the second is answered from the log when the first is in it.
-                    let is_twin = job.batch.key.is_some()
-                        && group.iter().any(|other| {
-                            let text = |job: &Job| job.batch.key.as_ref().map(|k| k.text.clone());
-                            text(other) == text(&job)
-                        });
-                    if bytes > GROUP_BYTES || is_twin {
-                        self.left = Some(job);
-                        break;
-                    }
-                    group.push(*job);
-                }
-                Ok(Ask::Publish(answer)) => publish.push(answer),
-                Err(_) => break,
-            }
-        }
-        self.append(group);
-        publish
+        self.left = waiting.take(&mut group, GROUP_BYTES);
+        self.append(group, &mut waiting);
+        waiting.publish
     }
 
     /// Appends a group; tries again where that is sound, as long as there is time.
-    fn append(&mut self, mut group: Vec<Job>) {
+    fn append(&mut self, mut group: Vec<Job>, waiting: &mut Waiting<'_>) {
         let start = Instant::now();
         let mut pause = PAUSE;
         while !group.is_empty() {
-            let Err(error) = self.attempt(&mut group) else { continue };
+            let Err(error) = self.attempt(&mut group, waiting) else { continue };
             if !is_transient(&error) || start.elapsed() > self.shared.wait {
                 for job in group.drain(..) {
                     let _ = job.answer.send(Err(copy(&error)));
@@ -156,9 +173,9 @@ impl Sequencer {
 
     /// One transaction. Batches that are answered leave the group; after an error none of those that are left in it has
     /// been appended, unless the error is [`PgError::Unsettled`].
-    fn attempt(&mut self, group: &mut Vec<Job>) -> Result<(), Error> {
+    fn attempt(&mut self, group: &mut Vec<Job>, waiting: &mut Waiting<'_>) -> Result<(), Error> {
         let mut conn = self.connect()?;
-        let written = self.write(&mut conn, group);
+        let written = self.write(&mut conn, group, waiting);
         let Ok(Some(pending)) = written else {
             // A rollback that fails leaves a connection that is of no use.
             if conn.batch("roll back", "rollback").is_ok() {
@@ -194,7 +211,12 @@ impl Sequencer {
 
     /// Everything but the commit. `None` when nothing is to be committed: some batches were answered, or the log was
     /// too far ahead.
-    fn write(&self, conn: &mut Conn, group: &mut Vec<Job>) -> Result<Option<Pending>, Error> {
+    fn write(
+        &mut self,
+        conn: &mut Conn,
+        group: &mut Vec<Job>,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Option<Pending>, Error> {
         conn.batch("begin", "begin isolation level read committed")?;
         // Before the lock, for it may take long.
         write::blobs(conn, group)?;
@@ -214,6 +236,15 @@ impl Sequencer {
             // What is locked is committed, so it may be signed.
             (known.edge.clone(), known.sign(&self.signing)?)
         };
+        // Those that came while the lock was waited for go along: each front-end has its turn with all that it has. What
+        // is large stays for the next turn, for its blobs would be written while others wait.
+        if self.left.is_none() {
+            let before = group.len();
+            self.left = waiting.take(group, LATE_BYTES);
+            if let Some(late) = group.get(before..).filter(|late| !late.is_empty()) {
+                write::blobs(conn, late)?;
+            }
+        }
         let (plan, verdicts) = Plan::make(conn, &head, edge, group)?;
         if verdicts.iter().any(|v| !matches!(v, Verdict::Placed)) {
             answer_some(group, verdicts, &head, &note);
