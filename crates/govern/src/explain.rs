@@ -229,4 +229,11 @@ pub const EXPLANATIONS: &[Explanation] = &[
                tree and its receipt are where they were; what it spoke of is gone.",
         exit: Exit::Nothing,
     },
+    Explanation {
+        code: "CS-AUDIT-010",
+        title: "a remembered checkpoint says nothing about this log",
+        text: "A checkpoint that `--since` brings along is no signed note of a key that is trusted for this log, no trust file, or \
+               it is about another log. It was to show that nothing was taken back, and cannot.",
+        exit: Exit::Unverified,
+    },
 ];

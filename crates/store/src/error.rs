@@ -87,6 +87,18 @@ pub mod code {
     pub const PROJECTION_UNSETTLED: &str = "CS-LEDGER-044";
     /// The fold broke off.
     pub const FOLD_BROKE_OFF: &str = "CS-LEDGER-045";
+    /// What an examination puts aside cannot be kept.
+    pub const ASIDE: &str = "CS-LEDGER-050";
+    /// A ledger was examined while it grew (a notice).
+    pub const WHILE_GROWING: &str = "CS-LEDGER-051";
+    /// The end of the write-ahead log is no whole record (a notice).
+    pub const TORN: &str = "CS-LEDGER-052";
+    /// A place that publishes the log alone was examined (a notice).
+    pub const LOG_ONLY: &str = "CS-LEDGER-053";
+    /// A web server that publishes a log cannot be read.
+    pub const WEB: &str = "CS-LEDGER-054";
+    /// The address of a published log is malformed.
+    pub const WEB_ADDRESS: &str = "CS-LEDGER-055";
 }
 
 /// An expected error of the store. Files are named relative to the ledger's directory.
@@ -340,6 +352,27 @@ pub enum Error {
         #[from]
         source: rusqlite::Error,
     },
+    /// A web server does not answer, or not as one that publishes a log.
+    #[error("`{url}` cannot be read: {what}")]
+    Web {
+        /// The address.
+        url: String,
+        /// What happened.
+        what: String,
+    },
+    /// The address of a published log is malformed.
+    #[error("that is no address of a published log: {what}")]
+    WebAddress {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// An examination puts aside what it has to compare later, and could not.
+    #[error("the temporary file of the examination cannot be used")]
+    Aside {
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The projection's file cannot be made or locked.
     #[error("the projection cannot be kept in `{path}`")]
     ProjectionPlace {
@@ -445,6 +478,9 @@ impl Diagnostic for Error {
             Self::NoProjection { .. } => code::NO_PROJECTION,
             Self::ProjectionUnsettled => code::PROJECTION_UNSETTLED,
             Self::FoldBrokeOff => code::FOLD_BROKE_OFF,
+            Self::Aside { .. } => code::ASIDE,
+            Self::Web { .. } => code::WEB,
+            Self::WebAddress { .. } => code::WEB_ADDRESS,
         }
     }
 
@@ -467,11 +503,13 @@ impl Diagnostic for Error {
             | Self::Projection { .. }
             | Self::ProjectionPlace { .. }
             | Self::ProjectionUnsettled
+            | Self::Aside { .. }
+            | Self::Web { .. }
             | Self::Unsettled { .. }
             | Self::Poisoned { .. }
             | Self::Index { .. }
             | Self::WriterGone { .. } => Exit::Backend,
-            Self::KeyReused { .. } | Self::NoWriter { .. } => Exit::Usage,
+            Self::KeyReused { .. } | Self::NoWriter { .. } | Self::WebAddress { .. } => Exit::Usage,
             Self::Told { exit, .. } => *exit,
             Self::WrongSigner { .. } => Exit::Forbidden,
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
@@ -566,6 +604,11 @@ impl Diagnostic for Error {
                     .into()
             }
             Self::ProjectionUnsettled => "run the same command again".into(),
+            Self::Web { .. } => "try again when the server answers: `countersign verify URL`".into(),
+            Self::WebAddress { .. } => "give what stands before `/checkpoint`: `countersign verify https://log.example/`".into(),
+            Self::Aside { .. } => {
+                "make room in the directory for temporary files, or name another: `SQLITE_TMPDIR=DIR countersign verify`".into()
+            }
             Self::FoldBrokeOff => "report this as a fault of countersign".into(),
         }
     }

@@ -310,6 +310,51 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Two copies can be held against each other only when they are of one log. These have different origins.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: code::ASIDE,
+        title: "the temporary file of an examination cannot be used",
+        text: "Streams and blobs of a long log are put aside in a temporary file and compared when the whole log was seen, so \
+               that memory does not grow with the log. The file has no name and goes with the process. There was no room for \
+               it, or it could not be read back.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::WEB,
+        title: "a web server that publishes a log cannot be read",
+        text: "It does not answer, or answers otherwise than a server that publishes a log under the paths of C2SP tlog-tiles. \
+               Whether the log is sound was not found out.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: code::WEB_ADDRESS,
+        title: "the address of a published log is malformed",
+        text: "The address of a log is what stands before `/checkpoint`: `https://log.example/prefix`. It carries no user, \
+               query or fragment.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: code::WHILE_GROWING,
+        title: "a ledger was examined while it grew",
+        text: "A running writer holds the ledger. It was examined as of one moment; what was appended since was not examined, \
+               but its signed checkpoint continues what was.",
+        exit: Exit::Pass,
+    },
+    Explanation {
+        code: code::TORN,
+        title: "the write-ahead log ends in no whole record",
+        text: "A record at the very end is cut short or damaged. Where the power failed during an append, nobody was told that \
+               it succeeded, and the next append removes it. From the ledger alone that cannot be told from a record that \
+               somebody damaged later: a checkpoint that was seen after the append (a pin, `--since`, a witness) tells, for \
+               then the ledger is shorter than it was.",
+        exit: Exit::Pass,
+    },
+    Explanation {
+        code: code::LOG_ONLY,
+        title: "a place that publishes the log alone",
+        text: "A web server publishes checkpoint, tiles and entries. That the log is whole, signed and consistent can be seen \
+               from them. Payloads and the signatures in them cannot: verify the ledger's directory, or a copy in a bucket.",
+        exit: Exit::Pass,
+    },
 ];
 
 #[cfg(test)]
@@ -352,6 +397,9 @@ mod tests {
             Error::NoProjection { path: absent },
             Error::ProjectionUnsettled,
             Error::FoldBrokeOff,
+            Error::Web { url: "u".into(), what: "w".into() },
+            Error::WebAddress { what: "w" },
+            Error::Aside { source: rusqlite::Error::InvalidQuery },
             Error::Poisoned { path: "p".into(), why: "y".into() },
             Error::KeyReused { first_index: 1 },
             Error::Index { source: rusqlite::Error::InvalidQuery },
@@ -388,6 +436,9 @@ mod tests {
                 | Error::NoProjection { .. }
                 | Error::ProjectionUnsettled
                 | Error::FoldBrokeOff
+                | Error::Aside { .. }
+                | Error::Web { .. }
+                | Error::WebAddress { .. }
                 | Error::Poisoned { .. }
                 | Error::KeyReused { .. }
                 | Error::Index { .. }
@@ -423,6 +474,9 @@ mod tests {
             code::ORDER,
             code::PROJECTION_NOT_KEPT,
             code::PROJECTION_DIFFERS,
+            code::WHILE_GROWING,
+            code::TORN,
+            code::LOG_ONLY,
         ] {
             assert!(codes.contains(code), "{code}");
         }

@@ -62,6 +62,14 @@ pub struct Seen {
 }
 
 impl Pin {
+    /// Reads a pin from bytes that were read already.
+    ///
+    /// # Errors
+    /// When they are no pin.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
     /// Reads a pin or trust file.
     ///
     /// # Errors

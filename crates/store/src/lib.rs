@@ -74,6 +74,8 @@ pub mod subjects;
 mod tree;
 mod trust_policy;
 pub mod verify;
+#[cfg(feature = "web")]
+mod web;
 mod writer;
 
 pub use append::{Appended, Batch, NewBlob, NewEntry, Notice};
@@ -87,4 +89,6 @@ pub use ledger::{DEFAULT_LOCK_WAIT, Ledger};
 pub use removal::{Blobs, Removal};
 pub use session::{Plan, Session};
 pub use source::{Listed, Source};
-pub use verify::{Examiner, LogTrust, Problem, VerifyReport, examine, examine_source, verify, verify_source};
+pub use verify::{Examiner, Known, LogTrust, Problem, VerifyReport, examine_source, verify, verify_source};
+#[cfg(feature = "web")]
+pub use web::PublishedLog;

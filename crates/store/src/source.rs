@@ -74,6 +74,12 @@ pub trait Source: Send + Sync + fmt::Debug {
     fn directory(&self) -> Option<&Path> {
         None
     }
+
+    /// Whether the place publishes the log alone, as C2SP tlog-tiles has it: checkpoint, tiles and entries, without blobs
+    /// and without the files that name the log.
+    fn is_log_only(&self) -> bool {
+        false
+    }
 }
 
 /// Something that stands in a directory of a [`Source`].
@@ -132,6 +138,10 @@ impl Source for Current {
 
     fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
+    }
+
+    fn is_log_only(&self) -> bool {
+        self.now().is_log_only()
     }
 }
 

@@ -48,14 +48,29 @@ impl Edge {
         self.levels.get(usize::from(level)).map_or(&[], Vec::as_slice)
     }
 
+    /// Appends 256 leaves at once, whose root is `root`. Nothing happens, and `false` comes back, where a tile is open that
+    /// they do not begin.
+    pub(crate) fn push_full(&mut self, root: Hash, made: impl FnMut(TileId, &[Hash])) -> bool {
+        if !self.row(0).is_empty() {
+            return false;
+        }
+        self.size = self.size.saturating_add(u64::from(WIDTH));
+        self.rise(1, root, made);
+        true
+    }
+
     /// Appends a leaf hash. `made` is told of every tile that becomes full, and at the levels above 0 of every
     /// partial tile that comes into being: these are written whether or not a checkpoint was published just then, so
     /// that which of them must exist follows from the size alone.
-    pub(crate) fn push(&mut self, leaf: Hash, mut made: impl FnMut(TileId, &[Hash])) {
-        let last = self.size;
+    pub(crate) fn push(&mut self, leaf: Hash, made: impl FnMut(TileId, &[Hash])) {
         self.size = self.size.saturating_add(1);
-        let mut hash = leaf;
-        for (level, row) in (0_u8..).zip(&mut self.levels) {
+        self.rise(0, leaf, made);
+    }
+
+    /// Adds a hash at `level`, and what it completes at the levels above. The size counts it already.
+    fn rise(&mut self, level: u8, mut hash: Hash, mut made: impl FnMut(TileId, &[Hash])) {
+        let last = self.size.saturating_sub(1);
+        for (level, row) in (0_u8..).zip(&mut self.levels).skip(usize::from(level)) {
             row.push(hash);
             let width = u16::try_from(row.len()).unwrap_or(WIDTH);
             if level > 0 || width == WIDTH {

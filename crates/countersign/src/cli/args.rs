@@ -456,11 +456,17 @@ pub(crate) struct DeployArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A repository, a ledger's directory, or a ledger in a bucket (s3://BUCKET/PREFIX?region=…)
+    /// A repository, a ledger's directory, a ledger in a bucket (s3://BUCKET/PREFIX?region=…), or a published log (https://…)
     pub(crate) path: Option<PathBuf>,
-    /// Trust by this file (`trust export`) or verifier key instead of this machine's pin
+    /// Trust by this file (`trust export`), verifier key or trust policy instead of this machine's pin
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
+    /// A checkpoint that was seen before (a signed note or a trust file), which must be continued; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) since: Vec<PathBuf>,
+    /// Ask for the payloads: exit 14 where the place publishes the log alone
+    #[arg(long)]
+    pub(crate) payloads: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -3,17 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_evidence::note::VerifierKey;
+use countersign_evidence::note::{self, VerifierKey};
 use countersign_evidence::trust_policy::TrustPolicy;
-#[cfg(feature = "s3")]
-use countersign_govern::audit::verify::verify_published;
-use countersign_govern::audit::verify::{Anchor, Verified, verify_kept, verify_with_policy};
+use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published, verify_with_policy};
 use countersign_model::Exit;
 use countersign_store::installation::Pin;
 use countersign_store::postgres::Address;
 use countersign_store::s3::Location;
 use countersign_store::subjects::SharedVault;
-use countersign_store::{Ledger, session};
+use countersign_store::{Ledger, PublishedLog, Source, session};
 
 use super::args::{Format, PlaceArgs, VerifyArgs};
 use crate::config::Environment;
@@ -29,12 +27,15 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
     if let (None, Some(address)) = (&args.path, at.database(env)?) {
         return database(address, args, env);
     }
+    if let Some(url) = args.path.as_deref().and_then(Path::to_str).filter(|path| PublishedLog::is_one(path)) {
+        return published(url, args, env);
+    }
     let dir = ledger_dir(at, args.path.as_deref())?;
     let ((anchor, policy), by) = match &args.trust {
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
         None => with_policy(pinned(&dir, env)?, env)?,
     };
-    let verified = verify_with_policy(&dir, &anchor, policy.as_ref())?;
+    let verified = verify_with_policy(&dir, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
 }
 
@@ -47,7 +48,8 @@ fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
         Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
         None => with_policy(pinned_as(Some(kept.origin().to_owned()), env)?, env)?,
     };
-    let verified = verify_kept(SharedVault { source: kept.clone(), keys: kept }, &anchor, policy.as_ref())?;
+    let verified =
+        verify_kept(SharedVault { source: kept.clone(), keys: kept }, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
 }
 
@@ -71,6 +73,37 @@ fn say(verified: &Verified, by: &str, args: &VerifyArgs, env: &Environment) -> R
     }
 }
 
+/// Verifies a log that a web server publishes. There are no payloads to look at; who asks for them is told so by the exit
+/// code, and everybody by the text.
+fn published(url: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let log = PublishedLog::new(url)?;
+    let ((anchor, policy), by) = match &args.trust {
+        Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
+        None => {
+            let signed = log.read("ledger/checkpoint", note::MAX_BYTES as u64)?;
+            // Whose log it says it is: a pin of that name is what it is held against.
+            let origin = signed.and_then(|s| note::Note::parse(&s).ok()?.text.lines().next().map(str::to_owned));
+            with_policy(pinned_as(origin, env)?, env)?
+        }
+    };
+    let verified = verify_published(std::sync::Arc::new(log), &anchor, policy.as_ref(), &since(args)?)?;
+    say(&verified, &by, args, env)?;
+    Ok(match verified.holds() {
+        false => Exit::Unverified,
+        true if args.payloads => Exit::Incomplete,
+        true => Exit::Pass,
+    })
+}
+
+/// The checkpoints that were brought along.
+fn since(args: &VerifyArgs) -> Result<Vec<Since>, Failure> {
+    let read = |file: &PathBuf| match std::fs::read(file) {
+        Ok(bytes) => Ok(Since { from: file.display().to_string(), bytes }),
+        Err(source) => Err(CliError::Read { path: file.clone(), source }.into()),
+    };
+    args.since.iter().map(read).collect()
+}
+
 /// Verifies the copy in a bucket. What this machine remembers of the ledger stays as it is: a copy may be behind.
 #[cfg(feature = "s3")]
 fn bucket(location: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
@@ -83,7 +116,7 @@ fn bucket(location: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
             with_policy(pinned_as(origin.map(|o| String::from_utf8_lossy(&o).trim_end().to_owned()), env)?, env)?
         }
     };
-    let verified = verify_published(std::sync::Arc::new(bucket), &anchor, policy.as_ref())?;
+    let verified = verify_published(std::sync::Arc::new(bucket), &anchor, policy.as_ref(), &since(args)?)?;
     say(&verified, &by, args, env)?;
     Ok(if verified.holds() { Exit::Pass } else { Exit::Unverified })
 }

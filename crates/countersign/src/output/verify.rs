@@ -35,6 +35,7 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
         count(r.checked.files, "file", "files")
     );
     let root = match v.root {
+        _ if !v.payloads => "not looked at",
         Root::None => "not established yet (countersign init)",
         Root::Unpinned => "established in the log; nothing outside the ledger has pinned that entry",
         Root::Pinned => "the pinned one",
@@ -61,6 +62,11 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
         );
     }
     let _ = match verdict(v) {
+        "verified" if !v.payloads => writeln!(
+            out,
+            "{}✓ verified{}: the published log is whole, signed and consistent; payloads are not published here",
+            p.good, p.reset
+        ),
         "verified" => writeln!(out, "{}✓ verified{}: every byte is accounted for", p.good, p.reset),
         "untrusted" => writeln!(
             out,
@@ -89,6 +95,7 @@ pub(crate) fn to_json(v: &Verified) -> Value {
         "size": r.size,
         "root": super::run_root(&r.root),
         "trusted": v.trusted,
+        "payloads": v.payloads,
         "root_of_trust": match v.root { Root::None => "none", Root::Unpinned => "unpinned", Root::Pinned => "pinned" },
         "checked": {
             "entries": r.checked.entries, "tiles": r.checked.tiles, "blobs": r.checked.blobs, "files": r.checked.files,

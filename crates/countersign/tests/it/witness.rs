@@ -395,3 +395,136 @@ fn a_ledger_that_was_rolled_back_is_told_apart_by_its_witness() {
     let alarm = w.world.cs(["ledger", "witness"]).expect(13);
     assert!(alarm.out.contains("CS-WITNESS-004") || alarm.out.contains("CS-WITNESS-008"), "{}", alarm.out);
 }
+
+#[test]
+fn a_published_log_is_verified_where_it_is_published() {
+    let world = World::with_commit();
+    let ran = world.cs(["run"]);
+    assert!(ran.code == 11 || ran.code == 10, "{}", ran.all());
+    let repo = world.repo().display().to_string();
+    let ledger = world.repo().join(".countersign/ledger");
+    let seen = std::fs::read(ledger.join("checkpoint")).unwrap();
+    std::fs::write(world.path("seen"), &seen).unwrap();
+    let vkey = std::fs::read_to_string(ledger.join("vkey")).unwrap();
+    let vkey = vkey.trim();
+    std::fs::write(world.path("key"), vkey).unwrap();
+    std::fs::write(world.path("policy"), format!("log {vkey}\nquorum none\n")).unwrap();
+    let witness = init(&world, "w", "witness.example/w").remove(0);
+    let cosigned = format!("log {vkey}\nwitness w {witness}\nquorum w\n");
+    std::fs::write(world.path("cosigned"), cosigned).unwrap();
+    let server = Server::start(&world, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
+    let file = |name: &str| world.path(name).display().to_string();
+    let url = server.url.clone();
+    let verify = |rest: &[&str]| world.cs([&["verify", url.as_str(), "--format", "json"], rest].concat());
+
+    // By this machine's pin, by the key alone, by a policy; nothing is said of payloads.
+    for rest in [vec![], vec!["--trust", &file("key")], vec!["--trust", &file("policy")]] {
+        let json = verify(&rest).expect(0).json();
+        assert_eq!((json["verdict"].as_str(), json["payloads"].as_bool()), (Some("verified"), Some(false)), "{json}");
+        assert!(json["checked"]["entries"].as_u64().unwrap() > 1 && json["checked"]["blobs"] == 0);
+        assert!(json["notices"].as_array().unwrap().iter().any(|n| n["code"] == "CS-LEDGER-053"), "{json}");
+    }
+    verify(&["--payloads"]).expect(14);
+    verify(&["--since", &file("seen")]).expect(0);
+    let json = verify(&["--trust", &file("cosigned")]).expect(13).json();
+    assert_eq!(json["problems"][0]["code"], "CS-EVIDENCE-047", "{json}");
+    let other = SignerKey::generate("other.example").unwrap();
+    std::fs::write(world.path("other"), other.verifier().to_string()).unwrap();
+    let json = verify(&["--trust", &file("other")]).expect(13).json();
+    assert_eq!(json["problems"][0]["file"], "ledger/checkpoint", "{json}");
+
+    assert_eq!(server.terminate(), Some(0));
+    // Nobody answers: that is no verdict.
+    assert_eq!(verify(&["--trust", &file("key")]).code, 5);
+    assert_eq!(world.cs(["verify", "http://u:p@127.0.0.1/"]).code, 2);
+}
+
+/// Any web server over the folder `ledger/` publishes the log: the least one there is.
+fn static_server(dir: std::path::PathBuf) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            reader.read_line(&mut line).unwrap();
+            loop {
+                let mut header = String::new();
+                if reader.read_line(&mut header).unwrap() <= 2 {
+                    break;
+                }
+            }
+            let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+            let (status, body) = match std::fs::read(dir.join(path)) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+#[test]
+fn damage_to_a_published_log_is_named_from_afar() {
+    let world = World::with_commit();
+    world.cs(["run"]);
+    let ledger = world.repo().join(".countersign/ledger");
+    let url = static_server(ledger.clone());
+    let vkey = std::fs::read_to_string(ledger.join("vkey")).unwrap();
+    let checkpoint = std::fs::read(ledger.join("checkpoint")).unwrap();
+    let size = checkpoint::open_any(&checkpoint, &[VerifierKey::parse(vkey.trim()).unwrap()]).unwrap().size;
+    let verify = || world.cs(["verify", url.as_str(), "--format", "json"]);
+    verify().expect(0);
+    for (name, entry) in [
+        ("checkpoint".to_owned(), None),
+        (format!("tile/0/000.p/{size}"), None),
+        (format!("tile/entries/000.p/{size}"), Some(0)),
+    ] {
+        let file = ledger.join(&name);
+        let good = std::fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        bad[40] ^= 1;
+        std::fs::write(&file, bad).unwrap();
+        let json = verify().expect(13).json();
+        let is_named = |p: &serde_json::Value| p["file"] == format!("ledger/{name}") && p["entry"].as_u64() == entry;
+        assert!(json["problems"].as_array().unwrap().iter().any(is_named), "{name}: {json}");
+        std::fs::remove_file(&file).unwrap();
+        let gone = verify();
+        // Without a checkpoint there is no log.
+        assert_eq!(gone.code, if name == "checkpoint" { 3 } else { 13 }, "{name}: {}", gone.all());
+        std::fs::write(&file, good).unwrap();
+    }
+    verify().expect(0);
+}
+
+#[test]
+fn a_remembered_checkpoint_catches_a_rollback() {
+    let world = World::with_commit();
+    world.cs(["run"]);
+    let (ledger, old) = (world.repo().join(".countersign"), world.path("old"));
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        #[expect(clippy::disallowed_methods, reason = "copied as people copy")]
+        let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+        assert!(copied.success());
+    };
+    copy(&ledger, &old);
+    world.commit("README", "hello again\n");
+    world.cs(["run"]);
+    std::fs::copy(ledger.join("ledger/checkpoint"), world.path("seen")).unwrap();
+    std::fs::copy(ledger.join("ledger/vkey"), world.path("key")).unwrap();
+    let file = |name: &str| world.path(name).display().to_string();
+    let verify = |path: &str, since: &str| {
+        world.cs(["verify", path, "--trust", &file("key"), "--since", since, "--format", "json"])
+    };
+    verify(&file("repo"), &file("seen")).expect(0);
+    let json = verify(&file("old"), &file("seen")).expect(13).json();
+    let what = json["problems"][0]["what"].as_str().unwrap();
+    assert_eq!(json["problems"][0]["code"], "CS-LEDGER-034", "{json}");
+    assert!(what.contains("sha256:") && what.contains("are missing"), "{what}");
+    // What says nothing about this log is no reassurance.
+    let json = verify(&file("repo"), &file("key")).expect(13).json();
+    assert_eq!(json["problems"][0]["code"], "CS-AUDIT-010", "{json}");
+}

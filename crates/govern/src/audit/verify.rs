@@ -2,18 +2,18 @@
 //! statement and act is checked as well, by folding them as any reader would.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use countersign_evidence::checkpoint;
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::trust_policy::TrustPolicy;
-use countersign_evidence::{canonical, merkle};
-use countersign_model::{Digest, Entry};
+use countersign_model::{Digest, Entry, EventKind};
 use countersign_store::installation::Pin;
 use countersign_store::projection::{Reading, State, StorageRow};
 use countersign_store::s3::code::NOT_WORM;
 use countersign_store::subjects::{NoKeys, SharedVault};
 use countersign_store::verify::MAX_PROBLEMS;
-use countersign_store::{Examiner, LogTrust, Notice, Problem, Source, VerifyReport, examine_source};
+use countersign_store::{Examiner, Known, LogTrust, Notice, Problem, Source, VerifyReport, examine_source};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -26,6 +26,15 @@ pub enum Anchor {
     None,
 }
 
+/// A checkpoint that somebody kept: what is verified must continue it.
+#[derive(Debug, Clone)]
+pub struct Since {
+    /// The file that it comes from.
+    pub from: String,
+    /// Its bytes: a signed note, or a pin or trust file.
+    pub bytes: Vec<u8>,
+}
+
 /// What verification found.
 pub struct Verified {
     /// The store's report, with the problems of statements and acts added.
@@ -34,6 +43,9 @@ pub struct Verified {
     pub trusted: bool,
     /// Whether the root of trust is established, and whether it is the pinned one.
     pub root: Root,
+    /// Whether payloads were there to be looked at. Where a place publishes the log alone, nothing is known of what they
+    /// say and who signed them.
+    pub payloads: bool,
     /// The folded state.
     pub state: State,
 }
@@ -61,6 +73,8 @@ impl Verified {
 const DISBELIEVED: &str = "CS-AUDIT-001";
 /// The code of a subject key that does not open its profile.
 const LOST_SUBJECT: &str = "CS-AUDIT-003";
+/// The code of a remembered checkpoint that says nothing about this log.
+const NOT_REMEMBERED: &str = "CS-AUDIT-010";
 /// The code of a removal that was interrupted.
 const INTERRUPTED: &str = "CS-RETENTION-020";
 /// The code of a pinned root of trust that is not in the ledger.
@@ -74,31 +88,40 @@ fn file_of(entry: &Entry) -> String {
 }
 
 /// A reader who believes what is signed, and knows from that what may be gone.
-struct Reader {
+struct Reader<'a> {
     state: State,
+    /// Whose statements are believed: entry 0 says it, and who reads ahead of it checks again.
+    recorder: &'a RwLock<String>,
     /// Entries that are not believed. Where a later certificate names them, they are the rest of a run that was disposed
     /// of in part: a storage did not let go of what they say.
     disbelieved: Vec<(u64, Problem)>,
     failed: Option<countersign_store::Error>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn keep<T>(&mut self, result: Result<T, countersign_store::Error>) -> Option<T> {
         result.map_err(|error| self.failed.get_or_insert(error)).ok()
     }
 }
 
-impl Examiner for Reader {
-    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem> {
-        let Ok(bytes) = canonical::to_vec(entry) else { return Vec::new() };
-        let leaf = Digest::from_bytes(merkle::leaf_hash(&bytes));
-        let payload = payload.map(<[u8]>::to_vec);
-        let reading = Reading::new(index, entry.clone(), leaf, payload, self.state.recorder());
-        let applied = self.state.apply(&reading);
-        let what = self.keep(applied).flatten().map(|what| format!("{}: {what}", entry.kind.as_str()));
-        let problem = what.map(|what| Problem::new(DISBELIEVED, file_of(entry), Some(index), what));
+/// An entry whose payload's signature was checked, on whatever core.
+struct Looked {
+    kind: EventKind,
+    file: String,
+    reading: Reading,
+}
+
+impl Examiner<Looked> for Reader<'_> {
+    fn entry(&mut self, index: u64, looked: Looked) -> Vec<Problem> {
+        let applied = self.state.apply(&looked.reading);
+        if index == 0 {
+            let mut recorder = self.recorder.write().unwrap_or_else(PoisonError::into_inner);
+            self.state.recorder().clone_into(&mut recorder);
+        }
+        let what = self.keep(applied).flatten().map(|what| format!("{}: {what}", looked.kind.as_str()));
+        let problem = what.map(|what| Problem::new(DISBELIEVED, looked.file, Some(index), what));
         match problem {
-            Some(problem) if entry.kind.is_disposable() && self.disbelieved.len() < MAX_PROBLEMS => {
+            Some(problem) if looked.kind.is_disposable() && self.disbelieved.len() < MAX_PROBLEMS => {
                 self.disbelieved.push((index, problem));
                 Vec::new()
             }
@@ -117,10 +140,11 @@ impl Examiner for Reader {
 /// # Errors
 /// When there is no ledger, or it cannot be read at all. Everything that is wrong with it is in the report.
 pub fn verify(dir: &Path, anchor: &Anchor) -> Result<Verified, countersign_store::Error> {
-    verify_with_policy(dir, anchor, None)
+    verify_with_policy(dir, anchor, None, &[])
 }
 
-/// Verifies the ledger in `dir`, and that enough witnesses of the policy cosigned its checkpoint.
+/// Verifies the ledger in `dir`, that enough witnesses of the policy cosigned its checkpoint, and that it continues every
+/// checkpoint that was kept.
 ///
 /// # Errors
 /// As [`verify`]; a quorum that is not met is a problem in the report.
@@ -128,12 +152,13 @@ pub fn verify_with_policy(
     dir: &Path,
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
+    since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault::of_directory(dir), true, anchor, policy)
+    examine(SharedVault::of_directory(dir), true, anchor, policy, since)
 }
 
 /// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
-/// and who signed is checked all the same.
+/// and who signed is checked all the same. Where a place publishes the log alone, so is what is verified.
 ///
 /// # Errors
 /// As [`verify_with_policy`].
@@ -141,8 +166,9 @@ pub fn verify_published(
     source: Arc<dyn Source>,
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
+    since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor, policy)
+    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor, policy, since)
 }
 
 /// Verifies a ledger that is kept somewhere else than in a directory, together with the keys of people.
@@ -153,8 +179,9 @@ pub fn verify_kept(
     vault: SharedVault,
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
+    since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(vault, true, anchor, policy)
+    examine(vault, true, anchor, policy, since)
 }
 
 fn examine(
@@ -162,21 +189,37 @@ fn examine(
     has_keys: bool,
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
+    since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
     let (pin, mut trust) = match anchor {
         Anchor::Pin(pin) => {
             let remembered = Some((pin.seen.size, *pin.seen.root.as_bytes()));
             let vkeys = VerifierKey::parse(&pin.vkey).into_iter().collect();
-            (Some(pin), LogTrust { vkeys, remembered, policy: None })
+            (Some(pin), LogTrust { vkeys, remembered, ..LogTrust::default() })
         }
         Anchor::Keys(keys) => (None, LogTrust { vkeys: keys.clone(), ..LogTrust::default() }),
         Anchor::None => (None, LogTrust::default()),
     };
     trust.policy = policy.cloned();
     let source = Arc::clone(&vault.source);
-    let mut reader = Reader { state: State::scratch(vault, pin)?, disbelieved: Vec::new(), failed: None };
-    let mut report = examine_source(source.as_ref(), &trust, &mut reader)?;
-    let Reader { state, disbelieved, failed } = reader;
+    let (known, mut wrong) = remembered(source.as_ref(), &trust, since);
+    trust.since = known.iter().map(|(_, known)| known.clone()).collect();
+    let recorder = RwLock::new(String::new());
+    let read = |index: u64, entry: Entry, leaf: &[u8; 32], payload: Option<Vec<u8>>| {
+        let (kind, file) = (entry.kind, file_of(&entry));
+        let recorder = recorder.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), payload, &recorder) }
+    };
+    let state = State::scratch(vault, pin)?;
+    let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), failed: None };
+    let mut report = examine_source(source.as_ref(), &trust, &read, &mut reader)?;
+    wrong.extend(known.iter().filter(|(origin, _)| *origin != report.origin).map(|(origin, known)| {
+        let what = format!("it is a checkpoint of the log `{origin}`, this is `{}`", report.origin);
+        Problem::new(NOT_REMEMBERED, known.from.clone(), None, what)
+    }));
+    wrong.into_iter().for_each(|problem| report.add(problem));
+    let payloads = !source.is_log_only();
+    let Reader { state, disbelieved, failed, .. } = reader;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -197,7 +240,7 @@ fn examine(
     for what in state.storages()?.iter().filter_map(StorageRow::warning) {
         report.notices.push(Notice { code: NOT_WORM, what });
     }
-    let pinned = pin.and_then(|p| p.trust_root.as_ref());
+    let pinned = pin.and_then(|p| p.trust_root.as_ref()).filter(|_| payloads);
     // Where the entry could not even be read, that is said already; this is about one that is not what is pinned.
     if let (Some(pinned), None) = (pinned, state.trust())
         && (report.checked.entries > pinned.index || report.problems.is_empty())
@@ -211,5 +254,32 @@ fn examine(
         (Some(_), Some(_)) => Root::Pinned,
     };
     let trusted = !matches!(anchor, Anchor::None);
-    Ok(Verified { report, trusted, root, state })
+    Ok(Verified { report, trusted, root, payloads, state })
+}
+
+/// What the remembered checkpoints say, each with the log that it speaks of. One that cannot be believed is a problem: it
+/// was brought along to catch a rollback, and does not.
+fn remembered(source: &dyn Source, trust: &LogTrust, since: &[Since]) -> (Vec<(String, Known)>, Vec<Problem>) {
+    let mut keys = trust.vkeys.clone();
+    if keys.is_empty()
+        && let Ok(Some(vkey)) = source.read("ledger/vkey", 1024)
+    {
+        // Nobody vouches for the log's own key, which is said elsewhere.
+        keys.extend(VerifierKey::parse(String::from_utf8_lossy(&vkey).trim_end()));
+    }
+    let (mut known, mut wrong) = (Vec::new(), Vec::new());
+    for one in since {
+        let seen = if one.bytes.trim_ascii_start().starts_with(b"{") {
+            Pin::from_slice(&one.bytes)
+                .map(|pin| (pin.origin, pin.seen.size, *pin.seen.root.as_bytes()))
+                .map_err(|e| e.to_string())
+        } else {
+            checkpoint::open_any(&one.bytes, &keys).map(|c| (c.origin, c.size, c.root)).map_err(|e| e.to_string())
+        };
+        match seen {
+            Ok((origin, size, root)) => known.push((origin, Known { from: one.from.clone(), size, root })),
+            Err(what) => wrong.push(Problem::new(NOT_REMEMBERED, one.from.clone(), None, what)),
+        }
+    }
+    (known, wrong)
 }

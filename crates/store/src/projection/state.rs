@@ -85,7 +85,7 @@ impl State {
         // It is never read again, so nothing has to survive: no journal, one transaction that never ends.
         state
             .db
-            .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN")?;
+            .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN")?;
         state.make_tables()?;
         Ok(state)
     }

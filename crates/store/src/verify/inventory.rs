@@ -8,12 +8,13 @@ use countersign_evidence::seal::SubjectKey;
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::Digest;
 
-use super::Examination;
+use super::live::{Doubt, doubt};
+use super::{Examination, log};
 use crate::error::code;
 use crate::layout::{self, CACHE, CANARIES, Item};
 use crate::leaf::{self, Bundle};
 use crate::source::Listed;
-use crate::{Notice, blob, files};
+use crate::{Error, Notice, blob, files};
 
 /// How deep the layout goes: `ledger/tile/entries/` and up to seven groups of three digits.
 const MAX_DEPTH: usize = 16;
@@ -26,13 +27,15 @@ struct Seen {
     leftovers: u64,
 }
 
-pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) {
+pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) -> Result<(), Error> {
     let mut seen = Seen::default();
-    walk(x, checkpoint, "", 0, &mut seen);
+    walk(x, checkpoint, "", 0, &mut seen)?;
     if let Some(checkpoint) = checkpoint {
-        complete(x, x.in_files.unwrap_or(checkpoint.size), &seen);
+        complete(x, checkpoint, &seen);
     }
-    if x.is_copy && seen.leftovers > 0 {
+    if x.live.is_some() {
+        // What lies about is the running writer's, and it will tidy up.
+    } else if x.is_copy && seen.leftovers > 0 {
         let what = format!(
             "{} objects lie ahead of the checkpoint: a replication is under way, or was interrupted and can be repeated",
             seen.leftovers
@@ -42,14 +45,24 @@ pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) 
         let what = format!("an append was interrupted; the next one tidies up {} files of it", seen.leftovers);
         x.report.notices.push(Notice { code: code::HALF_WRITTEN, what });
     }
+    Ok(())
 }
 
-fn walk(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, dir: &str, depth: usize, seen: &mut Seen) {
+fn walk(
+    x: &mut Examination<'_>,
+    checkpoint: Option<&Checkpoint>,
+    dir: &str,
+    depth: usize,
+    seen: &mut Seen,
+) -> Result<(), Error> {
     let entries = match x.files.list(dir) {
         Ok(Some(entries)) => entries,
         // The pass over the log looked for everything that it needs by name.
-        Ok(None) => return,
-        Err(e) => return x.error(&e, dir, None),
+        Ok(None) => return Ok(()),
+        Err(e) => {
+            x.error(&e, dir, None);
+            return Ok(());
+        }
     };
     for Listed { name, is_dir } in entries {
         if is_dir {
@@ -57,17 +70,18 @@ fn walk(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, dir: &str, dep
                 continue;
             }
             if depth < MAX_DEPTH {
-                walk(x, checkpoint, &name, depth + 1, seen);
+                walk(x, checkpoint, &name, depth + 1, seen)?;
             } else {
                 x.problem(code::UNKNOWN_FILE, &name, None, "the layout knows no directory this deep");
             }
             continue;
         }
-        file(x, checkpoint, &name, seen);
+        file(x, checkpoint, &name, seen)?;
     }
+    Ok(())
 }
 
-fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, seen: &mut Seen) {
+fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, seen: &mut Seen) -> Result<(), Error> {
     x.report.checked.files += 1;
     match (Item::of(name), checkpoint) {
         (Item::Fixed, _) => {}
@@ -85,12 +99,12 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
         // Those that lead somewhere were read; a number beyond them is one that nothing leads to.
         (Item::Rotation(n), _) if n <= x.steps.len() as u64 => {}
         (Item::Rotation(_), _) => x.problem(code::UNKNOWN_FILE, name, None, "no rotation before it leads to it"),
-        (Item::Blob(digest), _) => blob_file(x, name, &digest, checkpoint, seen),
+        (Item::Blob(digest), _) => return blob_file(x, name, &digest, checkpoint, seen),
         // Without a checkpoint there is no saying which of them belong to the log.
         (Item::Tile(_) | Item::Bundle(..), None) => {}
         (Item::Tile(id), Some(checkpoint)) => {
             x.report.checked.tiles += 1;
-            if belongs(x, checkpoint.size, name, &id, seen) && id.width < WIDTH {
+            if belongs(x, checkpoint, name, &id, seen) && id.width < WIDTH {
                 partial_tile(x, checkpoint, name, &id);
                 seen.partials.insert(id);
             }
@@ -98,16 +112,18 @@ fn file(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>, name: &str, se
         (Item::Bundle(index, width), Some(checkpoint)) => {
             x.report.checked.bundles += 1;
             let id = TileId { level: 0, index, width };
-            if belongs(x, checkpoint.size, name, &id, seen) && width < WIDTH {
+            if belongs(x, checkpoint, name, &id, seen) && width < WIDTH {
                 partial_bundle(x, checkpoint, name, &id);
                 seen.bundles.insert((index, width));
             }
         }
     }
+    Ok(())
 }
 
 /// Whether a tile or bundle is part of the log of this size. What is not is reported here.
-fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &mut Seen) -> bool {
+fn belongs(x: &mut Examination<'_>, head: &Checkpoint, name: &str, id: &TileId, seen: &mut Seen) -> bool {
+    let size = head.size;
     let published = x.in_files.unwrap_or(size);
     let (width, acknowledged) =
         (tile::width_at(id.level, id.index, published), tile::width_at(id.level, id.index, size));
@@ -124,7 +140,7 @@ fn belongs(x: &mut Examination<'_>, size: u64, name: &str, id: &TileId, seen: &m
     } else if x.is_copy {
         superseded(x, name, id);
     } else if is_beyond {
-        x.problem(code::UNKNOWN_FILE, name, None, format!("it lies beyond the {size} entries of the log"));
+        doubt(x, head, Doubt::Beyond(name.to_owned(), *id));
     } else {
         x.problem(code::UNKNOWN_FILE, name, None, "the full one has taken its place");
     }
@@ -170,6 +186,8 @@ fn partial_tile(x: &mut Examination<'_>, checkpoint: &Checkpoint, name: &str, id
     let there = x.files.read(name, id.byte_len() as u64);
     match there {
         Ok(there) if there == expected => {}
+        // It went while the directory was read.
+        Ok(None) if x.live.is_some() => doubt(x, checkpoint, Doubt::Missing(name.to_owned(), *id)),
         // The one at the end of the log was looked at in the pass over it, and what is wrong with it was said.
         Ok(_) if id.level == 0 && usize::from(id.width) == row.len() => {}
         Ok(_) => x.problem(code::CORRUPT, name, None, "it is not the beginning of the tile that stands there now"),
@@ -186,6 +204,10 @@ fn partial_bundle(x: &mut Examination<'_>, checkpoint: &Checkpoint, name: &str, 
         return;
     }
     let read = x.files.read(name, leaf::MAX_BUNDLE_BYTES);
+    if x.live.is_some() && matches!(read, Ok(None)) {
+        // It went while the directory was read.
+        return doubt(x, checkpoint, Doubt::Missing(name.to_owned(), *id));
+    }
     let bundle = read.and_then(|bytes| Bundle::parse(name, bytes.unwrap_or_default(), width, false));
     match bundle {
         Ok(bundle) if bundle.iter().map(leaf_hash).eq(row.iter().take(usize::from(width)).copied()) => {}
@@ -196,6 +218,10 @@ fn partial_bundle(x: &mut Examination<'_>, checkpoint: &Checkpoint, name: &str, 
 
 fn subject(x: &mut Examination<'_>, name: &str) {
     x.report.checked.keys += 1;
+    if x.live.is_some() && matches!(x.files.stat(name, 1024), Ok(None)) {
+        // Somebody was erased meanwhile.
+        return;
+    }
     match files::line(x.files, name) {
         Ok(line) if SubjectKey::parse_hex(&line).is_ok() => {}
         Ok(_) => x.problem(code::CORRUPT, name, None, "it is not 64 lower-case hex digits"),
@@ -203,10 +229,23 @@ fn subject(x: &mut Examination<'_>, name: &str) {
     }
 }
 
-fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: Option<&Checkpoint>, seen: &mut Seen) {
+fn blob_file(
+    x: &mut Examination<'_>,
+    name: &str,
+    digest: &Digest,
+    checkpoint: Option<&Checkpoint>,
+    seen: &mut Seen,
+) -> Result<(), Error> {
     x.report.checked.blobs += 1;
-    if x.digests.contains(digest) {
-        return;
+    if log::is_referenced(x, digest)? {
+        return Ok(());
+    }
+    if x.live.is_some() {
+        // It may be one that is being written just now, for entries that came since.
+        if let Some(checkpoint) = checkpoint {
+            doubt(x, checkpoint, Doubt::Blob(*digest));
+        }
+        return Ok(());
     }
     match x.files.digest(name, blob::MAX_BLOB_BYTES) {
         Ok(Some((_, there))) if there != *digest => {
@@ -218,18 +257,20 @@ fn blob_file(x: &mut Examination<'_>, name: &str, digest: &Digest, checkpoint: O
     if x.is_copy {
         // It may belong to entries that are about to be published; it hashes to its name, and harms nobody.
         seen.leftovers += 1;
-    } else if checkpoint.is_some() && !x.unread {
-        x.problem(code::UNREFERENCED_BLOB, name, None, "no entry speaks of it");
+    } else if let Some(checkpoint) = checkpoint.filter(|_| x.unread.is_none()) {
+        doubt(x, checkpoint, Doubt::Blob(*digest));
     }
+    Ok(())
 }
 
 /// What must be there and was not seen. What the pass over the log looked for is not looked for again.
-fn complete(x: &mut Examination<'_>, size: u64, seen: &Seen) {
+fn complete(x: &mut Examination<'_>, head: &Checkpoint, seen: &Seen) {
+    let size = x.in_files.unwrap_or(head.size);
     for last in tile::partial_tiles(size).into_iter().filter(|id| id.level > 0) {
         for width in 1..=last.width {
             let id = TileId { width, ..last };
             if !seen.partials.contains(&id) {
-                x.problem(code::MISSING_FILE, &layout::tile_name(&id), None, "it is missing");
+                doubt(x, head, Doubt::Missing(layout::tile_name(&id), id));
             }
         }
     }
@@ -247,6 +288,6 @@ fn complete(x: &mut Examination<'_>, size: u64, seen: &Seen) {
         } else {
             layout::tile_name(&id)
         };
-        x.problem(code::MISSING_FILE, &name, None, "it is missing");
+        doubt(x, head, Doubt::Missing(name, id));
     }
 }

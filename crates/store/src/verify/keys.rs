@@ -11,12 +11,14 @@ use countersign_model::event::LogKeyRotated;
 use super::{Examination, fork_of_root, second_key, witnesses};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT, VKEY};
+use crate::tree::Edge;
 use crate::{Notice, files, rotations};
 
 /// Reads the notes of all rotations, and follows them from the trusted keys.
 pub(super) fn read(x: &mut Examination<'_>, origin: Option<&str>) {
     x.keys.clone_from(&x.trust.vkeys);
-    let Some(origin) = origin else { return };
+    // A place that publishes the log alone has no notes of rotations.
+    let Some(origin) = origin.filter(|_| !x.is_log_only) else { return };
     match rotations::read_all(x.source, origin) {
         Ok(steps) => x.steps = steps,
         Err(e) => {
@@ -67,7 +69,7 @@ pub(super) fn examine_entry(x: &mut Examination<'_>, index: u64, payload: &[u8])
 /// What is left when all entries were looked at.
 pub(super) fn finish(x: &mut Examination<'_>) {
     exact(x);
-    if x.steps.len() > x.rotated.len() && !x.unread {
+    if x.steps.len() > x.rotated.len() && x.unread.is_none() {
         for n in x.rotated.len()..x.steps.len() {
             let name = layout::rotation_name(n as u64 + 1);
             x.problem(code::UNTRUSTED, &name, None, "no entry of the log tells of this rotation");
@@ -107,15 +109,20 @@ fn opened(note: &str) -> Option<Rotation> {
 }
 
 /// Roots that rotations speak of, while the tree is computed again.
-pub(super) fn examine_root(x: &mut Examination<'_>) {
-    let Some((size, root)) = x.edge.as_ref().map(|edge| (edge.size(), edge.root())) else { return };
-    let wrong: Vec<usize> = (0..x.steps.len())
-        .filter(|n| x.steps.get(*n).is_some_and(|s| s.rotation.size == size && s.rotation.root != root))
+pub(super) fn examine_root(x: &mut Examination<'_>, edge: &Edge) {
+    let (steps, size) = (&x.steps, edge.size());
+    let wrong: Vec<usize> = (0..steps.len())
+        .filter(|n| steps.get(*n).is_some_and(|s| s.rotation.size == size && s.rotation.root != edge.root()))
         .collect();
     for n in wrong {
         let name = layout::rotation_name(n as u64 + 1);
         x.problem(code::FORK, &name, None, fork_of_root(size));
     }
+}
+
+/// Whether a rotation speaks of a size between these two, both excluded.
+pub(super) fn is_within(x: &Examination<'_>, from: u64, to: u64) -> bool {
+    x.steps.iter().any(|step| from < step.rotation.size && step.rotation.size < to)
 }
 
 /// Whether the rotation in this entry is the last thing in the log, and the files do not follow it yet.

@@ -1,26 +1,19 @@
-//! One pass over the log: bundles against tiles, tiles against the root, entries against each other and their blobs.
-
-use std::collections::HashMap;
+//! One pass over the log: bundles against tiles, tiles against the root, entries against each other. What a bundle needs
+//! for itself was done by [`super::work`]; here everything is put in order.
 
 use countersign_evidence::checkpoint::Checkpoint;
-use countersign_evidence::merkle::{Hash, leaf_hash};
+use countersign_evidence::merkle::Hash;
 use countersign_evidence::tile::{self, TileId, WIDTH};
-use countersign_model::{Entry, EventKind, PayloadRef, StreamId, Timestamp};
+use countersign_model::{Digest, Entry, EventKind, Timestamp};
 
-use super::{Examination, Examiner, Problem, keys, published, roots, second_key};
+use super::work::{Head, Looked, Part, Payload, Work};
+use super::{Examination, Examiner, Problem, Reader, history, keys, roots, second_key, streams};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
 use crate::ledger::position;
 use crate::tree::{Edge, root_of};
 use crate::{Error, Notice, blob};
-
-/// What must hold from one entry to the next.
-#[derive(Default)]
-struct Order {
-    time: Option<Timestamp>,
-    versions: HashMap<StreamId, u64>,
-}
 
 /// The tile of level 1 that was read last.
 #[derive(Default)]
@@ -29,87 +22,329 @@ struct Parents {
     hashes: Vec<Hash>,
 }
 
-pub(super) fn examine(x: &mut Examination<'_>, checkpoint: &Checkpoint, examiner: &mut dyn Examiner) {
-    if checkpoint.size == 0 {
+/// The pass under way.
+struct Pass<'a, 'x, R> {
+    x: &'a mut Examination<'x>,
+    checkpoint: &'a Checkpoint,
+    read: &'a Reader<'a, R>,
+    judge: &'a mut dyn Examiner<R>,
+    parents: Parents,
+    time: Option<Timestamp>,
+    /// Whether entries are bytes and nothing more.
+    is_opaque: bool,
+}
+
+pub(super) fn examine<R: Send>(
+    x: &mut Examination<'_>,
+    checkpoint: &Checkpoint,
+    read: &Reader<'_, R>,
+    judge: &mut dyn Examiner<R>,
+) -> Result<(), Error> {
+    if checkpoint.size == 0 && !x.is_log_only {
         x.problem(code::GENESIS, CHECKPOINT, None, "the log has no entry yet: nothing says whose it is");
     }
-    remembered(x, checkpoint);
-    let mut order = Order::default();
-    let mut parents = Parents::default();
-    for index in 0..checkpoint.size.div_ceil(u64::from(WIDTH)) {
-        // What the whole log needs and does not have would be a problem for each bundle of it: one is enough.
-        if x.report.more_problems > 0 {
-            x.edge = None;
-            x.unread = true;
-            return;
-        }
-        let id = TileId { level: 0, index, width: tile::width_at(0, index, checkpoint.size) };
-        let name = layout::bundle_name(index, id.width);
-        let bundle = bundle(x, &name, &id);
-        let tile = tile_hashes(x, &id);
-        let good = weigh(x, checkpoint, &id, bundle.as_ref(), tile, &mut parents);
-        if let Some(bundle) = bundle {
-            let first = index * u64::from(WIDTH);
-            for (i, bytes) in (0_u64..).zip(bundle.iter()) {
-                let is_good = good.as_ref().is_none_or(|g| g.get(position(i)) == Some(&leaf_hash(bytes)));
-                if is_good {
-                    entry(x, checkpoint, first + i, &name, bytes, &mut order, examiner);
-                } else {
-                    x.problem(code::CORRUPT, &name, Some(first + i), "it is not the entry that was appended");
-                    x.unread = true;
-                }
+    let work = Work {
+        source: x.source,
+        size: checkpoint.size,
+        blobs: !x.is_log_only,
+        entries: !x.is_log_only || is_ledger(x, checkpoint),
+        read,
+        known: <_>::default(),
+        names: streams::Names::default(),
+    };
+    if x.is_log_only {
+        let what = match work.entries {
+            true => {
+                "the place publishes the log alone: payloads, attachments and the signatures in them were not looked at"
             }
-        } else {
-            x.unread = true;
-        }
-        match good {
-            Some(hashes) => hashes.iter().for_each(|hash| push(x, *hash)),
-            None => x.edge = None,
-        }
+            false => "the entries are not those of a ledger of this program: they were looked at as bytes of the log",
+        };
+        x.report.notices.push(Notice { code: code::LOG_ONLY, what: what.into() });
+    }
+    let count = checkpoint.size.div_ceil(u64::from(WIDTH));
+    let mut pass =
+        Pass { x, checkpoint, read, judge, parents: Parents::default(), time: None, is_opaque: !work.entries };
+    // Entry 0 says whose statements the others are: judged first, it lets the others be read knowing that.
+    for bundles in [0..count.min(1), 1..count.max(1)] {
+        work.run(bundles, |index, next| pass.bundle(work.id(index), next))?;
     }
     if let Some(edge) = &x.edge
         && edge.root() != checkpoint.root
     {
         x.problem(code::CORRUPT, CHECKPOINT, None, "its root is not the one of the entries");
     }
-}
-
-/// A log only grows: what was seen before must be its beginning.
-fn remembered(x: &mut Examination<'_>, checkpoint: &Checkpoint) {
-    match x.trust.remembered {
-        // A copy may be behind the ledger without anybody having touched it; how far it once was, the checkpoints that it
-        // keeps say.
-        Some((size, _)) if size > checkpoint.size && x.is_copy => {
-            let what = format!("this copy ends after {} entries, and {size} of the ledger were seen", checkpoint.size);
-            x.report.notices.push(Notice { code: code::ROLLBACK, what });
-        }
-        Some((size, _)) if size > checkpoint.size => {
-            let what = format!("it has {} entries, and {size} were seen before", checkpoint.size);
-            x.problem(code::ROLLBACK, CHECKPOINT, None, what);
-        }
-        Some((size, root)) if size == checkpoint.size && root != checkpoint.root => fork(x, size),
-        _ => {}
+    if x.is_log_only {
+        upper(x, checkpoint);
     }
+    history::hold_head(x, checkpoint);
+    streams::examine(x)
 }
 
-fn fork(x: &mut Examination<'_>, size: u64) {
-    let what = format!("its first {size} entries are not those that were seen before");
-    x.problem(code::FORK, CHECKPOINT, None, what);
+/// Whether the log is that of a ledger: its first entry says so.
+fn is_ledger(x: &Examination<'_>, checkpoint: &Checkpoint) -> bool {
+    let width = tile::width_at(0, 0, checkpoint.size);
+    let bundle =
+        crate::head::read_or_full(x.source, layout::bundle_name(0, width), width, || layout::bundle_name(0, WIDTH));
+    let bundle = bundle.and_then(|(name, bytes, whole)| Bundle::parse(&name, bytes, width, whole));
+    bundle.is_ok_and(|b| b.get(0).is_some_and(|bytes| leaf::parse("", 0, bytes).is_ok()))
 }
 
-fn bundle(x: &mut Examination<'_>, name: &str, id: &TileId) -> Option<Bundle> {
-    let read = x.source.read(name, leaf::MAX_BUNDLE_BYTES);
-    let parsed = read.and_then(|bytes| bytes.map(|b| Bundle::parse(name, b, id.width, false)).transpose());
-    match parsed {
-        Ok(Some(bundle)) => Some(bundle),
-        Ok(None) => {
-            x.problem(code::MISSING_FILE, name, Some(id.index * u64::from(WIDTH)), "it is missing");
-            None
+impl<R: Send> Pass<'_, '_, R> {
+    /// Takes one bundle; whether to go on.
+    fn bundle(&mut self, id: TileId, next: &mut dyn FnMut() -> Result<Part<R>, Error>) -> Result<bool, Error> {
+        // What the whole log needs and does not have would be a problem for each bundle of it: one is enough.
+        if self.x.report.more_problems > 0 {
+            self.x.edge = None;
+            self.x.unread(id.index * u64::from(WIDTH));
+            return Ok(false);
         }
-        Err(e) => {
-            x.error(&e, name, Some(id.index * u64::from(WIDTH)));
-            None
+        let name = layout::bundle_name(id.index, id.width);
+        let first = id.index * u64::from(WIDTH);
+        let Part::Head(head) = next()? else { return Err(Error::FoldBrokeOff) };
+        let root = head.root;
+        let (leaves, good) = self.head(&id, &name, *head);
+        if leaves.is_none() {
+            self.x.unread(first);
         }
+        let is_good = |at: usize| match (&leaves, &good) {
+            (Some(leaves), Some(good)) => leaves.get(at) == good.get(at),
+            _ => true,
+        };
+        if self.is_opaque {
+            // Nobody hands over entries, so what differs is named here.
+            let count = leaves.as_ref().map_or(0, Vec::len);
+            self.x.report.checked.entries += count as u64;
+            for at in (0..count).filter(|at| !is_good(*at)) {
+                let what = "it is not the entry that was appended";
+                self.x.problem(code::CORRUPT, &name, Some(first + at as u64), what);
+            }
+        }
+        let mut at = 0;
+        loop {
+            let entries = match next()? {
+                Part::Head(_) => return Err(Error::FoldBrokeOff),
+                Part::End => break,
+                Part::Entries(entries) => entries,
+            };
+            for looked in entries {
+                let index = first + at as u64;
+                if is_good(at) {
+                    self.entry(index, &name, looked)?;
+                } else {
+                    self.x.problem(code::CORRUPT, &name, Some(index), "it is not the entry that was appended");
+                    self.x.unread(index);
+                }
+                at += 1;
+            }
+        }
+        match (good, root) {
+            (None, _) => self.x.edge = None,
+            (Some(_), Some(root)) if !self.is_known_within(first) => {
+                self.push(|edge, full| edge.push_full(root, |id, hashes| full(id, hashes)), first)
+            }
+            (Some(hashes), _) => {
+                for hash in hashes {
+                    self.push(
+                        |edge, full| {
+                            edge.push(hash, |id, hashes| full(id, hashes));
+                            true
+                        },
+                        first,
+                    );
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the root at a size within this bundle is to be compared with something.
+    fn is_known_within(&self, first: u64) -> bool {
+        let end = first + u64::from(WIDTH);
+        self.x.history.is_within(first, end) || keys::is_within(self.x, first, end)
+    }
+
+    /// Reports what is wrong with the bundle's and the tile's files. The bundle's leaf hashes, and those to go on with.
+    fn head(&mut self, id: &TileId, name: &str, head: Head) -> (Option<Vec<Hash>>, Option<Vec<Hash>>) {
+        let first = id.index * u64::from(WIDTH);
+        let leaves = match head.leaves {
+            Ok(Some(leaves)) => Some(leaves),
+            Ok(None) => {
+                self.x.problem(code::MISSING_FILE, name, Some(first), "it is missing");
+                None
+            }
+            Err(e) => {
+                self.x.error(&e, name, Some(first));
+                None
+            }
+        };
+        let tile = match head.tile {
+            Ok(Some(tile)) => Some(tile),
+            Ok(None) => {
+                self.x.problem(code::MISSING_FILE, &layout::tile_name(id), Some(first), "it is missing");
+                None
+            }
+            Err(e) => {
+                self.x.error(&e, &layout::tile_name(id), None);
+                None
+            }
+        };
+        let good = self.weigh(id, leaves.as_deref(), tile);
+        (leaves, good)
+    }
+
+    /// The leaf hashes to go on with. When bundle and tile differ, what stands above them says which of the two is wrong.
+    fn weigh(&mut self, id: &TileId, leaves: Option<&[Hash]>, tile: Option<Vec<Hash>>) -> Option<Vec<Hash>> {
+        let (leaves, tile) = match (leaves, tile) {
+            (Some(leaves), Some(tile)) if leaves != tile => (leaves, tile),
+            (leaves, tile) => return tile.or(leaves.map(<[Hash]>::to_vec)),
+        };
+        let (leaves_lead, tile_leads) = if id.width == WIDTH {
+            let above = self.parent(id.index);
+            (above == Some(root_of(leaves)), above == Some(root_of(&tile)))
+        } else {
+            (self.leads(leaves), self.leads(&tile))
+        };
+        let name = layout::tile_name(id);
+        if leaves_lead {
+            self.x.problem(code::CORRUPT, &name, None, "it does not hold the hashes of its entries");
+            return Some(leaves.to_vec());
+        }
+        if !tile_leads {
+            self.x.problem(code::CORRUPT, &name, None, "neither it nor its bundle leads to the checkpoint");
+        }
+        // The bundle is to blame, and each entry that differs will be named.
+        Some(tile)
+    }
+
+    /// Whether these leaves at the end of the log lead to the checkpoint's root.
+    fn leads(&self, leaves: &[Hash]) -> bool {
+        self.x.edge.clone().is_some_and(|mut edge: Edge| {
+            leaves.iter().for_each(|leaf| edge.push(*leaf, |_, _| {}));
+            edge.root() == self.checkpoint.root
+        })
+    }
+
+    /// What the tile at level 1 says about the full tile `index` of level 0.
+    fn parent(&mut self, index: u64) -> Option<Hash> {
+        let above = index / u64::from(WIDTH);
+        if self.parents.index != Some(above) {
+            let id = TileId { level: 1, index: above, width: tile::width_at(1, above, self.checkpoint.size) };
+            let bytes = self.x.source.read(&layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
+            self.parents.hashes = bytes.and_then(|b| tile::decode_tile(&id, &b).ok()).unwrap_or_default();
+            self.parents.index = Some(above);
+        }
+        self.parents.hashes.get(position(index)).copied()
+    }
+
+    /// Lets the recomputed tree grow, and holds the full tiles above level 0 against it as they come into being.
+    fn push(&mut self, grow: impl FnOnce(&mut Edge, &mut dyn FnMut(TileId, &[Hash])) -> bool, first: u64) {
+        let Some(mut edge) = self.x.edge.take() else { return };
+        let mut full = Vec::new();
+        let grown = grow(&mut edge, &mut |id, hashes| {
+            if id.level > 0 && id.width == WIDTH {
+                full.push((id, hashes.to_vec()));
+            }
+        });
+        if !grown {
+            // Bundles before this one were not full, which only a log that could not be read can bring about.
+            return self.x.unread(first);
+        }
+        for (id, hashes) in full {
+            if tile_hashes(self.x, &id).is_some_and(|there| there != hashes) {
+                let what = "it does not hold the hashes of the tiles below it";
+                self.x.problem(code::CORRUPT, &layout::tile_name(&id), None, what);
+            }
+        }
+        history::hold_against(self.x, &edge);
+        keys::examine_root(self.x, &edge);
+        self.x.edge = Some(edge);
+    }
+
+    fn entry(&mut self, index: u64, file: &str, looked: Result<Looked<R>, Error>) -> Result<(), Error> {
+        let x = &mut *self.x;
+        x.report.checked.entries += 1;
+        let looked = match looked {
+            Ok(looked) => looked,
+            Err(e) => {
+                x.unread(index);
+                x.error(&e, file, Some(index));
+                return Ok(());
+            }
+        };
+        if let Some(last) = self.time.filter(|last| looked.time < *last) {
+            let what = format!("its time {} is before the {last} of the entry before it", looked.time);
+            x.problem(code::ORDER, file, Some(index), what);
+        }
+        self.time = self.time.max(Some(looked.time));
+        x.streams.saw(looked.stream, looked.version, index)?;
+        if let Some(reference) = looked.wrong_ref {
+            let what = format!("it refers to entry {reference}, which is not before it");
+            x.problem(code::ORDER, file, Some(index), what);
+        }
+        if (index == 0) != (looked.kind == EventKind::LedgerCreated) {
+            let what = format!("it is {}; the first entry, and no other, makes the ledger", looked.kind.as_str());
+            x.problem(code::GENESIS, file, Some(index), what);
+        }
+        for blob in &looked.blobs {
+            x.referenced.push(blob.as_bytes()[0], *blob.as_bytes())?;
+        }
+        for (blob, error) in looked.wrong_blobs {
+            if matches!(error, Error::MissingBlob { .. }) {
+                x.gone.push((index, blob));
+                continue;
+            }
+            x.report.add(Problem::of(&error, &layout::blob_name(&blob), Some(index)));
+        }
+        let read = match looked.payload {
+            Payload::None => return Ok(()),
+            Payload::Read(read) => read,
+            Payload::Later(entry) => match self.later(index, file, *entry) {
+                Some(read) => read,
+                None => return Ok(()),
+            },
+        };
+        for problem in self.judge.entry(index, read) {
+            self.x.report.add(problem);
+        }
+        Ok(())
+    }
+
+    /// Reads what was left for now.
+    fn later(&mut self, index: u64, file: &str, entry: Entry) -> Option<R> {
+        let payload = match blob::get(self.x.source, &entry.payload) {
+            Ok(payload) => Some(payload),
+            Err(Error::MissingBlob { .. }) => {
+                self.x.gone.push((index, entry.payload.sha256));
+                None
+            }
+            Err(e) => {
+                let name = layout::blob_name(&entry.payload.sha256);
+                self.x.report.add(Problem::of(&e, &name, Some(index)));
+                return None;
+            }
+        };
+        // What cannot be read or is altered is no payload at all; one that is gone may have been disposed of.
+        if payload.is_none() && !entry.kind.is_disposable() {
+            return None;
+        }
+        if let (0, Some(payload)) = (index, &payload) {
+            roots::examine_genesis(self.x, self.checkpoint, payload, file);
+        }
+        if let (EventKind::LogKeyRotated, Some(payload)) = (entry.kind, &payload) {
+            keys::examine_entry(self.x, index, payload);
+        }
+        if let (EventKind::SecondLogKeyChosen, Some(payload)) = (entry.kind, &payload) {
+            second_key::examine_entry(self.x, payload);
+        }
+        // An entry has one canonical form: the hash is that of the leaf.
+        let hash = match countersign_evidence::canonical::to_vec(&entry) {
+            Ok(bytes) => countersign_evidence::merkle::leaf_hash(&bytes),
+            Err(e) => {
+                self.x.error(&Error::Evidence(e), file, Some(index));
+                return None;
+            }
+        };
+        Some((self.read)(index, entry, &hash, payload))
     }
 }
 
@@ -137,181 +372,37 @@ fn tile_hashes(x: &mut Examination<'_>, id: &TileId) -> Option<Vec<Hash>> {
     }
 }
 
-/// The leaf hashes to go on with. When bundle and tile differ, what stands above them says which of the two is wrong.
-fn weigh(
-    x: &mut Examination<'_>,
-    checkpoint: &Checkpoint,
-    id: &TileId,
-    bundle: Option<&Bundle>,
-    tile: Option<Vec<Hash>>,
-    parents: &mut Parents,
-) -> Option<Vec<Hash>> {
-    let leaves: Option<Vec<Hash>> = bundle.map(|b| b.iter().map(leaf_hash).collect());
-    let (leaves, tile) = match (leaves, tile) {
-        (Some(leaves), Some(tile)) if leaves != tile => (leaves, tile),
-        (leaves, tile) => return tile.or(leaves),
-    };
-    let (leaves_lead, tile_leads) = if id.width == WIDTH {
-        let above = parent(x, checkpoint, id.index, parents);
-        (above == Some(root_of(&leaves)), above == Some(root_of(&tile)))
-    } else {
-        (leads(x, checkpoint, &leaves), leads(x, checkpoint, &tile))
-    };
-    let name = layout::tile_name(id);
-    if leaves_lead {
-        x.problem(code::CORRUPT, &name, None, "it does not hold the hashes of its entries");
-        return Some(leaves);
-    }
-    if !tile_leads {
-        x.problem(code::CORRUPT, &name, None, "neither it nor its bundle leads to the checkpoint");
-    }
-    // The bundle is to blame, and each entry that differs will be named.
-    Some(tile)
-}
-
-/// Whether these leaves at the end of the log lead to the checkpoint's root.
-fn leads(x: &Examination<'_>, checkpoint: &Checkpoint, leaves: &[Hash]) -> bool {
-    x.edge.clone().is_some_and(|mut edge: Edge| {
-        leaves.iter().for_each(|leaf| edge.push(*leaf, |_, _| {}));
-        edge.root() == checkpoint.root
-    })
-}
-
-/// What the tile at level 1 says about the full tile `index` of level 0.
-fn parent(x: &Examination<'_>, checkpoint: &Checkpoint, index: u64, parents: &mut Parents) -> Option<Hash> {
-    let above = index / u64::from(WIDTH);
-    if parents.index != Some(above) {
-        let id = TileId { level: 1, index: above, width: tile::width_at(1, above, checkpoint.size) };
-        let bytes = x.source.read(&layout::tile_name(&id), id.byte_len() as u64).ok().flatten();
-        parents.hashes = bytes.and_then(|b| tile::decode_tile(&id, &b).ok()).unwrap_or_default();
-        parents.index = Some(above);
-    }
-    parents.hashes.get(position(index)).copied()
-}
-
-/// Adds a leaf to the recomputed tree, and holds the full tiles above level 0 against it as they come into being.
-fn push(x: &mut Examination<'_>, leaf: Hash) {
-    let Some(mut edge) = x.edge.take() else { return };
-    let mut full = Vec::new();
-    edge.push(leaf, |id, hashes| {
-        if id.level > 0 && id.width == WIDTH {
-            full.push((id, hashes.to_vec()));
-        }
-    });
-    for (id, hashes) in full {
-        if tile_hashes(x, &id).is_some_and(|there| there != hashes) {
-            let what = "it does not hold the hashes of the tiles below it";
-            x.problem(code::CORRUPT, &layout::tile_name(&id), None, what);
-        }
-    }
-    published::hold_against(x, &edge);
-    if let Some((size, root)) = x.trust.remembered
-        && size == edge.size()
-        && size < x.report.size
-        && root != edge.root()
-    {
-        fork(x, size);
-    }
-    x.edge = Some(edge);
-    keys::examine_root(x);
-}
-
-fn entry(
-    x: &mut Examination<'_>,
-    checkpoint: &Checkpoint,
-    index: u64,
-    file: &str,
-    bytes: &[u8],
-    order: &mut Order,
-    examiner: &mut dyn Examiner,
-) {
-    x.report.checked.entries += 1;
-    let entry = match leaf::parse(file, index, bytes) {
-        Ok(entry) => entry,
-        Err(e) => {
-            x.unread = true;
-            return x.error(&e, file, Some(index));
-        }
-    };
-    ordered(x, index, file, &entry, order);
-    if (index == 0) != (entry.kind == EventKind::LedgerCreated) {
-        let what = format!("it is {}; the first entry, and no other, makes the ledger", entry.kind.as_str());
-        x.problem(code::GENESIS, file, Some(index), what);
-    }
-    for attachment in &entry.attachments {
-        if x.digests.insert(attachment.sha256) {
-            let examined = blob::examine(x.source, attachment);
-            sound(x, index, attachment, examined);
-        } else {
-            let same = size_of(x, attachment);
-            sound(x, index, attachment, same);
-        }
-    }
-    x.digests.insert(entry.payload.sha256);
-    let payload = blob::get(x.source, &entry.payload);
-    let absent = matches!(payload, Err(Error::MissingBlob { .. }));
-    let payload = sound(x, index, &entry.payload, payload);
-    // What cannot be read or is altered is no payload at all; one that is gone may have been disposed of.
-    if payload.is_none() && !(absent && entry.kind.is_disposable()) {
-        return;
-    }
-    if let (0, Some(payload)) = (index, &payload) {
-        roots::examine_genesis(x, checkpoint, payload, file);
-    }
-    if let (EventKind::LogKeyRotated, Some(payload)) = (entry.kind, &payload) {
-        keys::examine_entry(x, index, payload);
-    }
-    if let (EventKind::SecondLogKeyChosen, Some(payload)) = (entry.kind, &payload) {
-        second_key::examine_entry(x, payload);
-    }
-    for problem in examiner.entry(index, &entry, payload.as_deref()) {
-        x.report.add(problem);
-    }
-}
-
-/// A blob that was hashed before must have the size that this entry says, too.
-fn size_of(x: &Examination<'_>, blob: &PayloadRef) -> Result<(), Error> {
-    let name = layout::blob_name(&blob.sha256);
-    match x.source.stat(&name, blob::MAX_BLOB_BYTES)? {
-        Some(size) if size != blob.size => {
-            Err(Error::corrupt(name, None, format!("it has {size} bytes, the entry says {}", blob.size)))
-        }
-        None => Err(Error::MissingBlob { file: name }),
-        Some(_) => Ok(()),
-    }
-}
-
-fn sound<T>(x: &mut Examination<'_>, index: u64, blob: &PayloadRef, result: Result<T, Error>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(Error::MissingBlob { .. }) => {
-            x.gone.push((index, blob.sha256));
-            None
-        }
-        Err(e) => {
-            let problem = Problem::of(&e, &layout::blob_name(&blob.sha256), Some(index));
-            x.report.add(problem);
-            None
+/// The incomplete tiles above level 0, where nobody lists what is there.
+fn upper(x: &mut Examination<'_>, checkpoint: &Checkpoint) {
+    let bundles = checkpoint.size.div_ceil(u64::from(WIDTH));
+    (x.report.checked.bundles, x.report.checked.tiles) = (bundles, bundles);
+    let Some(edge) = x.edge.clone() else { return };
+    for (id, hashes) in edge.partials().filter(|(id, _)| id.level > 0) {
+        x.report.checked.tiles += 1;
+        let (own, full) = (layout::tile_name(&id), || layout::tile_name(&id.full()));
+        match crate::head::read_or_full(x.source, own, id.width, full) {
+            Ok((_, bytes, whole))
+                if bytes == tile::encode_tile(hashes) || whole && bytes.starts_with(&tile::encode_tile(hashes)) => {}
+            Ok((name, ..)) => {
+                x.problem(code::CORRUPT, &name, None, "it does not hold the hashes of the tiles below it");
+            }
+            Err(e) => x.error(&e, &layout::tile_name(&id), None),
         }
     }
 }
 
-fn ordered(x: &mut Examination<'_>, index: u64, file: &str, entry: &Entry, order: &mut Order) {
-    if let Some(last) = order.time.filter(|last| entry.time < *last) {
-        let what = format!("its time {} is before the {last} of the entry before it", entry.time);
-        x.problem(code::ORDER, file, Some(index), what);
+/// What the default reader leaves: the entry and its payload.
+pub(super) fn as_it_is(_: u64, entry: Entry, _: &Hash, payload: Option<Vec<u8>>) -> (Entry, Option<Vec<u8>>) {
+    (entry, payload)
+}
+
+/// Whether an entry speaks of a blob. One heap of them is in memory at a time.
+pub(super) fn is_referenced(x: &mut Examination<'_>, digest: &Digest) -> Result<bool, Error> {
+    let heap = digest.as_bytes()[0];
+    if x.heap.as_ref().is_none_or(|(number, _)| *number != heap) {
+        let mut records = x.referenced.heap(heap)?;
+        records.sort_unstable();
+        x.heap = Some((heap, records));
     }
-    order.time = order.time.max(Some(entry.time));
-    let before = order.versions.insert(entry.stream.clone(), entry.version).unwrap_or(0);
-    let follows = before.checked_add(1) == Some(entry.version);
-    // Where entries could not be read, a gap is no news.
-    let may_follow = x.unread && entry.version > before;
-    if !follows && !may_follow {
-        let what = format!("it is version {} of stream `{}` after version {before}", entry.version, entry.stream);
-        x.problem(code::ORDER, file, Some(index), what);
-    }
-    if let Some(reference) = entry.refs.iter().find(|r| **r >= index) {
-        let what = format!("it refers to entry {reference}, which is not before it");
-        x.problem(code::ORDER, file, Some(index), what);
-    }
+    Ok(x.heap.as_ref().is_some_and(|(_, records)| records.binary_search(digest.as_bytes()).is_ok()))
 }

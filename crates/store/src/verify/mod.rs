@@ -11,33 +11,45 @@
 //! | entries | canonical form, versions without gaps, times that never go back, references to earlier entries |
 //! | any other file | is a problem, unless an interrupted append left it, which is a notice |
 //!
-//! Memory is bounded by one bundle, one tile a level, the versions of the streams, and the digests of the blobs.
+//! Bundles are read, hashed and parsed on all cores, with the blobs that their entries speak of; what was seen is put in
+//! order by one thread. Memory is bounded: by a few parts of a bundle a core, one tile a level, and records of 32 bytes
+//! for streams and blobs, which go to a temporary file when there are many of them.
+//!
+//! A ledger that a running engine writes is examined as of one moment: what was acknowledged then. See [`mod@live`].
 
+mod history;
 mod inventory;
 mod keys;
+mod live;
 mod log;
-mod published;
 mod roots;
 mod second_key;
+mod spill;
+mod streams;
 mod witnesses;
+mod work;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_evidence::merkle::Hash;
 use countersign_evidence::note::{self, VerifierKey};
 use countersign_evidence::trust_policy::{Cosignature, TrustPolicy};
 use countersign_model::{Diagnostic as _, Digest, Entry};
 
+pub use self::history::Known;
 use crate::engine::embedded::{Overlay, wal};
 use crate::error::code;
-use crate::layout::{self, CHECKPOINT, ORIGIN, Paths};
-use crate::ledger::DEFAULT_LOCK_WAIT;
+use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, WAL};
 use crate::lock::Lock;
 use crate::rotations::Step;
 use crate::source::Source;
 use crate::tree::Edge;
 use crate::{Error, Notice};
+
+/// How long to wait for an append to end, before the ledger is examined as of one moment instead.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 /// How many problems are listed. A ledger of rubbish would have millions.
 pub const MAX_PROBLEMS: usize = 1000;
@@ -48,8 +60,10 @@ pub struct LogTrust {
     /// Keys one of which must have signed the checkpoint. They come from outside the ledger. Without any, no
     /// checkpoint is trusted.
     pub vkeys: Vec<VerifierKey>,
-    /// Size and root of a checkpoint seen before.
+    /// Size and root of the newest checkpoint that this machine has seen. A copy may be behind it.
     pub remembered: Option<(u64, Hash)>,
+    /// Checkpoints that were seen elsewhere, or long ago. Whatever is examined must reach all of them.
+    pub since: Vec<Known>,
     /// Which witnesses count and how many are enough, where that is asked.
     pub policy: Option<TrustPolicy>,
 }
@@ -101,10 +115,10 @@ pub struct Checked {
     pub tiles: u64,
     /// Different blobs.
     pub blobs: u64,
-    /// Blobs that are gone by a certificate of disposal, once for every entry that speaks of them.
-    pub disposed: u64,
     /// Keys of people. Whether they open what they should is for the caller to say.
     pub keys: u64,
+    /// Blobs that are gone by a certificate of disposal, once for every entry that speaks of them.
+    pub disposed: u64,
     /// Files of the ledger, all kinds together.
     pub files: u64,
 }
@@ -150,11 +164,15 @@ impl VerifyReport {
 /// The caller's own examination of an entry and its payload: envelopes, acts, seals.
 pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
 
+/// Reads an entry: it gets index, entry, leaf hash and payload (`None` for one that is gone and may perhaps be), on any
+/// thread and in any order.
+pub type Reader<'a, R> = dyn Fn(u64, Entry, &Hash, Option<Vec<u8>>) -> R + Sync + 'a;
+
 /// A caller's own examination, and what only the caller can know: whether a payload may be gone.
-pub trait Examiner {
-    /// Examines an entry and its payload; `None` for a payload that is gone and may perhaps be. What is found is added to
+pub trait Examiner<R> {
+    /// Judges what the reader made of an entry and its payload. Called in the order of the log. What is found is added to
     /// the report.
-    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem>;
+    fn entry(&mut self, index: u64, read: R) -> Vec<Problem>;
 
     /// Whether the blobs of this entry may be gone. Asked when every entry has been examined.
     fn may_be_gone(&mut self, index: u64) -> bool;
@@ -163,9 +181,9 @@ pub trait Examiner {
 /// Where nothing may be gone.
 struct Strict<'a, 'b>(&'a mut Extra<'b>);
 
-impl Examiner for Strict<'_, '_> {
-    fn entry(&mut self, index: u64, entry: &Entry, payload: Option<&[u8]>) -> Vec<Problem> {
-        payload.map_or_else(Vec::new, |payload| (self.0)(index, entry, payload))
+impl Examiner<(Entry, Option<Vec<u8>>)> for Strict<'_, '_> {
+    fn entry(&mut self, index: u64, (entry, payload): (Entry, Option<Vec<u8>>)) -> Vec<Problem> {
+        payload.map_or_else(Vec::new, |payload| (self.0)(index, &entry, &payload))
     }
 
     fn may_be_gone(&mut self, _: u64) -> bool {
@@ -173,28 +191,16 @@ impl Examiner for Strict<'_, '_> {
     }
 }
 
-/// Examines the ledger in `dir`, of which every blob must be there. Nothing is written. Writers wait while this runs.
+/// Examines the ledger in `dir`, of which every blob must be there. Nothing is written. Writers that open the ledger for one append wait while this runs; one
+/// that holds it open goes on, and the ledger is examined as of one moment.
 ///
 /// `extra` is called with index, entry and payload of every entry that is sound so far; what it finds is added.
 ///
 /// # Errors
-/// [`Error::NoLedger`] when there is nothing to examine; [`Error::Busy`] when a writer does not come to an end. All
+/// [`Error::NoLedger`] when there is nothing to examine; [`Error::Aside`] when there is no room for a temporary file. All
 /// else is a problem in the report.
 pub fn verify(dir: &Path, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
-    examine(dir, trust, &mut Strict(extra))
-}
-
-/// Examines the ledger in `dir` as [`verify`] does. Blobs may be gone where the examiner says so at the end.
-///
-/// # Errors
-/// As [`verify`].
-pub fn examine(dir: &Path, trust: &LogTrust, examiner: &mut dyn Examiner) -> Result<VerifyReport, Error> {
-    let paths = Paths::new(dir);
-    if !paths.tiles_dir().is_dir() {
-        return Err(Error::NoLedger { dir: dir.display().to_string() });
-    }
-    let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
-    Ok(verify_directory(&paths, trust, examiner))
+    verify_source(&Paths::new(dir), trust, extra)
 }
 
 /// Examines a ledger wherever it is kept. Nothing is written, and nobody waits.
@@ -203,33 +209,48 @@ pub fn examine(dir: &Path, trust: &LogTrust, examiner: &mut dyn Examiner) -> Res
 /// checkpoint that will name them, and partial tiles that cannot be removed stay beside the full ones. What is there is
 /// examined like the original.
 ///
+/// A place that publishes the log alone ([`Source::is_log_only`]) has no payloads: `extra` is not called, and a notice says
+/// what was not looked at.
+///
 /// # Errors
-/// [`Error::NoLedger`] when there is nothing to examine; whatever the place says when it cannot be reached at all. All
-/// else is a problem in the report.
+/// [`Error::NoLedger`] when there is nothing to examine; whatever the place says when it cannot be reached at all;
+/// [`Error::Aside`]. All else is a problem in the report.
 pub fn verify_source(source: &dyn Source, trust: &LogTrust, extra: &mut Extra<'_>) -> Result<VerifyReport, Error> {
-    examine_source(source, trust, &mut Strict(extra))
+    examine_source(source, trust, &log::as_it_is, &mut Strict(extra))
 }
 
-/// Examines a published ledger as [`verify_source`] does. Blobs may be gone where the examiner says so at the end.
+/// As [`verify_source`], for examinations whose cost is worth all cores, and where blobs may be gone if the examiner says so.
+/// The examiner gets what `read` made of the entries, in the order of the log.
 ///
 /// # Errors
 /// As [`verify_source`].
-pub fn examine_source(
+pub fn examine_source<R: Send>(
     source: &dyn Source,
     trust: &LogTrust,
-    examiner: &mut dyn Examiner,
+    read: &Reader<'_, R>,
+    examiner: &mut dyn Examiner<R>,
 ) -> Result<VerifyReport, Error> {
     if let Some(dir) = source.directory() {
-        return examine(dir, trust, examiner);
+        let paths = Paths::new(dir);
+        if !paths.tiles_dir().is_dir() {
+            return Err(Error::NoLedger { dir: dir.display().to_string() });
+        }
+        return match Lock::shared(&paths, LOCK_WAIT) {
+            Ok(_lock) => verify_directory(&paths, false, trust, read, examiner),
+            Err(Error::Busy { .. }) => verify_directory(&paths, true, trust, read, examiner),
+            Err(e) => Err(e),
+        };
     }
     let snapshot = source.snapshot()?;
     let source = snapshot.as_deref().unwrap_or(source);
     // Where even the log's name is missing no ledger was ever published; with it, everything else is missed by name.
-    if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none() && source.stat(ORIGIN, 1024)?.is_none() {
+    if source.stat(CHECKPOINT, note::MAX_BYTES as u64)?.is_none()
+        && (source.is_log_only() || source.stat(ORIGIN, 1024)?.is_none())
+    {
         return Err(Error::NoLedger { dir: source.place() });
     }
-    let place = Place { source, files: source, in_files: None, has_log: false };
-    let mut report = pass(&place, trust, examiner, VerifyReport::default());
+    let place = Place { source, files: source, in_files: None, has_log: false, live: None };
+    let mut report = examine(&place, trust, read, examiner, VerifyReport::default())?;
     match source.examine() {
         Ok(problems) => problems.into_iter().for_each(|problem| report.add(problem)),
         Err(e) => report.add(Problem::of(&e, &source.place(), None)),
@@ -247,49 +268,79 @@ struct Place<'a> {
     in_files: Option<u64>,
     /// Whether a write-ahead log is there: then files it explains may be left over.
     has_log: bool,
+    /// The directory, where somebody writes to it meanwhile.
+    live: Option<&'a Paths>,
 }
 
 /// What an interrupted writer acknowledged and did not publish belongs to the ledger: it is examined with the rest.
-fn verify_directory(paths: &Paths, trust: &LogTrust, examiner: &mut dyn Examiner) -> VerifyReport {
+fn verify_directory<R: Send>(
+    paths: &Paths,
+    is_live: bool,
+    trust: &LogTrust,
+    read: &Reader<'_, R>,
+    examiner: &mut dyn Examiner<R>,
+) -> Result<VerifyReport, Error> {
     let mut report = VerifyReport::default();
+    let live = is_live.then_some(paths);
     let names = crate::ledger::names(paths);
     match names.and_then(|(origin, key)| Overlay::read(paths, &origin, std::slice::from_ref(&key))) {
         Ok((overlay, found)) => {
-            if found.entries > 0 {
+            if found.entries > 0 && !is_live {
                 let what = format!(
                     "{} acknowledged entries wait in the write-ahead log; the next append publishes them",
                     found.entries
                 );
                 report.notices.push(Notice { code: code::UNPUBLISHED, what });
             }
+            if found.torn > 0 && !is_live {
+                let what = format!(
+                    "the write-ahead log ends in {} bytes that are no whole record: an append that was cut short before \
+                     anybody was told of it, or a record that was damaged; a checkpoint that is remembered tells which",
+                    found.torn
+                );
+                report.notices.push(Notice { code: code::TORN, what });
+            }
             let in_files = Some(overlay.published());
-            pass(&Place { source: &overlay, files: paths, in_files, has_log: found.any }, trust, examiner, report)
+            let place = Place { source: &overlay, files: paths, in_files, has_log: found.any || is_live, live };
+            examine(&place, trust, read, examiner, report)
         }
         Err(e) => {
             // The files themselves are examined below; what waits beside them is looked at here only.
-            if let Some(place) = e.place().filter(|place| wal::segment_first(&place.file).is_some()) {
+            if let Some(place) = e.place().filter(|p| p.file == WAL || wal::segment_first(&p.file).is_some()) {
                 report.add(Problem::of(&e, &place.file, None));
             }
-            pass(&Place { source: paths, files: paths, in_files: None, has_log: false }, trust, examiner, report)
+            let place = Place { source: paths, files: paths, in_files: None, has_log: is_live, live };
+            examine(&place, trust, read, examiner, report)
         }
     }
 }
 
-fn pass(place: &Place<'_>, trust: &LogTrust, examiner: &mut dyn Examiner, report: VerifyReport) -> VerifyReport {
+fn examine<R: Send>(
+    place: &Place<'_>,
+    trust: &LogTrust,
+    read: &Reader<'_, R>,
+    examiner: &mut dyn Examiner<R>,
+    report: VerifyReport,
+) -> Result<VerifyReport, Error> {
     let mut examination = Examination {
         source: place.source,
         files: place.files,
         in_files: place.in_files,
         has_log: place.has_log,
+        live: place.live,
         is_copy: !place.source.is_original(),
+        is_log_only: place.source.is_log_only(),
         trust,
         report,
         edge: Some(Edge::default()),
         own_vkey: None,
-        published: BTreeMap::new(),
-        digests: HashSet::new(),
+        history: history::History::default(),
+        streams: streams::Streams::default(),
+        referenced: spill::Spill::default(),
+        heap: None,
+        unread: None,
+        doubts: Vec::new(),
         gone: Vec::new(),
-        unread: false,
         keys: Vec::new(),
         steps: Vec::new(),
         rotated: Vec::new(),
@@ -299,17 +350,23 @@ fn pass(place: &Place<'_>, trust: &LogTrust, examiner: &mut dyn Examiner, report
     };
     let checkpoint = roots::examine(&mut examination);
     if let Some(checkpoint) = &checkpoint {
-        published::examine(&mut examination, checkpoint);
-        log::examine(&mut examination, checkpoint, examiner);
+        history::examine(&mut examination, checkpoint);
+        log::examine(&mut examination, checkpoint, read, examiner)?;
         keys::finish(&mut examination);
         gone(&mut examination, examiner);
     }
-    inventory::examine(&mut examination, checkpoint.as_ref());
-    examination.report
+    if !examination.is_log_only {
+        inventory::examine(&mut examination, checkpoint.as_ref())?;
+    }
+    if let Some(checkpoint) = &checkpoint {
+        live::settle(&mut examination, checkpoint);
+        live::grown(&mut examination, checkpoint);
+    }
+    Ok(examination.report)
 }
 
 /// What is gone and may not be is missing.
-fn gone(x: &mut Examination<'_>, examiner: &mut dyn Examiner) {
+fn gone<R>(x: &mut Examination<'_>, examiner: &mut dyn Examiner<R>) {
     let mut missing = HashSet::new();
     for (index, digest) in std::mem::take(&mut x.gone) {
         if examiner.may_be_gone(index) {
@@ -329,24 +386,34 @@ struct Examination<'a> {
     files: &'a dyn Source,
     /// Whether this is a published copy rather than the ledger's own directory.
     is_copy: bool,
+    /// Whether the place has checkpoint, tiles and entries alone.
+    is_log_only: bool,
     trust: &'a LogTrust,
     /// The size that is published in files, where it is less than what was acknowledged.
     in_files: Option<u64>,
     /// Whether a write-ahead log is there: then files it explains may be left over.
     has_log: bool,
+    /// The directory, where somebody writes to it meanwhile.
+    live: Option<&'a Paths>,
     report: VerifyReport,
     /// The right edge recomputed from the entries; `None` when some of them could not be read at all.
     edge: Option<Edge>,
     /// The log's key, as the ledger itself names it.
     own_vkey: Option<VerifierKey>,
-    /// Roots of earlier checkpoints that are kept, by size, until the pass over the log comes by.
-    published: BTreeMap<u64, (String, Hash)>,
-    /// Every blob that an entry speaks of. 32 bytes each is what this costs.
-    digests: HashSet<Digest>,
+    /// Checkpoints that were seen, until the pass over the log comes by.
+    history: history::History,
+    /// Versions of streams.
+    streams: streams::Streams,
+    /// Every blob that an entry speaks of.
+    referenced: spill::Spill,
+    /// The heap of them that is looked at.
+    heap: Option<(u8, Vec<[u8; spill::RECORD]>)>,
+    /// The first entry that could not be read, so that what it speaks of is not known.
+    unread: Option<u64>,
+    /// What a running writer may explain.
+    doubts: Vec<live::Doubt>,
     /// Entries that speak of a blob which is not there, and the blob.
     gone: Vec<(u64, Digest)>,
-    /// Whether an entry could not be read, so that what it speaks of is not known.
-    unread: bool,
     /// The keys that may have signed the checkpoint: the trusted ones, and those that rotations lead to from there.
     keys: Vec<VerifierKey>,
     /// The notes of the log's rotations.
@@ -361,6 +428,21 @@ struct Examination<'a> {
     to_be_exact: Option<Vec<u8>>,
 }
 
+impl Examination<'_> {
+    fn problem(&mut self, code: &'static str, file: &str, entry: Option<u64>, what: impl Into<String>) {
+        self.report.add(Problem::new(code, file, entry, what));
+    }
+
+    fn error(&mut self, error: &Error, file: &str, entry: Option<u64>) {
+        self.report.add(Problem::of(error, file, entry));
+    }
+
+    /// Entry `index` could not be read.
+    fn unread(&mut self, index: u64) {
+        self.unread = Some(self.unread.map_or(index, |first| first.min(index)));
+    }
+}
+
 fn fork_of_root(size: u64) -> String {
     format!("the first {size} entries are not those that it speaks of")
 }
@@ -370,15 +452,5 @@ fn file_of(error: &Error) -> Option<String> {
     match error {
         Error::Corrupt { file, .. } => Some(file.clone()),
         _ => None,
-    }
-}
-
-impl Examination<'_> {
-    fn problem(&mut self, code: &'static str, file: &str, entry: Option<u64>, what: impl Into<String>) {
-        self.report.add(Problem::new(code, file, entry, what));
-    }
-
-    fn error(&mut self, error: &Error, file: &str, entry: Option<u64>) {
-        self.report.add(Problem::of(error, file, entry));
     }
 }

@@ -12,6 +12,12 @@ use crate::{Error, files};
 
 /// Examines the fixed files. The checkpoint comes back when its signature holds, by whatever key.
 pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
+    if x.is_log_only {
+        keys::read(x, None);
+        let checkpoint = signed_checkpoint(x, None)?;
+        x.begin(&checkpoint);
+        return Some(checkpoint);
+    }
     match x.source.read(GITIGNORE, 1024) {
         Ok(Some(bytes)) if bytes == GITIGNORE_CONTENT => {}
         Ok(Some(_)) => x.problem(code::CORRUPT, GITIGNORE, None, "it does not keep the ledger out of the repository"),
@@ -55,10 +61,17 @@ pub(super) fn examine(x: &mut Examination<'_>) -> Option<Checkpoint> {
     {
         x.problem(code::UNTRUSTED, VKEY, None, "it is not a key that is trusted");
     }
-    x.report.origin.clone_from(&checkpoint.origin);
-    x.report.size = checkpoint.size;
-    x.report.root = checkpoint.root;
+    x.begin(&checkpoint);
     Some(checkpoint)
+}
+
+impl Examination<'_> {
+    /// This is the log that is examined.
+    fn begin(&mut self, checkpoint: &Checkpoint) {
+        self.report.origin.clone_from(&checkpoint.origin);
+        self.report.size = checkpoint.size;
+        self.report.root = checkpoint.root;
+    }
 }
 
 fn signed_checkpoint(x: &mut Examination<'_>, vkey: Option<&VerifierKey>) -> Option<Checkpoint> {
@@ -86,7 +99,8 @@ fn signed_checkpoint(x: &mut Examination<'_>, vkey: Option<&VerifierKey>) -> Opt
             Some(checkpoint)
         }
         Err(_) => {
-            x.problem(code::CORRUPT, CHECKPOINT, None, untrusted.to_string());
+            let code = if x.is_log_only { code::UNTRUSTED } else { code::CORRUPT };
+            x.problem(code, CHECKPOINT, None, untrusted.to_string());
             None
         }
     }

@@ -15,6 +15,8 @@ mod engine;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod flips;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod kill;
