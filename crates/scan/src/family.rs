@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use countersign_model::Confidence;
 
-use crate::rules::Rule;
-use crate::secrets::Secret;
+use crate::rules::{Matching, Rule};
+use crate::secrets;
 
 /// A value that a detector holds for a match, by its place in the text. The value itself is nowhere kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,16 @@ pub(crate) trait Detector: fmt::Debug + Send + Sync {
     /// Bytes on each side of a word that may be looked at.
     fn reach(&self) -> usize;
 
+    /// Whether [`Detector::at`] is asked at each keyword, instead of [`Detector::look`] around all of them.
+    fn is_direct(&self) -> bool {
+        false
+    }
+
+    /// Finds candidates that the keyword at `hit` leads to.
+    fn at(&self, _text: &[u8], _hit: Range<usize>, _found: &mut Vec<Candidate>) -> Result<(), Unusable> {
+        Ok(())
+    }
+
     /// Finds candidates in `text[window]`; what stands around the window may be read, to tell a word from its part.
     fn look(&self, text: &[u8], window: Range<usize>, found: &mut Vec<Candidate>) -> Result<(), Unusable>;
 
@@ -41,6 +51,7 @@ pub(crate) trait Detector: fmt::Debug + Send + Sync {
 
 /// The detector of a rule that came from a file; the reader of rule files knows all families.
 pub(crate) fn detector(rule: &Rule) -> Option<Box<dyn Detector>> {
-    let matching = rule.matching.clone()?;
-    Some(Box::new(Secret::new(matching, rule.confidence)))
+    match rule.matching.clone()? {
+        Matching::Secret(spec) => Some(secrets::detector(spec, rule.confidence)),
+    }
 }

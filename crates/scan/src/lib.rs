@@ -53,7 +53,7 @@ pub use engine::{FileResult, InlineMark, Match, Scanner};
 pub use error::{CacheWarning, Error, SourceError};
 pub use explain::EXPLANATIONS;
 pub use report::Report;
-pub use rules::{Examples, Fix, MISSING_REASON, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
+pub use rules::{Examples, Fix, MISSING_REASON, Matching, Near, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
 pub use suppress::{Baseline, BaselineEntry, Declaration};
 pub use tree::{Content, Item, ItemReader, Listing, NoProgress, Options, Progress, Source, scan_source};
 pub use walk::Walk;

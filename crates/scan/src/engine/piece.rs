@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use countersign_model::Confidence;
 
+use crate::family::Candidate;
 use crate::rules::{RuleIndex, RuleSet};
 
 use super::excerpt::{excerpt, join};
@@ -60,29 +61,31 @@ impl Scanner<'_> {
         let text = piece.text;
         let mut windows = Windows::new(self.rules.len());
         let mut mark_hits = Vec::new();
+        let (mut hits, mut hidden, mut found) = (Vec::new(), Vec::new(), Vec::new());
         for hit in self.rules.search().find_overlapping_iter(text) {
             if hit.pattern().as_usize() == 0 {
                 mark_hits.push(hit.start());
             }
             for rule in self.rules.listeners(hit.pattern().as_usize()) {
-                if excluded.binary_search(rule).is_err() {
-                    windows.hit(*rule, hit.range(), self.rules.detector(*rule).reach(), text.len());
+                if excluded.binary_search(rule).is_ok() {
+                    continue;
+                }
+                let detector = self.rules.detector(*rule);
+                if !detector.is_direct() {
+                    windows.hit(*rule, hit.range(), detector.reach(), text.len());
+                } else if detector.at(text, hit.range(), &mut found).is_err() {
+                    out.unusable.insert(*rule);
+                } else {
+                    take(*rule, &mut found, &mut hits, &mut hidden);
                 }
             }
         }
 
-        let (mut hits, mut hidden, mut found) = (Vec::new(), Vec::new(), Vec::new());
         for window in windows.finish(text) {
-            found.clear();
             if self.rules.detector(window.rule).look(text, window.range, &mut found).is_err() {
                 out.unusable.insert(window.rule);
             }
-            for candidate in found.drain(..) {
-                hidden.push(candidate.value.clone());
-                if let Some(confidence) = candidate.confidence {
-                    hits.push(Hit { rule: window.rule, value: candidate.value, confidence });
-                }
-            }
+            take(window.rule, &mut found, &mut hits, &mut hidden);
         }
         if hits.is_empty() && mark_hits.is_empty() {
             return;
@@ -120,6 +123,16 @@ impl Scanner<'_> {
                 confidence: hit.confidence,
                 suppression: reason.map(|reason| InlineMark { reason: reason.to_owned() }),
             });
+        }
+    }
+}
+
+/// Sorts candidates into matches and what is only kept out of excerpts.
+fn take(rule: u32, found: &mut Vec<Candidate>, hits: &mut Vec<Hit>, hidden: &mut Vec<Range<usize>>) {
+    for candidate in found.drain(..) {
+        hidden.push(candidate.value.clone());
+        if let Some(confidence) = candidate.confidence {
+            hits.push(Hit { rule, value: candidate.value, confidence });
         }
     }
 }

@@ -6,8 +6,7 @@ use countersign_model::{Confidence, Severity};
 use serde::{Deserialize, Serialize};
 
 /// One rule as its file states it. `rules/README.md` describes the format.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
     /// The rule's id, equal to its path under the rule directory without `.yaml`.
     pub id: String,
@@ -24,31 +23,79 @@ pub struct Rule {
     /// Ids of the controls it serves.
     pub controls: Vec<String>,
     /// Weakness ids (`CWE-798`).
-    #[serde(default)]
     pub cwe: Vec<String>,
     /// `tool:id` under which other tools know the same check.
-    #[serde(default)]
     pub aliases: Vec<String>,
     /// Path globs the rule is limited to; none means every file.
-    #[serde(default)]
     pub kinds: Vec<String>,
     /// What somebody else can do with such a find.
     pub why: String,
     /// How to put it right.
     pub fix: Fix,
     /// Where to read more.
-    #[serde(default)]
     pub references: Vec<String>,
     /// How it is matched. Only a rule of this program's own has none.
-    #[serde(rename = "match", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub matching: Option<SecretMatch>,
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Matching>,
     /// Texts that must and must not match. They cannot change a finding and stand in no digest.
     #[serde(skip_serializing)]
     pub examples: Examples,
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<SecretMatch>, D::Error> {
-    SecretMatch::deserialize(d).map(Some)
+/// A rule file as it is read, once its family is known. The fields are those of [`Rule`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleFile<M> {
+    id: String,
+    title: String,
+    family: String,
+    severity: Severity,
+    confidence: Confidence,
+    stages: Vec<Stage>,
+    controls: Vec<String>,
+    #[serde(default)]
+    cwe: Vec<String>,
+    #[serde(default)]
+    aliases: Vec<String>,
+    #[serde(default)]
+    kinds: Vec<String>,
+    why: String,
+    fix: Fix,
+    #[serde(default)]
+    references: Vec<String>,
+    #[serde(rename = "match")]
+    matching: M,
+    examples: Examples,
+}
+
+impl<M> RuleFile<M> {
+    pub(super) fn rule(self, wrap: impl FnOnce(M) -> Matching) -> Rule {
+        Rule {
+            id: self.id,
+            title: self.title,
+            family: self.family,
+            severity: self.severity,
+            confidence: self.confidence,
+            stages: self.stages,
+            controls: self.controls,
+            cwe: self.cwe,
+            aliases: self.aliases,
+            kinds: self.kinds,
+            why: self.why,
+            fix: self.fix,
+            references: self.references,
+            matching: Some(wrap(self.matching)),
+            examples: self.examples,
+        }
+    }
+}
+
+/// The part of a rule that its family understands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Matching {
+    /// The family `secrets`.
+    Secret(SecretMatch),
 }
 
 /// How to put a finding right.
@@ -71,32 +118,61 @@ pub struct Examples {
     pub pass: Vec<String>,
 }
 
-/// The `match` part of the family `secrets`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The `match` part of the family `secrets`: an expression near a keyword (`keywords`, `regex`), or a value that is
+/// assigned to a name (`names`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMatch {
     /// ASCII words, one of which must stand near the match; compared without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
     /// A regular expression over bytes, Unicode classes off.
-    pub regex: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
     /// The capture group that is the secret; 0 is the whole match. Default: 1 where there are groups, else 0.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<usize>,
     /// Bytes on each side of a keyword that the expression may look at.
     #[serde(default = "default_window")]
     pub window: usize,
+    /// Words one of which is in the name that the value is assigned to; compared without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// An expression that the whole of the assigned value must match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Whether values without quotes count too, as in configuration files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unquoted: bool,
     /// The least Shannon entropy of the secret, in bits a character.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
+    /// Named filters that drop a value; see `rules/README.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<String>>,
+    /// Words one of which must stand within some lines of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<Near>,
     /// Expressions on the secret; a match means that it is none (published sample values).
     #[serde(default)]
     pub allow: Vec<String>,
     /// A structural proof by name; success makes the finding certain.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
     /// Whether a failed proof drops the candidate.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proof_required: bool,
+}
+
+/// What must stand near a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Near {
+    /// ASCII words, compared without regard to case; one is enough.
+    pub words: Vec<String>,
+    /// How many lines before and behind are looked at; 0 is the line of the value alone.
+    #[serde(default)]
+    pub lines: usize,
 }
 
 const fn default_window() -> usize {

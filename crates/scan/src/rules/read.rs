@@ -4,20 +4,61 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::file::{Matching, RuleFile};
 use crate::Error;
 use crate::family::{self, Detector};
-use crate::rules::Rule;
-use crate::secrets::{MAX_WINDOW, Proof};
+use crate::rules::{Rule, SecretMatch};
+use crate::secrets::{Filter, MAX_NEAR, MAX_WINDOW, Proof};
+
+/// The families there are: the folders of `rules/`.
+const FAMILIES: [&str; 1] = ["secrets"];
 
 /// No rule file is larger; one that is cannot have been meant as one.
 const MAX_FILE: u64 = 1024 * 1024;
 
+/// Only the family, which says how the rest is to be read.
+#[derive(Deserialize)]
+struct FamilyOf {
+    family: String,
+}
+
 /// Parses `text` as the rule file `file` and checks everything that needs no regular expression compiled.
 pub(super) fn parse(file: &str, text: &str) -> Result<Rule, Error> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let rule: Rule = serde_saphyr::from_str_with_options(text, options).map_err(|e| syntax(file, e))?;
+    let family = yaml::<FamilyOf>(file, text)?.family;
+    let rule = match family.as_str() {
+        "secrets" => yaml::<RuleFile<SecretMatch>>(file, text)?.rule(Matching::Secret),
+        _ => {
+            let why = format!("no family is called `{family}`; known: {}", FAMILIES.join(", "));
+            let id = String::new();
+            return Err(Error::RuleContent { file: file.into(), line: line_of(text, "family"), id, why });
+        }
+    };
     check(file, text, &rule)?;
     Ok(rule)
+}
+
+/// A built-in rule, which the build has turned from YAML into JSON; a test holds the two against each other.
+pub(super) fn built_in(file: &str, json: &RawValue) -> Result<Rule, Error> {
+    let broken = |e: serde_json::Error| Error::RuleContent {
+        file: file.into(),
+        line: None,
+        id: String::new(),
+        why: e.to_string(),
+    };
+    let family: FamilyOf = serde_json::from_str(json.get()).map_err(broken)?;
+    match family.family.as_str() {
+        "secrets" => serde_json::from_str::<RuleFile<SecretMatch>>(json.get()).map(|r| r.rule(Matching::Secret)),
+        other => Err(serde::de::Error::custom(format!("no family is called `{other}`"))),
+    }
+    .map_err(broken)
+}
+
+fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|e| syntax(file, e))
 }
 
 fn syntax(file: &str, error: serde_saphyr::Error) -> Error {
@@ -50,11 +91,8 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
     if !is_id(&rule.id) {
         return wrong("id", "an id is two or more words of a-z, 0-9 and `-`, joined by `/`".into());
     }
-    if rule.family != "secrets" {
-        return wrong("family", format!("no family is called `{}`; known: secrets", rule.family));
-    }
-    if !rule.id.starts_with("secrets/") {
-        return wrong("id", "the id must begin with the family: `secrets/`".into());
+    if rule.id.split('/').next() != Some(rule.family.as_str()) {
+        return wrong("id", format!("the id must begin with the family: `{}/`", rule.family));
     }
     if rule.stages.is_empty() {
         return wrong("stages", "a rule without a stage counts nowhere".into());
@@ -69,18 +107,50 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
             return wrong("kinds", format!("`{glob}` is no glob: {}", e.kind()));
         }
     }
-    let Some(m) = &rule.matching else { return wrong("match", "`match` is missing".into()) };
-    if m.keywords.is_empty() {
-        return wrong("keywords", "at least one keyword is needed".into());
+    match &rule.matching {
+        Some(Matching::Secret(m)) => secret(m).or_else(|(key, why)| wrong(key, why)),
+        None => wrong("match", "`match` is missing".into()),
     }
-    if let Some(bad) = m.keywords.iter().find(|k| k.len() < 2 || !k.is_ascii()) {
-        return wrong("keywords", format!("keyword `{bad}`: keywords are ASCII and at least two characters long"));
+}
+
+/// What makes no sense in the `match` of a rule of the family `secrets`: the key, and why.
+fn secret(m: &SecretMatch) -> Result<(), (&'static str, String)> {
+    let wrong = |key, why: String| Err((key, why));
+    match (m.keywords.is_empty(), m.names.is_empty()) {
+        (true, true) => return wrong("match", "at least one of `keywords` (with `regex`) or `names` is needed".into()),
+        (false, false) => return wrong("names", "a rule has `keywords` and `regex`, or `names`, not both".into()),
+        (false, true) if m.regex.is_none() => return wrong("keywords", "`regex` is missing".into()),
+        (true, false) if m.regex.is_some() => {
+            return wrong("regex", "`names` go with `value`, not with `regex`".into());
+        }
+        (false, true) if m.value.is_some() => return wrong("value", "`value` goes with `names`".into()),
+        (false, true) if m.unquoted => return wrong("unquoted", "`unquoted` goes with `names`".into()),
+        _ => {}
+    }
+    for (key, words) in [("keywords", &m.keywords), ("names", &m.names)] {
+        if let Some(bad) = words.iter().find(|k| k.len() < 2 || !k.is_ascii()) {
+            return wrong(key, format!("`{bad}`: such words are ASCII and at least two characters long"));
+        }
+    }
+    if let Some(near) = &m.near {
+        if near.words.is_empty() || near.words.iter().any(|w| w.len() < 2 || !w.is_ascii()) {
+            return wrong("near", "`near` needs ASCII `words` of at least two characters".into());
+        }
+        if near.lines > MAX_NEAR {
+            return wrong("lines", format!("at most {MAX_NEAR} lines"));
+        }
     }
     if !(1..=MAX_WINDOW).contains(&m.window) {
         return wrong("window", format!("a window is 1 to {MAX_WINDOW} bytes"));
     }
     if m.entropy.is_some_and(|e| !(0.0..=8.0).contains(&e)) {
         return wrong("entropy", "entropy is 0 to 8 bits a character".into());
+    }
+    for name in m.filters.iter().flatten() {
+        if Filter::named(name).is_none() {
+            let known: Vec<_> = Filter::ALL.iter().map(|f| f.name()).collect();
+            return wrong("filters", format!("no filter is called `{name}`; known: {}", known.join(", ")));
+        }
     }
     match m.proof.as_deref() {
         Some(name) if Proof::named(name).is_none() => {
@@ -191,7 +261,7 @@ examples:
     #[test]
     fn a_good_file_is_a_rule() {
         let rule = parse("x.yaml", GOOD).unwrap();
-        assert_eq!(rule.matching.unwrap().window, 256);
+        assert!(matches!(rule.matching, Some(Matching::Secret(m)) if m.window == 256));
     }
 
     #[test]
@@ -222,7 +292,7 @@ examples:
         for (from, to, line) in [
             ("secrets/one", "One", 1),
             ("family: secrets", "family: magic", 3),
-            ("[one_]", "[]", 12),
+            ("[one_]", "[]", 11),
             ("[one_]", "[ö_]", 12),
             ("stages: [commit]", "stages: []", 6),
             ("  regex:", "  proof: magic\n  regex:", 13),

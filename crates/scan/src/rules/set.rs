@@ -6,18 +6,19 @@ use std::path::PathBuf;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, StartKind};
 use countersign_model::{Confidence, Digest, Hasher, Severity, TreePath};
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
-use include_dir::{Dir, DirEntry, include_dir};
 use rayon::prelude::*;
+use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::engine::{MARK, SEARCH_LIMIT};
 use crate::family::Detector;
 use crate::rules::{Examples, Fix, Rule, Stage, read};
 
-static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
+/// The rule files of `rules/` as the build found them: a JSON object, paths to rules. See `build.rs`.
+static SHIPPED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Raised whenever the engine may answer differently for the same rules and bytes; it is part of the rules' digest.
-const ENGINE_VERSION: u32 = 1;
+const ENGINE_VERSION: u32 = 2;
 
 /// The built-in rule for an inline suppression that gives no reason.
 pub const MISSING_REASON: &str = "scan/suppression-without-reason";
@@ -64,9 +65,9 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn new(file: &str, text: &str, built_in: bool) -> Result<Self, Error> {
+    fn new(file: &str, text: &str) -> Result<Self, Error> {
         let rule = read::parse(file, text)?;
-        let detector = read::detector(file, text, &rule, built_in)?;
+        let detector = read::detector(file, text, &rule, false)?;
         Ok(Self { file: file.to_owned(), rule, detector })
     }
 }
@@ -88,7 +89,7 @@ impl RuleSet {
         let mut loaded = shipped_rules()?;
         for path in extra {
             for (file, text) in read::files(path)? {
-                loaded.push(Loaded::new(&file, &text, false)?);
+                loaded.push(Loaded::new(&file, &text)?);
             }
         }
         Self::build(loaded)
@@ -99,7 +100,7 @@ impl RuleSet {
     /// # Errors
     /// As [`RuleSet::load`].
     pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
-        let loaded = files.into_iter().map(|(file, text)| Loaded::new(file, text, false)).collect::<Result<_, _>>()?;
+        let loaded = files.into_iter().map(|(file, text)| Loaded::new(file, text)).collect::<Result<_, _>>()?;
         Self::build(loaded)
     }
 
@@ -222,22 +223,16 @@ impl RuleSet {
 }
 
 fn shipped_rules() -> Result<Vec<Loaded>, Error> {
-    let mut files = Vec::new();
-    collect(&SHIPPED, &mut files);
-    files.into_par_iter().map(|(file, text)| Loaded::new(&file, text, true)).collect()
-}
-
-fn collect(dir: &'static Dir<'static>, out: &mut Vec<(String, &'static str)>) {
-    for entry in dir.entries() {
-        match entry {
-            DirEntry::Dir(d) => collect(d, out),
-            DirEntry::File(f) if f.path().extension().is_some_and(|e| e == "yaml") => {
-                // A file that is not UTF-8 becomes an empty one, which is no rule: an error, not silence.
-                out.push((format!("rules/{}", f.path().display()), f.contents_utf8().unwrap_or_default()));
-            }
-            DirEntry::File(_) => {}
-        }
-    }
+    let files: BTreeMap<&str, &RawValue> =
+        serde_json::from_str(SHIPPED).map_err(|source| Error::RuleSearch { rules: 0, source: source.into() })?;
+    files
+        .into_par_iter()
+        .map(|(file, json)| {
+            let rule = read::built_in(file, json)?;
+            let detector = read::detector(file, "", &rule, true)?;
+            Ok(Loaded { file: file.to_owned(), rule, detector })
+        })
+        .collect()
 }
 
 fn digest(rules: &[Rule]) -> Result<Digest, serde_json::Error> {

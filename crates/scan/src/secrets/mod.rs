@@ -1,61 +1,74 @@
-//! The family `secrets`: a regular expression near a keyword, then what is known about the value itself.
+//! The family `secrets`: an expression near a keyword, or a value assigned to a name; then what is known about the value
+//! itself.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `assign` | finds what is assigned to a name, in every grammar |
+//! | `names` | rules by the name |
+//! | `judge` | what the value says: filters, entropy, words near it, proofs |
+//! | `filters`, `words`, `entropy` | placeholders, references, words, randomness |
+//! | `proof` | structural proofs |
 
+mod assign;
 mod entropy;
+mod filters;
+mod judge;
+mod names;
 mod proof;
+mod words;
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use countersign_model::Confidence;
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
+pub(crate) use filters::Filter;
 pub(crate) use proof::Proof;
 
 use crate::engine::{GROW_LIMIT, GROW_STEP};
 use crate::family::{Candidate, Detector, Unusable};
 use crate::rules::SecretMatch;
+use judge::Judge;
+use names::Names;
 
 /// No rule may look further from its keyword, so that a stream's overlap stays bounded.
 pub(crate) const MAX_WINDOW: usize = 64 * 1024;
 
-/// A rule of this family, its expressions compiled when they are first needed.
+/// No rule may look for words further from a value.
+pub(crate) const MAX_NEAR: usize = 20;
+
+/// The detector of a rule of this family.
+pub(crate) fn detector(spec: SecretMatch, confidence: Confidence) -> Box<dyn Detector> {
+    let judge = Judge::new(&spec, confidence);
+    if spec.names.is_empty() { Box::new(Secret::new(spec, judge)) } else { Box::new(Names::new(spec, judge)) }
+}
+
+/// A rule by its expression, compiled when it is first needed.
 #[derive(Debug)]
-pub(crate) struct Secret {
-    spec: SecretMatch,
-    confidence: Confidence,
-    proof: Option<Proof>,
+struct Secret {
+    keywords: Vec<String>,
+    window: usize,
+    group: Option<usize>,
+    expression: String,
     regex: OnceLock<Option<Regex>>,
-    allow: OnceLock<Option<RegexSet>>,
+    judge: Judge,
 }
 
 impl Secret {
-    pub(crate) fn new(spec: SecretMatch, confidence: Confidence) -> Self {
-        let proof = spec.proof.as_deref().and_then(Proof::named);
-        Self { spec, confidence, proof, regex: OnceLock::new(), allow: OnceLock::new() }
+    fn new(spec: SecretMatch, judge: Judge) -> Self {
+        Self {
+            keywords: spec.keywords,
+            window: spec.window,
+            group: spec.group,
+            expression: spec.regex.unwrap_or_default(),
+            regex: OnceLock::new(),
+            judge,
+        }
     }
 
     fn regex(&self) -> Option<&Regex> {
-        self.regex.get_or_init(|| regex(&self.spec.regex).ok()).as_ref()
-    }
-
-    fn allowed(&self, value: &[u8]) -> Result<bool, Unusable> {
-        if self.spec.allow.is_empty() {
-            return Ok(false);
-        }
-        let set = self.allow.get_or_init(|| allow(&self.spec.allow).ok()).as_ref().ok_or(Unusable)?;
-        Ok(set.is_match(value))
-    }
-
-    /// What the value itself says, once its shape fits.
-    fn judge(&self, value: &[u8]) -> Option<Confidence> {
-        if self.spec.entropy.is_some_and(|least| entropy::shannon(value) < least) {
-            return None;
-        }
-        match self.proof {
-            Some(proof) if proof.holds(value) => Some(Confidence::Certain),
-            Some(_) if self.spec.proof_required => None,
-            _ => Some(self.confidence),
-        }
+        self.regex.get_or_init(|| regex(&self.expression).ok()).as_ref()
     }
 }
 
@@ -63,22 +76,18 @@ fn regex(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).unicode(false).build()
 }
 
-fn allow(texts: &[String]) -> Result<RegexSet, regex::Error> {
-    RegexSetBuilder::new(texts).unicode(false).build()
-}
-
 impl Detector for Secret {
     fn keywords(&self) -> &[String] {
-        &self.spec.keywords
+        &self.keywords
     }
 
     fn reach(&self) -> usize {
-        self.spec.window
+        self.window
     }
 
     fn look(&self, text: &[u8], window: Range<usize>, found: &mut Vec<Candidate>) -> Result<(), Unusable> {
         let regex = self.regex().ok_or(Unusable)?;
-        let group = self.spec.group.unwrap_or(usize::from(regex.captures_len() > 1));
+        let group = self.group.unwrap_or(usize::from(regex.captures_len() > 1));
         let mut places = regex.capture_locations();
         let mut end = window.end.min(text.len());
         let mut at = window.start;
@@ -95,10 +104,7 @@ impl Detector for Secret {
                 return Ok(());
             }
             let (start, stop) = places.get(group).filter(|(s, e)| s < e).unwrap_or((whole.start(), whole.end()));
-            let value = &text[start..stop];
-            if !value.is_empty() && !self.allowed(value)? {
-                found.push(Candidate { value: start..stop, confidence: self.judge(value) });
-            }
+            self.judge.candidate(text, start..stop, found)?;
             // On from the value's end, not the match's: two values may share the quote between them.
             at = if stop > at { stop } else { whole.end().max(at + 1) };
         }
@@ -106,9 +112,9 @@ impl Detector for Secret {
     }
 
     fn compile(&self) -> Result<(), (&'static str, String)> {
-        let regex = regex(&self.spec.regex).map_err(|e| ("regex", e.to_string()))?;
-        allow(&self.spec.allow).map_err(|e| ("allow", e.to_string()))?;
-        match self.spec.group {
+        let regex = regex(&self.expression).map_err(|e| ("regex", e.to_string()))?;
+        self.judge.compile()?;
+        match self.group {
             Some(group) if group >= regex.captures_len() => {
                 Err(("group", format!("the expression has no capture group {group}")))
             }

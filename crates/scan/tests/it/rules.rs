@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_model::{Diagnostic, TreePath};
-use countersign_scan::{Error, FileResult, RuleSet, Scanner};
+use countersign_scan::{Error, FileResult, Matching, RuleSet, Scanner};
 use serde::Deserialize;
 
 use crate::{SALT, rule};
@@ -110,7 +110,8 @@ fn every_rule_holds_what_it_promises() {
             say("it needs a failing and a passing example".into());
         }
         let path = path_for(&rule.kinds);
-        let keywords = &rule.matching.as_ref().unwrap().keywords;
+        let Some(Matching::Secret(matching)) = &rule.matching else { panic!("{name}") };
+        let keywords = if matching.names.is_empty() { &matching.keywords } else { &matching.names };
         for (n, example) in rule.examples.fail.iter().enumerate() {
             let lower = example.to_ascii_lowercase();
             if !keywords.iter().any(|k| lower.contains(&k.to_ascii_lowercase())) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use countersign_scan::RuleSet;
+use countersign_scan::{Matching, RuleSet};
 
 use super::{Desk, page, project, variable};
 
@@ -60,7 +60,10 @@ fn every_rule_is_on_its_page() {
     out.push_str("`build` from severity high on, anywhere; both at confidence medium or more. A proof raises confidence to certain.\n\n");
     out.push_str("| rule | finds | severity | confidence | proof | weakness |\n|---|---|---|---|---|---|\n");
     for rule in rules.rules() {
-        let proof = rule.matching.as_ref().and_then(|m| m.proof.as_deref()).unwrap_or_default();
+        let proof = match &rule.matching {
+            Some(Matching::Secret(m)) => m.proof.as_deref().unwrap_or_default(),
+            None => "",
+        };
         let _ = writeln!(
             out,
             "| [`{}`](../../rules/{}.yaml) | {} | {} | {} | {proof} | {} |",
