@@ -129,7 +129,7 @@ fn exit_0_pass() {
     insta::assert_snapshot!(stable(&w.cs(["scan", "."]).all(), &w), @r"
     exit 0
     --- stdout
-    no findings · 1 file, 6 B · 77 rules
+    no findings · 1 file, 6 B · [all] rules
     --- stderr
     ");
 }
@@ -206,7 +206,7 @@ fn exit_3_nothing_to_examine() {
     insta::assert_snapshot!(stable(&w.cs(["scan", "../empty"]).all(), &w), @r"
     exit 3
     --- stdout
-    no findings · 0 files, 0 B · 77 rules
+    no findings · 0 files, 0 B · [all] rules
     --- stderr
     error[CS-CLI-012]: there is nothing to examine in `../empty`
       help: name a file or a directory with files: countersign scan PATH
