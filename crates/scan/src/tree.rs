@@ -74,7 +74,7 @@ pub struct Item {
 
 /// The contents of an item.
 pub enum Content<'a> {
-    /// All of them. Right for files up to 8 MiB.
+    /// All of them. Right for files up to 2 MiB.
     Bytes(Cow<'a, [u8]>),
     /// A stream; it is read in bounded memory.
     Stream {

@@ -22,7 +22,7 @@ pub(crate) use marks::MARK;
 pub use scanner::Scanner;
 
 /// Larger contents are scanned in pieces of this size, so that memory stays bounded.
-pub(crate) const PIECE: usize = 8 * 1024 * 1024;
+pub(crate) const PIECE: usize = 2 * 1024 * 1024;
 
 /// How many of the first bytes decide whether a file is text, as `git` and `grep` do it.
 const SNIFF: usize = 8 * 1024;

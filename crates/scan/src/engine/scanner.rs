@@ -58,7 +58,7 @@ impl<'r> Scanner<'r> {
         self.bytes(&self.rules.excluded(path), bytes)
     }
 
-    /// Scans contents to the end of `reader` in bounded memory (about 10 MiB), with the same answer as
+    /// Scans contents to the end of `reader` in bounded memory (about 3 MiB), with the same answer as
     /// [`Scanner::scan_bytes`].
     ///
     /// # Errors

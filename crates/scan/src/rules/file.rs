@@ -120,7 +120,7 @@ pub struct Examples {
 
 /// The `match` part of the family `secrets`: an expression near a keyword (`keywords`, `regex`), or a value that is
 /// assigned to a name (`names`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMatch {
     /// ASCII words, one of which must stand near the match; compared without regard to case.
@@ -138,12 +138,18 @@ pub struct SecretMatch {
     /// Words one of which is in the name that the value is assigned to; compared without regard to case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// Words none of which may be in the name; compared without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// An expression that the whole of the assigned value must match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Whether values without quotes count too, as in configuration files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unquoted: bool,
+    /// Whether values between quotes count.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub quoted: bool,
     /// The least Shannon entropy of the secret, in bits a character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
@@ -173,6 +179,10 @@ pub struct Near {
     /// How many lines before and behind are looked at; 0 is the line of the value alone.
     #[serde(default)]
     pub lines: usize,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn default_window() -> usize {

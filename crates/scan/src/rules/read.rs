@@ -124,10 +124,13 @@ fn secret(m: &SecretMatch) -> Result<(), (&'static str, String)> {
             return wrong("regex", "`names` go with `value`, not with `regex`".into());
         }
         (false, true) if m.value.is_some() => return wrong("value", "`value` goes with `names`".into()),
+        (false, true) if !m.except.is_empty() => return wrong("except", "`except` goes with `names`".into()),
+        (_, false) if !m.quoted && !m.unquoted => return wrong("quoted", "no value is left".into()),
+        (false, true) if !m.quoted => return wrong("quoted", "`quoted` goes with `names`".into()),
         (false, true) if m.unquoted => return wrong("unquoted", "`unquoted` goes with `names`".into()),
         _ => {}
     }
-    for (key, words) in [("keywords", &m.keywords), ("names", &m.names)] {
+    for (key, words) in [("keywords", &m.keywords), ("names", &m.names), ("except", &m.except)] {
         if let Some(bad) = words.iter().find(|k| k.len() < 2 || !k.is_ascii()) {
             return wrong(key, format!("`{bad}`: such words are ASCII and at least two characters long"));
         }

@@ -21,6 +21,8 @@ pub(super) enum Form {
     Bare,
     /// The argument behind a command-line option.
     Option,
+    /// The only argument of a call: `setPassword("…")`.
+    Call,
 }
 
 /// A value and the name that it is assigned to, by their places.
@@ -132,7 +134,10 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
     let mut at = At { text, at: name.end };
     let mut quoted_name = false;
     if let Some(quote) = at.quote() {
-        if opened != Some(quote.mark) {
+        // The name may be words: `"Database password": "…"`.
+        let before = &text[name.start.saturating_sub(NAME)..name.start];
+        let words = before.iter().rev().take_while(|b| in_name(**b) || **b == b' ').count();
+        if before.len().checked_sub(words + 1).and_then(|n| before.get(n)) != Some(&quote.mark) {
             return None;
         }
         quoted_name = true;
@@ -157,7 +162,12 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
     {
         return Some(found);
     }
-    operator(gap, quoted_name && !bracketed).or_else(|| if quoted_name { None } else { named_below(closed) })
+    // `put("password", "…")`; in a list, two strings beside each other say nothing about each other.
+    let in_call = quoted_name && !bracketed && text[..name.start - 1].trim_ascii_end().ends_with(b"(");
+    let found = operator(gap, in_call).or_else(|| if quoted_name { None } else { named_below(closed) });
+    // `"PASS: a test"`, `"password: wrong"`: what a string says. `"DB_PASSWORD=…"` in a list of variables is meant.
+    let said = !quoted_name && matches!(opened, Some(b'"' | b'\'' | b'`')) && gap.byte() == Some(b':');
+    found.filter(|(_, form)| !(said && *form == Form::Bare))
 }
 
 /// Whether the name at `start` is an element's: `<name`, `<ns:name`.
@@ -187,6 +197,10 @@ fn element(at: At<'_>) -> Option<(Range<usize>, Form)> {
     let at = at.on(1).space();
     let rest = &at.text[at.at..at.text.len().min(at.at + VALUE)];
     let mut length = rest.iter().position(|b| matches!(b, b'<' | b'\n'))?;
+    // The element must end here: `#include <pwd.h>` is none.
+    if !rest[length..].trim_ascii_start().starts_with(b"</") {
+        return None;
+    }
     length -= rest[..length].iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
     (length > 0).then_some((at.at..at.at + length, Form::Quoted))
 }
@@ -271,7 +285,7 @@ fn option(at: At<'_>) -> Option<(Range<usize>, Form)> {
     let rest = &at.text[at.at..at.text.len().min(at.at + VALUE)];
     let length = rest
         .iter()
-        .take_while(|b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'\\' | b';' | b'|'))
+        .take_while(|b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'\\' | b';' | b'|' | b'<'))
         .count();
     // Another option, or nothing.
     if length == 0 || rest[0] == b'-' {
@@ -281,7 +295,7 @@ fn option(at: At<'_>) -> Option<(Range<usize>, Form)> {
 }
 
 /// What stands between a name and its value, and the value.
-fn operator(at: At<'_>, quoted_name: bool) -> Option<(Range<usize>, Form)> {
+fn operator(at: At<'_>, in_call: bool) -> Option<(Range<usize>, Form)> {
     for (text, strict) in [
         (&b":="[..], false),
         (b"=>", false),
@@ -307,12 +321,13 @@ fn operator(at: At<'_>, quoted_name: bool) -> Option<(Range<usize>, Form)> {
             let after = at.on(1).blanks();
             typed(after).or_else(|| value(after, false))
         }
-        b',' if quoted_name => value(at.on(1).space(), true),
-        b'(' => value(at.on(1).blanks(), true).filter(|(v, _)| {
-            // One argument: `setPassword("…")`. With more, the name tells nothing about the first.
-            let close = At { text: at.text, at: v.end + 1 }.blanks();
-            matches!(close.byte(), Some(b')'))
-        }),
+        b',' if in_call => value(at.on(1).space(), true),
+        // One argument: `setPassword("…")`. With more, the name tells nothing about the first.
+        b'(' => {
+            let (place, _) = value(at.on(1).blanks(), true)?;
+            let close = At { text: at.text, at: place.end + 1 }.blanks();
+            (close.byte() == Some(b')')).then_some((place, Form::Call))
+        }
         // Go's `password string = "…"`, C's `password[] = "…"`.
         b'[' | b's' | b'S' => typed(at),
         _ => None,
@@ -396,6 +411,10 @@ fn bare(at: At<'_>) -> Option<(Range<usize>, Form)> {
     let rest = &at.text[at.at.min(at.text.len())..at.text.len().min(at.at + VALUE)];
     let line = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
     let rest = &rest[..line];
+    // A list, a mapping, an alias, a block or a group of YAML and others; never the value itself.
+    if matches!(rest.first(), Some(b'[' | b'{' | b'(' | b'*' | b'&' | b'|' | b'>')) {
+        return None;
+    }
     let mut length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(line);
     let behind = rest[length..].trim_ascii_start();
     if !(behind.is_empty()
@@ -431,6 +450,7 @@ mod tests {
             "db_password: 'V4l-ue'",
             r#""password": "V4l-ue","#,
             r#"{\"password\": \"V4l-ue\"}"#,
+            r#""Database password": "V4l-ue","#,
             r#"config["password"] = "V4l-ue";"#,
             r#"os.environ['PASSWORD'] = 'V4l-ue'"#,
             r#"let password: &str = "V4l-ue";"#,
@@ -440,7 +460,6 @@ mod tests {
             r#"password := `V4l-ue`"#,
             r#":password => "V4l-ue""#,
             r#"props.put("password", "V4l-ue");"#,
-            r#"ds.setPassword("V4l-ue");"#,
             r#"define('DB_PASSWORD', 'V4l-ue');"#,
             r#"if password == "V4l-ue" {"#,
             r#"password = b"V4l-ue""#,
@@ -463,12 +482,14 @@ mod tests {
         ] {
             assert_eq!(found(text), Some(("V4l-ue".into(), Form::Bare)), "{text}");
         }
+        assert_eq!(found(r#"ds.setPassword("V4l-ue");"#), Some(("V4l-ue".into(), Form::Call)));
         assert_eq!(found("mysql --password V4l-ue db"), Some(("V4l-ue".into(), Form::Option)));
     }
 
     #[test]
     fn where_nothing_is_assigned_nothing_is_found() {
         for text in [
+            "echo \"password: wrong\"",
             "the password is kept elsewhere",
             "password::reset(\"mail\")",
             "check_password(user, \"sha256\")",

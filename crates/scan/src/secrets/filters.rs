@@ -50,8 +50,8 @@ impl Filter {
     }
 }
 
-/// Whether `word` (lower case) is in `text`, without regard to case.
-fn holds(text: &[u8], word: &[u8]) -> bool {
+/// Whether `word` is in `text`, without regard to case.
+pub(super) fn holds(text: &[u8], word: &[u8]) -> bool {
     text.len() >= word.len() && text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word))
 }
 
@@ -190,6 +190,51 @@ const INSIDE: [&[u8]; 20] = [
     b"request.",
 ];
 
+/// What names of files end with.
+const FILES: [&[u8]; 41] = [
+    b"o",
+    b"c",
+    b"h",
+    b"go",
+    b"rs",
+    b"py",
+    b"js",
+    b"ts",
+    b"rb",
+    b"sh",
+    b"java",
+    b"cpp",
+    b"pem",
+    b"key",
+    b"crt",
+    b"cer",
+    b"der",
+    b"p12",
+    b"pfx",
+    b"jks",
+    b"json",
+    b"yaml",
+    b"yml",
+    b"xml",
+    b"toml",
+    b"ini",
+    b"txt",
+    b"conf",
+    b"cfg",
+    b"env",
+    b"pub",
+    b"gpg",
+    b"asc",
+    b"sql",
+    b"log",
+    b"html",
+    b"properties",
+    b"php",
+    b"class",
+    b"png",
+    b"md",
+];
+
 fn reference(value: &[u8]) -> bool {
     if SOURCES.iter().any(|w| begins(value, w)) || INSIDE.iter().any(|w| holds(value, w)) {
         return true;
@@ -210,6 +255,12 @@ fn reference(value: &[u8]) -> bool {
         _ => {}
     }
     if value.windows(3).any(|w| w == b"://") {
+        return true;
+    }
+    // The name of a file.
+    if let Some(dot) = value.iter().rposition(|b| *b == b'.')
+        && FILES.iter().any(|f| f.eq_ignore_ascii_case(&value[dot + 1..]))
+    {
         return true;
     }
     // A call or an index: `decrypt(cfg)`, `data["x"]`, `foo->bar`, `Foo::bar`.

@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 use regex::bytes::Regex;
 
 use super::assign::{self, Form};
+use super::filters::holds;
 use super::judge::Judge;
 use crate::family::{Candidate, Detector, Unusable};
 use crate::rules::SecretMatch;
 
 /// The last word of a name that holds something about a secret, and not the secret: `password_length`, `tokenType`.
-const ABOUT: [&[u8]; 92] = [
+const ABOUT: [&[u8]; 97] = [
     b"name",
     b"names",
     b"id",
@@ -88,6 +89,11 @@ const ABOUT: [&[u8]; 92] = [
     b"suffix",
     b"index",
     b"date",
+    b"algo",
+    b"total",
+    b"threshold",
+    b"sha",
+    b"parser",
     b"strength",
     b"confirm",
     b"page",
@@ -110,7 +116,9 @@ const ABOUT: [&[u8]; 92] = [
 #[derive(Debug)]
 pub(crate) struct Names {
     names: Vec<String>,
+    except: Vec<String>,
     unquoted: bool,
+    quoted: bool,
     value: Option<String>,
     compiled: OnceLock<Option<Regex>>,
     judge: Judge,
@@ -118,7 +126,15 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(spec: SecretMatch, judge: Judge) -> Self {
-        Self { names: spec.names, unquoted: spec.unquoted, value: spec.value, compiled: OnceLock::new(), judge }
+        Self {
+            names: spec.names,
+            except: spec.except,
+            unquoted: spec.unquoted,
+            quoted: spec.quoted,
+            value: spec.value,
+            compiled: OnceLock::new(),
+            judge,
+        }
     }
 
     fn fits(&self, value: &[u8]) -> Result<bool, Unusable> {
@@ -130,6 +146,17 @@ impl Names {
 
 fn whole(expression: &str) -> Result<Regex, regex::Error> {
     super::regex(&format!(r"\A(?:{expression})\z"))
+}
+
+/// Whether a call whose name begins so sets what the name says: `setPassword`, `ds.withToken`, `.password`, and not
+/// `test_pass`.
+fn sets(before: &[u8]) -> bool {
+    let start = before.iter().rposition(|b| *b == b'.').map_or(0, |n| n + 1);
+    let word = &before[start..];
+    (word.is_empty() && start > 0)
+        || [&b"set"[..], b"with", b"put", b"add", b"use"]
+            .iter()
+            .any(|w| word.len() >= w.len() && word[..w.len()].eq_ignore_ascii_case(w))
 }
 
 /// Whether the name's last word says that it holds something else than the secret; `after` is what follows the keyword.
@@ -164,17 +191,31 @@ impl Detector for Names {
     }
 
     fn at(&self, text: &[u8], hit: Range<usize>, found: &mut Vec<Candidate>) -> Result<(), Unusable> {
-        // `hit` is inside a longer word: `compass` is no `pass`. A capital or a sign begins a new one.
+        // `tokenizer` is no token, `keyboard` no key; `tokens` may hold some.
+        if text[hit.end - 1].is_ascii_lowercase() {
+            match text.get(hit.end..hit.end + 2).unwrap_or_default() {
+                [b's', next] if !next.is_ascii_lowercase() => {}
+                [b'a'..=b'z', _] => return Ok(()),
+                _ => {}
+            }
+        }
         let Some(assignment) = assign::find(text, hit.clone()) else { return Ok(()) };
-        if assignment.form == Form::Bare && !self.unquoted {
+        if !(if assignment.form == Form::Bare { self.unquoted } else { self.quoted }) {
+            return Ok(());
+        }
+        if assignment.form == Form::Call && !sets(&text[assignment.name.start..hit.start]) {
             return Ok(());
         }
         let value = &text[assignment.value.clone()];
-        if is_about(&text[hit.end..assignment.name.end]) || !self.fits(value)? {
+        let name = &text[assignment.name.clone()];
+        if is_about(&text[hit.end..assignment.name.end])
+            || self.except.iter().any(|word| holds(name, word.as_bytes()))
+            || !self.fits(value)?
+        {
             return Ok(());
         }
         // `password = "password"`: the name again.
-        if value.eq_ignore_ascii_case(&text[assignment.name.clone()]) || value.eq_ignore_ascii_case(&text[hit]) {
+        if value.eq_ignore_ascii_case(name) || value.eq_ignore_ascii_case(&text[hit]) {
             return Ok(());
         }
         self.judge.candidate(text, assignment.value, found)

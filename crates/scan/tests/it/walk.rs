@@ -89,7 +89,7 @@ fn a_file_that_vanishes_is_a_gap() {
 #[test]
 fn a_large_file_comes_as_a_stream() {
     let dir = tempfile::tempdir().unwrap();
-    let mut text = "x".repeat(8 * 1024 * 1024);
+    let mut text = "x".repeat(2 * 1024 * 1024);
     put(dir.path(), "just", &text);
     text.push_str("\ntok_abcd1234");
     put(dir.path(), "more", &text);
@@ -99,7 +99,7 @@ fn a_large_file_comes_as_a_stream() {
     assert!(matches!(reader.read(&items[0]), Ok(Content::Bytes(_))));
     assert!(matches!(reader.read(&items[1]), Ok(Content::Stream { size: Some(_), .. })));
     let report = scan_source(&walk, &rules(&[token_rule()]), SALT, &Options::default()).unwrap();
-    assert_eq!((report.bytes, report.findings[0].line), (2 * 8 * 1024 * 1024 + 13, 2));
+    assert_eq!((report.bytes, report.findings[0].line), (2 * 2 * 1024 * 1024 + 13, 2));
 }
 
 #[cfg(unix)]

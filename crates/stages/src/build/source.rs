@@ -9,7 +9,7 @@ use countersign_model::{Gap, GapKind, TreePath};
 use countersign_scan::{Content, Item, ItemReader, Listing, Source};
 
 /// Blobs larger than this are read as a stream.
-const STREAM_FROM: u64 = 8 * 1024 * 1024;
+const STREAM_FROM: u64 = 2 * 1024 * 1024;
 /// Submodules nest; no real project nests deeper, and a loop of checkouts must end.
 const DEEPEST_SUBMODULE: usize = 16;
 
