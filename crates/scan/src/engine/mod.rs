@@ -3,6 +3,7 @@
 //! The engine never copies a value out of the text it is given: candidates are places, and what leaves is an HMAC and
 //! an excerpt from which every candidate has been taken out.
 
+mod decode;
 mod excerpt;
 mod marks;
 mod overlap;

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use countersign_model::{Confidence, Severity};
 
@@ -10,7 +11,7 @@ use crate::rules::{Rule, RuleIndex, RuleSet};
 use super::piece::Hit;
 
 /// Whether a rule looks for any secret at all, by its name. Such a rule yields to one that knows the provider.
-fn is_generic(rule: &Rule) -> bool {
+pub(super) fn is_generic(rule: &Rule) -> bool {
     rule.id.rsplit('/').next().is_some_and(|name| name.starts_with("generic"))
 }
 
@@ -33,4 +34,9 @@ pub(super) fn resolve(rules: &RuleSet, mut hits: Vec<Hit>) -> Vec<Hit> {
         }
     }
     kept.into_values().collect()
+}
+
+/// Whether two ranges share a byte.
+pub(super) const fn meets(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }

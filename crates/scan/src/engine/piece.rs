@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use countersign_model::Confidence;
+use countersign_model::{Confidence, Digest};
 
 use crate::family::Candidate;
 use crate::rules::{RuleIndex, RuleSet};
@@ -12,7 +12,7 @@ use super::excerpt::{excerpt, join};
 use super::marks::Marks;
 use super::position::{Cursor, Place};
 use super::window::Windows;
-use super::{InlineMark, MATCH_LIMIT, Match, Scanner, overlap};
+use super::{InlineMark, MATCH_LIMIT, Match, Scanner, decode, overlap};
 
 /// A match by its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,54 +55,65 @@ impl Gathered {
     }
 }
 
+/// What one layer of text holds, by place.
+#[derive(Default)]
+struct Looked {
+    hits: Vec<Hit>,
+    /// Every value, those that count for nothing included: what excerpts leave out.
+    hidden: Vec<Range<usize>>,
+    /// Where suppression marks begin.
+    marks: Vec<usize>,
+}
+
+/// A match inside encoded text.
+struct Inner {
+    rule: u32,
+    confidence: Confidence,
+    identity: Digest,
+}
+
 impl Scanner<'_> {
     /// Looks at `piece` with every rule but the `excluded` ones (sorted).
     pub(super) fn piece(&self, piece: &Piece<'_>, excluded: &[u32], out: &mut Gathered) {
         let text = piece.text;
-        let mut windows = Windows::new(self.rules.len());
-        let mut mark_hits = Vec::new();
-        let (mut hits, mut hidden, mut found) = (Vec::new(), Vec::new(), Vec::new());
-        for hit in self.rules.search().find_overlapping_iter(text) {
-            if hit.pattern().as_usize() == 0 {
-                mark_hits.push(hit.start());
+        let Looked { hits, mut hidden, marks } = self.look(text, excluded, &mut out.unusable);
+        let mut kept = if hits.is_empty() { Vec::new() } else { overlap::resolve(self.rules, hits) };
+        let mut encoded = Vec::new();
+        for layer in decode::layers(text) {
+            let inner = self.inside(&layer.text, excluded, 1, &mut out.unusable);
+            // What knows the outer text knows more: a token of three parts is one value, not two objects in base64.
+            let known = |h: &Hit| {
+                overlap::meets(&h.value, &layer.place) && !overlap::is_generic(self.rules.rule(RuleIndex(h.rule)))
+            };
+            if inner.is_empty() || kept.iter().any(known) {
+                continue;
             }
-            for rule in self.rules.listeners(hit.pattern().as_usize()) {
-                if excluded.binary_search(rule).is_ok() {
-                    continue;
-                }
-                let detector = self.rules.detector(*rule);
-                if !detector.is_direct() {
-                    windows.hit(*rule, hit.range(), detector.reach(), text.len());
-                } else if detector.at(text, hit.range(), &mut found).is_err() {
-                    out.unusable.insert(*rule);
-                } else {
-                    take(*rule, &mut found, &mut hits, &mut hidden);
-                }
-            }
+            kept.retain(|h| !overlap::meets(&h.value, &layer.place));
+            hidden.push(layer.place.clone());
+            encoded.push((layer, inner));
         }
-
-        for window in windows.finish(text) {
-            if self.rules.detector(window.rule).look(text, window.range, &mut found).is_err() {
-                out.unusable.insert(window.rule);
-            }
-            take(window.rule, &mut found, &mut hits, &mut hidden);
-        }
-        if hits.is_empty() && mark_hits.is_empty() {
+        if kept.is_empty() && encoded.is_empty() && marks.is_empty() {
             return;
         }
 
         let hidden = join(hidden);
-        let marks = Marks::read(text, piece.start, &mark_hits, &hidden);
-        let mut kept = overlap::resolve(self.rules, hits);
+        let marks = Marks::read(text, piece.start, &marks, &hidden);
         let missing = self.rules.missing_reason();
         for mark in marks.without_reason() {
             kept.push(Hit { rule: missing.0, value: mark.span.clone(), confidence: Confidence::Certain });
         }
-        kept.retain(|h| piece.accept.contains(&h.value.start));
-        kept.sort_by_key(|h| (h.value.start, h.rule));
+        let mut all: Vec<(Hit, Option<(Digest, &str)>)> = kept.into_iter().map(|h| (h, None)).collect();
+        for (layer, inner) in &encoded {
+            all.extend(inner.iter().map(|i| {
+                let hit = Hit { rule: i.rule, value: layer.place.clone(), confidence: i.confidence };
+                (hit, Some((i.identity, layer.encoding)))
+            }));
+        }
+        all.retain(|(h, _)| piece.accept.contains(&h.value.start));
+        all.sort_by_key(|(h, inner)| (h.value.start, h.rule, inner.map(|(identity, _)| identity)));
 
         let mut cursor = Cursor::new(text, piece.start);
-        for hit in kept {
+        for (hit, inner) in all {
             if out.matches.len() == MATCH_LIMIT {
                 out.beyond += 1;
                 continue;
@@ -112,27 +123,82 @@ impl Scanner<'_> {
             let reason = marks.reason(&self.rules.rule(rule).id, place.line).filter(|_| rule != missing);
             let (line, column) = place.report();
             let (end_line, end_column) = cursor.peek(hit.value.end).report();
+            let mut excerpt = excerpt(text, &hit.value, &hidden);
+            if let Some((_, encoding)) = inner {
+                excerpt = format!("{excerpt} (in {encoding})");
+            }
             out.matches.push(Match {
                 rule,
                 line,
                 column,
                 end_line,
                 end_column,
-                identity: self.identity(&text[hit.value.clone()]),
-                excerpt: excerpt(text, &hit.value, &hidden),
+                identity: inner.map_or_else(|| self.identity(&text[hit.value.clone()]), |(identity, _)| identity),
+                excerpt,
                 confidence: hit.confidence,
                 suppression: reason.map(|reason| InlineMark { reason: reason.to_owned() }),
             });
         }
     }
+
+    /// One layer: every keyword, and what the rules see near it.
+    fn look(&self, text: &[u8], excluded: &[u32], unusable: &mut BTreeSet<u32>) -> Looked {
+        let mut windows = Windows::new(self.rules.len());
+        let mut looked = Looked::default();
+        let mut found = Vec::new();
+        for hit in self.rules.search(text.len()).find_overlapping_iter(text) {
+            if hit.pattern().as_usize() == 0 {
+                looked.marks.push(hit.start());
+            }
+            for rule in self.rules.listeners(hit.pattern().as_usize()) {
+                if excluded.binary_search(rule).is_ok() {
+                    continue;
+                }
+                let detector = self.rules.detector(*rule);
+                if !detector.is_direct() {
+                    windows.hit(*rule, hit.range(), detector.reach(), text.len());
+                } else if detector.at(text, hit.range(), &mut found).is_err() {
+                    unusable.insert(*rule);
+                } else {
+                    looked.take(*rule, &mut found);
+                }
+            }
+        }
+        for window in windows.finish(text) {
+            if self.rules.detector(window.rule).look(text, window.range, &mut found).is_err() {
+                unusable.insert(window.rule);
+            }
+            looked.take(window.rule, &mut found);
+        }
+        looked
+    }
+
+    /// What decoded text holds, and what is encoded in it, and so on.
+    fn inside(&self, text: &[u8], excluded: &[u32], depth: usize, unusable: &mut BTreeSet<u32>) -> Vec<Inner> {
+        let hits = self.look(text, excluded, unusable).hits;
+        let mut found: Vec<Inner> = overlap::resolve(self.rules, hits)
+            .into_iter()
+            .map(|h| Inner { rule: h.rule, confidence: h.confidence, identity: self.identity(&text[h.value]) })
+            .collect();
+        if depth < decode::DEPTH {
+            for layer in decode::layers(text) {
+                found.extend(self.inside(&layer.text, excluded, depth + 1, unusable));
+            }
+        }
+        found.sort_by_key(|i| (i.rule, i.identity));
+        found.dedup_by_key(|i| (i.rule, i.identity));
+        found
+    }
 }
 
-/// Sorts candidates into matches and what is only kept out of excerpts.
-fn take(rule: u32, found: &mut Vec<Candidate>, hits: &mut Vec<Hit>, hidden: &mut Vec<Range<usize>>) {
-    for candidate in found.drain(..) {
-        hidden.push(candidate.value.clone());
-        if let Some(confidence) = candidate.confidence {
-            hits.push(Hit { rule, value: candidate.value, confidence });
+impl Looked {
+    /// Sorts candidates into matches and what is only kept out of excerpts.
+    fn take(&mut self, rule: u32, found: &mut Vec<Candidate>) {
+        for candidate in found.drain(..) {
+            self.hidden.push(candidate.value.clone());
+            if let Some(confidence) = candidate.confidence {
+                self.hits.push(Hit { rule, value: candidate.value, confidence });
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Rule {
     pub cwe: Vec<String>,
     /// `tool:id` under which other tools know the same check.
     pub aliases: Vec<String>,
-    /// Path globs the rule is limited to; none means every file.
+    /// Path globs the rule is limited to; none means every file. One that begins with `!` says where it does not look.
     pub kinds: Vec<String>,
     /// What somebody else can do with such a find.
     pub why: String,

@@ -103,7 +103,7 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
         }
     }
     for glob in &rule.kinds {
-        if let Err(e) = globset::Glob::new(glob) {
+        if let Err(e) = globset::Glob::new(glob.strip_prefix('!').unwrap_or(glob)) {
             return wrong("kinds", format!("`{glob}` is no glob: {}", e.kind()));
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, StartKind};
 use countersign_model::{Confidence, Digest, Hasher, Severity, TreePath};
@@ -19,6 +21,9 @@ static SHIPPED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Raised whenever the engine may answer differently for the same rules and bytes; it is part of the rules' digest.
 const ENGINE_VERSION: u32 = 2;
+
+/// From so many bytes on, making the full table pays.
+const LARGE_FROM: usize = 4 * 1024 * 1024;
 
 /// The built-in rule for an inline suppression that gives no reason.
 pub const MISSING_REASON: &str = "scan/suppression-without-reason";
@@ -42,8 +47,14 @@ pub struct RuleSet {
     /// How many of `all` come from files.
     count: usize,
     digest: Digest,
-    search: AhoCorasick,
-    /// For every pattern of `search`, the rules that want to hear of it. Pattern 0 is the suppression mark.
+    words: Vec<String>,
+    /// For little text: quickly built.
+    small: AhoCorasick,
+    /// For much text: a full table, three times as fast and thirty times as long in the making.
+    large: OnceLock<AhoCorasick>,
+    /// How much text was searched so far.
+    searched: AtomicUsize,
+    /// For every pattern of the search, the rules that want to hear of it. Pattern 0 is the suppression mark.
     listeners: Vec<Vec<u32>>,
     kinds: Kinds,
 }
@@ -52,10 +63,10 @@ pub struct RuleSet {
 #[derive(Debug)]
 struct Kinds {
     globs: GlobSet,
-    /// The rule of each glob.
-    rules: Vec<u32>,
-    /// The rules that have kinds, sorted.
-    limited: Vec<u32>,
+    /// The rule of each glob, and whether the glob says where it does not look.
+    rules: Vec<(u32, bool)>,
+    /// The rules that have kinds, sorted, and whether one of these says where it looks.
+    limited: Vec<(u32, bool)>,
 }
 
 struct Loaded {
@@ -129,27 +140,34 @@ impl RuleSet {
                 }
             }
             if !one.rule.kinds.is_empty() {
-                limited.push(n);
+                limited.push((n, one.rule.kinds.iter().any(|k| !k.starts_with('!'))));
             }
             for kind in &one.rule.kinds {
-                globs.add(GlobBuilder::new(kind).literal_separator(true).build().map_err(|e| fault(e.into()))?);
-                glob_rules.push(n);
+                let (glob, not) = kind.strip_prefix('!').map_or((kind.as_str(), false), |g| (g, true));
+                globs.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| fault(e.into()))?);
+                glob_rules.push((n, not));
             }
         }
-        let words = std::iter::once(MARK).chain(patterns.keys().map(String::as_str));
-        let search = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .start_kind(StartKind::Unanchored)
-            .kind((patterns.len() <= SEARCH_LIMIT).then_some(AhoCorasickKind::DFA))
-            .build(words)
-            .map_err(|e| fault(e.into()))?;
+        let words: Vec<String> = std::iter::once(MARK.to_owned()).chain(patterns.keys().cloned()).collect();
+        let small = automaton(&words, AhoCorasickKind::ContiguousNFA).map_err(|e| fault(e.into()))?;
         let listeners = std::iter::once(Vec::new()).chain(patterns.into_values()).collect();
         let kinds = Kinds { globs: globs.build().map_err(|e| fault(e.into()))?, rules: glob_rules, limited };
 
         let (mut all, detectors): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.rule, l.detector)).unzip();
         all.push(missing_reason());
         let digest = digest(&all).map_err(|e| fault(e.into()))?;
-        Ok(Self { all, detectors, count, digest, search, listeners, kinds })
+        Ok(Self {
+            all,
+            detectors,
+            count,
+            digest,
+            words,
+            small,
+            large: OnceLock::new(),
+            searched: AtomicUsize::new(0),
+            listeners,
+            kinds,
+        })
     }
 
     /// What stands for these rules: SHA-256 over the canonical contents of all of them and the engine's version.
@@ -203,8 +221,14 @@ impl RuleSet {
         &self.detectors
     }
 
-    pub(crate) fn search(&self) -> &AhoCorasick {
-        &self.search
+    /// The search for all keywords, when `bytes` more are to be searched: the one that is sooner done with all of them.
+    pub(crate) fn search(&self, bytes: usize) -> &AhoCorasick {
+        let searched = self.searched.fetch_add(bytes, Ordering::Relaxed);
+        if searched > LARGE_FROM && self.words.len() <= SEARCH_LIMIT {
+            let build = || automaton(&self.words, AhoCorasickKind::DFA).unwrap_or_else(|_| self.small.clone());
+            return self.large.get_or_init(build);
+        }
+        &self.small
     }
 
     pub(crate) fn listeners(&self, pattern: usize) -> &[u32] {
@@ -217,9 +241,14 @@ impl RuleSet {
             return Vec::new();
         }
         let hits = self.kinds.globs.matches_candidate(&Candidate::from_bytes(path.as_bytes()));
-        let looks: Vec<u32> = hits.iter().filter_map(|n| self.kinds.rules.get(*n).copied()).collect();
-        self.kinds.limited.iter().copied().filter(|r| !looks.contains(r)).collect()
+        let said: Vec<(u32, bool)> = hits.iter().filter_map(|n| self.kinds.rules.get(*n).copied()).collect();
+        let looks = |rule, some: bool| !said.contains(&(rule, true)) && (!some || said.contains(&(rule, false)));
+        self.kinds.limited.iter().filter(|(rule, some)| !looks(*rule, *some)).map(|(rule, _)| *rule).collect()
     }
+}
+
+fn automaton(words: &[String], kind: AhoCorasickKind) -> Result<AhoCorasick, aho_corasick::BuildError> {
+    AhoCorasick::builder().ascii_case_insensitive(true).start_kind(StartKind::Unanchored).kind(Some(kind)).build(words)
 }
 
 fn shipped_rules() -> Result<Vec<Loaded>, Error> {

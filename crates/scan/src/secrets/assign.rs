@@ -162,12 +162,40 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
     {
         return Some(found);
     }
+    // `ENV["X"] || "…"`, `getenv("X") ?? "…"`: what stands in for a variable that is not set.
+    if quoted_name && bracketed {
+        for word in [&b"||"[..], b"??", b"or ", b"?:", b"if ", b"? "] {
+            if gap.is(word) {
+                return value(gap.on(word.len()).blanks(), true);
+            }
+        }
+    }
+    if !quoted_name
+        && !bracketed
+        && gap.at > at.at
+        && let Some(quote) = gap.quote()
+        && is_directive(text, name.start)
+    {
+        return quoted(gap, quote);
+    }
     // `put("password", "…")`; in a list, two strings beside each other say nothing about each other.
     let in_call = quoted_name && !bracketed && text[..name.start - 1].trim_ascii_end().ends_with(b"(");
     let found = operator(gap, in_call).or_else(|| if quoted_name { None } else { named_below(closed) });
     // `"PASS: a test"`, `"password: wrong"`: what a string says. `"DB_PASSWORD=…"` in a list of variables is meant.
     let said = !quoted_name && matches!(opened, Some(b'"' | b'\'' | b'`')) && gap.byte() == Some(b':');
     found.filter(|(_, form)| !(said && *form == Form::Bare))
+}
+
+/// Whether what stands before the name on its line makes the next word its value: nothing (a configuration file of words),
+/// `#define`, `set`, `export`.
+fn is_directive(text: &[u8], start: usize) -> bool {
+    let before = &text[start.saturating_sub(NAME)..start];
+    let line = before.iter().rposition(|b| *b == b'\n').map_or(before, |n| &before[n + 1..]).trim_ascii();
+    let word = line.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+    line.is_empty()
+        || [&b"define"[..], b"#define", b"%define", b"%#define", b"set", b"setenv", b"env", b"arg", b"export", b"setx"]
+            .iter()
+            .any(|w| w.eq_ignore_ascii_case(word))
 }
 
 /// Whether the name at `start` is an element's: `<name`, `<ns:name`.
@@ -321,17 +349,21 @@ fn operator(at: At<'_>, in_call: bool) -> Option<(Range<usize>, Form)> {
             let after = at.on(1).blanks();
             typed(after).or_else(|| value(after, false))
         }
-        b',' if in_call => value(at.on(1).space(), true),
-        // One argument: `setPassword("…")`. With more, the name tells nothing about the first.
+        b',' if in_call => value(at.on(1).space(), true).filter(|(v, _)| ends_call(at.text, v)),
+        // `setPassword("…")`.
         b'(' => {
             let (place, _) = value(at.on(1).blanks(), true)?;
-            let close = At { text: at.text, at: place.end + 1 }.blanks();
-            (close.byte() == Some(b')')).then_some((place, Form::Call))
+            ends_call(at.text, &place).then_some((place, Form::Call))
         }
         // Go's `password string = "…"`, C's `password[] = "…"`.
         b'[' | b's' | b'S' => typed(at),
         _ => None,
     }
+}
+
+/// Whether the quoted value is the last argument. With more, the name tells nothing about it.
+fn ends_call(text: &[u8], value: &Range<usize>) -> bool {
+    At { text, at: value.end + 1 }.space().byte() == Some(b')')
 }
 
 /// `String = "…"`: a type between the name and the value.
@@ -354,6 +386,10 @@ fn typed(at: At<'_>) -> Option<(Range<usize>, Form)> {
 /// The value here: quoted, or bare unless only a quoted one will do.
 fn value(at: At<'_>, only_quoted: bool) -> Option<(Range<usize>, Form)> {
     let mut at = at;
+    // The value is on the next line.
+    if at.is(b"\\\n") || at.is(b"(\n") || at.is(b"\\\r\n") {
+        at = at.on(2).space();
+    }
     // What languages put before a string.
     for prefix in [
         &b"new String("[..],

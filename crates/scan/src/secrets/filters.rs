@@ -105,7 +105,8 @@ const RUNS: [&[u8]; 4] =
     [b"0123456789012345", b"abcdefghijklmnopqrstuvwxyzabcdef", b"fedcba9876543210fedcba", b"987654321098765"];
 
 fn placeholder(value: &[u8]) -> bool {
-    if STAND_INS.iter().any(|w| holds(value, w)) {
+    // A short word inside a long value is there by chance.
+    if STAND_INS.iter().any(|w| (w.len() >= 6 || value.len() < 24) && holds(value, w)) {
         return true;
     }
     // One or two characters over and over.
@@ -284,6 +285,16 @@ fn words(value: &[u8]) -> bool {
         // Letters alone, or an identifier: a word unless it is long and looks like none.
         return bits < 5.2 || value.len() < 12;
     }
+    // `system.posix.acl2`: a dotted name.
+    let parts = value.split(|b| *b == b'.');
+    if digits <= 2
+        && other == joined
+        && bits < 5.0
+        && parts.clone().count() > 1
+        && parts.clone().all(|p| p.first().is_none_or(u8::is_ascii_lowercase))
+    {
+        return true;
+    }
     // `password2`, `user_id_1`, `sha256-rsa`: words with a digit or two and nothing that a person adds to a password.
     digits <= 3 && other == joined && bits < 4.3 && (joined > 0 || value.len() < 8) && is_identifier(value)
 }
@@ -294,12 +305,19 @@ fn is_identifier(value: &[u8]) -> bool {
 
 fn regular(value: &[u8]) -> bool {
     let least = match value.len() {
-        0..=11 => return true,
+        0..=7 => return true,
+        // A short value needs all kinds of characters to look like more than a word.
+        8..=11 if !all_kinds(value) => return true,
+        8..=11 => 2.7,
         12..=15 => 2.9,
         16..=23 => 3.1,
         24..=31 => 3.3,
         _ => 3.5,
     };
+    // Bytes written out: a test vector, or text in another encoding that is looked at as such.
+    if value.windows(2).filter(|w| matches!(w, [b'\\', b'x' | b'u' | b'0'..=b'9'])).count() >= 2 {
+        return true;
+    }
     let hex = value.iter().all(u8::is_ascii_hexdigit);
     if entropy::shannon(value) < if hex { least - 0.4 } else { least } {
         return true;
@@ -318,6 +336,12 @@ fn regular(value: &[u8]) -> bool {
         2 => 4.9,
         _ => 4.5,
     }
+}
+
+fn all_kinds(value: &[u8]) -> bool {
+    value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_uppercase)
+        && value.iter().any(u8::is_ascii_lowercase)
 }
 
 fn digest(value: &[u8]) -> bool {

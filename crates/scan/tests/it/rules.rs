@@ -54,7 +54,7 @@ fn found(scanner: &Scanner<'_>, id: &str, path: &TreePath, text: &str) -> usize 
 
 /// A path that a rule's first kind matches: its wildcards replaced by plain names.
 fn path_for(kinds: &[String]) -> TreePath {
-    let Some(kind) = kinds.first() else { return TreePath::from_bytes("example.txt") };
+    let Some(kind) = kinds.iter().find(|k| !k.starts_with('!')) else { return TreePath::from_bytes("example.txt") };
     let mut path = kind.replace("**/", "").replace("**", "a").replace('*', "a");
     while let (Some(open), Some(close)) = (path.find('{'), path.find('}')) {
         let first = path[open + 1..close].split(',').next().unwrap().to_owned();
