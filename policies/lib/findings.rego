@@ -18,10 +18,11 @@ at_least(finding, severity, confidence) if {
 
 # METADATA
 # description: |
-#   Whether a path belongs to the change. Without a base everything does; a deleted file has nothing left to find.
+#   Whether a path belongs to the change. Without a base everything does; a deleted file has nothing left to find. What is
+#   in an archive changes with it.
 in_change(_) if facts.sound.change.base == null
 
-in_change(path) if changed[path]
+in_change(path) if changed[split(path, "!/")[0]]
 
 changed contains file.path if {
 	some file in facts.sound.change.files

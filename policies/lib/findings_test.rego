@@ -15,6 +15,8 @@ test_less_sure_is_less if not findings.at_least(of("critical", "low"), "medium",
 
 test_changed_file_is_in_the_change if findings.in_change("app/main.py") with input as fixture.good
 
+test_file_in_a_changed_archive_is_in_the_change if findings.in_change("app/main.py!/inner.txt") with input as fixture.good
+
 test_other_file_is_not_in_the_change if not other_file_in_change
 
 other_file_in_change if findings.in_change("app/other.py") with input as fixture.good

@@ -27,7 +27,7 @@ use crate::error::CacheWarning;
 use crate::rules::RuleIndex;
 use crate::{Error, files};
 
-const MAGIC: &[u8; 8] = b"CSSCAN01";
+const MAGIC: &[u8; 8] = b"CSSCAN02";
 const HEAD: usize = 8 + 32 + 8;
 const RECORD: usize = 32 + 1 + 8 + 1 + 8;
 const KEY: usize = 41;
@@ -258,6 +258,7 @@ struct WireMatch {
     excerpt: String,
     confidence: Confidence,
     reason: Option<String>,
+    inside: Option<String>,
 }
 
 impl From<&Match> for WireMatch {
@@ -269,6 +270,7 @@ impl From<&Match> for WireMatch {
             excerpt: m.excerpt.clone(),
             confidence: m.confidence,
             reason: m.suppression.as_ref().map(|s| s.reason.clone()),
+            inside: m.inside.clone(),
         }
     }
 }
@@ -278,6 +280,7 @@ impl From<WireMatch> for Match {
         let [line, column, end_line, end_column] = m.place;
         Self {
             rule: RuleIndex(m.rule),
+            inside: m.inside,
             line,
             column,
             end_line,

@@ -331,7 +331,9 @@ fn read(reader: &mut dyn ItemReader, item: &Item, scanner: &Scanner<'_>, exclude
 /// Gives every match its fingerprint. Equal values under one rule are told apart by their order, first by path and then
 /// by place, so a moved line or a renamed file changes none of them.
 fn findings(mut found: Vec<(&TreePath, Match)>, rules: &RuleSet) -> Vec<Finding> {
-    found.sort_by(|(ap, a), (bp, b)| (*ap, a.line, a.column, a.rule).cmp(&(*bp, b.line, b.column, b.rule)));
+    found.sort_by(|(ap, a), (bp, b)| {
+        (*ap, &a.inside, a.line, a.column, a.rule).cmp(&(*bp, &b.inside, b.line, b.column, b.rule))
+    });
     let mut seen: HashMap<(RuleIndex, Digest), u64> = HashMap::new();
     found
         .into_iter()
@@ -346,7 +348,10 @@ fn findings(mut found: Vec<(&TreePath, Match)>, rules: &RuleSet) -> Vec<Finding>
                 title: rule.title.clone(),
                 severity: rule.severity,
                 confidence: m.confidence,
-                path: path.clone(),
+                path: match &m.inside {
+                    Some(inside) => TreePath::from_bytes([path.as_bytes(), b"!/", inside.as_bytes()].concat()),
+                    None => path.clone(),
+                },
                 line: m.line,
                 column: m.column,
                 end_line: m.end_line,

@@ -102,7 +102,7 @@ fn run(text: &[u8], mut start: usize, end: usize) -> Option<Layer> {
         return None;
     }
     if run.iter().all(u8::is_ascii_hexdigit) {
-        if run.len() % 2 != 0 {
+        if !run.len().is_multiple_of(2) {
             return None;
         }
         let bytes: Vec<u8> = run.chunks_exact(2).map(|p| hex(p[0]) << 4 | hex(p[1])).collect();
@@ -122,7 +122,7 @@ fn run(text: &[u8], mut start: usize, end: usize) -> Option<Layer> {
     let mut place = start..end;
     let mut letters = run.to_vec();
     // Lines of one length are one text.
-    while letters.len() < LONGEST && letters.len() % 4 == 0 && run.len() >= 40 {
+    while letters.len() < LONGEST && letters.len().is_multiple_of(4) && run.len() >= 40 {
         let Some(next) = next_line(text, place.end) else { break };
         letters.extend_from_slice(&text[next.clone()]);
         place.end = next.end;

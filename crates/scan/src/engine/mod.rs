@@ -3,6 +3,7 @@
 //! The engine never copies a value out of the text it is given: candidates are places, and what leaves is an HMAC and
 //! an excerpt from which every candidate has been taken out.
 
+mod archive;
 mod decode;
 mod excerpt;
 mod marks;
@@ -21,6 +22,7 @@ use crate::rules::RuleIndex;
 pub(crate) use excerpt::is_printable;
 pub(crate) use marks::MARK;
 pub use scanner::Scanner;
+use scanner::is_binary;
 
 /// Larger contents are scanned in pieces of this size, so that memory stays bounded.
 pub(crate) const PIECE: usize = 2 * 1024 * 1024;
@@ -46,7 +48,7 @@ pub(crate) const MATCH_LIMIT: usize = 10_000;
 /// What a scan of one file's contents says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileResult {
-    /// The contents are text and were looked at.
+    /// The contents are text, or an archive, and were looked at.
     Text {
         /// What was found, in the order of the text.
         matches: Vec<Match>,
@@ -67,6 +69,8 @@ pub enum FileResult {
 pub struct Match {
     /// The rule.
     pub rule: RuleIndex,
+    /// The path within the archive that the file is; `!/` between an archive and what is in it.
+    pub inside: Option<String>,
     /// First line, from 1.
     pub line: u32,
     /// First column in bytes (of UTF-8, where the file is UTF-16), from 1.

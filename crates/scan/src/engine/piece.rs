@@ -39,12 +39,30 @@ pub(super) struct Gathered {
     beyond: u64,
     /// Rules that could not be applied.
     unusable: BTreeSet<u32>,
+    /// What else was not looked at, in words; the first few.
+    notes: Vec<String>,
+    /// How many of these there were.
+    noted: usize,
 }
 
+/// More notes than this on one file are counted.
+const NOTES: usize = 5;
+
 impl Gathered {
+    /// Something was not looked at.
+    pub(super) fn note(&mut self, what: String) {
+        self.noted += 1;
+        if self.notes.len() < NOTES {
+            self.notes.push(what);
+        }
+    }
+
     /// What was not looked at or not kept, in words.
     pub(super) fn missed(&self, rules: &RuleSet) -> Option<String> {
-        let mut parts = Vec::new();
+        let mut parts = self.notes.clone();
+        if self.noted > NOTES {
+            parts.push(format!("and {} more", self.noted - NOTES));
+        }
         if self.beyond > 0 {
             parts.push(format!("{} more matches than the {MATCH_LIMIT} that are kept for one file", self.beyond));
         }
@@ -129,6 +147,7 @@ impl Scanner<'_> {
             }
             out.matches.push(Match {
                 rule,
+                inside: None,
                 line,
                 column,
                 end_line,

@@ -8,6 +8,7 @@ use sha2::Sha256;
 
 use crate::rules::RuleSet;
 
+use super::archive::Kind;
 use super::piece::{Gathered, Piece};
 use super::position::Place;
 use super::utf16::{Order, Utf16Reader};
@@ -68,7 +69,7 @@ impl<'r> Scanner<'r> {
     }
 
     pub(crate) fn bytes(&self, excluded: &[u32], bytes: &[u8]) -> FileResult {
-        if Order::of(bytes).is_some() || bytes.len() > PIECE {
+        if Order::of(bytes).is_some() || bytes.len() > PIECE || Kind::of(bytes).is_some() {
             // Reading from memory does not fail; if it did, this would say so and not call the file clean.
             return self.reader(excluded, &mut Cursor::new(bytes), Some(bytes.len() as u64)).unwrap_or_else(|e| {
                 FileResult::Text { matches: Vec::new(), bytes: bytes.len() as u64, missed: Some(e.kind().to_string()) }
@@ -87,10 +88,17 @@ impl<'r> Scanner<'r> {
     pub(crate) fn reader(&self, excluded: &[u32], reader: &mut dyn Read, size: Option<u64>) -> io::Result<FileResult> {
         let mut head = Vec::with_capacity(SNIFF);
         (&mut *reader).take(SNIFF as u64).read_to_end(&mut head)?;
+        let mut gathered = Gathered::default();
         if let Some(order) = Order::of(&head) {
             let mut text = Utf16Reader::new(Cursor::new(head).chain(reader), order);
-            let (_, gathered) = self.stream(&mut text, excluded)?;
+            self.stream(&mut text, excluded, &mut gathered)?;
             return Ok(self.text(text.raw, gathered));
+        }
+        if let Some(kind) = Kind::of(&head) {
+            let mut raw = Counted { inner: Cursor::new(head).chain(reader), bytes: 0 };
+            self.archive(kind, &mut raw, &mut gathered);
+            let bytes = size.unwrap_or(raw.bytes);
+            return Ok(self.text(bytes, gathered));
         }
         if is_binary(&head) {
             let bytes = match size {
@@ -99,7 +107,7 @@ impl<'r> Scanner<'r> {
             };
             return Ok(FileResult::Binary { bytes });
         }
-        let (bytes, gathered) = self.stream(&mut Cursor::new(head).chain(reader), excluded)?;
+        let bytes = self.stream(&mut Cursor::new(head).chain(reader), excluded, &mut gathered)?;
         Ok(self.text(bytes, gathered))
     }
 
@@ -115,6 +123,20 @@ impl<'r> Scanner<'r> {
     }
 }
 
-fn is_binary(bytes: &[u8]) -> bool {
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+pub(super) fn is_binary(bytes: &[u8]) -> bool {
     bytes[..bytes.len().min(SNIFF)].contains(&0)
 }

@@ -8,9 +8,9 @@ use super::position::{Cursor, Place};
 use super::{PIECE, Scanner};
 
 impl Scanner<'_> {
-    /// Scans `reader` to its end; the number of bytes of text and what was found.
-    pub(super) fn stream(&self, reader: &mut dyn Read, excluded: &[u32]) -> io::Result<(u64, Gathered)> {
-        self.stream_by(reader, excluded, PIECE)
+    /// Scans `reader` to its end; the number of bytes of text. What was found is added to `gathered`.
+    pub(super) fn stream(&self, reader: &mut dyn Read, excluded: &[u32], gathered: &mut Gathered) -> io::Result<u64> {
+        self.stream_by(reader, excluded, PIECE, gathered)
     }
 
     /// As [`Scanner::stream`] with pieces of about `size` bytes, at least five overlaps.
@@ -19,10 +19,10 @@ impl Scanner<'_> {
         reader: &mut dyn Read,
         excluded: &[u32],
         size: usize,
-    ) -> io::Result<(u64, Gathered)> {
+        gathered: &mut Gathered,
+    ) -> io::Result<u64> {
         let overlap = self.overlap;
         let size = size.max(overlap.saturating_mul(5));
-        let mut gathered = Gathered::default();
         let mut text: Vec<u8> = Vec::new();
         let mut start = Place::default();
         let mut from = 0;
@@ -33,11 +33,11 @@ impl Scanner<'_> {
             bytes += got;
             if got < wanted {
                 let piece = Piece { text: &text, accept: from..text.len(), start };
-                self.piece(&piece, excluded, &mut gathered);
-                return Ok((bytes, gathered));
+                self.piece(&piece, excluded, gathered);
+                return Ok(bytes);
             }
             let until = line_start(&text, text.len() - overlap, overlap);
-            self.piece(&Piece { text: &text, accept: from..until, start }, excluded, &mut gathered);
+            self.piece(&Piece { text: &text, accept: from..until, start }, excluded, gathered);
             let keep = line_start(&text, until - overlap, overlap);
             start = Cursor::new(&text, start).to(keep);
             from = until - keep;

@@ -1,6 +1,7 @@
 //! Tests of the scan room through its public interface.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod archives;
 mod cache;
 mod engine;
 mod reports;
