@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use countersign_model::{Diagnostic, TreePath};
+use countersign_model::{Confidence, Diagnostic, TreePath};
 use countersign_scan::{Error, FileResult, Matching, RuleSet, Scanner};
 use serde::Deserialize;
 
@@ -42,11 +42,11 @@ fn controls() -> BTreeSet<String> {
         .collect()
 }
 
-/// How often `id` is found in `text`. Rules with `kinds` are tried at a path that each kind allows.
-fn found(scanner: &Scanner<'_>, id: &str, path: &TreePath, text: &str) -> usize {
+/// How sure each finding of `id` in `text` is. Rules with `kinds` are tried at a path that each kind allows.
+fn found(scanner: &Scanner<'_>, id: &str, path: &TreePath, text: &str) -> Vec<Confidence> {
     match scanner.scan_bytes(path, text.as_bytes()) {
         FileResult::Text { matches, missed: None, .. } => {
-            matches.iter().filter(|m| scanner.rules().rule(m.rule).id == id).count()
+            matches.iter().filter(|m| scanner.rules().rule(m.rule).id == id).map(|m| m.confidence).collect()
         }
         other => panic!("{id}: {other:?}"),
     }
@@ -112,19 +112,25 @@ fn every_rule_holds_what_it_promises() {
         let path = path_for(&rule.kinds);
         let Some(Matching::Secret(matching)) = &rule.matching else { panic!("{name}") };
         let keywords = if matching.names.is_empty() { &matching.keywords } else { &matching.names };
+        let mut proven = false;
         for (n, example) in rule.examples.fail.iter().enumerate() {
             let lower = example.to_ascii_lowercase();
             if !keywords.iter().any(|k| lower.contains(&k.to_ascii_lowercase())) {
                 say(format!("no keyword is in failing example {}", n + 1));
             }
             // Among all rules: another one that always wins would make this one useless.
-            if found(&scanner, &rule.id, &path, example) == 0 {
+            let sure = found(&scanner, &rule.id, &path, example);
+            if sure.is_empty() {
                 say(format!("failing example {} gives no finding of it: {example}", n + 1));
             }
+            proven |= sure.contains(&Confidence::Certain);
+        }
+        if matching.proof.is_some() && !proven {
+            say("no failing example holds the proof it names".into());
         }
         let alone = Scanner::new(&alone, SALT);
         for (n, example) in rule.examples.pass.iter().enumerate() {
-            if found(&alone, &rule.id, &path, example) > 0 {
+            if !found(&alone, &rule.id, &path, example).is_empty() {
                 say(format!("passing example {} gives a finding: {example}", n + 1));
             }
         }
