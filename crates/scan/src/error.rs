@@ -31,6 +31,16 @@ pub enum Error {
         #[source]
         source: Box<serde_saphyr::Error>,
     },
+    /// A rule file of another tool cannot be read.
+    #[error("the rule file `{file}` cannot be read as rules of another tool: {why}")]
+    ForeignSyntax {
+        /// The rule file.
+        file: String,
+        /// Its line, from 1, where known.
+        line: Option<u32>,
+        /// What the reader said.
+        why: String,
+    },
     /// A rule file has a key that no rule has.
     #[error("unknown key `{key}` in the rule file `{file}`")]
     RuleKey {
@@ -190,6 +200,7 @@ impl Diagnostic for Error {
             Self::BaselineWrite { .. } => "CS-SCAN-011",
             Self::CacheWrite { .. } => "CS-SCAN-012",
             Self::TooMany { .. } => "CS-SCAN-014",
+            Self::ForeignSyntax { .. } => "CS-SCAN-030",
             Self::Source(inner) => inner.0.code(),
         }
     }
@@ -209,7 +220,9 @@ impl Diagnostic for Error {
             Self::RuleSyntax { file, line, column, .. } | Self::RuleKey { file, line, column, .. } => {
                 Some(Place { file: file.clone(), line: *line, column: *column })
             }
-            Self::RuleContent { file, line, .. } => Some(Place { file: file.clone(), line: *line, column: None }),
+            Self::RuleContent { file, line, .. } | Self::ForeignSyntax { file, line, .. } => {
+                Some(Place { file: file.clone(), line: *line, column: None })
+            }
             Self::RuleTwice { second, .. } => Some(Place::file(second.clone())),
             Self::BaselineSyntax { file, source } => Some(Place {
                 file: file.display().to_string(),
@@ -226,6 +239,10 @@ impl Diagnostic for Error {
         match self {
             Self::Root { .. } => "name a file or directory that exists and is readable: `countersign scan PATH`".into(),
             Self::RuleSyntax { .. } => "correct the line; `rules/README.md` shows a whole rule file".into(),
+            Self::ForeignSyntax { .. } => {
+                "correct the line, or check the file with the tool that it is for; `rules/README.md` says what is read"
+                    .into()
+            }
             Self::RuleKey { nearest: Some(key), .. } => format!("did you mean `{key}`?"),
             Self::RuleKey { nearest: None, .. } => {
                 "remove the key; `rules/README.md` lists those a rule may have".into()

@@ -112,6 +112,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
                must not be read as clean.\n\nScan parts of the tree one by one to find out which of the two it is.",
         exit: Exit::Incomplete,
     },
+    Explanation {
+        code: "CS-SCAN-030",
+        title: "A rule file of another tool cannot be read",
+        text: "A file that is given with `--rules` and ends with `.toml` is read as rules of gitleaks or betterleaks; a YAML file with \
+a list `rules` as rules of kingfisher or noseyparker. This one is neither in good order. Nothing was scanned, since a scan with \
+fewer rules than were asked for could be taken for a clean one. Correct the line that the message names, or let the tool itself \
+check its file.",
+        exit: Exit::Usage,
+    },
 ];
 
 #[cfg(test)]
@@ -146,6 +155,7 @@ mod tests {
             Error::BaselineWrite { file: file(), source: io() },
             Error::CacheWrite { file: file(), source: io() },
             Error::TooMany { limit: 1 },
+            Error::ForeignSyntax { file: "f".into(), line: None, why: "it ends early".into() },
         ]
     }
 

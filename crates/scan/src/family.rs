@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use countersign_model::Confidence;
+use countersign_model::{Confidence, TreePath};
 
+use crate::foreign::Foreign;
 use crate::rules::{Matching, Rule};
 use crate::secrets;
 
@@ -23,11 +24,31 @@ pub(crate) struct Unusable;
 
 /// One rule, ready to look.
 pub(crate) trait Detector: fmt::Debug + Send + Sync {
-    /// The words one of which must be near a match.
+    /// The words one of which must be near a match; none means that it looks at everything.
     fn keywords(&self) -> &[String];
 
     /// Bytes on each side of a word that may be looked at.
     fn reach(&self) -> usize;
+
+    /// Whether it looks at the file of this path.
+    fn looks_at(&self, _path: &TreePath) -> bool {
+        true
+    }
+
+    /// Whether [`Detector::looks_at`] ever says no.
+    fn limits_paths(&self) -> bool {
+        false
+    }
+
+    /// Rules, by id, that must match as well, and within how many lines (`None` is anywhere in the text).
+    fn required(&self) -> &[(String, Option<usize>)] {
+        &[]
+    }
+
+    /// Whether its matches are findings; else they are there for others to require.
+    fn is_reported(&self) -> bool {
+        true
+    }
 
     /// Whether [`Detector::at`] is asked at each keyword, instead of [`Detector::look`] around all of them.
     fn is_direct(&self) -> bool {
@@ -53,5 +74,6 @@ pub(crate) trait Detector: fmt::Debug + Send + Sync {
 pub(crate) fn detector(rule: &Rule) -> Option<Box<dyn Detector>> {
     match rule.matching.clone()? {
         Matching::Secret(spec) => Some(secrets::detector(spec, rule.confidence)),
+        Matching::Foreign(spec) => Some(Box::new(Foreign::new(spec, rule.confidence))),
     }
 }

@@ -16,6 +16,7 @@
 //! | `engine` | [`Scanner`]: one pass over the bytes, in bounded memory |
 //! | `family` | what a family of rules brings to the engine |
 //! | `secrets` | the family of rules for secrets: expressions, entropy, structural proofs |
+//! | `foreign` | rules of gitleaks, betterleaks, kingfisher and noseyparker |
 //! | `tree` | [`scan_source`], [`Source`]: everything in a tree, on all cores |
 //! | `walk` | [`Walk`]: a directory as a source |
 //! | `suppress` | [`Declaration`], [`Baseline`]: requests that findings not count |
@@ -41,6 +42,7 @@ mod error;
 mod explain;
 mod family;
 mod files;
+mod foreign;
 pub mod report;
 mod rules;
 mod secrets;
@@ -52,6 +54,7 @@ pub use cache::Cache;
 pub use engine::{FileResult, InlineMark, Match, Scanner};
 pub use error::{CacheWarning, Error, SourceError};
 pub use explain::EXPLANATIONS;
+pub use foreign::{ForeignAllow, ForeignMatch, Target};
 pub use report::Report;
 pub use rules::{Examples, Fix, MISSING_REASON, Matching, Near, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
 pub use suppress::{Baseline, BaselineEntry, Declaration};

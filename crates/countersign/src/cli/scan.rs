@@ -18,6 +18,9 @@ use crate::output::progress::Bar;
 /// Scans a directory or a file.
 pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome {
     let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
+    for note in rules.notes() {
+        output::note(note);
+    }
     let dir = if args.path.is_dir() { args.path.as_path() } else { args.path.parent().unwrap_or(Path::new(".")) };
     let config = Config::load(dir)?;
     let baseline = args.baseline.as_deref().map(Baseline::load).transpose()?;

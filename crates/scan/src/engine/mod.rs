@@ -6,6 +6,7 @@
 mod archive;
 mod decode;
 mod excerpt;
+mod foreign_marks;
 mod marks;
 mod overlap;
 mod piece;
@@ -20,7 +21,7 @@ use countersign_model::{Confidence, Digest};
 use crate::rules::RuleIndex;
 
 pub(crate) use excerpt::is_printable;
-pub(crate) use marks::MARK;
+pub(crate) use marks::words as mark_words;
 pub use scanner::Scanner;
 use scanner::is_binary;
 

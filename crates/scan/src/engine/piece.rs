@@ -6,10 +6,11 @@ use std::ops::Range;
 use countersign_model::{Confidence, Digest};
 
 use crate::family::Candidate;
+use crate::foreign::Required;
 use crate::rules::{RuleIndex, RuleSet};
 
 use super::excerpt::{excerpt, join};
-use super::marks::Marks;
+use super::marks::{MARKS, MarkHit, Marks};
 use super::position::{Cursor, Place};
 use super::window::Windows;
 use super::{InlineMark, MATCH_LIMIT, Match, Scanner, decode, overlap};
@@ -79,8 +80,8 @@ struct Looked {
     hits: Vec<Hit>,
     /// Every value, those that count for nothing included: what excerpts leave out.
     hidden: Vec<Range<usize>>,
-    /// Where suppression marks begin.
-    marks: Vec<usize>,
+    /// Suppression marks.
+    marks: Vec<MarkHit>,
 }
 
 /// A match inside encoded text.
@@ -94,7 +95,7 @@ impl Scanner<'_> {
     /// Looks at `piece` with every rule but the `excluded` ones (sorted).
     pub(super) fn piece(&self, piece: &Piece<'_>, excluded: &[u32], out: &mut Gathered) {
         let text = piece.text;
-        let Looked { hits, mut hidden, marks } = self.look(text, excluded, &mut out.unusable);
+        let Looked { hits, mut hidden, mut marks } = self.look(text, excluded, &mut out.unusable);
         let mut kept = if hits.is_empty() { Vec::new() } else { overlap::resolve(self.rules, hits) };
         let mut encoded = Vec::new();
         for layer in decode::layers(text) {
@@ -115,6 +116,8 @@ impl Scanner<'_> {
         }
 
         let hidden = join(hidden);
+        // The search reports words by their ends.
+        marks.sort_by_key(|m| (m.at, m.word));
         let marks = Marks::read(text, piece.start, &marks, &hidden);
         let missing = self.rules.missing_reason();
         for mark in marks.without_reason() {
@@ -155,7 +158,7 @@ impl Scanner<'_> {
                 identity: inner.map_or_else(|| self.identity(&text[hit.value.clone()]), |(identity, _)| identity),
                 excerpt,
                 confidence: hit.confidence,
-                suppression: reason.map(|reason| InlineMark { reason: reason.to_owned() }),
+                suppression: reason.map(|reason| InlineMark { reason: reason.into_owned() }),
             });
         }
     }
@@ -166,10 +169,12 @@ impl Scanner<'_> {
         let mut looked = Looked::default();
         let mut found = Vec::new();
         for hit in self.rules.search(text.len()).find_overlapping_iter(text) {
-            if hit.pattern().as_usize() == 0 {
-                looked.marks.push(hit.start());
+            let word = hit.pattern().as_usize();
+            if word < MARKS {
+                looked.marks.push(MarkHit { word, at: hit.start() });
+                continue;
             }
-            for rule in self.rules.listeners(hit.pattern().as_usize()) {
+            for rule in self.rules.listeners(word - MARKS) {
                 if excluded.binary_search(rule).is_ok() {
                     continue;
                 }
@@ -189,7 +194,41 @@ impl Scanner<'_> {
             }
             looked.take(window.rule, &mut found);
         }
+        for rule in self.rules.everywhere().iter().filter(|r| excluded.binary_search(r).is_err()) {
+            if self.rules.detector(*rule).look(text, 0..text.len(), &mut found).is_err() {
+                unusable.insert(*rule);
+            }
+            looked.take(*rule, &mut found);
+        }
+        self.keep_required(text, &mut looked.hits);
         looked
+    }
+
+    /// Drops matches whose rule asks for another one near, where that is not, and those that are only there to be asked for.
+    fn keep_required(&self, text: &[u8], hits: &mut Vec<Hit>) {
+        let needs = |h: &Hit| !self.rules.required(h.rule).is_empty() || !self.rules.detector(h.rule).is_reported();
+        if !hits.iter().any(needs) {
+            return;
+        }
+        let near = |hit: &Hit, required: &Required| {
+            hits.iter().filter(|o| o.rule == required.rule).any(|other| {
+                let (first, second) = if hit.value.start <= other.value.start {
+                    (&hit.value, &other.value)
+                } else {
+                    (&other.value, &hit.value)
+                };
+                let between = text.get(first.end..second.start).unwrap_or_default();
+                required.lines.is_none_or(|most| memchr::memchr_iter(b'\n', between).take(most + 1).count() <= most)
+            })
+        };
+        let keep: Vec<bool> = hits
+            .iter()
+            .map(|h| {
+                self.rules.detector(h.rule).is_reported() && self.rules.required(h.rule).iter().all(|r| near(h, r))
+            })
+            .collect();
+        let mut keep = keep.into_iter();
+        hits.retain(|_| keep.next().unwrap_or(true));
     }
 
     /// What decoded text holds, and what is encoded in it, and so on.

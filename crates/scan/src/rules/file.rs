@@ -5,6 +5,8 @@ use std::fmt;
 use countersign_model::{Confidence, Severity};
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::ForeignMatch;
+
 /// One rule as its file states it. `rules/README.md` describes the format.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
@@ -96,6 +98,8 @@ impl<M> RuleFile<M> {
 pub enum Matching {
     /// The family `secrets`.
     Secret(SecretMatch),
+    /// Another tool's rule; it came from that tool's file.
+    Foreign(ForeignMatch),
 }
 
 /// How to put a finding right.

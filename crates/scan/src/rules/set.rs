@@ -1,7 +1,7 @@
 //! All rules together: sorted, searchable by one pass, with a digest that stands for them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::Error;
-use crate::engine::{MARK, SEARCH_LIMIT};
+use crate::engine::{SEARCH_LIMIT, mark_words};
 use crate::family::Detector;
+use crate::foreign::{self, Required};
 use crate::rules::{Examples, Fix, Rule, Stage, read};
 
 /// The rule files of `rules/` as the build found them: a JSON object, paths to rules. See `build.rs`.
@@ -54,9 +55,17 @@ pub struct RuleSet {
     large: OnceLock<AhoCorasick>,
     /// How much text was searched so far.
     searched: AtomicUsize,
-    /// For every pattern of the search, the rules that want to hear of it. Pattern 0 is the suppression mark.
+    /// For every keyword, the rules that want to hear of it. The search has the words of suppression marks before them.
     listeners: Vec<Vec<u32>>,
     kinds: Kinds,
+    /// Rules without keywords, which look at everything.
+    everywhere: Vec<u32>,
+    /// Rules whose detector looks only at some paths.
+    choosy: Vec<u32>,
+    /// For each rule, what must match near its matches.
+    required: Vec<Vec<Required>>,
+    /// What files of other tools ask for and is not applied.
+    notes: Vec<String>,
 }
 
 /// Which rules look only at some paths.
@@ -92,18 +101,37 @@ impl RuleSet {
         Self::build(shipped_rules()?)
     }
 
-    /// The built-in rules and those of `extra`, each a rule file or a directory of them.
+    /// The built-in rules and those of `extra`, each a rule file or a directory of them: of this program, of gitleaks or
+    /// betterleaks (`.toml`), of kingfisher or noseyparker (YAML with a list `rules`).
     ///
     /// # Errors
     /// An unreadable path, a broken rule, an expression that does not compile, or two rules with one id.
     pub fn load(extra: &[PathBuf]) -> Result<Self, Error> {
         let mut loaded = shipped_rules()?;
+        let mut notes = Vec::new();
         for path in extra {
             for (file, text) in read::files(path)? {
-                loaded.push(Loaded::new(&file, &text)?);
+                match foreign::read(Path::new(&file), &text) {
+                    None => loaded.push(Loaded::new(&file, &text)?),
+                    Some(theirs) => {
+                        let theirs = theirs?;
+                        notes.extend(theirs.notes);
+                        for rule in theirs.rules {
+                            let detector = read::detector(&file, "", &rule, false).map_err(|e| match e {
+                                Error::RuleContent { file, id, why, .. } => {
+                                    Error::RuleContent { line: foreign::line_of(&text, &rule), file, id, why }
+                                }
+                                other => other,
+                            })?;
+                            loaded.push(Loaded { file: file.clone(), rule, detector });
+                        }
+                    }
+                }
             }
         }
-        Self::build(loaded)
+        let mut set = Self::build(loaded)?;
+        set.notes = notes;
+        Ok(set)
     }
 
     /// A set of exactly these rule files, given as `(name, text)`: for tests and for rules that come from elsewhere.
@@ -148,10 +176,34 @@ impl RuleSet {
                 glob_rules.push((n, not));
             }
         }
-        let words: Vec<String> = std::iter::once(MARK.to_owned()).chain(patterns.keys().cloned()).collect();
+        let words: Vec<String> = mark_words().map(str::to_owned).chain(patterns.keys().cloned()).collect();
         let small = automaton(&words, AhoCorasickKind::ContiguousNFA).map_err(|e| fault(e.into()))?;
-        let listeners = std::iter::once(Vec::new()).chain(patterns.into_values()).collect();
+        let listeners = patterns.into_values().collect();
         let kinds = Kinds { globs: globs.build().map_err(|e| fault(e.into()))?, rules: glob_rules, limited };
+
+        let places: BTreeMap<&str, u32> = (0_u32..).zip(&loaded).map(|(n, l)| (l.rule.id.as_str(), n)).collect();
+        let mut required = Vec::with_capacity(count);
+        for one in &loaded {
+            let mut needed = Vec::new();
+            for (id, lines) in one.detector.required() {
+                let Some(rule) = places.get(id.as_str()) else {
+                    let why = format!("it requires the rule `{id}`, which is not there");
+                    return Err(Error::RuleContent {
+                        file: one.file.clone(),
+                        line: None,
+                        id: one.rule.id.clone(),
+                        why,
+                    });
+                };
+                needed.push(Required { rule: *rule, lines: *lines });
+            }
+            required.push(needed);
+        }
+        let those = |which: fn(&dyn Detector) -> bool| {
+            (0_u32..).zip(&loaded).filter(|(_, l)| which(&*l.detector)).map(|(n, _)| n).collect::<Vec<_>>()
+        };
+        let everywhere = those(|d| d.keywords().is_empty());
+        let choosy = those(|d| d.limits_paths());
 
         let (mut all, detectors): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.rule, l.detector)).unzip();
         all.push(missing_reason());
@@ -167,6 +219,10 @@ impl RuleSet {
             searched: AtomicUsize::new(0),
             listeners,
             kinds,
+            everywhere,
+            choosy,
+            required,
+            notes: Vec::new(),
         })
     }
 
@@ -231,12 +287,38 @@ impl RuleSet {
         &self.small
     }
 
-    pub(crate) fn listeners(&self, pattern: usize) -> &[u32] {
-        self.listeners.get(pattern).map_or(&[], Vec::as_slice)
+    /// What files of other tools ask for and is not applied, in words.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Rules without keywords.
+    pub(crate) fn everywhere(&self) -> &[u32] {
+        &self.everywhere
+    }
+
+    /// What must match near a match of `rule`.
+    pub(crate) fn required(&self, rule: u32) -> &[Required] {
+        self.required.get(rule as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn listeners(&self, keyword: usize) -> &[u32] {
+        self.listeners.get(keyword).map_or(&[], Vec::as_slice)
     }
 
     /// The rules with `kinds` that do *not* look at `path`, sorted. Equal answers mean equal scans of equal bytes.
     pub(crate) fn excluded(&self, path: &TreePath) -> Vec<u32> {
+        let mut excluded = self.excluded_by_kind(path);
+        if !self.choosy.is_empty() {
+            excluded.extend(self.choosy.iter().filter(|r| !self.detector(**r).looks_at(path)));
+            excluded.sort_unstable();
+            excluded.dedup();
+        }
+        excluded
+    }
+
+    fn excluded_by_kind(&self, path: &TreePath) -> Vec<u32> {
         if self.kinds.limited.is_empty() {
             return Vec::new();
         }

@@ -1,7 +1,7 @@
 //! How evenly a value spreads over its bytes.
 
 /// The Shannon entropy of `value` in bits a byte: 0 for one byte repeated, 8 at most. Shannon 1948, §6.
-pub(super) fn shannon(value: &[u8]) -> f64 {
+pub(crate) fn shannon(value: &[u8]) -> f64 {
     if value.is_empty() {
         return 0.0;
     }

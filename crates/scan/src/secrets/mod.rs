@@ -23,6 +23,7 @@ use std::sync::OnceLock;
 use countersign_model::Confidence;
 use regex::bytes::{Regex, RegexBuilder};
 
+pub(crate) use entropy::shannon;
 pub(crate) use filters::Filter;
 pub(crate) use proof::Proof;
 
@@ -72,7 +73,7 @@ impl Secret {
     }
 }
 
-fn regex(text: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn regex(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).unicode(false).build()
 }
 

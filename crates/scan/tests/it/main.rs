@@ -4,6 +4,7 @@
 mod archives;
 mod cache;
 mod engine;
+mod foreign;
 mod reports;
 mod rules;
 mod suppressions;
