@@ -209,6 +209,12 @@ impl Detector for Names {
         }
         let value = &text[assignment.value.clone()];
         let name = &text[assignment.name.clone()];
+        // `PASS: a test`, as test runners report; and prose about an option: `--password and --user`.
+        let reported = name == b"PASS" && text.get(assignment.name.end) == Some(&b':');
+        let prose = assignment.form == Form::Option && value.iter().all(|b| b.is_ascii_lowercase() || *b == b'-');
+        if reported || prose {
+            return Ok(());
+        }
         if is_about(&text[hit.end..assignment.name.end])
             || self.except.iter().any(|word| holds(name, word.as_bytes()))
             || !self.fits(value)?
