@@ -14,6 +14,9 @@ use serde::Deserialize;
 use crate::errors::{CliError, Failure};
 use crate::output::progress::folding;
 
+/// Values that leave a switch off.
+const OFF: [&str; 3] = ["false", "no", "0"];
+
 /// The configuration's file name, at the top of a repository.
 pub(crate) const FILE: &str = "countersign.toml";
 
@@ -176,6 +179,8 @@ pub(crate) struct Environment {
     pub(crate) key: Option<PathBuf>,
     /// The address of the key with which new ledgers are made.
     pub(crate) log_key: Option<String>,
+    /// Whether the payloads of ledgers that are made from here on are sealed.
+    pub(crate) encrypt_payloads: bool,
     /// The devices that hold keys.
     pub(crate) devices: Arc<Devices>,
     /// Where the credentials of buckets come from.
@@ -210,6 +215,8 @@ impl Environment {
             data_dir,
             key: path("COUNTERSIGN_KEY"),
             log_key: text("COUNTERSIGN_LOG_KEY"),
+            // A switch that is misspelt seals rather than not.
+            encrypt_payloads: text("COUNTERSIGN_ENCRYPT_PAYLOADS").is_some_and(|v| !OFF.contains(&v.as_str())),
             devices: Arc::new(Devices::new(text(PIN_VARIABLE).map(Into::into))),
             storage: StorageEnvironment {
                 access_key: text("AWS_ACCESS_KEY_ID"),
@@ -234,7 +241,8 @@ impl Environment {
     pub(crate) fn installation(&self) -> Result<Installation, Failure> {
         let installation = self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?;
         let installation = installation.watched(folding(!self.attended));
-        Ok(installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone()))
+        let installation = installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone());
+        Ok(installation.with_sealed_payloads(self.encrypt_payloads))
     }
 
     /// The file of the key to sign with.

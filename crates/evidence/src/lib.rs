@@ -21,6 +21,7 @@
 //! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
+//! | [`payload_key`] | payloads at rest under a key of the ledger | XChaCha20-Poly1305 | any libsodium |
 //! | [`seal`] | personal data under a key that can be destroyed | XChaCha20-Poly1305 | any libsodium |
 //!
 //! Three habits hold in every module:
@@ -45,6 +46,7 @@ pub mod machine;
 pub mod merkle;
 mod mldsa;
 pub mod note;
+pub mod payload_key;
 mod random;
 pub mod receipt;
 pub mod rotation;

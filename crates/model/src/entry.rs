@@ -138,8 +138,11 @@ pub struct PayloadRef {
     pub sha256: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// Its media type.
+    /// Its media type: that of what was sealed, where it is sealed.
     pub media: String,
+    /// The id of the payload key that it is sealed with; `None` where it is stored as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
 }
 
 /// A leaf of the log, at most 65,535 bytes of canonical JSON (RFC 8785; tlog-tiles bundle limit).

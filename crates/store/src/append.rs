@@ -43,6 +43,8 @@ pub struct Batch {
     /// The caller's idempotency key, at most [`Batch::MAX_KEY_BYTES`] bytes: a batch that is sent again with the same
     /// key is not appended again, the answer is that of the first time.
     pub key: Option<String>,
+    /// The id of the payload key that the blobs are sealed with, all but those that [`crate::payload_key`] leaves open.
+    pub sealed_with: Option<String>,
 }
 
 impl Batch {

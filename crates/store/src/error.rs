@@ -31,6 +31,8 @@ pub mod code {
     pub const ENTRY_TOO_LARGE: &str = "CS-LEDGER-011";
     /// The signing key is not this ledger's.
     pub const WRONG_SIGNER: &str = "CS-LEDGER-012";
+    /// A payload is sealed, and its key is not here.
+    pub const SEALED: &str = "CS-KEY-040";
     /// A blob that an entry speaks of is gone.
     pub const MISSING_BLOB: &str = "CS-LEDGER-013";
     /// The format version is none that ever existed.
@@ -304,6 +306,12 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// A payload is sealed, and this machine does not hold its key.
+    #[error("sealed, and this machine does not hold the key `{key}`")]
+    Sealed {
+        /// The key's id.
+        key: String,
+    },
     /// What was opened can be read only: a copy, a bucket, a web server.
     #[error("`{place}` can be read and not appended to")]
     NoWriter {
@@ -468,6 +476,7 @@ impl Diagnostic for Error {
             Self::KeyReused { .. } => code::KEY_REUSED,
             Self::Index { .. } => code::INDEX,
             Self::NoWriter { .. } => code::NO_WRITER,
+            Self::Sealed { .. } => code::SEALED,
             Self::WriterGone { .. } => code::WRITER_GONE,
             Self::Told { code, .. } => code,
             Self::Evidence(source) => source.code(),
@@ -487,6 +496,7 @@ impl Diagnostic for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::NotABackup { .. } => Exit::Unverified,
+            Self::Sealed { .. } => Exit::Incomplete,
             Self::NoLedger { .. } | Self::NoSuchEntry { .. } | Self::NoProjection { .. } => Exit::Nothing,
             Self::AlreadyExists { .. }
             | Self::Occupied { .. }
@@ -585,6 +595,11 @@ impl Diagnostic for Error {
             Self::Index { .. } => {
                 "remove `index.db` from the ledger's folder in the data directory (`countersign doctor` names it): it \
                  is derived from the log again"
+                    .into()
+            }
+            Self::Sealed { .. } => {
+                "bring its key from a machine that holds it (`countersign key export-payload-key FILE`), \
+                                    then: countersign key import-payload-key FILE"
                     .into()
             }
             Self::NoWriter { .. } => "name the ledger itself with `--ledger`".into(),

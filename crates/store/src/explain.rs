@@ -7,6 +7,14 @@ use crate::error::code;
 /// The long texts behind the codes of errors, notices and problems of the ledger.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
+        code: code::SEALED,
+        title: "the payload is sealed, and its key is not here",
+        text: "The payloads of this ledger are encrypted at rest. Entries, tree, signatures on checkpoints and the stored \
+               bytes are all checked without the key; what the payloads say is not, so this never counts as verified. The \
+               key is kept in the data directory of the machine that made the ledger.",
+        exit: Exit::Incomplete,
+    },
+    Explanation {
         code: code::NO_LEDGER,
         title: "no ledger",
         text: "The directory holds no ledger. A repository's own is `.countersign` at its top; `--ledger DIR` names \
@@ -404,6 +412,7 @@ mod tests {
             Error::KeyReused { first_index: 1 },
             Error::Index { source: rusqlite::Error::InvalidQuery },
             Error::NoWriter { place: "p".into() },
+            Error::Sealed { key: "k".into() },
             Error::WriterGone { holder: Some(1), source: source() },
         ];
         for error in &all {
@@ -443,6 +452,7 @@ mod tests {
                 | Error::KeyReused { .. }
                 | Error::Index { .. }
                 | Error::NoWriter { .. }
+                | Error::Sealed { .. }
                 | Error::WriterGone { .. }
                 | Error::Told { .. }
                 | Error::Postgres(_)

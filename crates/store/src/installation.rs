@@ -4,6 +4,7 @@
 //! recorder.key                     Ed25519, PKCS#8 PEM: signs what this installation observes
 //! new-log.key                      the address of the key with which new ledgers are made, where one was chosen
 //! ledgers/<16 hex>/log.key         Ed25519 note signer key: signs the checkpoints of one ledger
+//! ledgers/<16 hex>/payload.key     what seals the payloads of the ledger at rest, where they are
 //! ledgers/<16 hex>/log.key.next    its successor, while the key is being exchanged
 //! ledgers/<16 hex>/pin.json        what this machine believes about that ledger
 //! ledgers/<16 hex>/place           where the ledger lies
@@ -109,6 +110,7 @@ pub struct Installation {
     pub(crate) dir: PathBuf,
     pub(crate) opener: Option<Arc<dyn KeyOpener>>,
     pub(crate) new_log_key: Option<String>,
+    pub(crate) seals_payloads: bool,
     pub(crate) watch: Watch,
 }
 
@@ -116,7 +118,7 @@ impl Installation {
     /// An installation whose data is in `dir`; nothing is read or made yet.
     #[must_use]
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), opener: None, new_log_key: None, watch: Watch::default() }
+        Self { dir: dir.into(), opener: None, new_log_key: None, seals_payloads: false, watch: Watch::default() }
     }
 
     /// The same installation, with somebody who wants to know how far a long fold is.
@@ -339,6 +341,20 @@ pub enum KeyError {
         /// Where the key would be.
         path: PathBuf,
     },
+    /// The payloads of the ledger are stored as they are.
+    #[error("the payloads of the ledger `{origin}` are not sealed: there is no payload key")]
+    NotSealed {
+        /// The ledger.
+        origin: String,
+    },
+    /// The file holds the payload key of another ledger.
+    #[error("the key in `{path}` is not the payload key of the ledger `{origin}`")]
+    OtherPayloadKey {
+        /// The file.
+        path: PathBuf,
+        /// The ledger.
+        origin: String,
+    },
     /// There is a recorder already.
     #[error("this installation has another recorder already")]
     HasRecorder {
@@ -362,6 +378,8 @@ impl Diagnostic for KeyError {
             Self::OldLogKey { .. } => "CS-KEY-012",
             Self::NoSecondKey { .. } => "CS-KEY-050",
             Self::OtherSecondKey { .. } => "CS-KEY-051",
+            Self::NotSealed { .. } => "CS-KEY-041",
+            Self::OtherPayloadKey { .. } => "CS-KEY-042",
         }
     }
 
@@ -372,7 +390,10 @@ impl Diagnostic for KeyError {
                 Exit::Forbidden
             }
             Self::Device(e) => e.exit(),
-            Self::NoOpener { .. } | Self::HasRecorder { .. } => Exit::Usage,
+            Self::NoOpener { .. }
+            | Self::HasRecorder { .. }
+            | Self::NotSealed { .. }
+            | Self::OtherPayloadKey { .. } => Exit::Usage,
             Self::Read { .. } | Self::Write { .. } => Exit::Backend,
             Self::Random => Exit::Internal,
         }
@@ -392,6 +413,7 @@ impl Diagnostic for KeyError {
             | Self::OldLogKey { path, .. }
             | Self::NoSecondKey { path, .. }
             | Self::OtherSecondKey { path, .. }
+            | Self::OtherPayloadKey { path, .. }
             | Self::HasRecorder { path } => Some(Place::file(path.display().to_string())),
             Self::Device(e) => e.place(),
             _ => None,
@@ -419,6 +441,12 @@ impl Diagnostic for KeyError {
             Self::Random => "run `countersign doctor`".into(),
             Self::Device(e) => e.help(),
             Self::NoOpener { .. } => "use the program `countersign` itself: it opens PKCS#11 devices".into(),
+            Self::NotSealed { .. } => {
+                "whether payloads are sealed is chosen when a ledger is made: countersign init --encrypt-payloads".into()
+            }
+            Self::OtherPayloadKey { .. } => {
+                "write the right one where the ledger was made: countersign key export-payload-key FILE".into()
+            }
             Self::HasRecorder { .. } => {
                 "its ledgers name the recorder that is there: see it with `countersign key show`, or make the new one in \
                  another data directory (COUNTERSIGN_DATA_DIR)"
@@ -485,6 +513,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Every ledger made here names this installation's recorder in entry 0, and believes no machine statement of \
                another. Putting another key in its place would leave these ledgers without a recorder, so it is not \
                done. Choose the recorder's device before the first ledger is made.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-041",
+        title: "payloads are not sealed",
+        text: "The payloads of this ledger are stored as they are, so there is no key that opens them. It is chosen when a \
+               ledger is made, and never changes: a log does not rewrite what it holds.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-KEY-042",
+        title: "the payload key of another ledger",
+        text: "Entry 0 of a ledger names the key that its payloads are sealed with. The key in the file is another one, so \
+               nothing was kept.",
         exit: Exit::Usage,
     },
     Explanation {

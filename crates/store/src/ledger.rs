@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use countersign_evidence::merkle::{self, Hash};
 use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::receipt::Receipt;
 use countersign_evidence::tile::{self, TileHashes, TileId, TileReader, WIDTH};
 use countersign_model::{Clock, Digest, Entry, PayloadRef, StreamId, digest};
@@ -29,7 +30,7 @@ use crate::source::{Current, Source};
 use crate::storage::{Disk, Storage};
 use crate::subjects::{EngineKeys, NoKeys, SharedVault, SubjectKeys, Vault};
 use crate::tree::root_of;
-use crate::{Error, Notice, blob, files, rotations};
+use crate::{Error, Notice, blob, files, payload_key, rotations};
 
 /// How long a writer waits for the lock unless told otherwise.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -61,6 +62,8 @@ enum Backing {
 pub struct Ledger {
     source: Arc<Current>,
     keys: Arc<dyn SubjectKeys>,
+    /// What payloads are sealed with, and opened.
+    payload_key: Option<PayloadKey>,
     backing: Backing,
     origin: String,
     vkey: VerifierKey,
@@ -142,7 +145,8 @@ impl Ledger {
             Backing::None => Arc::new(NoKeys),
         };
         let (source, cache) = (Arc::new(Current::new(source)), Mutex::default());
-        Self { source, keys, backing, origin, vkey, head, unpublished, lock_wait: DEFAULT_LOCK_WAIT, cache }
+        let (payload_key, lock_wait) = (None, DEFAULT_LOCK_WAIT);
+        Self { source, keys, payload_key, backing, origin, vkey, head, unpublished, lock_wait, cache }
     }
 
     /// Keeps the index of streams and idempotency keys in this file, so that a long log need not be read for an append.
@@ -197,7 +201,8 @@ impl Ledger {
     /// What opens sealed data, for those who outlive this handle.
     #[must_use]
     pub fn shared_vault(&self) -> SharedVault {
-        SharedVault { source: Arc::clone(&self.source) as _, keys: Arc::clone(&self.keys) }
+        let payload_key = self.payload_key.clone();
+        SharedVault { source: Arc::clone(&self.source) as _, keys: Arc::clone(&self.keys), payload_key }
     }
 
     /// How many entries there are.
@@ -297,12 +302,40 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// The bytes of a payload or attachment; they hash to what the entry says.
+    /// What a payload or attachment says: the stored bytes, which hash to what the entry says, opened where they are
+    /// sealed.
+    ///
+    /// # Errors
+    /// [`Error::MissingBlob`], [`Error::Corrupt`]; [`Error::Sealed`] without the key.
+    pub fn payload(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
+        payload_key::open(self.stored(blob)?, self.payload_key.as_ref(), blob)
+    }
+
+    /// The bytes of a payload or attachment as they are stored; they hash to what the entry says.
     ///
     /// # Errors
     /// [`Error::MissingBlob`], [`Error::Corrupt`].
-    pub fn payload(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
+    pub fn stored(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
         blob::get(self.source(), blob)
+    }
+
+    /// The digest of what a payload or attachment says. Where it is sealed, the entry's digest is that of other bytes.
+    ///
+    /// # Errors
+    /// As [`Ledger::payload`].
+    pub fn payload_digest(&self, blob: &PayloadRef) -> Result<Digest, Error> {
+        if blob.sealed.is_none() { Ok(blob.sha256) } else { Ok(Digest::of(&self.payload(blob)?)) }
+    }
+
+    /// Opens payloads with this key from here on, and seals what a [`crate::Session`] appends with it.
+    pub fn set_payload_key(&mut self, key: Option<PayloadKey>) {
+        self.payload_key = key;
+    }
+
+    /// What payloads are sealed with.
+    #[must_use]
+    pub const fn payload_key(&self) -> Option<&PayloadKey> {
+        self.payload_key.as_ref()
     }
 
     /// The version of a stream: how many entries it has. The first call reads the whole log.

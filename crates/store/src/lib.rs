@@ -35,6 +35,7 @@
 //! | [`installation`] | the user's data directory: private keys and pins |
 //! | [`disposal`] | what two people sign before payloads are disposed of |
 //! | [`keys`] | where the private keys are: in files, or in devices |
+//! | [`payload_key`] | payloads at rest, sealed with a key of the ledger |
 //! | [`subjects`] | personal data, sealed with a key a person |
 //! | [`mod@backup`] | copies with a signed list, and the way back |
 //! | [`fork`] | two copies held against each other |
@@ -61,6 +62,7 @@ pub mod layout;
 mod leaf;
 mod ledger;
 mod lock;
+pub mod payload_key;
 pub mod postgres;
 pub mod projection;
 mod removal;

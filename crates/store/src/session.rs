@@ -10,6 +10,7 @@ use std::sync::Arc;
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::machine::MachineKey;
 use countersign_evidence::note::SignerKey;
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
@@ -22,7 +23,7 @@ use crate::engine::embedded::{Embedded, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::postgres::{self, Address, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
-use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal};
+use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal, payload_key};
 
 pub use second_key::SecondKey;
 
@@ -122,6 +123,7 @@ impl Session {
             }
             None => pin_for(&ledger, &installation)?,
         };
+        unlock(&mut ledger, &installation)?;
         let index = installation.ledger_dir(ledger.origin());
         if index.is_dir() {
             ledger.set_index(index.join("index.db"));
@@ -245,12 +247,16 @@ impl Session {
         // Before entry 0 nothing says which key is in force but the file that was made with the ledger.
         let signer =
             if self.state.size() == 0 { self.installation.log_key(self.ledger.origin())? } else { self.log_key()? };
-        let appended = self.ledger.append(self.batch(plan), &signer, self.clock.as_ref())?;
+        let appended = self.ledger.append(self.batch(plan)?, &signer, self.clock.as_ref())?;
         self.appended(appended)
     }
 
-    fn batch(&self, plan: Plan) -> Batch {
-        Batch { entries: plan.entries, expect: Vec::new(), expect_size: Some(self.state.size()), key: None }
+    fn batch(&self, plan: Plan) -> Result<Batch, Error> {
+        let batch = Batch { entries: plan.entries, expect_size: Some(self.state.size()), ..Batch::default() };
+        match self.ledger.payload_key() {
+            Some(key) => payload_key::seal(batch, key),
+            None => Ok(batch),
+        }
     }
 
     /// What every append is followed by.
@@ -335,6 +341,7 @@ impl Session {
             vkey: self.ledger.vkey().to_string(),
             recorder: recorder.to_string(),
             salt_sha256: self.ledger.salt_digest()?,
+            payload_key: self.ledger.payload_key().map(PayloadKey::id).transpose().map_err(Error::from)?,
             replaces,
         };
         let payload = NewBlob { bytes: canonical::to_vec(&created).map_err(Error::from)?, media: JSON.into() };
@@ -459,6 +466,9 @@ fn new_key(installation: &Installation) -> Result<(String, SignerKey), SessionEr
     let id = countersign_evidence::random::<10>().map_err(|_| KeyError::Random)?;
     let origin = format!("countersign.local/{}", digest::to_hex(&id));
     let signer = installation.make_log_key(&origin)?;
+    if installation.seals_payloads {
+        installation.make_payload_key(&origin)?;
+    }
     installation.update_pin(&origin, |_| {
         Ok::<_, KeyError>(Pin {
             version: 1,
@@ -534,6 +544,7 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
 /// As [`Session::open`], and what the database says.
 pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuilt, SessionError> {
     let pin = pin_for(&ledger, installation)?;
+    unlock(&mut ledger, installation)?;
     let path = installation.projection(ledger.origin());
     Ok(projection::rebuild(&path, &mut ledger, pin.as_ref(), installation.watch())?)
 }
@@ -544,8 +555,27 @@ pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuil
 /// As [`Session::open`]; [`Error::NoProjection`] when nothing is kept yet.
 pub fn check(mut ledger: Ledger, installation: &Installation) -> Result<Checked, SessionError> {
     let pin = pin_for(&ledger, installation)?;
+    unlock(&mut ledger, installation)?;
     let path = installation.projection(ledger.origin());
     Ok(projection::check(&path, &mut ledger, pin.as_ref(), installation.watch())?)
+}
+
+/// Gives the ledger its payload key. Entry 0 says whether it has one: nothing is appended in the clear to a ledger whose
+/// payloads are sealed, and nothing is sealed that others will look for in the clear.
+fn unlock(ledger: &mut Ledger, installation: &Installation) -> Result<(), SessionError> {
+    installation.unlock(ledger)?;
+    if ledger.size() == 0 {
+        return Ok(());
+    }
+    let held = ledger.payload_key().map(PayloadKey::id).transpose().map_err(Error::from)?;
+    match payload_key::named_in(ledger)? {
+        Some(key) if held.as_ref() != Some(&key) => Err(Error::Sealed { key }.into()),
+        Some(_) => Ok(()),
+        None => {
+            ledger.set_payload_key(None);
+            Ok(())
+        }
+    }
 }
 
 /// This machine's pin for the ledger, with which the ledger must agree.

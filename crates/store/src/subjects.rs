@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::seal::{self, SubjectKey};
 use countersign_model::event::Profile;
 use countersign_model::{PayloadRef, PersonId, digest};
@@ -113,6 +114,8 @@ pub struct SharedVault {
     pub source: Arc<dyn Source>,
     /// Where the keys are.
     pub keys: Arc<dyn SubjectKeys>,
+    /// What opens payloads that are sealed at rest, where it is held.
+    pub payload_key: Option<PayloadKey>,
 }
 
 impl SharedVault {
@@ -120,7 +123,13 @@ impl SharedVault {
     #[must_use]
     pub fn of_directory(dir: &Path) -> Self {
         let paths = Arc::new(Paths::new(dir));
-        Self { source: paths.clone(), keys: paths }
+        Self { source: paths.clone(), keys: paths, payload_key: None }
+    }
+
+    /// The same, with what opens payloads that are sealed at rest.
+    #[must_use]
+    pub fn with_payload_key(self, payload_key: Option<PayloadKey>) -> Self {
+        Self { payload_key, ..self }
     }
 
     /// The same, borrowed.

@@ -244,6 +244,9 @@ pub(crate) struct InitArgs {
     /// The first administrator's name [default: the comment of their public key]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Encrypt the payloads of the ledger at rest; only where this makes the ledger
+    #[arg(long)]
+    pub(crate) encrypt_payloads: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -512,7 +515,7 @@ pub(crate) enum LedgerVerb {
     Show {
         /// Log index
         index: u64,
-        /// Print the payload's bytes as stored
+        /// Print the bytes of the payload, opened where they are sealed
         #[arg(long, conflicts_with_all = ["statement", "signature", "attachment"])]
         payload: bool,
         /// Print the signed statement's bytes, exactly as signed
@@ -651,6 +654,16 @@ pub(crate) enum KeyVerb {
         /// The key of this installation's recorder, before it has one
         #[arg(long, value_name = "pkcs11:…")]
         recorder: Option<String>,
+    },
+    /// Write the key that opens this ledger's encrypted payloads into a new file
+    ExportPayloadKey {
+        /// The file; it must not be there yet
+        file: PathBuf,
+    },
+    /// Keep the key that opens this ledger's encrypted payloads on this machine
+    ImportPayloadKey {
+        /// The file that was exported
+        file: PathBuf,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign_govern::audit::verify::{Anchor, verify};
+use countersign_govern::audit::verify::{Anchor, verify_kept};
 use countersign_model::{Digest, Exit};
 use countersign_store::fork::{Comparison, compare};
 use countersign_store::s3::Location;
@@ -10,7 +10,7 @@ use countersign_store::{Ledger, backup as store};
 use serde_json::json;
 
 use super::args::{Format, PlaceArgs};
-use super::verify::{ledger_dir, pinned, trust_file};
+use super::verify::{failed, ledger_dir, pinned, trust_file, unlocked};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, verify as page};
@@ -41,7 +41,9 @@ pub(super) fn backup(at: &PlaceArgs, target: &Path, format: Format, env: &Enviro
                     output::count(done.waiting, "entry is", "entries are")
                 ));
             }
-            out.push_str("  The keys of log and recorder are not in it: back the data directory up as well.\n");
+            out.push_str(
+                "  The keys of log, recorder and payloads are not in it: back the data directory up as well.\n",
+            );
             output::print(&out)?;
         }
     }
@@ -55,7 +57,7 @@ pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: F
         Some(file) => (trust_file(file, backup)?.0, format!("trusted by {}", file.display())),
         None => pinned(staged.dir(), env)?,
     };
-    let verified = verify(staged.dir(), &anchor)?;
+    let verified = verify_kept(unlocked(staged.dir(), env)?, &anchor, None)?;
     let m = staged.manifest();
     let is_listed = verified.report.size == m.size
         && Digest::from_bytes(verified.report.root) == m.root
@@ -67,7 +69,7 @@ pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: F
             Format::Text => output::print(&page::text(&verified, &by, &Paint::of(env)))?,
         }
         // What was staged is removed again when it is dropped.
-        return Ok(Exit::Unverified);
+        return Ok(if is_listed { failed(&verified) } else { Exit::Unverified });
     }
     let seen = match &anchor {
         Anchor::Pin(pin) => Some((pin.seen.size, pin.seen.root)),

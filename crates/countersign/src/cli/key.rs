@@ -1,4 +1,4 @@
-//! `key show | use`: where this installation's private keys are.
+//! `key show | use | export-payload-key | import-payload-key`: where this installation's private keys are.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,19 @@ use crate::output;
 pub(crate) fn run(at: &PlaceArgs, args: &KeyArgsOf, env: &Environment) -> Outcome {
     match &args.verb {
         KeyVerb::Show { format } => show(at, env, *format),
+        KeyVerb::ExportPayloadKey { file } => {
+            let id = env.installation()?.export_payload_key(&at.ledger(env)?, file)?;
+            output::print(&format!(
+                "✓ the payload key {id} is in {}\n  Whoever has it and a copy of the ledger can read every payload.\n",
+                file.display()
+            ))?;
+            Ok(Exit::Pass)
+        }
+        KeyVerb::ImportPayloadKey { file } => {
+            let id = env.installation()?.import_payload_key(&at.ledger(env)?, file)?;
+            output::print(&format!("✓ this machine opens the payloads of this ledger with the key {id}\n"))?;
+            Ok(Exit::Pass)
+        }
         KeyVerb::Use { log, recorder } => choose(log.as_deref(), recorder.as_deref(), &env.installation()?),
     }
 }
@@ -41,6 +54,11 @@ fn show(at: &PlaceArgs, env: &Environment, format: Format) -> Outcome {
     {
         let public = installation.log_key(&origin).map(|key| key.verifier().to_string());
         rows.push(Row { name: "log", place, public });
+    }
+    if let Some(origin) = origin_of(at)
+        && let (Some(place), Some(key)) = (installation.payload_key_place(&origin)?, installation.payload_key(&origin)?)
+    {
+        rows.push(Row { name: "payload", place, public: Ok(key.id()?) });
     }
     let new = installation.new_log_key()?;
     match format {

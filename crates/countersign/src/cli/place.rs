@@ -55,10 +55,13 @@ impl PlaceArgs {
 
     /// The ledger that is there, as it is: no pin is asked.
     pub(crate) fn ledger(&self, env: &Environment) -> Result<Ledger, Failure> {
-        Ok(match self.database(env)? {
-            Some(address) => session::open_postgres(address, &env.installation()?)?,
+        let installation = env.installation()?;
+        let mut ledger = match self.database(env)? {
+            Some(address) => session::open_postgres(address, &installation)?,
             None => Ledger::open(&self.ledger_dir()?)?,
-        })
+        };
+        installation.unlock(&mut ledger)?;
+        Ok(ledger)
     }
 
     /// Opens the ledger that is there.
@@ -74,8 +77,13 @@ impl PlaceArgs {
     }
 
     /// Opens the ledger or makes a new one.
-    pub(crate) fn open_or_create(&self, env: &Environment, salt: Option<[u8; 32]>) -> Result<Session, Failure> {
-        let installation = env.installation()?;
+    pub(crate) fn open_or_create(
+        &self,
+        env: &Environment,
+        salt: Option<[u8; 32]>,
+        encrypt: bool,
+    ) -> Result<Session, Failure> {
+        let installation = env.installation()?.with_sealed_payloads(encrypt || env.encrypt_payloads);
         Ok(match self.database(env)? {
             Some(address) => {
                 let ledger = session::open_or_create_postgres(address, &installation, salt)?;

@@ -27,7 +27,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let committed = committed(&repository)?;
     let config = &committed.config;
     let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
-    let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()))?;
+    let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()), false)?;
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
     let declarations = config.declarations();
     let environment = args.env.clone().or_else(|| config.release.environment.clone());

@@ -1,6 +1,8 @@
 //! Tests of the real binary.
 
 #[cfg(test)]
+mod atrest;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod bad_input;

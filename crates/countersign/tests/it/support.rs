@@ -76,6 +76,7 @@ impl World {
             .env_remove("COUNTERSIGN_KEY")
             .env_remove("COUNTERSIGN_LOG_KEY")
             .env_remove("COUNTERSIGN_PIN")
+            .env_remove("COUNTERSIGN_ENCRYPT_PAYLOADS")
             .env_remove("SOFTHSM2_CONF")
             .env_remove("SSH_AUTH_SOCK")
             .env_remove("XDG_DATA_HOME")

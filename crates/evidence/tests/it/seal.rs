@@ -59,3 +59,79 @@ proptest! {
         prop_assert_eq!(opened.as_slice(), plaintext);
     }
 }
+
+mod payload_key {
+    use chacha20poly1305::aead::{Aead as _, Payload};
+    use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+    use countersign_evidence::Error;
+    use countersign_evidence::payload_key::{PayloadKey, id_of};
+    use countersign_evidence::seal::{self, OVERHEAD};
+    use countersign_model::digest::{from_hex, to_hex};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_key_reads_back_and_shows_its_name_alone() {
+        let key = PayloadKey::generate().unwrap();
+        let hex = key.to_hex();
+        assert_eq!(PayloadKey::parse_hex(&hex).unwrap().commitment(), key.commitment());
+        assert_eq!((key.commitment().len(), key.id().len()), (64, 16));
+        assert_eq!(id_of(key.commitment()), key.id());
+        assert!(!hex.contains(key.id()) && !format!("{key:?}").contains(&hex[..8]));
+        for bad in ["", &hex[1..], &"AB".repeat(32), &format!("{}\n", hex.as_str())] {
+            assert!(matches!(PayloadKey::parse_hex(bad), Err(Error::Sealed(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_nonce_is_the_start_of_an_hmac_over_the_plaintext() {
+        // Computed with Python's `hmac`: derived = HMAC(7 × 32, label); nonce = HMAC(derived, b"payload")[:24].
+        let key = PayloadKey::from_bytes([7; 32]).unwrap();
+        let sealed = key.seal(b"payload").unwrap();
+        assert_eq!(to_hex(&sealed[7..31]), "bf2b1cad53c20404fa9da40b5b8eb5bdd388d364a8c92297");
+        assert_eq!(key.id(), "42a058d2a1079a1f");
+        assert_eq!(key.commitment(), "42a058d2a1079a1fb1d56b1fbbc58f0f98b544c0d0e47c82968889507e4cd1a6");
+    }
+
+    /// Bytes whose tag is right and whose nonce is not the plaintext's: who holds the key can make them, and with two
+    /// keys of their own choice bytes that open with both. They are refused.
+    #[test]
+    fn what_does_not_lead_to_its_nonce_again_is_refused() {
+        let key = PayloadKey::from_bytes([7; 32]).unwrap();
+        let encrypts: [u8; 32] = from_hex("b8e52a70e9b6f62bf247d5445d8a581f4576b0d2deaaea8992b39b5bf5d0435d").unwrap().try_into().unwrap();
+        let cipher = XChaCha20Poly1305::new(&encrypts.into());
+        let context = b"CSEAL1\0countersign/payload/v1";
+        let by_hand = |nonce: [u8; 24]| {
+            let text = Payload { msg: b"payload", aad: context };
+            [&b"CSEAL1\0"[..], &nonce, &cipher.encrypt(&nonce.into(), text).unwrap()].concat()
+        };
+        let sealed = key.seal(b"payload").unwrap();
+        let nonce: [u8; 24] = sealed[7..31].try_into().unwrap();
+        assert_eq!(by_hand(nonce), sealed);
+        assert!(matches!(key.open(by_hand([1; 24])), Err(Error::Unsealable)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_and_equal_texts_stay_equal(
+            bytes: [u8; 32], text: Vec<u8>, other: Vec<u8>, at: prop::sample::Index, bit in 0u8..8,
+        ) {
+            let key = PayloadKey::from_bytes(bytes).unwrap();
+            let sealed = key.seal(&text).unwrap();
+            prop_assert_eq!(sealed.len(), text.len() + OVERHEAD);
+            prop_assert_eq!(&key.open(sealed.clone()).unwrap(), &text);
+            prop_assert_eq!(key.seal(&other).unwrap() == sealed, other == text);
+
+            let mut wrong = bytes;
+            wrong[0] ^= 1;
+            let wrong = PayloadKey::from_bytes(wrong).unwrap();
+            prop_assert_ne!(wrong.seal(&text).unwrap(), sealed.clone());
+            prop_assert!(wrong.open(sealed.clone()).is_err());
+            prop_assert!(seal::open(&seal::SubjectKey::from_bytes(bytes), &sealed, b"").is_err());
+
+            let mut bent = sealed.clone();
+            bent[at.index(sealed.len())] ^= 1 << bit;
+            prop_assert!(key.open(bent).is_err());
+            prop_assert!(key.open(sealed[..at.index(sealed.len())].to_vec()).is_err());
+        }
+    }
+}

@@ -177,7 +177,11 @@ fn append(
         };
         let mut plan = Plan::default();
         plan.entries.push(events::run_started(s, started, change_blob.clone())?);
-        let scanned = known.and_then(|r| r.scan.as_ref()).is_some_and(|(_, blob)| blob.sha256 == record_digest);
+        let last = known.and_then(|r| r.scan.as_ref());
+        let scanned = match last.map(|(_, blob)| s.ledger().payload_digest(blob)) {
+            None | Some(Err(countersign_store::Error::MissingBlob { .. })) => false,
+            Some(digest) => digest? == record_digest,
+        };
         if !scanned {
             let blob = (record_digest, record_blob.clone());
             plan.entries.push(events::findings_recorded(s, &run, change, record, blob)?);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use countersign_evidence::canonical;
 use countersign_evidence::merkle::Hash;
-use countersign_model::{Digest, Entry, PayloadRef, StreamId, Timestamp};
+use countersign_model::{Digest, Entry, EventKind, PayloadRef, StreamId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 use crate::append::{Batch, NewBlob};
 use crate::blob::MAX_BLOB_BYTES;
+use crate::payload_key::is_sealed;
 
 /// How far the clock may stand before the last entry, in milliseconds. Machines that share a ledger differ by a little.
 const CLOCK_TOLERANCE_MS: i64 = 120_000;
@@ -116,8 +117,10 @@ pub fn prepare(batch: Batch, now: Timestamp) -> Result<Prepared, Error> {
     let mut blobs = BTreeMap::new();
     let mut entries = Vec::with_capacity(batch.entries.len());
     for new in batch.entries {
-        let payload = keep(new.payload, &mut blobs)?;
-        let attachments = new.attachments.into_iter().map(|b| keep(b, &mut blobs)).collect::<Result<_, _>>()?;
+        let (kind, sealed) = (new.kind, batch.sealed_with.as_deref());
+        let payload = keep(new.payload, kind, sealed, &mut blobs)?;
+        let attachments =
+            new.attachments.into_iter().map(|b| keep(b, kind, sealed, &mut blobs)).collect::<Result<_, _>>()?;
         entries.push(Entry {
             v: Entry::VERSION,
             kind: new.kind,
@@ -137,14 +140,20 @@ pub fn prepare(batch: Batch, now: Timestamp) -> Result<Prepared, Error> {
     Ok(Prepared { drafts, blobs, expect: batch.expect, expect_size: batch.expect_size, key, now })
 }
 
-fn keep(new: NewBlob, blobs: &mut BTreeMap<Digest, Vec<u8>>) -> Result<PayloadRef, Error> {
+fn keep(
+    new: NewBlob,
+    kind: EventKind,
+    sealed: Option<&str>,
+    blobs: &mut BTreeMap<Digest, Vec<u8>>,
+) -> Result<PayloadRef, Error> {
     let size = new.bytes.len() as u64;
     if size > MAX_BLOB_BYTES {
         return Err(Error::BlobTooLarge { bytes: size });
     }
     let sha256 = Digest::of(&new.bytes);
     blobs.entry(sha256).or_insert(new.bytes);
-    Ok(PayloadRef { sha256, size, media: new.media })
+    let sealed = sealed.filter(|_| is_sealed(kind, &new.media)).map(str::to_owned);
+    Ok(PayloadRef { sha256, size, media: new.media, sealed })
 }
 
 fn draft(position: usize, entry: Entry) -> Result<Draft, Error> {

@@ -6,7 +6,7 @@ use countersign_model::{Digest, PayloadRef, PersonId, Role};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading, attachment};
-use super::sql::{Fold, blob, text};
+use super::sql::{Fold, blob, media, text};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -54,7 +54,7 @@ impl State {
                 p.bundle.to_string(),
                 blob.sha256.to_string(),
                 blob.size,
-                &blob.media,
+                media(&blob),
                 p.by.as_str(),
                 p.time.millis(),
             ))?;

@@ -6,7 +6,7 @@ use countersign_model::{Digest, PayloadRef, RunId};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Machine, Reading, attachment};
-use super::sql::{Fold, blob, json, require, text};
+use super::sql::{Fold, blob, json, media, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -65,10 +65,10 @@ impl State {
                 document,
                 facts.sha256.to_string(),
                 facts.size,
-                &facts.media,
+                media(&facts),
                 bundle.sha256.to_string(),
                 bundle.size,
-                &bundle.media,
+                media(&bundle),
             ))?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use countersign_model::{Digest, PayloadRef, PersonId, Role};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading, attachment};
-use super::sql::{Fold, Stop, blob, require, text};
+use super::sql::{Fold, Stop, blob, media, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::{Error, subjects};
@@ -96,12 +96,12 @@ impl State {
         require(!self.is_enrolled(id)?, "that person is enrolled already")?;
         require(self.holder(&key.fingerprint())?.is_none(), "that key belongs to somebody else")?;
         let blob = attachment(&reading.entry, 0)?;
-        require(blob.sha256 == profile, "the profile is not the one the statement names")?;
+        require(self.digest_of(&blob)? == profile, "the profile is not the one the statement names")?;
         self.db
             .prepare_cached(
                 "INSERT INTO people (person, idx, profile, profile_size, profile_media) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute((id.as_str(), index, blob.sha256.to_string(), blob.size, &blob.media))?;
+            .execute((id.as_str(), index, blob.sha256.to_string(), blob.size, media(&blob)))?;
         self.db
             .prepare_cached("INSERT INTO person_keys (fingerprint, person, key, idx) VALUES (?1, ?2, ?3, ?4)")?
             .execute((key.fingerprint(), id.as_str(), key.to_openssh(), index))?;

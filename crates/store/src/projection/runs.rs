@@ -9,7 +9,7 @@ use super::approvals::ApprovalRow;
 use super::decisions::DecisionRow;
 use super::evidence::EvidenceRow;
 use super::read::{Machine, Reading, attachment};
-use super::sql::{Fold, blob, require, text};
+use super::sql::{Fold, blob, media, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -104,7 +104,7 @@ impl State {
         let p: RunStarted = self.statement(machine)?;
         let index = reading.index;
         let change = attachment(&reading.entry, 0)?;
-        require(change.sha256 == p.change, "the change is not the one the statement names")?;
+        require(self.digest_of(&change)? == p.change, "the change is not the one the statement names")?;
         self.belongs(reading, &p.run)?;
         if let Some(run) = self.run_key(&p.run)? {
             require(
@@ -141,7 +141,7 @@ impl State {
                 "INSERT INTO attempts (idx, run, attempt, change, change_size, change_media)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute((index, p.run.as_str(), p.attempt, change.sha256.to_string(), change.size, &change.media))?;
+            .execute((index, p.run.as_str(), p.attempt, change.sha256.to_string(), change.size, media(&change)))?;
         Ok(())
     }
 

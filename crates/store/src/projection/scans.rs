@@ -5,7 +5,7 @@ use countersign_model::{PayloadRef, RunId};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Machine, Reading, attachment};
-use super::sql::{Fold, blob, require};
+use super::sql::{Fold, blob, media, require};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -24,7 +24,7 @@ impl State {
     pub(super) fn on_findings(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: FindingsRecorded = self.statement(machine)?;
         let record = attachment(&reading.entry, 0)?;
-        require(record.sha256 == p.record, "the scan record is not the one the statement names")?;
+        require(self.digest_of(&record)? == p.record, "the scan record is not the one the statement names")?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
         self.db
@@ -40,7 +40,7 @@ impl State {
                 p.gaps,
                 record.sha256.to_string(),
                 record.size,
-                &record.media,
+                media(&record),
             ))?;
         Ok(())
     }

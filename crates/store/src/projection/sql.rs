@@ -96,7 +96,24 @@ pub(super) fn time(row: &Row<'_>, i: usize) -> rusqlite::Result<Timestamp> {
 
 /// Reads three columns from `i` on: digest, size and media type of a blob.
 pub(super) fn blob(row: &Row<'_>, i: usize) -> rusqlite::Result<PayloadRef> {
-    Ok(PayloadRef { sha256: text(row, i)?, size: row.get(i + 1)?, media: row.get(i + 2)? })
+    let media: String = row.get(i + 2)?;
+    let (sealed, media) = match media.strip_prefix(SEALED).and_then(|rest| rest.split_once(' ')) {
+        Some((key, media)) => (Some(key.to_owned()), media.to_owned()),
+        None => (None, media),
+    };
+    Ok(PayloadRef { sha256: text(row, i)?, size: row.get(i + 1)?, media, sealed })
+}
+
+/// What the media type of a sealed blob starts with in its column; the key's id and a space follow. No media type has a
+/// space before its slash.
+const SEALED: &str = "sealed ";
+
+/// The media type as it stands in the third column.
+pub(super) fn media(blob: &PayloadRef) -> String {
+    match &blob.sealed {
+        Some(key) => format!("{SEALED}{key} {}", blob.media),
+        None => blob.media.clone(),
+    }
 }
 
 /// Reads column `i` as a JSON document.

@@ -238,7 +238,7 @@ impl Work<'_> {
             }
             self.each(blobs.into_iter().collect(), |(name, (blob, dates, disposed))| {
                 let large = (blob.size > LARGE).then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
-                let sent = match self.ledger.payload(&blob) {
+                let sent = match self.ledger.stored(&blob) {
                     Ok(bytes) => self.put(&name, &bytes, dates),
                     Err(Error::MissingBlob { .. }) if disposed => Ok(()),
                     Err(e) => Err(e),

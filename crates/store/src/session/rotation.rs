@@ -48,7 +48,7 @@ impl Session {
                 Vec::new(),
                 Vec::new(),
             )?;
-            let batch = self.batch(Plan { entries: vec![entry] });
+            let batch = self.batch(Plan { entries: vec![entry] }).map_err(SessionError::from)?;
             let done = self.ledger.append_alone(batch, &both, self.clock.as_ref()).map_err(SessionError::from);
             match done.and_then(|appended| self.appended(appended)) {
                 Ok(appended) => {

@@ -239,7 +239,7 @@ fn a_blob_that_was_changed_or_taken_away_is_not_handed_out() {
     let path = dir.path().join("l");
     let mut ledger = new_ledger(&path);
     let digest = Digest::of(b"payload");
-    let reference = PayloadRef { sha256: digest, size: 7, media: "text/plain".into() };
+    let reference = PayloadRef { sha256: digest, size: 7, media: "text/plain".into(), sealed: None };
     assert_eq!(ledger.payload(&reference).unwrap_err().code(), code::MISSING_BLOB);
     let batch = |s: &str| Batch { entries: vec![entry("run-1", s)], ..Batch::default() };
     ledger.append(batch("payload"), &signer(), &clock(1)).unwrap();

@@ -94,6 +94,7 @@ impl History {
             vkey: ledger.vkey().to_string(),
             recorder: history.recorder.public().to_string(),
             salt_sha256: ledger.salt_digest().unwrap(),
+            payload_key: None,
             replaces: Vec::new(),
         };
         let payload = canonical::to_vec(&created).unwrap();

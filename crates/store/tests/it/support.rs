@@ -57,6 +57,7 @@ pub(crate) fn genesis(ledger: &Ledger) -> Batch {
         vkey: ledger.vkey().to_string(),
         recorder: "ed25519:".into(),
         salt_sha256: ledger.salt_digest().unwrap(),
+        payload_key: None,
         replaces: Vec::new(),
     };
     let payload = canonical::to_vec(&created).unwrap();

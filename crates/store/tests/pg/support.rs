@@ -50,6 +50,7 @@ pub(crate) fn genesis() -> Batch {
         vkey: signer().verifier().to_string(),
         recorder: "ed25519:".into(),
         salt_sha256: Digest::of(salt.as_bytes()),
+        payload_key: None,
         replaces: Vec::new(),
     };
     let payload = canonical::to_vec(&created).unwrap();

@@ -40,6 +40,8 @@ struct Head {
     expect: Vec<(StreamId, u64)>,
     expect_size: Option<u64>,
     key: Option<String>,
+    #[serde(default)]
+    sealed_with: Option<String>,
     entries: Vec<EntryHead>,
 }
 
@@ -224,7 +226,8 @@ fn read_request(stream: &mut UnixStream) -> io::Result<Option<(Batch, Timestamp)
             attachments: blobs.collect(),
         });
     }
-    let batch = Batch { entries, expect: head.expect, expect_size: head.expect_size, key: head.key };
+    let (expect, expect_size, key) = (head.expect, head.expect_size, head.key);
+    let batch = Batch { entries, expect, expect_size, key, sealed_with: head.sealed_with };
     Ok(Some((batch, head.now)))
 }
 
@@ -267,6 +270,7 @@ impl Client {
             expect: batch.expect.clone(),
             expect_size: batch.expect_size,
             key: batch.key.clone(),
+            sealed_with: batch.sealed_with.clone(),
             entries: entries.collect(),
         };
         write_message(&mut self.stream, &serde_json::to_vec(&head)?)?;
