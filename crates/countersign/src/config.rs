@@ -216,7 +216,8 @@ impl Environment {
             key: path("COUNTERSIGN_KEY"),
             log_key: text("COUNTERSIGN_LOG_KEY"),
             // A switch that is misspelt seals rather than not.
-            encrypt_payloads: text("COUNTERSIGN_ENCRYPT_PAYLOADS").is_some_and(|v| !OFF.contains(&v.as_str())),
+            encrypt_payloads: text("COUNTERSIGN_ENCRYPT_PAYLOADS")
+                .is_some_and(|v| !OFF.iter().any(|off| v.eq_ignore_ascii_case(off))),
             devices: Arc::new(Devices::new(text(PIN_VARIABLE).map(Into::into))),
             storage: StorageEnvironment {
                 access_key: text("AWS_ACCESS_KEY_ID"),
@@ -241,8 +242,7 @@ impl Environment {
     pub(crate) fn installation(&self) -> Result<Installation, Failure> {
         let installation = self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?;
         let installation = installation.watched(folding(!self.attended));
-        let installation = installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone());
-        Ok(installation.with_sealed_payloads(self.encrypt_payloads))
+        Ok(installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone()))
     }
 
     /// The file of the key to sign with.

@@ -45,7 +45,7 @@ pub struct LedgerCreated {
     pub recorder: String,
     /// Digest of the salt file.
     pub salt_sha256: Digest,
-    /// The id of the key that payloads are sealed with; `None` where they are stored as they are.
+    /// The commitment to the key that payloads are sealed with, 64 hex digits; `None` where they are stored as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_key: Option<String>,
     /// Ledgers that were in this directory before, as far as the machine remembers: a ledger that is taken away

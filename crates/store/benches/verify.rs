@@ -117,6 +117,7 @@ fn build(dir: &Path, signer: &SignerKey, entries: u64, distinct: bool) {
         vkey: ledger.vkey().to_string(),
         recorder: "ed25519:".into(),
         salt_sha256: ledger.salt_digest().unwrap(),
+        payload_key: None,
         replaces: Vec::new(),
     };
     let blob = |bytes: Vec<u8>| NewBlob { bytes, media: "application/vnd.example.report+json".into() };

@@ -43,7 +43,7 @@ pub struct Batch {
     /// The caller's idempotency key, at most [`Batch::MAX_KEY_BYTES`] bytes: a batch that is sent again with the same
     /// key is not appended again, the answer is that of the first time.
     pub key: Option<String>,
-    /// The id of the payload key that the blobs are sealed with, all but those that [`crate::payload_key`] leaves open.
+    /// The id of the payload key that the blobs are sealed with, but for those that stay open: see [`crate::payload_key`].
     pub sealed_with: Option<String>,
 }
 

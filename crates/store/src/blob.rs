@@ -9,6 +9,16 @@ use crate::source::Source;
 /// The largest blob that a ledger takes, in bytes. Larger files are kept elsewhere and recorded by their digest.
 pub const MAX_BLOB_BYTES: u64 = 256 << 20;
 
+/// What the blobs of an entry say, opened where they are sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The payload; `None` for one that is gone and may perhaps be.
+    pub payload: Option<Vec<u8>>,
+    /// Digests of what the attachments say, which is what statements name; `None` for one that is gone or was not opened.
+    /// Where it is not sealed, it is the entry's own.
+    pub attachments: Vec<Option<Digest>>,
+}
+
 /// Reads a blob. The bytes are those that the digest names, or there is an error.
 ///
 /// # Errors

@@ -33,6 +33,8 @@ pub mod code {
     pub const WRONG_SIGNER: &str = "CS-LEDGER-012";
     /// A payload is sealed, and its key is not here.
     pub const SEALED: &str = "CS-KEY-040";
+    /// A payload is not sealed as entry 0 says.
+    pub const SEALED_OTHERWISE: &str = "CS-KEY-043";
     /// A blob that an entry speaks of is gone.
     pub const MISSING_BLOB: &str = "CS-LEDGER-013";
     /// The format version is none that ever existed.

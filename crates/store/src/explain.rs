@@ -15,6 +15,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Incomplete,
     },
     Explanation {
+        code: code::SEALED_OTHERWISE,
+        title: "a payload is not sealed as entry 0 says",
+        text: "Entry 0 says whether the payloads of a ledger are encrypted at rest, and commits to the key. A payload that is \
+               stored in the clear after that was appended by a program that did not encrypt: its copies in buckets and \
+               backups can be read. One that is sealed with another key was put there by somebody who holds the log's key. \
+               The entry stays as it is, for a log does not rewrite what it holds: find out which program appended it.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
         code: code::NO_LEDGER,
         title: "no ledger",
         text: "The directory holds no ledger. A repository's own is `.countersign` at its top; `--ledger DIR` names \

@@ -132,13 +132,15 @@ impl Serialize for SortedBlobs<'_> {
 #[derive(Serialize)]
 struct SortedBlob<'a> {
     media: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<&'a str>,
     sha256: &'a countersign_model::Digest,
     size: u64,
 }
 
 impl<'a> SortedBlob<'a> {
     fn of(blob: &'a PayloadRef) -> Self {
-        Self { media: &blob.media, sha256: &blob.sha256, size: blob.size }
+        Self { media: &blob.media, sealed: blob.sealed.as_deref(), sha256: &blob.sha256, size: blob.size }
     }
 }
 
@@ -210,11 +212,12 @@ mod tests {
         assert_eq!(Bundle::parse("f", bytes, 2, true).unwrap().iter().count(), 2);
     }
 
-    fn entry(media: String, numbers: Vec<u64>, key: Option<String>, classed: bool) -> Entry {
+    fn entry(media: String, numbers: Vec<u64>, key: Option<String>, classed: bool, sealed: Option<String>) -> Entry {
         let blob = |n: &u64| PayloadRef {
             sha256: countersign_model::Digest::of(&n.to_be_bytes()),
             size: *n,
             media: media.clone(),
+            sealed: sealed.clone(),
         };
         Entry {
             v: 1,
@@ -237,7 +240,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_the_short_way() {
-        let entry = entry("a/b \"\u{7f}\n\u{1}\u{20ac}\\".into(), vec![3, MAX_SAFE], Some("k".into()), true);
+        let entry =
+            entry("a/b \"\u{7f}\n\u{1}\u{20ac}\\".into(), vec![3, MAX_SAFE], Some("k".into()), true, Some("0a".into()));
         assert!(is_spelled(&entry, &canonical::to_vec(&entry).unwrap()));
     }
 
@@ -245,10 +249,10 @@ mod tests {
         #[test]
         fn the_short_way_takes_the_canonical_form_and_no_other(
             media: String, numbers in proptest::collection::vec(0..=u64::MAX, 0..4), small: bool, key: Option<String>,
-            classed: bool, at: proptest::sample::Index, byte: u8,
+            classed: bool, sealed: Option<String>, at: proptest::sample::Index, byte: u8,
         ) {
             let numbers = if small { numbers.into_iter().map(|n| n % MAX_SAFE).collect() } else { numbers };
-            let entry = entry(media, numbers, key, classed);
+            let entry = entry(media, numbers, key, classed, sealed);
             // A number that JSON may round has no canonical form.
             if let Ok(bytes) = canonical::to_vec(&entry) {
                 proptest::prop_assert_eq!(&super::parse("f", 0, &bytes).unwrap(), &entry);

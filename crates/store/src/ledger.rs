@@ -28,7 +28,7 @@ use crate::leaf::{self, Bundle};
 use crate::lock::Lock;
 use crate::source::{Current, Source};
 use crate::storage::{Disk, Storage};
-use crate::subjects::{EngineKeys, NoKeys, SharedVault, SubjectKeys, Vault};
+use crate::subjects::{EngineKeys, NoKeys, SharedVault, SubjectKeys};
 use crate::tree::root_of;
 use crate::{Error, Notice, blob, files, payload_key, rotations};
 
@@ -192,13 +192,7 @@ impl Ledger {
         self.keys.as_ref()
     }
 
-    /// What opens sealed data.
-    #[must_use]
-    pub fn vault(&self) -> Vault<'_> {
-        Vault { source: self.source(), keys: self.subject_keys() }
-    }
-
-    /// What opens sealed data, for those who outlive this handle.
+    /// What opens sealed data; it outlives this handle.
     #[must_use]
     pub fn shared_vault(&self) -> SharedVault {
         let payload_key = self.payload_key.clone();

@@ -81,7 +81,7 @@ mod web;
 mod writer;
 
 pub use append::{Appended, Batch, NewBlob, NewEntry, Notice};
-pub use blob::MAX_BLOB_BYTES;
+pub use blob::{MAX_BLOB_BYTES, Opened};
 pub use create::NewLedger;
 pub use engine::Engine;
 pub use error::{Error, code};

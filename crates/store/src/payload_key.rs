@@ -1,45 +1,42 @@
 //! The payload key of a ledger, in the data directory: what seals its payloads at rest, and what opens them.
 //!
-//! Entry 0 of a ledger whose payloads are sealed names the key, so that no machine appends to it in the clear. Two kinds
-//! of entries stay open: entry 0 itself, which says nothing that does not stand beside it in the clear, and exchanges of
-//! the log's key, which a reader has to follow before anything can be believed.
+//! Entry 0 of a ledger whose payloads are sealed commits to the key, so that no machine appends to it in the clear or with
+//! another key. Three kinds of entries stay open: entry 0 itself, which says nothing that does not stand beside it in the
+//! clear, and what is said of the log's keys, which a reader has to follow before anything can be believed.
 
 use std::path::{Path, PathBuf};
 
 use countersign_evidence::canonical;
-use countersign_evidence::payload_key::PayloadKey;
+use countersign_evidence::payload_key::{PayloadKey, id_of};
 use countersign_model::event::LedgerCreated;
 use countersign_model::{EventKind, PayloadRef};
 use zeroize::Zeroizing;
 
-use crate::append::{Batch, NewBlob};
+use crate::append::Batch;
 use crate::installation::{Installation, KeyError};
 use crate::keys::{KeyPlace, read};
 use crate::session::SessionError;
-use crate::subjects::SEALED_PROFILE;
 use crate::{Error, Ledger, blob, storage};
 
-/// Whether a blob of such an entry is sealed, in a ledger whose payloads are.
-pub(crate) fn is_sealed(kind: EventKind, media: &str) -> bool {
-    // A profile is sealed already, under a key that can be destroyed.
-    !matches!(kind, EventKind::LedgerCreated | EventKind::LogKeyRotated) && media != SEALED_PROFILE
+/// Whether the blobs of such entries are sealed, in a ledger whose payloads are.
+pub(crate) const fn is_sealed(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::LedgerCreated | EventKind::LogKeyRotated | EventKind::SecondLogKeyChosen)
 }
 
 /// Seals what of a batch is to be sealed.
 pub(crate) fn seal(mut batch: Batch, key: &PayloadKey) -> Result<Batch, Error> {
-    for entry in &mut batch.entries {
-        let kind = entry.kind;
-        let seal = |new: &mut NewBlob| -> Result<(), Error> {
-            if is_sealed(kind, &new.media) {
-                new.bytes = key.seal(&new.bytes)?;
-            }
-            Ok(())
-        };
-        seal(&mut entry.payload)?;
-        entry.attachments.iter_mut().try_for_each(seal)?;
+    for entry in batch.entries.iter_mut().filter(|entry| is_sealed(entry.kind)) {
+        for blob in std::iter::once(&mut entry.payload).chain(&mut entry.attachments) {
+            blob.bytes = key.seal(&blob.bytes)?;
+        }
     }
-    batch.sealed_with = Some(key.id()?);
+    batch.sealed_with = Some(key.id().to_owned());
     Ok(batch)
+}
+
+/// The key, where it is the one that the blob is sealed with.
+pub(crate) fn opens<'a>(key: Option<&'a PayloadKey>, blob: &PayloadRef) -> Option<&'a PayloadKey> {
+    key.filter(|key| blob.sealed.as_deref() == Some(key.id()))
 }
 
 /// Opens the stored bytes of a payload where they are sealed.
@@ -48,18 +45,12 @@ pub(crate) fn seal(mut batch: Batch, key: &PayloadKey) -> Result<Batch, Error> {
 /// [`Error::Sealed`] without the key that the entry names; [`Error::Corrupt`] when that key does not open them.
 pub fn open(stored: Vec<u8>, key: Option<&PayloadKey>, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
     let Some(id) = &blob.sealed else { return Ok(stored) };
-    let sealed = || Error::Sealed { key: id.clone() };
-    let key = key.ok_or_else(sealed)?;
-    if key.id()? != *id {
-        return Err(sealed());
-    }
+    let key = opens(key, blob).ok_or_else(|| Error::Sealed { key: id.clone() })?;
     let name = crate::layout::blob_name(&blob.sha256);
-    let mut plain =
-        key.open(&stored).map_err(|_| Error::corrupt(name, None, "the key that sealed it does not open it"))?;
-    Ok(std::mem::take(&mut *plain))
+    key.open(stored).map_err(|_| Error::corrupt(name, None, "the key that sealed it does not open it"))
 }
 
-/// The id of the key that entry 0 names; `None` where payloads are not sealed, or there is no entry 0 yet.
+/// What entry 0 commits to: [`PayloadKey::commitment`]. `None` where payloads are not sealed, or there is no entry 0 yet.
 ///
 /// # Errors
 /// When entry 0 cannot be read.
@@ -126,44 +117,31 @@ impl Installation {
     /// [`KeyError::NotSealed`] when its payloads are not sealed; [`Error::Sealed`] when this machine does not hold the
     /// key; when there is such a file already, or it cannot be written.
     pub fn export_payload_key(&self, ledger: &Ledger, file: &Path) -> Result<String, SessionError> {
-        let id = named_in(ledger)?.ok_or_else(|| KeyError::NotSealed { origin: ledger.origin().to_owned() })?;
-        let key = self.payload_key(ledger.origin())?;
-        let key = match key {
-            Some(key) if key.id().map_err(Error::from)? == id => key,
-            _ => return Err(Error::Sealed { key: id }.into()),
+        let named = named_in(ledger)?.ok_or_else(|| KeyError::NotSealed { origin: ledger.origin().to_owned() })?;
+        let Some(key) = self.payload_key(ledger.origin())?.filter(|key| key.commitment() == named) else {
+            return Err(Error::Sealed { key: id_of(&named).to_owned() }.into());
         };
         storage::create_private(file, line(&key).as_bytes())
             .map_err(|source| KeyError::Write { path: file.to_owned(), source })?;
-        Ok(id)
+        Ok(key.id().to_owned())
     }
 
-    /// Keeps the payload key in a file as that of the ledger, after it has opened a payload of it. Returns the key's id.
+    /// Keeps the payload key in a file as that of the ledger. Returns the key's id.
     ///
     /// # Errors
-    /// [`KeyError::NotSealed`] when its payloads are not sealed; [`KeyError::OtherPayloadKey`] when it is not the key of
-    /// this ledger; [`KeyError::Damaged`] when the file holds no key; when the ledger or the file cannot be read.
+    /// [`KeyError::NotSealed`] when its payloads are not sealed; [`KeyError::OtherPayloadKey`] when it is not the key that
+    /// entry 0 commits to; [`KeyError::Damaged`] when the file holds no key; when the ledger or the file cannot be read.
     pub fn import_payload_key(&self, ledger: &Ledger, file: &Path) -> Result<String, SessionError> {
         let origin = ledger.origin().to_owned();
-        let id = named_in(ledger)?.ok_or_else(|| KeyError::NotSealed { origin: origin.clone() })?;
+        let named = named_in(ledger)?.ok_or_else(|| KeyError::NotSealed { origin: origin.clone() })?;
         let key = load(file)?
             .ok_or_else(|| KeyError::Read { path: file.to_owned(), source: std::io::ErrorKind::NotFound.into() })?;
-        if key.id().map_err(Error::from)? != id {
+        if key.commitment() != named {
             return Err(KeyError::OtherPayloadKey { path: file.to_owned(), origin }.into());
-        }
-        // The first payload that is there: what was disposed of opens nothing.
-        for (_, entry) in ledger.entries(1..ledger.size().min(64))? {
-            match blob::get(ledger.source(), &entry.payload) {
-                Ok(stored) if entry.payload.sealed.is_some() => {
-                    open(stored, Some(&key), &entry.payload)?;
-                    break;
-                }
-                Ok(_) | Err(Error::MissingBlob { .. }) => {}
-                Err(e) => return Err(e.into()),
-            }
         }
         let path = self.payload_key_file(&origin);
         storage::replace_private(&path, line(&key).as_bytes()).map_err(|source| KeyError::Write { path, source })?;
-        Ok(id)
+        Ok(key.id().to_owned())
     }
 }
 

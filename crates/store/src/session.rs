@@ -10,7 +10,7 @@ use std::sync::Arc;
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::machine::MachineKey;
 use countersign_evidence::note::SignerKey;
-use countersign_evidence::payload_key::PayloadKey;
+use countersign_evidence::payload_key::id_of;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
@@ -163,8 +163,9 @@ impl Session {
     /// Where caches may be kept; nothing in it is evidence.
     #[must_use]
     pub fn cache_dir(&self) -> PathBuf {
-        match self.ledger.directory() {
+        match self.ledger.directory().filter(|_| self.ledger.payload_key().is_none()) {
             Some(dir) => Paths::new(dir).cache(),
+            // Excerpts of findings stand in it. Where payloads are sealed they do not belong beside them.
             None => self.installation.ledger_dir(self.ledger.origin()).join("cache"),
         }
     }
@@ -341,7 +342,7 @@ impl Session {
             vkey: self.ledger.vkey().to_string(),
             recorder: recorder.to_string(),
             salt_sha256: self.ledger.salt_digest()?,
-            payload_key: self.ledger.payload_key().map(PayloadKey::id).transpose().map_err(Error::from)?,
+            payload_key: self.ledger.payload_key().map(|key| key.commitment().to_owned()),
             replaces,
         };
         let payload = NewBlob { bytes: canonical::to_vec(&created).map_err(Error::from)?, media: JSON.into() };
@@ -567,9 +568,10 @@ fn unlock(ledger: &mut Ledger, installation: &Installation) -> Result<(), Sessio
     if ledger.size() == 0 {
         return Ok(());
     }
-    let held = ledger.payload_key().map(PayloadKey::id).transpose().map_err(Error::from)?;
     match payload_key::named_in(ledger)? {
-        Some(key) if held.as_ref() != Some(&key) => Err(Error::Sealed { key }.into()),
+        Some(named) if ledger.payload_key().is_none_or(|held| held.commitment() != named) => {
+            Err(Error::Sealed { key: id_of(&named).to_owned() }.into())
+        }
         Some(_) => Ok(()),
         None => {
             ledger.set_payload_key(None);

@@ -12,7 +12,7 @@ use countersign_model::{PayloadRef, PersonId, digest};
 use crate::engine::Engine;
 use crate::layout::Paths;
 use crate::source::Source;
-use crate::{Error, blob};
+use crate::{Error, blob, payload_key};
 
 /// Media type of a sealed profile.
 pub const SEALED_PROFILE: &str = "application/vnd.countersign.sealed-profile.v1";
@@ -98,16 +98,7 @@ impl SubjectKeys for EngineKeys {
     }
 }
 
-/// What opens sealed data: the blobs, and the keys that are left.
-#[derive(Debug, Clone, Copy)]
-pub struct Vault<'a> {
-    /// Where the sealed blobs are.
-    pub source: &'a dyn Source,
-    /// Where the keys are.
-    pub keys: &'a dyn SubjectKeys,
-}
-
-/// A [`Vault`] for those who outlive the ledger that they read from.
+/// What opens sealed data: the blobs, and the keys that are left. It outlives the ledger that it reads from.
 #[derive(Debug, Clone)]
 pub struct SharedVault {
     /// Where the sealed blobs are.
@@ -132,10 +123,12 @@ impl SharedVault {
         Self { payload_key, ..self }
     }
 
-    /// The same, borrowed.
-    #[must_use]
-    pub fn vault(&self) -> Vault<'_> {
-        Vault { source: self.source.as_ref(), keys: self.keys.as_ref() }
+    /// What a blob says: opened where it is sealed with the payload key.
+    ///
+    /// # Errors
+    /// As [`crate::Ledger::payload`].
+    pub fn open(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
+        payload_key::open(blob::get(self.source.as_ref(), blob)?, self.payload_key.as_ref(), blob)
     }
 }
 
@@ -194,18 +187,15 @@ pub fn seal_profile(keys: &dyn SubjectKeys, person: &PersonId, profile: &Profile
     Ok(sealed)
 }
 
-/// Opens a sealed profile; `None` when the person's key was destroyed.
+/// Opens a sealed profile; `None` when the person's key was destroyed. Where payloads are sealed at rest it is sealed twice:
+/// with the person's key, and around that with the payload key.
 ///
 /// # Errors
-/// When the key or the blob is damaged, or they do not belong together.
-pub fn open_profile(
-    keys: &dyn SubjectKeys,
-    source: &dyn Source,
-    person: &PersonId,
-    blob: &PayloadRef,
-) -> Result<Option<Profile>, Error> {
+/// When a key or the blob is damaged, or they do not belong together; [`Error::Sealed`] without the payload key.
+pub fn open_profile(vault: &SharedVault, person: &PersonId, blob: &PayloadRef) -> Result<Option<Profile>, Error> {
+    let keys = vault.keys.as_ref();
     let Some(key) = keys.get(person)? else { return Ok(None) };
-    let sealed = blob::get(source, blob)?;
+    let sealed = vault.open(blob)?;
     let plain = seal::open(&key, &sealed, person.as_str().as_bytes())
         .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's profile"))?;
     Ok(Some(countersign_evidence::canonical::from_slice(&plain)?))

@@ -57,7 +57,7 @@ pub(super) fn restore(backup: &Path, dir: &Path, trust: Option<&Path>, format: F
         Some(file) => (trust_file(file, backup)?.0, format!("trusted by {}", file.display())),
         None => pinned(staged.dir(), env)?,
     };
-    let verified = verify_kept(unlocked(staged.dir(), env)?, &anchor, None)?;
+    let verified = verify_kept(unlocked(staged.dir(), env)?, &anchor, None, &[])?;
     let m = staged.manifest();
     let is_listed = verified.report.size == m.size
         && Digest::from_bytes(verified.report.root) == m.root

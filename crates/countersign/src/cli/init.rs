@@ -7,7 +7,6 @@ use countersign_connect::git::Repository;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_govern::access::root::establish;
 use countersign_model::{Exit, digest};
-use countersign_store::installation::KeyError;
 use serde_json::json;
 
 use super::args::{Format, InitArgs, PlaceArgs};
@@ -50,10 +49,6 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
         )?;
     }
     let mut session = at.open_or_create(env, config.salt(), args.encrypt_payloads)?;
-    if args.encrypt_payloads && session.ledger().payload_key().is_none() {
-        let origin = session.ledger().origin().to_owned();
-        return Err(KeyError::NotSealed { origin }.into());
-    }
     let known = session.state().trust().map(|root| (root.index, root.administrator.clone()));
     let (administrator, bundle, index, done) = match known {
         // A second `init` by the same administrator finds everything in place.

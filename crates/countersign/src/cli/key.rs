@@ -58,7 +58,7 @@ fn show(at: &PlaceArgs, env: &Environment, format: Format) -> Outcome {
     if let Some(origin) = origin_of(at)
         && let (Some(place), Some(key)) = (installation.payload_key_place(&origin)?, installation.payload_key(&origin)?)
     {
-        rows.push(Row { name: "payload", place, public: Ok(key.id()?) });
+        rows.push(Row { name: "payload", place, public: Ok(key.id().to_owned()) });
     }
     let new = installation.new_log_key()?;
     match format {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_connect::SshSigner;
 use countersign_connect::git::Repository;
 use countersign_model::RunId;
+use countersign_store::installation::KeyError;
 use countersign_store::postgres::Address;
 use countersign_store::session::{self, default_ledger_dir};
 use countersign_store::{Ledger, Session};
@@ -55,12 +56,14 @@ impl PlaceArgs {
 
     /// The ledger that is there, as it is: no pin is asked.
     pub(crate) fn ledger(&self, env: &Environment) -> Result<Ledger, Failure> {
-        let installation = env.installation()?;
         let mut ledger = match self.database(env)? {
-            Some(address) => session::open_postgres(address, &installation)?,
+            Some(address) => session::open_postgres(address, &env.installation()?)?,
             None => Ledger::open(&self.ledger_dir()?)?,
         };
-        installation.unlock(&mut ledger)?;
+        // Without a data directory there are no keys, and what is not sealed can be read all the same.
+        if env.data_dir.is_some() {
+            env.installation()?.unlock(&mut ledger)?;
+        }
         Ok(ledger)
     }
 
@@ -76,21 +79,27 @@ impl PlaceArgs {
         })
     }
 
-    /// Opens the ledger or makes a new one.
+    /// Opens the ledger or makes a new one. Where encryption of payloads is asked for, one that is there must have it: it
+    /// cannot be had later.
     pub(crate) fn open_or_create(
         &self,
         env: &Environment,
         salt: Option<[u8; 32]>,
         encrypt: bool,
     ) -> Result<Session, Failure> {
-        let installation = env.installation()?.with_sealed_payloads(encrypt || env.encrypt_payloads);
-        Ok(match self.database(env)? {
+        let encrypt = encrypt || env.encrypt_payloads;
+        let installation = env.installation()?.with_sealed_payloads(encrypt);
+        let session = match self.database(env)? {
             Some(address) => {
                 let ledger = session::open_or_create_postgres(address, &installation, salt)?;
                 Session::begin(ledger, installation, env.clock.clone())?
             }
             None => Session::open_or_create(&self.ledger_dir()?, installation, env.clock.clone(), salt)?,
-        })
+        };
+        if encrypt && session.ledger().payload_key().is_none() {
+            return Err(KeyError::NotSealed { origin: session.ledger().origin().to_owned() }.into());
+        }
+        Ok(session)
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_evidence::note::{self, VerifierKey};
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
-use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published, verify_with_policy};
+use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published};
 use countersign_model::Exit;
 use countersign_store::installation::Pin;
 use countersign_store::postgres::Address;
@@ -35,7 +36,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
         None => with_policy(pinned(&dir, env)?, env)?,
     };
-    let verified = verify_with_policy(&dir, &anchor, policy.as_ref(), &since(args)?)?;
+    let verified = verify_kept(unlocked(&dir, env)?, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
 }
 
@@ -48,8 +49,9 @@ fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
         Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
         None => with_policy(pinned_as(Some(kept.origin().to_owned()), env)?, env)?,
     };
-    let verified =
-        verify_kept(SharedVault { source: kept.clone(), keys: kept }, &anchor, policy.as_ref(), &since(args)?)?;
+    let payload_key = installation.payload_key(kept.origin())?;
+    let vault = SharedVault { source: kept.clone(), keys: kept, payload_key };
+    let verified = verify_kept(vault, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
 }
 
@@ -57,13 +59,32 @@ fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
 fn conclude(verified: &Verified, anchor: &Anchor, by: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
     say(verified, by, args, env)?;
     if !verified.holds() {
-        return Ok(Exit::Unverified);
+        return Ok(failed(verified));
     }
     if matches!(anchor, Anchor::Pin(_)) && args.trust.is_none() {
         let root = countersign_model::Digest::from_bytes(verified.report.root);
         env.installation()?.remember(&verified.report.origin, verified.report.size, root)?;
     }
     Ok(Exit::Pass)
+}
+
+/// How a verification ends that does not hold: what cannot be read here is not wrong, and not verified either.
+pub(super) fn failed(verified: &Verified) -> Exit {
+    if verified.is_sealed() { Exit::Incomplete } else { Exit::Unverified }
+}
+
+/// The ledger in a directory, with the payload key that this machine holds for it.
+pub(super) fn unlocked(dir: &Path, env: &Environment) -> Result<SharedVault, Failure> {
+    let vault = SharedVault::of_directory(dir);
+    let key = payload_key(vault.source.as_ref(), env)?;
+    Ok(vault.with_payload_key(key))
+}
+
+/// The payload key that this machine holds for the ledger, by what that calls itself. A key of another one opens nothing.
+fn payload_key(source: &dyn Source, env: &Environment) -> Result<Option<PayloadKey>, Failure> {
+    // Without a data directory there are no keys. A name that cannot be read is for the examination to say.
+    let (Ok(Some(origin)), Some(_)) = (source.read("ledger/origin", 1024), &env.data_dir) else { return Ok(None) };
+    Ok(env.installation()?.payload_key(String::from_utf8_lossy(&origin).trim_end())?)
 }
 
 fn say(verified: &Verified, by: &str, args: &VerifyArgs, env: &Environment) -> Result<(), Failure> {
@@ -86,10 +107,11 @@ fn published(url: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
             with_policy(pinned_as(origin, env)?, env)?
         }
     };
-    let verified = verify_published(std::sync::Arc::new(log), &anchor, policy.as_ref(), &since(args)?)?;
+    // What is published has no payloads that a key could open.
+    let verified = verify_published(std::sync::Arc::new(log), None, &anchor, policy.as_ref(), &since(args)?)?;
     say(&verified, &by, args, env)?;
     Ok(match verified.holds() {
-        false => Exit::Unverified,
+        false => failed(&verified),
         true if args.payloads => Exit::Incomplete,
         true => Exit::Pass,
     })
@@ -116,9 +138,10 @@ fn bucket(location: &str, args: &VerifyArgs, env: &Environment) -> Outcome {
             with_policy(pinned_as(origin.map(|o| String::from_utf8_lossy(&o).trim_end().to_owned()), env)?, env)?
         }
     };
-    let verified = verify_published(std::sync::Arc::new(bucket), &anchor, policy.as_ref(), &since(args)?)?;
+    let payload_key = payload_key(&bucket, env)?;
+    let verified = verify_published(Arc::new(bucket), payload_key, &anchor, policy.as_ref(), &since(args)?)?;
     say(&verified, &by, args, env)?;
-    Ok(if verified.holds() { Exit::Pass } else { Exit::Unverified })
+    Ok(if verified.holds() { Exit::Pass } else { failed(&verified) })
 }
 
 #[cfg(not(feature = "s3"))]

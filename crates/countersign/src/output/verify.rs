@@ -15,6 +15,7 @@ const NOBODY_VOUCHES: &str = "CS-LEDGER-033";
 pub(crate) fn verdict(v: &Verified) -> &'static str {
     let problems = &v.report.problems;
     match v.trusted {
+        true if v.is_sealed() => "sealed",
         true if problems.is_empty() => "verified",
         false if problems.iter().all(|p| p.code == NOBODY_VOUCHES) => "untrusted",
         _ => "failed",
@@ -36,6 +37,7 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
     );
     let root = match v.root {
         _ if !v.payloads => "not looked at",
+        Root::None if r.unopened > 0 => "in a payload that is sealed",
         Root::None => "not established yet (countersign init)",
         Root::Unpinned => "established in the log; nothing outside the ledger has pinned that entry",
         Root::Pinned => "the pinned one",
@@ -68,6 +70,14 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
             p.good, p.reset
         ),
         "verified" => writeln!(out, "{}✓ verified{}: every byte is accounted for", p.good, p.reset),
+        "sealed" => writeln!(
+            out,
+            "{}! not verified{}: {} sealed, and this machine does not hold the key [CS-KEY-040]\n  All that can be checked \
+             without it is sound.\n  help: bring the key, then: countersign key import-payload-key FILE",
+            p.bad,
+            p.reset,
+            count(r.unopened, "payload is", "payloads are"),
+        ),
         "untrusted" => writeln!(
             out,
             "{}✗ consistent, but untrusted{}: nothing outside the ledger vouches for its key\n  help: bring a trust \
@@ -96,6 +106,7 @@ pub(crate) fn to_json(v: &Verified) -> Value {
         "root": super::run_root(&r.root),
         "trusted": v.trusted,
         "payloads": v.payloads,
+        "unopened": r.unopened,
         "root_of_trust": match v.root { Root::None => "none", Root::Unpinned => "unpinned", Root::Pinned => "pinned" },
         "checked": {
             "entries": r.checked.entries, "tiles": r.checked.tiles, "blobs": r.checked.blobs, "files": r.checked.files,

@@ -97,7 +97,8 @@ mod payload_key {
     #[test]
     fn what_does_not_lead_to_its_nonce_again_is_refused() {
         let key = PayloadKey::from_bytes([7; 32]).unwrap();
-        let encrypts: [u8; 32] = from_hex("b8e52a70e9b6f62bf247d5445d8a581f4576b0d2deaaea8992b39b5bf5d0435d").unwrap().try_into().unwrap();
+        let encrypts: [u8; 32] =
+            from_hex("b8e52a70e9b6f62bf247d5445d8a581f4576b0d2deaaea8992b39b5bf5d0435d").unwrap().try_into().unwrap();
         let cipher = XChaCha20Poly1305::new(&encrypts.into());
         let context = b"CSEAL1\0countersign/payload/v1";
         let by_hand = |nonce: [u8; 24]| {

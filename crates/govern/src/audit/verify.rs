@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_evidence::checkpoint;
 use countersign_evidence::note::VerifierKey;
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_model::{Digest, Entry, EventKind};
 use countersign_store::installation::Pin;
@@ -13,7 +14,7 @@ use countersign_store::projection::{Reading, State, StorageRow};
 use countersign_store::s3::code::NOT_WORM;
 use countersign_store::subjects::{NoKeys, SharedVault};
 use countersign_store::verify::MAX_PROBLEMS;
-use countersign_store::{Examiner, Known, LogTrust, Notice, Problem, Source, VerifyReport, examine_source};
+use countersign_store::{Examiner, Known, LogTrust, Notice, Opened, Problem, Source, VerifyReport, examine_source};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -62,10 +63,17 @@ pub enum Root {
 }
 
 impl Verified {
-    /// Whether this is a positive cryptographic result: nothing is wrong and somebody outside vouches for the key.
+    /// Whether this is a positive cryptographic result: nothing is wrong, everything could be read, and somebody outside
+    /// vouches for the key.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.trusted && self.report.problems.is_empty()
+        self.trusted && self.report.is_sound()
+    }
+
+    /// Whether all that is missing is the key of sealed payloads.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.trusted && self.report.problems.is_empty() && self.report.unopened > 0
     }
 }
 
@@ -158,20 +166,22 @@ pub fn verify_with_policy(
 }
 
 /// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
-/// and who signed is checked all the same. Where a place publishes the log alone, so is what is verified.
+/// and who signed is checked all the same. `payload_key` opens payloads that are sealed at rest. Where a place publishes the
+/// log alone, so is what is verified.
 ///
 /// # Errors
 /// As [`verify_with_policy`].
 pub fn verify_published(
     source: Arc<dyn Source>,
+    payload_key: Option<PayloadKey>,
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys) }, false, anchor, policy, since)
+    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since)
 }
 
-/// Verifies a ledger that is kept somewhere else than in a directory, together with the keys of people.
+/// Verifies a ledger wherever it is kept, together with the keys of people and the one that opens sealed payloads.
 ///
 /// # Errors
 /// As [`verify_with_policy`].
@@ -201,14 +211,15 @@ fn examine(
         Anchor::None => (None, LogTrust::default()),
     };
     trust.policy = policy.cloned();
+    trust.payload_key.clone_from(&vault.payload_key);
     let source = Arc::clone(&vault.source);
     let (known, mut wrong) = remembered(source.as_ref(), &trust, since);
     trust.since = known.iter().map(|(_, known)| known.clone()).collect();
     let recorder = RwLock::new(String::new());
-    let read = |index: u64, entry: Entry, leaf: &[u8; 32], payload: Option<Vec<u8>>| {
+    let read = |index: u64, entry: Entry, leaf: &[u8; 32], opened: Opened| {
         let (kind, file) = (entry.kind, file_of(&entry));
         let recorder = recorder.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), payload, &recorder) }
+        Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), opened, &recorder) }
     };
     let state = State::scratch(vault, pin)?;
     let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), failed: None };
@@ -243,6 +254,7 @@ fn examine(
     let pinned = pin.and_then(|p| p.trust_root.as_ref()).filter(|_| payloads);
     // Where the entry could not even be read, that is said already; this is about one that is not what is pinned.
     if let (Some(pinned), None) = (pinned, state.trust())
+        && report.unopened == 0
         && (report.checked.entries > pinned.index || report.problems.is_empty())
     {
         let what = "the root of trust that is pinned is not in the ledger";

@@ -152,7 +152,7 @@ fn keep(
     }
     let sha256 = Digest::of(&new.bytes);
     blobs.entry(sha256).or_insert(new.bytes);
-    let sealed = sealed.filter(|_| is_sealed(kind, &new.media)).map(str::to_owned);
+    let sealed = sealed.filter(|_| is_sealed(kind)).map(str::to_owned);
     Ok(PayloadRef { sha256, size, media: new.media, sealed })
 }
 

@@ -12,7 +12,7 @@ use countersign_model::retention::plan::{DisposalPlan, MAX_ENTRIES};
 use countersign_model::retention::schedule::Schedule;
 use countersign_model::retention::trusted::{self, Attested, Witnessed};
 use countersign_model::retention::{Kept, KeptUntil, Selected};
-use countersign_model::{Digest, EventKind, PayloadRef, PersonId, Role, RunId, StreamId, Timestamp};
+use countersign_model::{Digest, EventKind, PersonId, Role, RunId, StreamId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Certificate, Machine, Reading, to_json};
@@ -163,11 +163,9 @@ impl State {
         Ok(())
     }
 
-    /// The payload is gone. Whether it may be, a later certificate must say.
-    pub(super) fn on_absent(&self, index: u64, payload: &PayloadRef) -> Fold {
-        self.db
-            .prepare_cached("INSERT INTO absent (idx, blob) VALUES (?1, ?2)")?
-            .execute((index, payload.sha256.to_string()))?;
+    /// The payload is gone, or a sealed attachment that its statement names. Whether it may be, a later certificate must say.
+    pub(super) fn on_absent(&self, index: u64, blob: &Digest) -> Fold {
+        self.db.prepare_cached("INSERT INTO absent (idx, blob) VALUES (?1, ?2)")?.execute((index, blob.to_string()))?;
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl State {
                 EventKind::DisposalCompleted => self.on_disposal_completed(index, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
-            Payload::Absent => self.on_absent(index, &reading.entry.payload),
+            Payload::Absent(blob) => self.on_absent(index, blob),
             Payload::Certificate(Err(what)) => Err(format!("not a certificate of disposal: {what}").into()),
             Payload::Certificate(Ok(certificate)) => self.on_disposed(reading, certificate),
             Payload::Act(Err(what)) => Err(what.clone().into()),

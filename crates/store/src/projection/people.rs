@@ -8,7 +8,7 @@ use countersign_model::event::{PersonEnrolled, RoleGranted};
 use countersign_model::{Digest, PayloadRef, PersonId, Role};
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::read::{Act, Reading, attachment};
+use super::read::{Act, Reading};
 use super::sql::{Fold, Stop, blob, media, require, text};
 use super::state::State;
 use super::table::Table;
@@ -95,8 +95,8 @@ impl State {
         let index = reading.index;
         require(!self.is_enrolled(id)?, "that person is enrolled already")?;
         require(self.holder(&key.fingerprint())?.is_none(), "that key belongs to somebody else")?;
-        let blob = attachment(&reading.entry, 0)?;
-        require(self.digest_of(&blob)? == profile, "the profile is not the one the statement names")?;
+        let (blob, said) = reading.named()?;
+        require(said == profile, "the profile is not the one the statement names")?;
         self.db
             .prepare_cached(
                 "INSERT INTO people (person, idx, profile, profile_size, profile_media) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -265,8 +265,7 @@ impl State {
         if self.is_erased(id).map_err(|e| e.to_string())? {
             return Err("the person's data is erased".to_owned());
         }
-        let vault = self.vault.vault();
-        match subjects::open_profile(vault.keys, vault.source, id, profile) {
+        match subjects::open_profile(&self.vault, id, profile) {
             Ok(Some(profile)) => Ok(profile.name),
             Ok(None) => Err("it is missing, and no entry says that it was destroyed".to_owned()),
             Err(Error::Corrupt { what, .. }) => Err(what),

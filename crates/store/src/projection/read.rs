@@ -1,5 +1,5 @@
-//! An entry, read, with its signature checked: all that can be known of it without the tables, so that many are read
-//! at once on all cores.
+//! An entry, read, opened, and with its signature checked: all that can be known of it without the tables, so that many
+//! are read at once on all cores.
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::machine::MachinePublicKey;
@@ -12,6 +12,7 @@ use countersign_model::{Digest, Entry, EventKind, PayloadRef};
 use serde::Serialize;
 
 use super::sql::require;
+use crate::blob::Opened;
 use crate::disposal::DisposalCertificate;
 use crate::{Error, Ledger};
 
@@ -23,6 +24,8 @@ pub struct Reading {
     /// RFC 6962 leaf hash.
     pub(super) leaf: Digest,
     pub(super) payload: Payload,
+    /// The digest of what attachment 0 says, where the statement names it.
+    named: Option<Digest>,
 }
 
 /// A payload by who signs it.
@@ -36,8 +39,8 @@ pub(super) enum Payload {
     Act(Result<Box<Act>, String>),
     /// A certificate of disposal with the acts of two people, or why it is none.
     Certificate(Result<Box<Certificate>, String>),
-    /// It is gone. Whether it may be, a later certificate must say.
-    Absent,
+    /// It is gone, or what it names is: this blob. Whether it may be, a later certificate must say.
+    Absent(Digest),
 }
 
 /// A machine statement.
@@ -118,10 +121,21 @@ impl Certificate {
 
 impl Reading {
     /// Checks what the payload's signature alone can tell. `recorder` is whose machine statements are believed at present
-    /// ([`super::State::recorder`]); `None` for a payload that is gone. Where the recorder turns out to be another one, the signature is checked again.
+    /// ([`super::State::recorder`]). Where the recorder turns out to be another one, the signature is checked again.
     #[must_use]
-    pub fn new(index: u64, entry: Entry, leaf: Digest, payload: Option<Vec<u8>>, recorder: &str) -> Self {
-        let Some(payload) = payload else { return Self { index, entry, leaf, payload: Payload::Absent } };
+    pub fn new(index: u64, entry: Entry, leaf: Digest, opened: Opened, recorder: &str) -> Self {
+        let Opened { payload, attachments } = opened;
+        let named = attachments.first().copied().flatten().filter(|_| is_named(entry.kind));
+        let absent = |entry, blob| Self { index, entry, leaf, payload: Payload::Absent(blob), named: None };
+        let Some(payload) = payload else {
+            let blob = entry.payload.sha256;
+            return absent(entry, blob);
+        };
+        // What a statement names and cannot be looked at is as much a part of it as the payload is.
+        if let (None, Some(blob)) = (named, entry.attachments.first().filter(|_| is_named(entry.kind))) {
+            let blob = blob.sha256;
+            return absent(entry, blob);
+        }
         let payload = match entry.kind {
             EventKind::LedgerCreated => Payload::Genesis(payload),
             EventKind::RunStarted
@@ -155,8 +169,25 @@ impl Reading {
             | EventKind::SubjectErased => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
-        Self { index, entry, leaf, payload }
+        Self { index, entry, leaf, payload, named }
     }
+
+    /// Attachment 0, and the digest of what it says: where it is sealed, the entry's digest is that of other bytes.
+    pub(super) fn named(&self) -> Result<(PayloadRef, Digest), String> {
+        let blob = attachment(&self.entry, 0)?;
+        Ok((blob, self.named.ok_or("attachment 0 was not looked at")?))
+    }
+}
+
+/// Whether statements of this kind name the digest of attachment 0.
+const fn is_named(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::TrustRootEstablished
+            | EventKind::PersonEnrolled
+            | EventKind::RunStarted
+            | EventKind::FindingsRecorded
+    )
 }
 
 /// Reads the entries from `from` to `to`.
@@ -170,14 +201,28 @@ pub(super) fn read(ledger: &Ledger, from: u64, to: u64, recorder: &str) -> Resul
     entries
         .into_iter()
         .map(|(index, entry, leaf)| {
-            let payload = match ledger.payload(&entry.payload) {
-                Ok(payload) => Some(payload),
-                Err(Error::MissingBlob { .. }) if entry.kind.is_disposable() => None,
-                Err(e) => return Err(e),
-            };
-            Ok(Reading::new(index, entry, leaf, payload, recorder))
+            let opened = open(ledger, &entry)?;
+            Ok(Reading::new(index, entry, leaf, opened, recorder))
         })
         .collect()
+}
+
+/// What an entry's blobs say. Attachments that no statement names are left alone.
+fn open(ledger: &Ledger, entry: &Entry) -> Result<Opened, Error> {
+    let may_be_gone = entry.kind.is_disposable();
+    let open = |blob: &PayloadRef| match ledger.payload(blob) {
+        Ok(said) => Ok(Some(said)),
+        Err(Error::MissingBlob { .. }) if may_be_gone => Ok(None),
+        Err(e) => Err(e),
+    };
+    let payload = open(&entry.payload)?;
+    let needed = payload.is_some() && is_named(entry.kind);
+    let attachments = entry.attachments.iter().map(|blob| match &blob.sealed {
+        None => Ok(Some(blob.sha256)),
+        Some(_) if needed => Ok(open(blob)?.as_deref().map(Digest::of)),
+        Some(_) => Ok(None),
+    });
+    Ok(Opened { attachments: attachments.collect::<Result<_, Error>>()?, payload })
 }
 
 /// Parses canonical statement bytes and checks the predicate's type.

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::approvals::ApprovalRow;
 use super::decisions::DecisionRow;
 use super::evidence::EvidenceRow;
-use super::read::{Machine, Reading, attachment};
+use super::read::{Machine, Reading};
 use super::sql::{Fold, blob, media, require, text};
 use super::state::State;
 use super::table::Table;
@@ -103,8 +103,8 @@ impl State {
     pub(super) fn on_run(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: RunStarted = self.statement(machine)?;
         let index = reading.index;
-        let change = attachment(&reading.entry, 0)?;
-        require(self.digest_of(&change)? == p.change, "the change is not the one the statement names")?;
+        let (change, said) = reading.named()?;
+        require(said == p.change, "the change is not the one the statement names")?;
         self.belongs(reading, &p.run)?;
         if let Some(run) = self.run_key(&p.run)? {
             require(

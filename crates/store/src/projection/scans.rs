@@ -4,7 +4,7 @@ use countersign_model::event::FindingsRecorded;
 use countersign_model::{PayloadRef, RunId};
 use rusqlite::OptionalExtension as _;
 
-use super::read::{Machine, Reading, attachment};
+use super::read::{Machine, Reading};
 use super::sql::{Fold, blob, media, require};
 use super::state::State;
 use super::table::Table;
@@ -23,8 +23,8 @@ pub(super) const TABLES: &[Table] = &[Table {
 impl State {
     pub(super) fn on_findings(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: FindingsRecorded = self.statement(machine)?;
-        let record = attachment(&reading.entry, 0)?;
-        require(self.digest_of(&record)? == p.record, "the scan record is not the one the statement names")?;
+        let (record, said) = reading.named()?;
+        require(said == p.record, "the scan record is not the one the statement names")?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
         self.db

@@ -4,17 +4,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_model::{Digest, PayloadRef};
 use rusqlite::Connection;
 
 use super::bundles::ActiveBundle;
 use super::log_keys::RotationRow;
 use super::second_keys::SecondKeyRow;
-use super::sql::Stop;
 use super::trust::TrustRoot;
 use crate::installation::{Pin, PinnedEntry};
 use crate::subjects::SharedVault;
-use crate::{Error, Ledger, blob, payload_key};
+use crate::{Error, Ledger};
 
 /// Everything the log says, up to [`State::size`] entries. Between two calls that fold, it does not change, whatever
 /// other processes append.
@@ -113,20 +111,6 @@ impl State {
         db.execute_batch("PRAGMA trusted_schema = OFF")?;
         let pinned = pin.and_then(|pin| pin.trust_root.clone());
         Ok(Self { db, path, vault, pinned, head: Head::default(), held: false })
-    }
-
-    /// The digest of what an attachment says, which is what statements name. Where it is sealed, the entry's digest is that
-    /// of other bytes, so it is opened.
-    pub(super) fn digest_of(&self, attachment: &PayloadRef) -> Result<Digest, Stop> {
-        if attachment.sealed.is_none() {
-            return Ok(attachment.sha256);
-        }
-        let stored = match blob::get(self.vault.source.as_ref(), attachment) {
-            // Part of what was disposed of: there is nothing left to compare.
-            Err(Error::MissingBlob { .. }) => return Err("what it attaches is sealed, and gone".into()),
-            stored => stored?,
-        };
-        Ok(Digest::of(&payload_key::open(stored, self.vault.payload_key.as_ref(), attachment)?))
     }
 
     /// How many entries are folded in.

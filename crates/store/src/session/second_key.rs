@@ -45,7 +45,7 @@ impl Session {
                 Vec::new(),
                 Vec::new(),
             )?;
-            let batch = self.batch(Plan { entries: vec![entry] });
+            let batch = self.batch(Plan { entries: vec![entry] }).map_err(SessionError::from)?;
             // A running engine signs with what it was started with, so it is not asked.
             let done = self.ledger.append_alone(batch, &signer, self.clock.as_ref()).map_err(SessionError::from);
             match done.and_then(|appended| self.appended(appended)) {

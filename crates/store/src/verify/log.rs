@@ -7,13 +7,14 @@ use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Digest, Entry, EventKind, Timestamp};
 
 use super::work::{Head, Looked, Part, Payload, Work};
-use super::{Examination, Examiner, Problem, Reader, history, keys, roots, second_key, streams};
+use super::{Examination, Examiner, Problem, Reader, history, keys, roots, seals, second_key, streams};
+use crate::blob::Opened;
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
 use crate::leaf::{self, Bundle};
 use crate::ledger::position;
 use crate::tree::{Edge, root_of};
-use crate::{Error, Notice, blob};
+use crate::{Error, Notice, blob, payload_key};
 
 /// The tile of level 1 that was read last.
 #[derive(Default)]
@@ -49,7 +50,9 @@ pub(super) fn examine<R: Send>(
         blobs: !x.is_log_only,
         entries: !x.is_log_only || is_ledger(x, checkpoint),
         read,
+        key: x.trust.payload_key.as_ref(),
         known: <_>::default(),
+        large: <_>::default(),
         names: streams::Names::default(),
     };
     if x.is_log_only {
@@ -290,19 +293,25 @@ impl<R: Send> Pass<'_, '_, R> {
         }
         for (blob, error) in looked.wrong_blobs {
             if matches!(error, Error::MissingBlob { .. }) {
-                x.gone.push((index, blob));
+                x.gone.push((index, blob, looked.kind));
                 continue;
             }
             x.report.add(Problem::of(&error, &layout::blob_name(&blob), Some(index)));
         }
+        seals::examine_entry(x, index, file, looked.kind, &looked.seals);
+        x.report.unopened = x.report.unopened.saturating_add(looked.unopened);
         let read = match looked.payload {
             Payload::None => return Ok(()),
             Payload::Read(read) => read,
-            Payload::Later(entry) => match self.later(index, file, *entry) {
+            Payload::Later(entry, attachments) => match self.later(index, file, *entry, attachments) {
                 Some(read) => read,
                 None => return Ok(()),
             },
         };
+        // Who is believed depends on every entry before: from the first one on that is not open, nothing can be said.
+        if self.x.report.unopened > 0 {
+            return Ok(());
+        }
         for problem in self.judge.entry(index, read) {
             self.x.report.add(problem);
         }
@@ -310,13 +319,17 @@ impl<R: Send> Pass<'_, '_, R> {
     }
 
     /// Reads what was left for now.
-    fn later(&mut self, index: u64, file: &str, entry: Entry) -> Option<R> {
-        let payload = match blob::get(self.x.source, &entry.payload) {
+    fn later(&mut self, index: u64, file: &str, entry: Entry, attachments: Vec<Option<Digest>>) -> Option<R> {
+        let stored = blob::get(self.x.source, &entry.payload);
+        let key = self.x.trust.payload_key.as_ref();
+        let payload = match stored.and_then(|stored| payload_key::open(stored, key, &entry.payload)) {
             Ok(payload) => Some(payload),
             Err(Error::MissingBlob { .. }) => {
-                self.x.gone.push((index, entry.payload.sha256));
+                self.x.gone.push((index, entry.payload.sha256, entry.kind));
                 None
             }
+            // It is counted already.
+            Err(Error::Sealed { .. }) => return None,
             Err(e) => {
                 let name = layout::blob_name(&entry.payload.sha256);
                 self.x.report.add(Problem::of(&e, &name, Some(index)));
@@ -344,7 +357,7 @@ impl<R: Send> Pass<'_, '_, R> {
                 return None;
             }
         };
-        Some((self.read)(index, entry, &hash, payload))
+        Some((self.read)(index, entry, &hash, Opened { payload, attachments }))
     }
 }
 
@@ -392,8 +405,8 @@ fn upper(x: &mut Examination<'_>, checkpoint: &Checkpoint) {
 }
 
 /// What the default reader leaves: the entry and its payload.
-pub(super) fn as_it_is(_: u64, entry: Entry, _: &Hash, payload: Option<Vec<u8>>) -> (Entry, Option<Vec<u8>>) {
-    (entry, payload)
+pub(super) fn as_it_is(_: u64, entry: Entry, _: &Hash, opened: Opened) -> (Entry, Option<Vec<u8>>) {
+    (entry, opened.payload)
 }
 
 /// Whether an entry speaks of a blob. One heap of them is in memory at a time.

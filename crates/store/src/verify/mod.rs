@@ -23,6 +23,7 @@ mod keys;
 mod live;
 mod log;
 mod roots;
+mod seals;
 mod second_key;
 mod spill;
 mod streams;
@@ -35,10 +36,12 @@ use std::time::Duration;
 
 use countersign_evidence::merkle::Hash;
 use countersign_evidence::note::{self, VerifierKey};
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::{Cosignature, TrustPolicy};
-use countersign_model::{Diagnostic as _, Digest, Entry};
+use countersign_model::{Diagnostic as _, Digest, Entry, EventKind};
 
 pub use self::history::Known;
+use crate::blob::Opened;
 use crate::engine::embedded::{Overlay, wal};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, WAL};
@@ -66,6 +69,8 @@ pub struct LogTrust {
     pub since: Vec<Known>,
     /// Which witnesses count and how many are enough, where that is asked.
     pub policy: Option<TrustPolicy>,
+    /// What opens payloads that are sealed at rest, where it is held.
+    pub payload_key: Option<PayloadKey>,
 }
 
 /// Something that is wrong with a ledger.
@@ -142,13 +147,16 @@ pub struct VerifyReport {
     pub checked: Checked,
     /// Cosignatures of the trust policy's witnesses on the checkpoint, each verified.
     pub cosignatures: Vec<Cosignature>,
+    /// Payloads and attachments that are sealed with a key that is not held: their stored bytes were hashed, what they say
+    /// was not looked at, nor what entries after the first of them say.
+    pub unopened: u64,
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong, and nothing was left unlooked at for want of a key.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.unopened == 0
     }
 
     /// Adds a problem; beyond [`MAX_PROBLEMS`] it is only counted.
@@ -164,9 +172,9 @@ impl VerifyReport {
 /// The caller's own examination of an entry and its payload: envelopes, acts, seals.
 pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
 
-/// Reads an entry: it gets index, entry, leaf hash and payload (`None` for one that is gone and may perhaps be), on any
-/// thread and in any order.
-pub type Reader<'a, R> = dyn Fn(u64, Entry, &Hash, Option<Vec<u8>>) -> R + Sync + 'a;
+/// Reads an entry: it gets index, entry, leaf hash and what the entry's blobs say, on any thread and in any order. Those of
+/// an entry that cannot be opened it does not get.
+pub type Reader<'a, R> = dyn Fn(u64, Entry, &Hash, Opened) -> R + Sync + 'a;
 
 /// A caller's own examination, and what only the caller can know: whether a payload may be gone.
 pub trait Examiner<R> {
@@ -341,6 +349,7 @@ fn examine<R: Send>(
         unread: None,
         doubts: Vec::new(),
         gone: Vec::new(),
+        sealed_with: None,
         keys: Vec::new(),
         steps: Vec::new(),
         rotated: Vec::new(),
@@ -367,14 +376,23 @@ fn examine<R: Send>(
 
 /// What is gone and may not be is missing.
 fn gone<R>(x: &mut Examination<'_>, examiner: &mut dyn Examiner<R>) {
-    let mut missing = HashSet::new();
-    for (index, digest) in std::mem::take(&mut x.gone) {
-        if examiner.may_be_gone(index) {
+    let (mut missing, mut unexplained) = (HashSet::new(), 0_u64);
+    for (index, digest, kind) in std::mem::take(&mut x.gone) {
+        if x.report.unopened > 0 && kind.is_disposable() {
+            unexplained += 1;
+        } else if examiner.may_be_gone(index) {
             x.report.checked.disposed += 1;
         } else if missing.insert(digest) {
             let file = layout::blob_name(&digest);
             x.error(&Error::MissingBlob { file: file.clone() }, &file, Some(index));
         }
+    }
+    if unexplained > 0 {
+        let what = format!(
+            "{unexplained} payloads and attachments are gone; whether they were disposed of stands in payloads that are \
+             sealed"
+        );
+        x.report.notices.push(Notice { code: code::SEALED, what });
     }
 }
 
@@ -412,8 +430,10 @@ struct Examination<'a> {
     unread: Option<u64>,
     /// What a running writer may explain.
     doubts: Vec<live::Doubt>,
-    /// Entries that speak of a blob which is not there, and the blob.
-    gone: Vec<(u64, Digest)>,
+    /// Entries that speak of a blob which is not there, the blob, and the entry's kind.
+    gone: Vec<(u64, Digest, EventKind)>,
+    /// The id of the key that payloads are sealed with, if they are, once entry 0 has said so.
+    sealed_with: Option<Option<String>>,
     /// The keys that may have signed the checkpoint: the trusted ones, and those that rotations lead to from there.
     keys: Vec<VerifierKey>,
     /// The notes of the log's rotations.

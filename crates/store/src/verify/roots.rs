@@ -4,7 +4,7 @@ use countersign_evidence::checkpoint::{self, Checkpoint};
 use countersign_evidence::note::VerifierKey;
 use countersign_model::digest;
 
-use super::{Examination, keys};
+use super::{Examination, keys, seals};
 use crate::error::code;
 use crate::head::read_checkpoint;
 use crate::layout::{self, CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, ORIGIN, SALT, VKEY};
@@ -143,6 +143,7 @@ pub(super) fn examine_genesis(x: &mut Examination<'_>, checkpoint: &Checkpoint, 
         let error = Error::Newer { file: file.into(), index: 0, what: format!("ledger version {}", created.version) };
         x.error(&error, file, Some(0));
     }
+    seals::examine_genesis(x, &created, file);
     if created.origin != checkpoint.origin {
         let what = format!("it is about the ledger `{}`, this is `{}`", created.origin, checkpoint.origin);
         x.problem(code::GENESIS, file, Some(0), what);

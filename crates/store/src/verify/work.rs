@@ -8,15 +8,18 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_evidence::merkle::{Hash, leaf_hash};
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Digest, Entry, EventKind, PayloadRef, Timestamp};
 
 use super::Reader;
+use super::seals::Seals;
 use super::streams::Names;
+use crate::blob::Opened;
 use crate::leaf::{self, Bundle};
 use crate::source::Source;
 use crate::tree::root_of;
-use crate::{Error, blob, layout};
+use crate::{Error, blob, layout, payload_key};
 
 /// Entries in a part.
 const PART_ENTRIES: usize = 64;
@@ -61,6 +64,10 @@ pub(super) struct Looked<R> {
     pub(super) blobs: Vec<Digest>,
     /// What is wrong with them.
     pub(super) wrong_blobs: Vec<(Digest, Error)>,
+    /// What they are sealed with.
+    pub(super) seals: Seals,
+    /// How many of them are sealed with a key that is not held: they were hashed and not opened.
+    pub(super) unopened: u64,
     pub(super) payload: Payload<R>,
 }
 
@@ -69,9 +76,10 @@ pub(super) struct Looked<R> {
 pub(super) enum Payload<R> {
     /// It is sound, and this is what the caller's reader made of it.
     Read(R),
-    /// It is to be read when its turn comes.
-    Later(Box<Entry>),
-    /// It was not looked for: the place does not publish payloads, or it is not sound.
+    /// It is to be read when its turn comes; this is what the attachments say.
+    Later(Box<Entry>, Vec<Option<Digest>>),
+    /// It was not looked for: the place does not publish payloads, it is not sound, or it is sealed with a key that is not
+    /// held.
     None,
 }
 
@@ -91,9 +99,22 @@ pub(super) struct Work<'a, R> {
     /// Whether the entries are those of a ledger; else they are bytes.
     pub(super) entries: bool,
     pub(super) read: &'a Reader<'a, R>,
-    /// Sizes of blobs whose content was found sound.
-    pub(super) known: Mutex<HashMap<Digest, u64>>,
+    /// What opens sealed blobs.
+    pub(super) key: Option<&'a PayloadKey>,
+    /// Attachments whose content was found sound.
+    pub(super) known: Mutex<HashMap<Digest, Sound>>,
+    /// Held while a large attachment is opened: that takes it into memory.
+    pub(super) large: Mutex<()>,
     pub(super) names: Names,
+}
+
+/// An attachment whose content is sound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sound {
+    /// Its size in bytes, as it is stored.
+    size: u64,
+    /// The digest of what it says, where it was sealed and opened.
+    says: Option<Digest>,
 }
 
 /// Small payloads that were read before.
@@ -239,64 +260,93 @@ impl<R: Send> Work<'_, R> {
             wrong_ref: entry.refs.iter().copied().find(|r| *r >= index),
             blobs: Vec::with_capacity(1 + entry.attachments.len()),
             wrong_blobs: Vec::new(),
+            seals: Seals::of(&entry),
+            unopened: 0,
             payload: Payload::None,
         };
         if !self.blobs {
             return looked;
         }
+        let mut attachments = Vec::with_capacity(entry.attachments.len());
         for attachment in &entry.attachments {
             looked.blobs.push(attachment.sha256);
-            if let Err(e) = self.attachment(attachment) {
+            looked.unopened += u64::from(!self.can_open(attachment));
+            attachments.push(self.attachment(attachment).unwrap_or_else(|e| {
                 looked.wrong_blobs.push((attachment.sha256, e));
-            }
+                attachment.sealed.is_none().then_some(attachment.sha256)
+            }));
         }
         looked.blobs.push(entry.payload.sha256);
+        looked.unopened += u64::from(!self.can_open(&entry.payload));
         // These are looked at by others as well, in the order of the log.
         let is_special = index == 0 || matches!(entry.kind, EventKind::LogKeyRotated | EventKind::SecondLogKeyChosen);
         if is_special || entry.payload.size > LARGE {
-            looked.payload = Payload::Later(Box::new(entry));
+            looked.payload = Payload::Later(Box::new(entry), attachments);
             return looked;
         }
         match self.payload(&entry.payload, kept) {
-            Ok(payload) => {
+            Ok(Some(payload)) => {
                 *bytes += payload.len() as u64;
-                looked.payload = Payload::Read((self.read)(index, entry, hash, Some(payload)));
+                let opened = Opened { payload: Some(payload), attachments };
+                looked.payload = Payload::Read((self.read)(index, entry, hash, opened));
             }
+            Ok(None) => {}
             Err(e) => {
                 let is_gone = matches!(e, Error::MissingBlob { .. });
                 looked.wrong_blobs.push((entry.payload.sha256, e));
                 // What cannot be read or is altered is no payload at all; one that is gone may have been disposed of.
                 if is_gone && entry.kind.is_disposable() {
-                    looked.payload = Payload::Read((self.read)(index, entry, hash, None));
+                    looked.payload =
+                        Payload::Read((self.read)(index, entry, hash, Opened { payload: None, attachments }));
                 }
             }
         }
         looked
     }
 
-    /// An attachment is hashed once, and must have the size that every entry says.
-    fn attachment(&self, blob: &PayloadRef) -> Result<(), Error> {
+    fn can_open(&self, blob: &PayloadRef) -> bool {
+        blob.sealed.is_none() || payload_key::opens(self.key, blob).is_some()
+    }
+
+    /// An attachment is hashed once, and opened once where it is sealed, and must have the size that every entry says.
+    /// Returns the digest of what it says; `None` where that was not looked at.
+    fn attachment(&self, blob: &PayloadRef) -> Result<Option<Digest>, Error> {
+        let is_sealed = blob.sealed.is_some() && self.can_open(blob);
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = known().get(&blob.sha256).copied();
-        match size {
-            Some(size) if size != blob.size => {
-                let what = format!("it has {size} bytes, the entry says {}", blob.size);
-                Err(Error::corrupt(layout::blob_name(&blob.sha256), None, what))
+        let seen = known().get(&blob.sha256).copied().filter(|seen| !is_sealed || seen.says.is_some());
+        let sound = match seen {
+            Some(seen) if seen.size != blob.size => {
+                let what = format!("it has {} bytes, the entry says {}", seen.size, blob.size);
+                return Err(Error::corrupt(layout::blob_name(&blob.sha256), None, what));
             }
-            Some(_) => Ok(()),
+            Some(seen) => seen,
             None => {
-                blob::examine(self.source, blob)?;
-                let mut known = known();
+                let says = if is_sealed {
+                    let one = || self.large.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _one = (blob.size > LARGE).then(one);
+                    Some(Digest::of(&payload_key::open(blob::get(self.source, blob)?, self.key, blob)?))
+                } else {
+                    blob::examine(self.source, blob)?;
+                    None
+                };
+                let (sound, mut known) = (Sound { size: blob.size, says }, known());
                 if known.len() >= KNOWN {
                     known.clear();
                 }
-                known.insert(blob.sha256, blob.size);
-                Ok(())
+                known.insert(blob.sha256, sound);
+                sound
             }
-        }
+        };
+        Ok(if is_sealed { sound.says } else { blob.sealed.is_none().then_some(blob.sha256) })
     }
 
-    fn payload(&self, blob: &PayloadRef, kept: &mut Kept) -> Result<Vec<u8>, Error> {
+    /// What a payload says; `None` where it is sealed with a key that is not held.
+    fn payload(&self, blob: &PayloadRef, kept: &mut Kept) -> Result<Option<Vec<u8>>, Error> {
+        let stored = self.stored_payload(blob, kept)?;
+        if self.can_open(blob) { payload_key::open(stored, self.key, blob).map(Some) } else { Ok(None) }
+    }
+
+    fn stored_payload(&self, blob: &PayloadRef, kept: &mut Kept) -> Result<Vec<u8>, Error> {
         if let Some(bytes) = kept.payloads.get(&blob.sha256).filter(|b| b.len() as u64 == blob.size) {
             return Ok(bytes.as_ref().clone());
         }

@@ -10,9 +10,9 @@ use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::note::Algorithm;
 use countersign_evidence::{canonical, merkle};
 use countersign_model::Digest;
-use countersign_store::Ledger;
 use countersign_store::installation::{Pin, PinnedEntry, Seen};
 use countersign_store::projection::{Difference, DifferenceKind, Reading, State, Watch, check, rebuild};
+use countersign_store::{Ledger, Opened};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -50,8 +50,9 @@ fn one_by_one(ledger: &Ledger) -> (State, usize) {
     let mut disbelieved = 0;
     for (index, entry) in ledger.entries(0..ledger.size()).unwrap() {
         let leaf = Digest::from_bytes(merkle::leaf_hash(&canonical::to_vec(&entry).unwrap()));
-        let payload = ledger.payload(&entry.payload).unwrap();
-        let reading = Reading::new(index, entry, leaf, Some(payload), state.recorder());
+        let payload = Some(ledger.payload(&entry.payload).unwrap());
+        let attachments = entry.attachments.iter().map(|blob| Some(blob.sha256)).collect();
+        let reading = Reading::new(index, entry, leaf, Opened { payload, attachments }, state.recorder());
         disbelieved += usize::from(state.apply(&reading).unwrap().is_some());
     }
     (state, disbelieved)

@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, shared};
 use crate::support::{Seen, batch, entry, keyed, new_ledger, now, open, read_only, signer};
 
 fn examine_with(source: &dyn Source, remembered: Option<(u64, Hash)>) -> VerifyReport {
-    let trust = LogTrust { vkeys: vec![signer().verifier().clone()], remembered, since: Vec::new(), policy: None };
+    let trust = LogTrust { vkeys: vec![signer().verifier().clone()], remembered, ..LogTrust::default() };
     verify_source(source, &trust, &mut |_, _, _| Vec::new()).unwrap()
 }
 
