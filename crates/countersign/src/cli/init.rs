@@ -71,6 +71,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
             "version": 1, "administrator": {"person": administrator, "name": name, "key": fingerprint},
             "origin": session.ledger().origin(), "vkey": session.ledger().vkey().to_string(), "index": index,
             "bundle": bundle, "established": done, "config_written": written,
+            "payload_key": session.ledger().payload_key().map(|key| key.id()),
         }))?,
         Format::Text => {
             let p = Paint::of(env);
@@ -80,6 +81,12 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
             out.push_str(&format!("  administrator  {} ({administrator})\n", output::printable(&name)));
             out.push_str(&format!("  key            {fingerprint}\n"));
             out.push_str(&format!("  log            {}\n", session.ledger().vkey()));
+            if let Some(key) = session.ledger().payload_key() {
+                out.push_str(&format!(
+                    "  payload key    {} (back it up: countersign key export-payload-key FILE)\n",
+                    key.id()
+                ));
+            }
             if let Some(bundle) = bundle {
                 out.push_str(&format!("  policy         {bundle}\n"));
             }

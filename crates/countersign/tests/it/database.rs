@@ -2,7 +2,7 @@
 
 #[path = "../../../store/tests/pg/cluster.rs"]
 #[expect(dead_code, reason = "the store's tests use the rest")]
-mod cluster;
+pub(crate) mod cluster;
 
 use super::support::{World, have_ssh_keygen};
 

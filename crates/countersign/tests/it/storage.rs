@@ -206,6 +206,42 @@ fn a_copy_follows_when_the_logs_key_is_exchanged() {
 }
 
 #[test]
+fn a_copy_of_an_encrypted_ledger_is_read_with_its_key_alone() {
+    let Some(server) = seaweedfs() else { return };
+    if !crate::support::have_ssh_keygen() {
+        return;
+    }
+    let mut world = World::new();
+    world.encrypts = true;
+    world.firm();
+    world.approve();
+    let (to, bucket) = make(server, "sealed");
+    cs(&world, &["ledger", "replicate", "--to", &to]).expect(0);
+    let verified = cs(&world, &["verify", &to, "--format", "json"]).expect(0);
+    assert_eq!(fits(&verified, "verify.v1")["unopened"], 0);
+    let clear = crate::atrest::Clear::of(&world);
+    for object in bucket.list_all("").unwrap() {
+        let (_, bytes) = bucket.get(&object.name, 1 << 24).unwrap().unwrap();
+        assert_eq!(clear.leaks(&bytes), [""; 0], "{}", object.name);
+    }
+    let key = crate::atrest::key_file(&world);
+    let kept = world.path("kept.key");
+    std::fs::rename(&key, &kept).unwrap();
+    let sealed = fits(&cs(&world, &["verify", &to, "--format", "json"]).expect(14), "verify.v1");
+    assert_eq!((&sealed["verdict"], &sealed["problems"]), (&"sealed".into(), &serde_json::json!([])));
+    // Replication adds entries that are sealed: without the key there is none.
+    assert!(cs(&world, &["ledger", "replicate", "--to", &to]).expect(14).err.contains("CS-KEY-040"));
+    std::fs::rename(&kept, &key).unwrap();
+    // What is deleted behind the storage's locks is named, also to who cannot read it.
+    let gone = bucket.list_all("blobs").unwrap().remove(0).name;
+    let version = bucket.versions(&gone).unwrap().remove(0).id;
+    filer_delete(server, &format!("/buckets/sealed/led/{gone}.versions/v_{version}"));
+    assert!(cs(&world, &["verify", &to]).expect(13).out.contains(&gone));
+    cs(&world, &["ledger", "replicate", "--to", &to, "--full"]).expect(0);
+    cs(&world, &["verify", &to]).expect(0);
+}
+
+#[test]
 fn what_the_ledger_says_about_retention_goes_along() {
     let Some(server) = seaweedfs() else { return };
     if !crate::support::have_ssh_keygen() {

@@ -39,12 +39,14 @@ pub(crate) struct World {
     pub(crate) now: Option<String>,
     /// The ledger's address, where it is in a database.
     pub(crate) ledger: Option<String>,
+    /// Whether a ledger that is made is encrypted.
+    pub(crate) encrypts: bool,
 }
 
 impl World {
     /// A world with an empty repository.
     pub(crate) fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap(), now: None, ledger: None };
+        let world = Self { dir: tempfile::tempdir().unwrap(), now: None, ledger: None, encrypts: false };
         for sub in ["home", "repo"] {
             std::fs::create_dir(world.path(sub)).unwrap();
         }
@@ -89,6 +91,9 @@ impl World {
             .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z");
         if let Some(now) = &self.now {
             command.env("COUNTERSIGN_NOW", now);
+        }
+        if self.encrypts {
+            command.env("COUNTERSIGN_ENCRYPT_PAYLOADS", "true");
         }
         command
     }

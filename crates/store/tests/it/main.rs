@@ -25,6 +25,8 @@ mod projection;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tamper;

@@ -51,13 +51,18 @@ pub(crate) fn batch(name: &str, n: usize) -> Batch {
 }
 
 pub(crate) fn genesis(ledger: &Ledger) -> Batch {
+    genesis_with(ledger, None)
+}
+
+/// Entry 0 of a ledger that commits to a payload key.
+pub(crate) fn genesis_with(ledger: &Ledger, payload_key: Option<String>) -> Batch {
     let created = LedgerCreated {
         version: 1,
         origin: ledger.origin().into(),
         vkey: ledger.vkey().to_string(),
         recorder: "ed25519:".into(),
         salt_sha256: ledger.salt_digest().unwrap(),
-        payload_key: None,
+        payload_key,
         replaces: Vec::new(),
     };
     let payload = canonical::to_vec(&created).unwrap();
