@@ -270,10 +270,17 @@ fn without_the_key_nothing_is_verified_and_nothing_is_wrong() {
     let said = w.cs(["verify"]).expect(14).out;
     assert!(said.contains("payloads are sealed") && said.contains("import-payload-key"), "{said}");
     // Nothing is appended in the clear, and nothing is guessed.
-    for command in [&["run"][..], &["ledger", "runs"], &["key", "export-payload-key", text(&w.path("none"))]] {
+    let none = w.path("none");
+    for command in [
+        &["run"][..],
+        &["ledger", "runs"],
+        &["ledger", "backup", text(&none)],
+        &["key", "export-payload-key", text(&none)],
+    ] {
         let refused = w.cs(command).expect(14);
         assert!(refused.err.contains("CS-KEY-040") && refused.err.contains(id.as_str().unwrap()), "{}", refused.err);
     }
+    assert!(!none.exists());
     // Entries, proofs and what is not sealed are there without the key.
     w.cs(["ledger", "entries"]).expect(0);
     w.cs(["ledger", "receipt", "3"]).expect(0);
