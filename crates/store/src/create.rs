@@ -66,12 +66,15 @@ impl Ledger {
 /// Nothing, or an empty directory, may stand where a ledger is to be made.
 fn check_free(dir: &Path) -> Result<(), Error> {
     let shown = || dir.display().to_string();
-    if Paths::new(dir).tiles_dir().exists() {
+    let is_there = || Paths::new(dir).tiles_dir().exists();
+    if is_there() {
         return Err(Error::AlreadyExists { dir: shown() });
     }
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
+            // It may have been put there between the two looks.
+            Some(_) if is_there() => Err(Error::AlreadyExists { dir: shown() }),
             Some(_) => Err(Error::Occupied { dir: shown() }),
         },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
