@@ -442,7 +442,9 @@ impl Diagnostic for KeyError {
             Self::Device(e) => e.help(),
             Self::NoOpener { .. } => "use the program `countersign` itself: it opens PKCS#11 devices".into(),
             Self::NotSealed { .. } => {
-                "whether payloads are sealed is chosen when a ledger is made: countersign init --encrypt-payloads".into()
+                "it is chosen when a ledger is made (countersign init --encrypt-payloads); to use this one as it is, \
+                 unset COUNTERSIGN_ENCRYPT_PAYLOADS"
+                    .into()
             }
             Self::OtherPayloadKey { .. } => {
                 "write the right one where the ledger was made: countersign key export-payload-key FILE".into()
@@ -525,7 +527,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-KEY-042",
         title: "the payload key of another ledger",
-        text: "Entry 0 of a ledger names the key that its payloads are sealed with. The key in the file is another one, so \
+        text: "Entry 0 of a ledger commits to the key that its payloads are sealed with. The key in the file is another one, so \
                nothing was kept.",
         exit: Exit::Usage,
     },

@@ -177,6 +177,15 @@ fn a_release_on_an_encrypted_ledger_leaves_no_clear_text() {
     // A find, so that the scanner has something to remember.
     w.commit_signed("mia", "leak.sh", &format!("export KEY={}\n", crate::support::planted_secret()));
     w.cs(["run"]).expect(10);
+    // And a file that somebody attaches.
+    let report = w.path("report.xml");
+    let said = format!("<testsuite>{}</testsuite>", "a sentence of a report ".repeat(20));
+    fs::write(&report, &said).unwrap();
+    let recorded = w.cs(["record", text(&report), "--format", "json"]).expect(0).json();
+    assert_eq!(recorded["files"][0]["kind"], "junit");
+    let last = (size(&w) - 1).to_string();
+    assert_eq!(w.cs(["ledger", "show", last.as_str(), "--attachment", "0"]).expect(0).out, said);
+    assert!(!w.ledger_text().contains("a sentence of a report"));
     sound(&w);
     assert_no_leak(&live(&w), &Clear::of(&w));
     assert!(!live(&w).join("cache").read_dir().unwrap().any(|_| true), "excerpts of finds are in the data directory");
@@ -420,8 +429,8 @@ fn the_rows_of_a_database_hold_no_clear_text() {
 
 /// The payload key among the ledgers that the data directory knows.
 fn keys_of(w: &World) -> PathBuf {
-    let known = fs::read_dir(w.path("data/ledgers")).unwrap().map(|entry| entry.unwrap().path().join("payload.key"));
-    known.filter(|path| path.exists()).next().unwrap()
+    let known = fs::read_dir(w.path("data/ledgers")).unwrap();
+    known.map(|entry| entry.unwrap().path().join("payload.key")).find(|path| path.exists()).unwrap()
 }
 
 /// A dump, and after it what its `\x…` values say.
