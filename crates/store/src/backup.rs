@@ -74,17 +74,24 @@ pub struct BackedUp {
     pub waiting: u64,
 }
 
-/// Copies the ledger in `dir` to `target`: a new directory, or an earlier backup of the same ledger. Writers wait.
+/// Copies the ledger in `dir` to `target`: a new directory, or an earlier backup of the same ledger. Writers wait. `disposed`
+/// are the entries whose payloads are disposed of, each with the certificate that says so: these may be gone.
 ///
 /// # Errors
 /// [`Error::NotABackup`] when something else is at `target`, or a backup of another ledger; what reading and writing say.
-pub fn backup(dir: &Path, target: &Path, recorder: &MachineKey, now: Timestamp) -> Result<BackedUp, Error> {
+pub fn backup(
+    dir: &Path,
+    target: &Path,
+    recorder: &MachineKey,
+    now: Timestamp,
+    disposed: &BTreeMap<u64, u64>,
+) -> Result<BackedUp, Error> {
     let paths = Paths::new(dir);
     let acknowledged = Ledger::open(dir)?.size();
     let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
     let ledger = Ledger::over(Arc::new(paths.clone()))?;
     let before = earlier(target, ledger.origin())?;
-    let (names, blobs) = names_of(&ledger, &paths)?;
+    let (names, blobs) = names_of(&ledger, &paths, disposed)?;
     let copy = Paths::new(target.join(COPY));
     let (mut list, mut copied) = (BTreeMap::new(), 0);
     // What may change comes last, the checkpoint at the very end: so a backup that breaks off is seen to have.
@@ -156,7 +163,7 @@ fn earlier(target: &Path, origin: &str) -> Result<BTreeMap<String, Digest>, Erro
 }
 
 /// Every file that the checkpoint covers, and how many of them are blobs.
-fn names_of(ledger: &Ledger, paths: &Paths) -> Result<(BTreeSet<String>, u64), Error> {
+fn names_of(ledger: &Ledger, paths: &Paths, disposed: &BTreeMap<u64, u64>) -> Result<(BTreeSet<String>, u64), Error> {
     let mut names: BTreeSet<String> = [GITIGNORE, SALT, ORIGIN, VKEY, CHECKPOINT].map(str::to_owned).into();
     let rotations = rotations::read_all(paths, ledger.origin())?.len() as u64;
     names.extend((1..=rotations).map(layout::rotation_name));
@@ -183,13 +190,21 @@ fn names_of(ledger: &Ledger, paths: &Paths) -> Result<(BTreeSet<String>, u64), E
             }
         }
     }
-    let mut blobs = BTreeSet::new();
+    let (mut blobs, mut free) = (BTreeSet::new(), BTreeSet::new());
     let mut from = 0;
     while from < size {
-        for (_, entry) in ledger.entries(from..from.saturating_add(1024))? {
-            blobs.extend(entry.attachments.iter().chain([&entry.payload]).map(|b| layout::blob_name(&b.sha256)));
+        for (index, entry) in ledger.entries(from..from.saturating_add(1024))? {
+            // What explains that a blob is gone must be in the backup itself.
+            let may_be_gone = disposed.get(&index).is_some_and(|certificate| *certificate < size);
+            let names = entry.attachments.iter().chain([&entry.payload]).map(|b| layout::blob_name(&b.sha256));
+            if may_be_gone { &mut free } else { &mut blobs }.extend(names);
         }
         from = from.saturating_add(1024);
+    }
+    for name in free {
+        if !blobs.contains(&name) && paths.stat(&name, MAX_FILE)?.is_some() {
+            blobs.insert(name);
+        }
     }
     let count = blobs.len() as u64;
     names.extend(blobs);

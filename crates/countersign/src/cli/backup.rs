@@ -19,7 +19,8 @@ use crate::output::{self, Paint, verify as page};
 pub(super) fn backup(at: &PlaceArgs, target: &Path, format: Format, env: &Environment) -> Outcome {
     let session = at.open(env)?;
     session.require_pin()?;
-    let done = store::backup(&at.ledger_dir()?, target, &session.recorder()?, session.now())?;
+    let disposed = session.state().disposed_with()?;
+    let done = store::backup(&at.ledger_dir()?, target, &session.recorder()?, session.now(), &disposed)?;
     let m = &done.manifest;
     match format {
         Format::Json => output::json(&json!({

@@ -551,6 +551,10 @@ mod later {
         fs::write(&change, &kept_change).unwrap();
         w.cs(["verify"]).expect(0);
 
+        let backup = w.path("backup");
+        w.cs(["ledger", "backup", text(&backup)]).expect(0);
+        let copied = backup.join("copy").join(payload.strip_prefix(live(&w)).unwrap());
+        assert!(copied.exists());
         let order = w.path("order.json");
         w.by("dan", &["ledger", "dispose", "--out", text(&order), "--today", "2034-06-01"]).expect(11);
         let dispose = ["ledger", "dispose", text(&order), "--today", "2034-06-01", "--format", "json"];
@@ -572,6 +576,12 @@ mod later {
         let notices = said["notices"].as_array().unwrap();
         assert!(notices.iter().any(|n| n["what"].as_str().unwrap().contains("are gone")), "{said}");
         fs::write(key_file(&w), key).unwrap();
+        // What went is missed in no backup, and an earlier one lets it go as well.
+        let back = w.path("back");
+        w.cs(["ledger", "backup", text(&backup)]).expect(0);
+        assert!(!copied.exists());
+        w.cs(["ledger", "restore", text(&backup), text(&back)]).expect(0);
+        w.cs(["verify", text(&back)]).expect(0);
         // Life goes on, also for the same commit.
         w.cs(["run"]).expect(11);
         sound(&w);

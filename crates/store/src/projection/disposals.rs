@@ -388,6 +388,15 @@ impl State {
         Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// Every entry whose payload is disposed of, with the certificate that says so.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn disposed_with(&self) -> Result<BTreeMap<u64, u64>, Error> {
+        let mut query = self.db.prepare_cached("SELECT idx, certificate FROM disposed")?;
+        Ok(query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
     /// Every certificate of disposal, oldest first.
     ///
     /// # Errors
