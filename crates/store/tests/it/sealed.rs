@@ -66,12 +66,12 @@ fn build(dir: &Path) -> Ledger {
 
 /// What the examiner was handed, in order.
 #[derive(Default)]
-struct Seen(Vec<(u64, Option<Vec<u8>>, Vec<Option<Digest>>)>);
+struct Seen(Vec<(u64, Opened)>);
 
 impl Examiner<(u64, Opened)> for Seen {
     fn entry(&mut self, index: u64, (said, opened): (u64, Opened)) -> Vec<Problem> {
         assert_eq!(index, said);
-        self.0.push((index, opened.payload, opened.attachments));
+        self.0.push((index, opened));
         Vec::new()
     }
 
@@ -99,7 +99,7 @@ fn every_sealed_blob_is_opened_once_its_turn_has_come() {
     let (report, seen) = examine(&path, &with_key(Some(key())));
     assert!(report.is_sound(), "{:?}", report.problems);
     assert_eq!((report.checked.entries, seen.0.len()), (601, 601));
-    for (index, payload, attachments) in &seen.0[1..] {
+    for (index, Opened { payload, attachments }) in &seen.0[1..] {
         let (n, i) = ((index - 1) / 100, (index - 1) % 100);
         let expected = if i == 50 { vec![n as u8; LARGE] } else { format!("payload {n} {i}").into_bytes() };
         assert!(payload.as_ref() == Some(&expected), "entry {index}");
@@ -190,7 +190,7 @@ fn what_hashes_and_does_not_open_is_no_sound_payload() {
     assert_eq!(codes(&report), [(code::CORRUPT, Some(2)), (code::CORRUPT, Some(3))]);
     assert_eq!(report.unopened, 0);
     // An attachment that does not open says nothing.
-    let (index, payload, attachments) = seen.0.last().unwrap();
+    let (index, Opened { payload, attachments }) = seen.0.last().unwrap();
     assert_eq!((*index, payload.as_deref(), attachments.as_slice()), (3, Some(&b"c"[..]), &[None][..]));
     let (report, _) = examine(&path, &with_key(None));
     assert_eq!((codes(&report).len(), report.unopened), (0, 4));
