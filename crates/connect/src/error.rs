@@ -103,6 +103,12 @@ pub enum Error {
         /// The configuration key.
         key: String,
     },
+    /// A bare repository has no index.
+    #[error("a bare repository has no index, so nothing can be staged in it: {}", dir.display())]
+    NoWorkTree {
+        /// The repository.
+        dir: PathBuf,
+    },
 
     /// The key file cannot be read.
     #[error("cannot read the key file {}", path.display())]
@@ -222,6 +228,7 @@ impl Diagnostic for Error {
             Self::GitPipe { .. } => "CS-GIT-012",
             Self::TooLarge { .. } => "CS-GIT-013",
             Self::UnsafeConfiguration { .. } => "CS-GIT-014",
+            Self::NoWorkTree { .. } => "CS-GIT-015",
             Self::KeyUnreadable { .. } => "CS-SSH-001",
             Self::NotAKey { .. } => "CS-SSH-002",
             Self::WeakKey { .. } => "CS-SSH-003",
@@ -254,6 +261,7 @@ impl Diagnostic for Error {
             | Self::DubiousOwnership { .. }
             | Self::UnknownRevision { .. }
             | Self::UnsafeConfiguration { .. }
+            | Self::NoWorkTree { .. }
             | Self::KeyUnreadable { .. }
             | Self::NotAKey { .. }
             | Self::WeakKey { .. }
@@ -310,6 +318,9 @@ impl Diagnostic for Error {
             Self::UnsafeConfiguration { .. } => {
                 "look at it with `git config --local --list`, and take it out with `git config --local --unset-all KEY`"
                     .to_owned()
+            }
+            Self::NoWorkTree { .. } => {
+                "change into a checkout, or look at all commits instead: `countersign scan --history`".to_owned()
             }
             Self::KeyUnreadable { .. } => "check the path and its permissions with `ls -l`".to_owned(),
             Self::NotAKey { .. } => {

@@ -116,6 +116,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-GIT-015",
+        title: "no index here",
+        text: "What is staged stands in the index of a work tree, and a bare repository has neither. `scan --history` \
+               looks at the commits that it holds.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-SSH-001",
         title: "a key file cannot be read",
         text: "The key file does not exist, or this account may not read it. Private key files belong to you alone, \
@@ -242,6 +249,7 @@ mod tests {
             Error::GitPipe { what: "x", source: io() },
             Error::TooLarge { what: "x", limit: "y" },
             Error::UnsafeConfiguration { key: text() },
+            Error::NoWorkTree { dir: "/".into() },
             Error::KeyUnreadable { path: path(), source: io() },
             Error::NotAKey { path: path() },
             Error::WeakKey { path: path(), algorithm: text() },

@@ -238,6 +238,11 @@ impl Stream {
         self.running.child.stdin.as_mut().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
+    /// The same, to be written from another thread. The child sees the end of it when it is dropped.
+    pub(crate) fn take_input(&mut self) -> io::Result<ChildStdin> {
+        self.running.child.stdin.take().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
     /// Waits for the child's end; its output must have been read to the end.
     pub(crate) fn finish(self) -> io::Result<(ExitStatus, String)> {
         drop(self.stdout);

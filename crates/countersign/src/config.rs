@@ -196,6 +196,18 @@ pub(crate) struct Environment {
     pub(crate) colour: bool,
     /// Whether somebody is at the terminal.
     pub(crate) attended: bool,
+    /// What the pre-commit framework says of a push, where it started this program.
+    pub(crate) pre_commit: Option<PreCommit>,
+}
+
+/// A push as the pre-commit framework names it.
+pub(crate) struct PreCommit {
+    /// `PRE_COMMIT_FROM_REF`: what the remote has.
+    pub(crate) from: Option<String>,
+    /// `PRE_COMMIT_TO_REF`: what it will have.
+    pub(crate) to: Option<String>,
+    /// `PRE_COMMIT_REMOTE_NAME`.
+    pub(crate) remote: Option<String>,
 }
 
 impl Environment {
@@ -233,6 +245,11 @@ impl Environment {
             database_password: text("PGPASSWORD"),
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
+            pre_commit: text("PRE_COMMIT").map(|_| PreCommit {
+                from: text("PRE_COMMIT_FROM_REF"),
+                to: text("PRE_COMMIT_TO_REF"),
+                remote: text("PRE_COMMIT_REMOTE_NAME"),
+            }),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             home,
         }

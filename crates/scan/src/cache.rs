@@ -27,6 +27,7 @@ use crate::error::CacheWarning;
 use crate::rules::RuleIndex;
 use crate::{Error, files};
 
+const DOMAIN: &[u8] = b"countersign/scan-cache/v1\0";
 const MAGIC: &[u8; 8] = b"CSSCAN02";
 const HEAD: usize = 8 + 32 + 8;
 const RECORD: usize = 32 + 1 + 8 + 1 + 8;
@@ -83,7 +84,7 @@ impl Cache {
     #[must_use]
     pub fn open(dir: &Path, rules: &Digest, salt: &[u8; 32]) -> (Self, Option<CacheWarning>) {
         // Not the salt and not its digest alone, which would let somebody test a guess on another machine's cache.
-        let mut named = b"countersign/scan-cache/v1\0".to_vec();
+        let mut named = DOMAIN.to_vec();
         named.extend_from_slice(rules.as_bytes());
         named.extend_from_slice(salt);
         let file = dir.join(format!("scan-{}.bin", Digest::of(&named).hex().get(..32).unwrap_or_default()));
@@ -110,7 +111,7 @@ impl Cache {
         if !head.starts_with(MAGIC) {
             return Err("it is of another version, or no cache");
         }
-        let mac = mac(&self.salt, &bytes[40..]);
+        let mac = mac(&self.salt, DOMAIN, &bytes[40..]);
         if mac.clone().verify_slice(&head[8..40]).is_err() {
             return Err("its checksum does not fit");
         }
@@ -224,22 +225,23 @@ fn write(salt: &[u8; 32], entries: &Entries<'_>) -> io::Result<Vec<u8>> {
     serde_json::to_writer(&mut body, &matches)?;
     let mut out = Vec::with_capacity(40 + body.len());
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&mac(salt, &body).finalize().into_bytes());
+    out.extend_from_slice(&mac(salt, DOMAIN, &body).finalize().into_bytes());
     out.append(&mut body);
     Ok(out)
 }
 
-fn mac(salt: &[u8; 32], body: &[u8]) -> Hmac<Sha256> {
+/// The checksum of a file that is kept here, keyed with the salt, for one purpose.
+pub(crate) fn mac(salt: &[u8; 32], domain: &[u8], body: &[u8]) -> Hmac<Sha256> {
     let mut block = [0_u8; 64];
     block[..32].copy_from_slice(salt);
     let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
     // Apart from the identities of values, which are made with the same key.
-    mac.update(b"countersign/scan-cache/v1\0");
+    mac.update(domain);
     mac.update(body);
     mac
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE {

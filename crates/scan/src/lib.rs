@@ -18,6 +18,7 @@
 //! | `secrets` | the family of rules for secrets: expressions, entropy, structural proofs |
 //! | `foreign` | rules of gitleaks, betterleaks, kingfisher and noseyparker |
 //! | `tree` | [`scan_source`], [`Source`]: everything in a tree, on all cores |
+//! | `history` | [`HistoryScan`]: every content that a history brought, once |
 //! | `walk` | [`Walk`]: a directory as a source |
 //! | `suppress` | [`Declaration`], [`Baseline`]: requests that findings not count |
 //! | `cache` | [`Cache`]: answers of earlier scans, by contents |
@@ -43,6 +44,7 @@ mod explain;
 mod family;
 mod files;
 mod foreign;
+mod history;
 pub mod report;
 mod rules;
 mod secrets;
@@ -55,7 +57,8 @@ pub use engine::{FileResult, InlineMark, Match, Scanner};
 pub use error::{CacheWarning, Error, SourceError};
 pub use explain::EXPLANATIONS;
 pub use foreign::{ForeignAllow, ForeignMatch, Target};
-pub use report::Report;
+pub use history::{HistoryRecord, HistoryScan, Trace, Versions};
+pub use report::{Origin, Report};
 pub use rules::{Examples, Fix, MISSING_REASON, Matching, Near, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
 pub use suppress::{Baseline, BaselineEntry, Declaration};
 pub use tree::{Content, Item, ItemReader, Listing, NoProgress, Options, Progress, Source, scan_source};

@@ -142,9 +142,9 @@ impl std::fmt::Debug for Options<'_> {
 }
 
 /// The outcome of one item.
-struct Outcome {
-    result: Result<FileResult, Gap>,
-    cached: bool,
+pub(crate) struct Outcome {
+    pub(crate) result: Result<FileResult, Gap>,
+    pub(crate) cached: bool,
 }
 
 impl Outcome {
@@ -173,7 +173,7 @@ pub fn scan_source(
     items.sort();
     options.progress.total(items.len() as u64);
     let scanner = Scanner::new(rules, salt);
-    let outcomes = look(source, &scanner, &items, options)?;
+    let outcomes = look(source, &scanner, &items, options, TOTAL_LIMIT)?;
 
     let mut report = Report::empty(rules);
     report.links = links;
@@ -211,48 +211,55 @@ pub fn scan_source(
 }
 
 /// Looks at every item, one worker a core, each with a reader of its own. Outcomes come in the order of `items`.
-fn look(
-    source: &dyn Source,
+pub(crate) fn look<S: Source + ?Sized>(
+    source: &S,
     scanner: &Scanner<'_>,
     items: &[Item],
     options: &Options<'_>,
+    limit: usize,
 ) -> Result<Vec<Outcome>, Error> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Vec<Outcome>)>> = Mutex::new(Vec::new());
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let total = AtomicUsize::new(0);
-    let workers = rayon::current_num_threads().min(items.len().div_ceil(BATCH));
-    rayon::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|_| {
-                let mut reader = None;
-                loop {
-                    let first = next.fetch_add(BATCH, Ordering::Relaxed);
-                    let Some(batch) = items.get(first..items.len().min(first.saturating_add(BATCH))) else { return };
-                    if batch.is_empty() {
-                        return;
-                    }
-                    let looked = look_at(source, &mut reader, scanner, batch, options).and_then(|outcomes| {
-                        let found = outcomes.iter().map(Outcome::matches).sum();
-                        // Whoever is first to see too many: that there are too many does not depend on it.
-                        if total.fetch_add(found, Ordering::Relaxed).saturating_add(found) > TOTAL_LIMIT {
-                            return Err(Error::TooMany { limit: TOTAL_LIMIT });
-                        }
-                        Ok(outcomes)
-                    });
-                    match looked {
-                        Ok(outcomes) => lock(&done).push((first, outcomes)),
-                        Err(error) => {
-                            // The others have nothing left to do: the scan fails as a whole.
-                            next.store(items.len(), Ordering::Relaxed);
-                            lock(&failed).get_or_insert(error);
-                            return;
-                        }
-                    }
+    let work = || {
+        let mut reader = None;
+        loop {
+            let first = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = items.get(first..items.len().min(first.saturating_add(BATCH))) else { return };
+            if batch.is_empty() {
+                return;
+            }
+            let looked = look_at(source, &mut reader, scanner, batch, options).and_then(|outcomes| {
+                let found = outcomes.iter().map(Outcome::matches).sum();
+                // Whoever is first to see too many: that there are too many does not depend on it.
+                if total.fetch_add(found, Ordering::Relaxed).saturating_add(found) > limit {
+                    return Err(Error::TooMany { limit });
                 }
+                Ok(outcomes)
             });
+            match looked {
+                Ok(outcomes) => lock(&done).push((first, outcomes)),
+                Err(error) => {
+                    // The others have nothing left to do: the scan fails as a whole.
+                    next.store(items.len(), Ordering::Relaxed);
+                    lock(&failed).get_or_insert(error);
+                    return;
+                }
+            }
         }
-    });
+    };
+    if items.len() <= BATCH {
+        // For a commit's few files, other threads would take longer to start than to look.
+        work();
+    } else {
+        let workers = rayon::current_num_threads().min(items.len().div_ceil(BATCH));
+        rayon::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|_| work());
+            }
+        });
+    }
     if let Some(error) = lock(&failed).take() {
         return Err(error);
     }
@@ -266,8 +273,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn look_at<'s>(
-    source: &'s dyn Source,
+fn look_at<'s, S: Source + ?Sized>(
+    source: &'s S,
     reader: &mut Option<Box<dyn ItemReader + 's>>,
     scanner: &Scanner<'_>,
     batch: &[Item],
@@ -339,38 +346,43 @@ fn findings(mut found: Vec<(&TreePath, Match)>, rules: &RuleSet) -> Vec<Finding>
         .into_iter()
         .map(|(path, m)| {
             let ordinal = seen.entry((m.rule, m.identity)).or_default();
-            let rule = rules.rule(m.rule);
-            let fingerprint = fingerprint(&rule.id, &m.identity, *ordinal);
+            let finding = finding(path, m, rules, *ordinal);
             *ordinal += 1;
-            let requested = m.suppression.is_some();
-            Finding {
-                rule: rule.id.clone(),
-                title: rule.title.clone(),
-                severity: rule.severity,
-                confidence: m.confidence,
-                path: match &m.inside {
-                    Some(inside) => TreePath::from_bytes([path.as_bytes(), b"!/", inside.as_bytes()].concat()),
-                    None => path.clone(),
-                },
-                line: m.line,
-                column: m.column,
-                end_line: m.end_line,
-                end_column: m.end_column,
-                fingerprint,
-                controls: rule.controls.clone(),
-                cwe: rule.cwe.clone(),
-                excerpt: m.excerpt,
-                state: if requested { FindingState::SuppressionRequested } else { FindingState::Open },
-                reason: m.suppression.map(|mark| mark.reason),
-                requested_by: requested.then(|| "inline".to_owned()),
-            }
+            finding
         })
         .collect()
 }
 
+/// The finding that a match is, the `ordinal`th of its value.
+pub(crate) fn finding(path: &TreePath, m: Match, rules: &RuleSet, ordinal: u64) -> Finding {
+    let rule = rules.rule(m.rule);
+    let requested = m.suppression.is_some();
+    Finding {
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        severity: rule.severity,
+        confidence: m.confidence,
+        path: match &m.inside {
+            Some(inside) => TreePath::from_bytes([path.as_bytes(), b"!/", inside.as_bytes()].concat()),
+            None => path.clone(),
+        },
+        line: m.line,
+        column: m.column,
+        end_line: m.end_line,
+        end_column: m.end_column,
+        fingerprint: fingerprint(&rule.id, &m.identity, ordinal),
+        controls: rule.controls.clone(),
+        cwe: rule.cwe.clone(),
+        excerpt: m.excerpt,
+        state: if requested { FindingState::SuppressionRequested } else { FindingState::Open },
+        reason: m.suppression.map(|mark| mark.reason),
+        requested_by: requested.then(|| "inline".to_owned()),
+    }
+}
+
 /// SHA-256 over the domain, the rule's id, the value's identity and the ordinal among equals, each with its length
 /// before it, so that no two different inputs are the same bytes.
-fn fingerprint(rule: &str, identity: &Digest, ordinal: u64) -> Digest {
+pub(crate) fn fingerprint(rule: &str, identity: &Digest, ordinal: u64) -> Digest {
     let mut hasher = Hasher::new();
     for part in [&b"countersign/finding/v1"[..], rule.as_bytes(), identity.as_bytes(), &ordinal.to_be_bytes()] {
         hasher.update(&(part.len() as u64).to_be_bytes());

@@ -31,6 +31,29 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Hooks are somewhere for every repository.
+    #[error("the user's or the system's configuration has every repository's hooks in `{}`", dir.display())]
+    HooksOfMachine {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// Two hooks would have to be kept.
+    #[error("`{}` is not ours, and an earlier hook is kept already", path.display())]
+    HookKeptAlready {
+        /// The hook.
+        path: PathBuf,
+        /// The one that is kept.
+        kept: PathBuf,
+    },
+    /// A hook's file cannot be read or written.
+    #[error("cannot read or write the hook `{}`", path.display())]
+    HookFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// No commits.
     #[error("the repository has no commits yet (branch `{branch}`)")]
     NoCommits {
@@ -264,6 +287,9 @@ impl Diagnostic for Error {
             Self::Scan(e) => e.code(),
             Self::Policy(e) => e.code(),
             Self::Evidence(e) => e.code(),
+            Self::HooksOfMachine { .. } => "CS-COMMIT-001",
+            Self::HookKeptAlready { .. } => "CS-COMMIT-002",
+            Self::HookFile { .. } => "CS-COMMIT-003",
             Self::Document { .. } => "CS-BUILD-010",
             Self::NoCommits { .. } => "CS-BUILD-001",
             Self::NoSuchRun { .. } => "CS-BUILD-002",
@@ -305,9 +331,11 @@ impl Diagnostic for Error {
 
     fn place(&self) -> Option<Place> {
         match self {
-            Self::ReadEvidence { path, .. } | Self::NotAFile { path } | Self::EvidenceTooLarge { path, .. } => {
-                Some(Place::file(path.display().to_string()))
-            }
+            Self::ReadEvidence { path, .. }
+            | Self::NotAFile { path }
+            | Self::EvidenceTooLarge { path, .. }
+            | Self::HookKeptAlready { path, .. }
+            | Self::HookFile { path, .. } => Some(Place::file(path.display().to_string())),
             _ => self.wrapped().and_then(Diagnostic::place),
         }
     }
@@ -319,6 +347,15 @@ impl Diagnostic for Error {
             Self::Scan(e) => e.help(),
             Self::Policy(e) => e.help(),
             Self::Evidence(e) => e.help(),
+            Self::HooksOfMachine { .. } => {
+                "install them for all of them: `countersign hook install --global`; or give this repository hooks of \
+                 its own: `git config core.hooksPath .git/hooks`"
+                    .into()
+            }
+            Self::HookKeptAlready { kept, .. } => {
+                format!("join the two by hand, or remove the one that is kept: `rm {}`", kept.display())
+            }
+            Self::HookFile { .. } => "check who may write there: `ls -la` of the folder".into(),
             Self::Document { .. } => {
                 "run `countersign verify`, or update countersign: a newer one may have written it".into()
             }

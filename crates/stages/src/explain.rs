@@ -5,6 +5,28 @@ use countersign_model::{Exit, Explanation};
 /// Every code of the stages.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
+        code: "CS-COMMIT-001",
+        title: "hooks are set for the whole machine",
+        text: "core.hooksPath in the user's or the system's configuration names one folder for the hooks of every \
+               repository, so a hook in this repository alone would not run, and one in that folder would run \
+               everywhere. Neither is done unasked.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-COMMIT-002",
+        title: "two hooks to keep",
+        text: "A hook that is there when ours is installed is kept beside it, as NAME.before-countersign, and runs \
+               first. Here another program has since put its own in our place, and the kept one is still there. Only \
+               you know whether both are wanted. Nothing was changed.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-COMMIT-003",
+        title: "a hook's file",
+        text: "A file in the folder of hooks cannot be read, written or renamed.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-BUILD-001",
         title: "no commits",
         text: "A run judges the commit at HEAD. This repository has none, so there is nothing to examine, which is never the same as a pass.",

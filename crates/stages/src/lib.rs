@@ -2,13 +2,15 @@
 //!
 //! | stage | folder | use cases |
 //! |---|---|---|
+//! | 1 Pre-commit | [`commit`] | `scan --staged` |
 //! | 2 Continuous integration | [`build`] | `run`, `record`, `gate check`, `replay` |
 //! | 4 Dual approval | [`release`] | `approve`, `import`, `deploy`, `claim`, `suppression grant` |
 //!
-//! Every use case takes an open [`countersign_store::Session`]: it plans on the folded state and appends only if
+//! Every use case of the stages from 2 on takes an open [`countersign_store::Session`]: it plans on the folded state and appends only if
 //! nothing was appended in between. What is refused is recorded before the command fails.
 
 pub mod build;
+pub mod commit;
 mod error;
 mod explain;
 pub mod release;

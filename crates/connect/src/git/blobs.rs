@@ -1,29 +1,74 @@
-//! Reading blobs: one `cat-file --batch` per reader, asked one object at a time.
+//! Reading blobs: one `cat-file --batch` per reader. It is asked one object at a time, or for a few that are announced.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, Read, Write};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use super::command::{failed, start_error};
+use super::command::{Git, failed, is_object_id, start_error};
 use super::repository::Repository;
 use crate::Error;
 use crate::process::Stream;
 
 const WHAT: &str = "read an object";
 
-/// The longest header line: an id, a type and a size.
-const LONGEST_HEADER: u64 = 256;
+/// The longest header line: an id, a type and a size, or a name that leads nowhere.
+const LONGEST_HEADER: u64 = 8 * 1024;
 
 /// What is left of an object that nobody wants is read and dropped up to this many bytes; beyond it a new process is
 /// cheaper.
 const WORTH_SKIPPING: u64 = 16 * 1024 * 1024;
 
+/// How git is called for a repository.
+#[derive(Debug, Clone)]
+pub(super) enum Door {
+    /// A repository that was found: it is named to git, so that nothing around it matters.
+    Found(Repository),
+    /// The repository that git itself finds from `dir`, or that a hook's environment names.
+    Here {
+        /// The program.
+        git: Git,
+        /// Where it is started.
+        dir: PathBuf,
+        /// Whether the variables that git sets for hooks count.
+        in_hook: bool,
+    },
+}
+
+impl Door {
+    pub(super) fn command(&self) -> Command {
+        match self {
+            Self::Found(repository) => repository.command(),
+            Self::Here { git, dir, in_hook: true } => git.command_in_hook(dir),
+            Self::Here { git, dir, in_hook: false } => git.command(dir),
+        }
+    }
+
+    fn is_id(&self, text: &str) -> bool {
+        match self {
+            Self::Found(repository) => repository.is_id(text),
+            Self::Here { .. } => is_object_id(text),
+        }
+    }
+
+    /// Whether an object that git calls missing has a file of its own all the same.
+    fn holds_file_of(&self, id: &str) -> bool {
+        let Self::Found(repository) = self else { return false };
+        id.split_at_checked(2)
+            .map(|(folder, name)| repository.common_dir().join("objects").join(folder).join(name))
+            .is_some_and(|file| file.symlink_metadata().is_ok())
+    }
+}
+
 /// Reads blobs of one repository through a git process of its own. A worker thread each; it starts with the first read
 /// and starts anew after a damaged object.
 pub struct BlobReader {
-    repository: Repository,
+    door: Door,
     stream: Option<Stream>,
     /// Bytes of the last object that have not been read, the line break behind it included.
     pending: u64,
+    /// What the process was asked for and has not been read yet, in order.
+    asked: VecDeque<String>,
 }
 
 impl Repository {
@@ -32,51 +77,99 @@ impl Repository {
     /// # Errors
     /// [`Error::GitMissing`] and the like, when the process cannot be started.
     pub fn reader(&self) -> Result<BlobReader, Error> {
-        let mut reader = BlobReader { repository: self.clone(), stream: None, pending: 0 };
-        reader.stream()?;
-        Ok(reader)
+        BlobReader::start(Door::Found(self.clone()))
     }
 }
 
 impl BlobReader {
+    pub(super) fn start(door: Door) -> Result<Self, Error> {
+        let mut reader = Self { door, stream: None, pending: 0, asked: VecDeque::new() };
+        reader.stream()?;
+        Ok(reader)
+    }
+
+    /// Asks for these blobs, which will be read next and in this order: git then works on one while another is looked
+    /// at. No more than 32 at a time, for the pipe must take all of their ids. Anything else may be read instead.
+    pub fn announce<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) {
+        if !self.asked.is_empty() {
+            self.reset();
+        }
+        self.skip_pending();
+        let ids: Vec<&str> = ids.into_iter().filter(|id| self.door.is_id(id)).take(32).collect();
+        let lines: String = ids.iter().flat_map(|id| [*id, "\n"]).collect();
+        let sent = self.stream().is_ok_and(|stream| {
+            stream.input().is_ok_and(|input| input.write_all(lines.as_bytes()).and_then(|()| input.flush()).is_ok())
+        });
+        match sent {
+            true => self.asked.extend(ids.into_iter().map(str::to_owned)),
+            // Each is asked for again, alone, and then it is told what is wrong.
+            false => self.reset(),
+        }
+    }
+
     /// The content of the blob `id`, a full object id.
     ///
     /// # Errors
     /// [`Error::MissingObject`] when the repository does not hold it; [`Error::CorruptObject`] when it is damaged or no
     /// blob; [`Error::UnknownRevision`] when `id` is no object id. The reader can be used on after each of them.
     pub fn read(&mut self, id: &str) -> Result<BlobContent<'_>, Error> {
-        if !self.repository.is_id(id) {
+        if !self.door.is_id(id) {
             let revision = id.chars().map(crate::process::printable).take(200).collect();
             return Err(Error::UnknownRevision { revision });
         }
-        self.skip_pending();
-        match self.ask(id) {
-            Ok(Header::Found { id: found, kind, size }) => {
-                self.pending = size.saturating_add(1);
-                if found != id {
-                    self.stream = None;
-                    return Err(Error::GitAnswer { what: WHAT });
-                }
-                if kind != "blob" {
-                    return Err(Error::CorruptObject { id: found, detail: format!("it is a {kind}, not a blob") });
-                }
-                Ok(BlobContent { reader: self, id: found, size, left: size })
+        match self.header(id)? {
+            Some((found, size)) if found == id => Ok(BlobContent { reader: self, id: found, size, left: size }),
+            Some(_) => {
+                self.reset();
+                Err(Error::GitAnswer { what: WHAT })
             }
-            Ok(Header::Missing { .. }) => Err(self.absent(id)),
+            None => Err(self.absent(id)),
+        }
+    }
+
+    /// The content of what `name` leads to, in any of git's notations without a line break; `None` when it leads
+    /// nowhere.
+    pub(super) fn read_named(&mut self, name: &str) -> Result<Option<BlobContent<'_>>, Error> {
+        if name.contains('\n') {
+            return Ok(None);
+        }
+        Ok(self.header(name)?.map(|(id, size)| BlobContent { reader: self, id, size, left: size }))
+    }
+
+    /// Id and size of the blob that `name` leads to; its content comes next.
+    fn header(&mut self, name: &str) -> Result<Option<(String, u64)>, Error> {
+        self.skip_pending();
+        let known = self.asked.pop_front().is_some_and(|asked| asked == name);
+        if !known && !self.asked.is_empty() {
+            self.reset();
+        }
+        let header = match known {
+            true => self.stream().map_err(io::Error::other).and_then(|stream| read_header(stream.output())),
+            false => self.ask(name),
+        };
+        match header {
+            Ok(Header::Found { id, kind, size }) => {
+                self.pending = size.saturating_add(1);
+                if kind != "blob" {
+                    return Err(Error::CorruptObject { id, detail: format!("it is a {kind}, not a blob") });
+                }
+                Ok(Some((id, size)))
+            }
+            Ok(Header::Missing { .. }) => Ok(None),
             // Git ends itself over a damaged object, and says why.
-            Ok(Header::End) => Err(self.post_mortem(id)),
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(self.post_mortem(id)),
+            Ok(Header::End) => Err(self.post_mortem(name)),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(self.post_mortem(name)),
             Err(source) => {
-                self.stream = None;
+                self.reset();
                 Err(start_error(source, WHAT))
             }
         }
     }
 
-    fn ask(&mut self, id: &str) -> io::Result<Header> {
+    fn ask(&mut self, name: &str) -> io::Result<Header> {
         let stream = self.stream().map_err(io::Error::other)?;
         let input = stream.input()?;
-        input.write_all(id.as_bytes())?;
+        input.write_all(name.as_bytes())?;
         input.write_all(b"\n")?;
         input.flush()?;
         read_header(stream.output())
@@ -84,12 +177,19 @@ impl BlobReader {
 
     fn stream(&mut self) -> Result<&mut Stream, Error> {
         if self.stream.is_none() {
-            let mut command = self.repository.command();
+            let mut command = self.door.command();
             command.args(["cat-file", "--batch"]).stdin(Stdio::piped());
             self.pending = 0;
             self.stream = Some(Stream::start(&mut command).map_err(|e| start_error(e, WHAT))?);
         }
         self.stream.as_mut().ok_or(Error::GitAnswer { what: WHAT })
+    }
+
+    /// Ends the process and forgets what it was asked for; the next read starts another.
+    fn reset(&mut self) {
+        self.stream = None;
+        self.pending = 0;
+        self.asked.clear();
     }
 
     /// Brings the process to the end of the last object.
@@ -99,16 +199,13 @@ impl BlobReader {
         let skipped = pending <= WORTH_SKIPPING
             && io::copy(&mut stream.output().take(pending), &mut io::sink()).is_ok_and(|n| n == pending);
         if !skipped {
-            self.stream = None;
+            self.reset();
         }
     }
 
     /// Git calls an object missing too when the file that holds it makes no sense from its first byte.
     fn absent(&self, id: &str) -> Error {
-        let file = id
-            .split_at_checked(2)
-            .map(|(folder, name)| self.repository.common_dir().join("objects").join(folder).join(name));
-        match file.is_some_and(|file| file.symlink_metadata().is_ok()) {
+        match self.door.holds_file_of(id) {
             true => {
                 Error::CorruptObject { id: id.to_owned(), detail: "its file is there and cannot be read".to_owned() }
             }
@@ -119,6 +216,7 @@ impl BlobReader {
     /// Why the process ended over `id`.
     fn post_mortem(&mut self, id: &str) -> Error {
         self.pending = 0;
+        self.asked.clear();
         let said = match self.stream.take().map(Stream::finish) {
             Some(Ok((_, said))) => said,
             _ => String::new(),
@@ -209,9 +307,12 @@ pub(super) fn read_header(output: &mut impl BufRead) -> io::Result<Header> {
     }
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no header of an object");
     let text = std::str::from_utf8(&line).map_err(|_| wrong())?.strip_suffix('\n').ok_or_else(wrong)?;
+    // What was asked for stands there as it was asked, blanks and all.
+    if let Some(id) = text.strip_suffix(" missing") {
+        return Ok(Header::Missing { id: id.to_owned() });
+    }
     let mut words = text.split(' ');
     match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(id), Some("missing"), None, None) => Ok(Header::Missing { id: id.to_owned() }),
         (Some(id), Some(kind), Some(size), None) => {
             let size = size.parse().map_err(|_| wrong())?;
             Ok(Header::Found { id: id.to_owned(), kind: kind.to_owned(), size })

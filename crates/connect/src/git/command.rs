@@ -18,8 +18,19 @@ const OLDEST: (u32, u32) = (2, 30);
 const KEPT: [&str; 4] =
     ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_DISCOVERY_ACROSS_FILESYSTEM"];
 
+/// Variables by which git tells its hooks which repository and which index it is working on. `git commit -a` and
+/// `git commit FILE` build the commit from an index of their own, and only these say where it is.
+const OF_HOOKS: [&str; 6] = [
+    "GIT_DIR",
+    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+];
+
 /// Configuration that overrules the repository's own.
-const OVERRULED: [&str; 6] = [
+const OVERRULED: [&str; 7] = [
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "protocol.allow=never",
@@ -27,6 +38,8 @@ const OVERRULED: [&str; 6] = [
     "core.commitGraph=false",
     "core.useReplaceRefs=false",
     "core.quotePath=false",
+    // About the file of grafts that is named to it so that it reads none.
+    "advice.graftFileDeprecated=false",
 ];
 
 /// The git binary.
@@ -50,11 +63,20 @@ impl Git {
 
     /// A git command in `dir`, with nothing of a surrounding git process left in its environment.
     pub(crate) fn command(&self, dir: &Path) -> Command {
+        self.prepare(dir, &[])
+    }
+
+    /// A git command in `dir` that works on the repository and the index of the git process around it, if there is one.
+    pub(crate) fn command_in_hook(&self, dir: &Path) -> Command {
+        self.prepare(dir, &OF_HOOKS)
+    }
+
+    fn prepare(&self, dir: &Path, also_kept: &[&str]) -> Command {
         let mut command = process::prepare(&self.program);
         command.current_dir(dir);
         for (key, _) in std::env::vars_os() {
             let is_git = key.as_encoded_bytes().starts_with(b"GIT_");
-            if is_git && !KEPT.iter().any(|kept| key == OsStr::new(kept)) {
+            if is_git && !KEPT.iter().chain(also_kept).any(|kept| key == OsStr::new(kept)) {
                 command.env_remove(&key);
             }
         }
@@ -122,8 +144,14 @@ pub(crate) fn failed(what: &'static str, stderr: &str) -> Error {
 
 /// The object that a partial clone was promised and does not hold, or that is simply not there.
 fn missing_object(stderr: &str) -> Option<String> {
-    const SIGNS: [&str; 5] =
-        ["lazy fetching disabled", "from promisor remote", "bad object", "unable to read tree", "missing object"];
+    const SIGNS: [&str; 6] = [
+        "lazy fetching disabled",
+        "from promisor remote",
+        "bad object",
+        "unable to read tree",
+        "missing object",
+        "Could not read ",
+    ];
     SIGNS.iter().any(|sign| stderr.contains(sign)).then(|| object_id_in(stderr)).flatten()
 }
 

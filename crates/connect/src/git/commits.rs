@@ -1,7 +1,7 @@
 //! Walking history: one `rev-list` feeds one `cat-file`, however many commits there are.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 use std::process::Stdio;
 
 use super::blobs::{Header, read_header};
@@ -49,7 +49,7 @@ impl Repository {
         &self,
         base: Option<&str>,
         head: &str,
-        mut visit: impl FnMut(Commit) -> Result<(), Error>,
+        visit: impl FnMut(Commit) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let head = self.resolve(head)?;
         let base = base.map(|base| self.resolve(base)).transpose()?;
@@ -60,10 +60,57 @@ impl Repository {
         let mut cat = self.command();
         cat.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::from(ids));
         let mut cat = Stream::start(&mut cat).map_err(|e| start_error(e, WHAT))?;
+        self.read_commits(&mut cat, &cuts, visit)?;
+        // An end of output is the end of history only when both say that they came to it.
+        for outcome in [cat.finish(), list.finish()] {
+            let (status, said) = outcome.map_err(|e| start_error(e, WHAT))?;
+            if !status.success() {
+                return Err(failed(WHAT, &said));
+            }
+        }
+        Ok(())
+    }
+
+    /// The commits with these full ids, in this order.
+    ///
+    /// # Errors
+    /// [`Error::MissingObject`], [`Error::CorruptObject`].
+    pub fn commits_named(&self, ids: &[String]) -> Result<Vec<Commit>, Error> {
+        let cuts = self.cuts()?;
+        let mut cat = self.command();
+        cat.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::piped());
+        let mut cat = Stream::start(&mut cat).map_err(|e| start_error(e, WHAT))?;
+        let mut input = cat.take_input().map_err(|e| start_error(e, WHAT))?;
+        let mut commits = Vec::with_capacity(ids.len());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let lines: String = ids.iter().flat_map(|id| [id.as_str(), "\n"]).collect();
+                // A process that ended early says why itself.
+                let _ = input.write_all(lines.as_bytes());
+            });
+            self.read_commits(&mut cat, &cuts, |commit| {
+                commits.push(commit);
+                Ok(())
+            })
+        })?;
+        let (status, said) = cat.finish().map_err(|e| start_error(e, WHAT))?;
+        match status.success() {
+            true => Ok(commits),
+            false => Err(failed(WHAT, &said)),
+        }
+    }
+
+    /// Reads the answers of a `cat-file --batch` that was asked for commits.
+    fn read_commits(
+        &self,
+        cat: &mut Stream,
+        cuts: &BTreeSet<String>,
+        mut visit: impl FnMut(Commit) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut bytes = Vec::new();
         loop {
             match read_header(cat.output()).map_err(|e| start_error(e, WHAT))? {
-                Header::End => break,
+                Header::End => return Ok(()),
                 Header::Missing { id } => return Err(Error::MissingObject { id }),
                 Header::Found { id, kind, size } => {
                     if kind != "commit" {
@@ -75,8 +122,7 @@ impl Repository {
                     bytes.clear();
                     let read = cat.output().take(size).read_to_end(&mut bytes).map_err(|e| start_error(e, WHAT))?;
                     if u64::try_from(read).ok() != Some(size) {
-                        let said = cat.finish().map(|(_, said)| said).unwrap_or_default();
-                        return Err(Error::CorruptObject { id, detail: format!("its end is missing; {said}") });
+                        return Err(Error::CorruptObject { id, detail: "its end is missing".to_owned() });
                     }
                     end_of_object(cat.output())?;
                     let mut commit = commit::parse(&id, &bytes, |id| self.is_id(id))
@@ -86,14 +132,6 @@ impl Repository {
                 }
             }
         }
-        // An end of output is the end of history only when both say that they came to it.
-        for outcome in [cat.finish(), list.finish()] {
-            let (status, said) = outcome.map_err(|e| start_error(e, WHAT))?;
-            if !status.success() {
-                return Err(failed(WHAT, &said));
-            }
-        }
-        Ok(())
     }
 
     /// The commits whose parents a shallow clone does not hold.

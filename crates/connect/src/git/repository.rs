@@ -281,7 +281,7 @@ fn path_of(bytes: Option<&[u8]>) -> Option<PathBuf> {
 }
 
 /// Bytes as a path of this system.
-fn native(bytes: &[u8]) -> Option<PathBuf> {
+pub(super) fn native(bytes: &[u8]) -> Option<PathBuf> {
     #[cfg(unix)]
     return Some(PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)));
     #[cfg(not(unix))]

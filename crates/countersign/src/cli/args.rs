@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Role, Slot};
 
+use super::hook_args::HookArgs;
 use super::retention_args::{DisposeArgs, EraseArgs, HoldArgs, RecordsOfficerArgs, RetentionArgs};
 
 const EXIT_CODES: &str = "\
@@ -47,8 +48,10 @@ pub(crate) struct PlaceArgs {
 pub(crate) enum Verb {
     /// Judge the commit at HEAD and record everything (the main job)
     Run(RunArgs),
-    /// Look for findings in a directory or file; records nothing
+    /// Look for findings in files, in what is staged, or in the history; records nothing
     Scan(ScanArgs),
+    /// Install, show and remove the git hooks that look before a commit and before a push
+    Hook(HookArgs),
     /// Attach evidence or artifacts to a run
     Record(RecordArgs),
     /// Show where a run's gates stand now
@@ -163,9 +166,15 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// What to look at
-    #[arg(default_value = ".")]
-    pub(crate) path: PathBuf,
+    /// What to look at [default: the current directory]
+    #[arg(conflicts_with_all = ["staged", "history"])]
+    pub(crate) path: Option<PathBuf>,
+    /// Look at what the next commit would add: the new lines of the index
+    #[arg(long, conflicts_with_all = ["write_baseline", "history"])]
+    pub(crate) staged: bool,
+    /// Look at everything that commits brought: all of them, or those of a range such as `main..HEAD`
+    #[arg(long, value_name = "RANGE", num_args = 0..=1, conflicts_with = "write_baseline")]
+    pub(crate) history: Option<Option<String>>,
     /// Further rule files or directories
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,

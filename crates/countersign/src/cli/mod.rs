@@ -9,6 +9,8 @@ mod dispose;
 mod doctor;
 mod explain;
 mod gate;
+mod hook;
+mod hook_args;
 pub(crate) mod init;
 mod key;
 mod ledger;
@@ -85,6 +87,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
     match &cli.verb {
         Verb::Run(a) => run::run(at, a, env),
         Verb::Scan(a) => scan::run(at, a, env),
+        Verb::Hook(a) => hook::run(at, a, env),
         Verb::Record(a) => record::run(at, a, env),
         Verb::Gate(a) => gate::run(at, a, env),
         Verb::Replay(a) => replay::run(at, a, env),

@@ -17,7 +17,7 @@ use crate::output::run::{self as page, Narrowed};
 use crate::output::{self, Paint};
 
 /// The largest configuration or baseline that is read from a commit, in bytes.
-const MOST_CONFIG: u64 = 64 * 1024 * 1024;
+pub(crate) const MOST_CONFIG: u64 = 64 * 1024 * 1024;
 
 /// Judges the commit at `HEAD`, records everything, prints, and says it with the exit code.
 pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome {
@@ -102,13 +102,13 @@ pub(crate) fn print_report(
 }
 
 /// What the commit at `HEAD` proposes.
-struct Committed {
-    config: Config,
-    baseline: Option<Baseline>,
+pub(crate) struct Committed {
+    pub(crate) config: Config,
+    pub(crate) baseline: Option<Baseline>,
 }
 
 /// Reads configuration and baseline from the commit, not from the directory: what is judged is the commit.
-fn committed(repository: &Repository) -> Result<Committed, Failure> {
+pub(crate) fn committed(repository: &Repository) -> Result<Committed, Failure> {
     let none = Committed { config: Config { version: 1, ..Config::default() }, baseline: None };
     let countersign_connect::git::Head::Commit { id, .. } = repository.head()? else { return Ok(none) };
     let Some(bytes) = repository.file_at(&id, FILE, MOST_CONFIG)? else { return Ok(none) };
@@ -121,11 +121,9 @@ fn committed(repository: &Repository) -> Result<Committed, Failure> {
     let baseline = match &config.scan.baseline {
         None => None,
         Some(path) => {
-            let bytes =
-                repository.file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?.ok_or_else(|| CliError::Usage {
-                    what: format!("the baseline `{}` is not in the commit", path.display()),
-                    help: format!("write and commit it: countersign scan --write-baseline {}", path.display()),
-                })?;
+            let bytes = repository
+                .file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?
+                .ok_or_else(|| super::scan::missing_baseline(path))?;
             Some(Baseline::parse(&bytes, path)?)
         }
     };

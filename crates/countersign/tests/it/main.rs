@@ -15,6 +15,12 @@ mod database;
 mod docs;
 #[cfg(test)]
 #[cfg(unix)]
+mod history;
+#[cfg(test)]
+#[cfg(unix)]
+mod hooks;
+#[cfg(test)]
+#[cfg(unix)]
 mod hsm;
 #[cfg(test)]
 mod rebuild;
@@ -28,6 +34,9 @@ mod retention;
 mod rotation;
 #[cfg(test)]
 mod second_key;
+#[cfg(test)]
+#[cfg(unix)]
+mod staged;
 #[cfg(test)]
 #[cfg(feature = "s3")]
 mod storage;

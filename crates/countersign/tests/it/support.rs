@@ -98,7 +98,7 @@ impl World {
         command
     }
 
-    fn finish(mut command: Command) -> Ran {
+    pub(crate) fn finish(mut command: Command) -> Ran {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Ran {
             code: status.code().unwrap_or(-1),

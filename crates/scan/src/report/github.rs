@@ -4,7 +4,7 @@ use std::io;
 
 use countersign_model::{FindingState, Severity};
 
-use super::{Report, gap_message, message, plain};
+use super::{Report, gap_message, plain};
 use crate::rules::RuleSet;
 
 /// Writes one workflow command a finding and a gap.
@@ -24,7 +24,7 @@ pub fn write(report: &Report, _rules: &RuleSet, out: &mut dyn io::Write) -> io::
             place.push_str(&format!(",col={},endColumn={}", f.column, f.end_column));
         }
         let title = property(&format!("{} ({})", f.rule, f.severity));
-        let text = data(&format!("{}\n{}", message(f), f.excerpt));
+        let text = data(&format!("{}\n{}", report.message(f), f.excerpt));
         writeln!(out, "::{command} {place},title={title}::{text}")?;
     }
     for gap in &report.gaps {

@@ -5,7 +5,7 @@ use std::io;
 use countersign_model::{Digest, FindingState, Severity};
 use serde::Serialize;
 
-use super::{GAP, Report, gap_message, message, plain};
+use super::{GAP, Report, gap_message, plain};
 use crate::rules::RuleSet;
 
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ struct Lines {
 /// What `out` fails with.
 pub fn write(report: &Report, _rules: &RuleSet, out: &mut dyn io::Write) -> io::Result<()> {
     let findings = report.findings.iter().map(|f| Issue {
-        description: format!("{}: {}", message(f), f.excerpt),
+        description: format!("{}: {}", report.message(f), f.excerpt),
         check_name: f.rule.clone(),
         fingerprint: f.fingerprint.hex(),
         severity: if f.state == FindingState::SuppressionGranted { "info" } else { severity(f.severity) },

@@ -5,7 +5,7 @@ use std::io;
 use countersign_model::{Digest, Finding, Gap};
 use serde::Serialize;
 
-use super::Report;
+use super::{Origin, Report};
 use crate::rules::RuleSet;
 use crate::suppress::{BaselineEntry, Declaration};
 
@@ -39,10 +39,12 @@ struct WireFinding<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a Origin>,
 }
 
-impl<'a> From<&'a Finding> for WireFinding<'a> {
-    fn from(f: &'a Finding) -> Self {
+impl<'a> WireFinding<'a> {
+    fn new(f: &'a Finding, report: &'a Report) -> Self {
         Self {
             rule: &f.rule,
             severity: f.severity.as_str(),
@@ -60,6 +62,7 @@ impl<'a> From<&'a Finding> for WireFinding<'a> {
             state: f.state.as_str(),
             reason: f.reason.as_deref(),
             requested_by: f.requested_by.as_deref(),
+            origin: report.origins.get(&f.fingerprint),
         }
     }
 }
@@ -72,6 +75,9 @@ struct Stats {
     bytes: u64,
     binary: u64,
     links: u64,
+    submodules: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commits: Option<u64>,
     rules: u64,
     rules_digest: Digest,
 }
@@ -83,7 +89,7 @@ struct Stats {
 pub fn write(report: &Report, _rules: &RuleSet, out: &mut dyn io::Write) -> io::Result<()> {
     let wire = Wire {
         version: 1,
-        findings: report.findings.iter().map(WireFinding::from).collect(),
+        findings: report.findings.iter().map(|f| WireFinding::new(f, report)).collect(),
         gaps: &report.gaps,
         unused_declarations: &report.unused_declarations,
         stale_baseline: &report.stale_baseline,
@@ -92,6 +98,8 @@ pub fn write(report: &Report, _rules: &RuleSet, out: &mut dyn io::Write) -> io::
             bytes: report.bytes,
             binary: report.binary,
             links: report.links,
+            submodules: report.submodules,
+            commits: report.commits,
             rules: report.rules,
             rules_digest: report.rules_digest,
         },

@@ -4,7 +4,7 @@ use std::io;
 
 use countersign_model::FindingState;
 
-use super::{GAP, Report, gap_message, message, plain};
+use super::{GAP, Report, gap_message, plain};
 use crate::rules::RuleSet;
 
 /// Writes the report as JUnit XML. A scan without findings and gaps is one test that passed, for an empty suite reads
@@ -44,7 +44,7 @@ pub fn write(report: &Report, rules: &RuleSet, out: &mut dyn io::Write) -> io::R
         } else {
             let fix = rules.get(&f.rule).map_or("", |r| r.fix.text.trim());
             let text = format!("{place}: {}\n{}\n\n{fix}\n\nfingerprint: {}", f.title, f.excerpt, f.fingerprint);
-            let (message, kind) = (xml(&message(f)), f.severity);
+            let (message, kind) = (xml(&report.message(f)), f.severity);
             writeln!(out, "      <failure message=\"{message}\" type=\"{kind}\">{}</failure>", xml(&text))?;
         }
         writeln!(out, "    </testcase>")?;

@@ -18,7 +18,9 @@ pub mod junit;
 pub mod sarif;
 pub mod text;
 
-use countersign_model::{Digest, Finding, FindingState, Gap, Severity, TreePath};
+use std::collections::BTreeMap;
+
+use countersign_model::{Digest, Finding, FindingState, Gap, Severity, Timestamp, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::is_printable;
@@ -41,6 +43,15 @@ pub struct Report {
     pub binary: u64,
     /// Symbolic links, which are not followed.
     pub links: u64,
+    /// Submodules that were not entered: what is in them is committed, and looked at, in a repository of its own.
+    #[serde(default)]
+    pub submodules: u64,
+    /// How many commits were looked at, where a history was.
+    #[serde(default)]
+    pub commits: Option<u64>,
+    /// Where findings came from, by fingerprint, where a history was looked at.
+    #[serde(default)]
+    pub origins: BTreeMap<Digest, Origin>,
     /// How many answers came from the cache.
     pub cached: u64,
     /// What stands for the rules that looked.
@@ -53,7 +64,53 @@ pub struct Report {
     pub stale_baseline: Vec<BaselineEntry>,
 }
 
+/// The commit with which a finding's value came first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The commit's full id.
+    pub commit: String,
+    /// The author's name and address as they stand in the commit. Whoever wrote the commit chose them.
+    pub author: String,
+    /// When the author says it was written.
+    pub date: Timestamp,
+    /// Who signed the commit, as far as that is proved: a person's name or id. `None`: nobody has been proved.
+    pub verified: Option<String>,
+    /// What the proof is, or why there is none.
+    pub identity: String,
+    /// Whether the value is in the tree of `HEAD`.
+    pub at_head: bool,
+}
+
+impl Origin {
+    /// `first in 0123456789ab of 2026-01-02 by NAME <ADDRESS> (not verified: …); still at HEAD`.
+    fn describe(&self) -> String {
+        let commit = self.commit.get(..12).unwrap_or(&self.commit);
+        let date = self.date.to_string();
+        let day = date.get(..10).unwrap_or(&date);
+        let who = match &self.verified {
+            Some(person) => format!("verified: {person}, {}", self.identity),
+            None => format!("not verified: {}", self.identity),
+        };
+        let now = if self.at_head { "still at HEAD" } else { "no longer at HEAD" };
+        format!("first in {commit} of {day} by {} ({who}); {now}", self.author)
+    }
+}
+
 impl Report {
+    /// Where a finding came from, in words, where that is known.
+    fn origin_of(&self, finding: &Finding) -> Option<String> {
+        self.origins.get(&finding.fingerprint).map(|o| printable(&o.describe()))
+    }
+
+    /// What a finding says in one line, where it came from included.
+    fn message(&self, finding: &Finding) -> String {
+        match self.origin_of(finding) {
+            Some(origin) => format!("{}, {origin}", message(finding)),
+            None => message(finding),
+        }
+    }
+
     /// A report of nothing, by these rules.
     #[must_use]
     pub fn empty(rules: &RuleSet) -> Self {
@@ -64,6 +121,9 @@ impl Report {
             bytes: 0,
             binary: 0,
             links: 0,
+            submodules: 0,
+            commits: None,
+            origins: BTreeMap::new(),
             cached: 0,
             rules_digest: rules.digest(),
             rules: rules.rules().len() as u64,

@@ -25,7 +25,18 @@ pub fn write(report: &Report, rules: &RuleSet, out: &mut dyn io::Write) -> io::R
     }
     let descriptors: Vec<Value> =
         used.keys().map(|id| rules.get(id).map_or_else(|| json!({ "id": id }), descriptor)).collect();
-    let results: Vec<Value> = report.findings.iter().map(|f| result(f, used.get(f.rule.as_str()))).collect();
+    let results: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|f| {
+            let mut result = result(f, used.get(f.rule.as_str()));
+            if let Some(origin) = report.origins.get(&f.fingerprint) {
+                // Not in the message: names come from the repository.
+                result["properties"]["origin"] = json!(origin);
+            }
+            result
+        })
+        .collect();
     let notifications: Vec<Value> = report
         .gaps
         .iter()

@@ -78,6 +78,9 @@ pub fn write_styled(report: &Report, rules: &RuleSet, style: &Style, out: &mut d
             message(finding),
         )?;
         writeln!(out, "    {dim}{}{reset}", finding.excerpt)?;
+        if let Some(origin) = report.origin_of(finding) {
+            writeln!(out, "    {origin}")?;
+        }
         if let Some(request) = request(finding) {
             writeln!(out, "    {dim}{request}{reset}")?;
         }
@@ -153,15 +156,20 @@ fn summary(report: &Report) -> String {
     if !report.gaps.is_empty() {
         parts.push(format!("{} not looked at", counted(report.gaps.len(), "place", "places")));
     }
-    let mut seen = counted(usize::try_from(report.files).unwrap_or(usize::MAX), "file", "files");
+    let mut seen = String::new();
+    if let Some(commits) = report.commits {
+        let commits = counted(usize::try_from(commits).unwrap_or(usize::MAX), "commit", "commits");
+        seen.push_str(&format!("{commits} with "));
+    }
+    seen += &counted(usize::try_from(report.files).unwrap_or(usize::MAX), "file", "files");
     if report.binary > 0 {
         seen.push_str(&format!(" ({} binary)", report.binary));
     }
-    if report.links > 0 {
-        seen.push_str(&format!(
-            ", {} not followed",
-            counted(usize::try_from(report.links).unwrap_or(usize::MAX), "link", "links")
-        ));
+    for (n, one, many) in [(report.links, "link", "links"), (report.submodules, "submodule", "submodules")] {
+        if n > 0 {
+            let n = counted(usize::try_from(n).unwrap_or(usize::MAX), one, many);
+            seen.push_str(&format!(", {n} not followed"));
+        }
     }
     format!("{} · {seen}, {} · {} rules", parts.join(", "), size(report.bytes), report.rules)
 }

@@ -90,30 +90,53 @@ struct Reader<'a> {
     readers: Vec<Option<BlobReader>>,
 }
 
-impl ItemReader for Reader<'_> {
-    fn read(&mut self, item: &Item) -> Result<Content<'_>, Gap> {
-        let gap = |kind, detail: String| Gap { path: item.path.clone(), kind, detail };
+impl Reader<'_> {
+    fn of(&mut self, item: &Item) -> Result<&mut BlobReader, GitError> {
         let which = self.tree.foreign.get(&item.path).copied().unwrap_or(0);
         let slot = &mut self.readers[which];
-        if slot.is_none() {
-            let reader = self.tree.repositories[which].reader();
-            *slot = Some(reader.map_err(|e| gap(GapKind::Unreadable, e.to_string()))?);
+        match slot {
+            Some(reader) => Ok(reader),
+            None => Ok(slot.insert(self.tree.repositories[which].reader()?)),
         }
-        let (Some(reader), Some(id)) = (slot.as_mut(), item.blob.as_deref()) else {
-            return Err(gap(GapKind::Unreadable, "it has no object id".into()));
-        };
-        let content = reader.read(id).map_err(|e| match e {
-            GitError::MissingObject { .. } => {
-                gap(GapKind::MissingObject, "the repository does not hold its content".into())
-            }
-            other => gap(GapKind::Unreadable, other.to_string()),
+    }
+}
+
+impl ItemReader for Reader<'_> {
+    fn announce(&mut self, items: &[&Item]) {
+        // Several repositories have several processes; what is asked for there is asked for one by one.
+        let own = items.iter().all(|item| !self.tree.foreign.contains_key(&item.path));
+        if let (true, Some(first)) = (own, items.first())
+            && let Ok(reader) = self.of(first)
+        {
+            reader.announce(items.iter().filter_map(|item| item.blob.as_deref()));
+        }
+    }
+
+    fn read(&mut self, item: &Item) -> Result<Content<'_>, Gap> {
+        let reader = self.of(item).map_err(|e| Gap {
+            path: item.path.clone(),
+            kind: GapKind::Unreadable,
+            detail: e.to_string(),
         })?;
-        if content.size() > STREAM_FROM {
-            return Ok(Content::Stream { size: Some(content.size()), reader: Box::new(content) });
+        content(reader, item)
+    }
+}
+
+/// The content of an item's blob: in memory, or as a stream when it is large.
+pub(crate) fn content<'r>(reader: &'r mut BlobReader, item: &Item) -> Result<Content<'r>, Gap> {
+    let gap = |kind, detail: String| Gap { path: item.path.clone(), kind, detail };
+    let id = item.blob.as_deref().ok_or_else(|| gap(GapKind::Unreadable, "it has no object id".into()))?;
+    let content = reader.read(id).map_err(|e| match e {
+        GitError::MissingObject { .. } => {
+            gap(GapKind::MissingObject, "the repository does not hold its content".into())
         }
-        match content.bytes(STREAM_FROM) {
-            Ok(bytes) => Ok(Content::Bytes(Cow::Owned(bytes))),
-            Err(e) => Err(gap(GapKind::Unreadable, e.to_string())),
-        }
+        other => gap(GapKind::Unreadable, other.to_string()),
+    })?;
+    if content.size() > STREAM_FROM {
+        return Ok(Content::Stream { size: Some(content.size()), reader: Box::new(content) });
+    }
+    match content.bytes(STREAM_FROM) {
+        Ok(bytes) => Ok(Content::Bytes(Cow::Owned(bytes))),
+        Err(e) => Err(gap(GapKind::Unreadable, e.to_string())),
     }
 }
