@@ -49,15 +49,17 @@ impl Kind {
 }
 
 /// What may still be unpacked, shared by all layers.
-struct Budget {
+struct Budget<'e> {
     bytes: Cell<u64>,
     members: Cell<u32>,
+    /// The rules that do not look at a packed file without a name.
+    excluded: &'e [u32],
 }
 
 /// Counts what is unpacked and stops when it is too much.
 struct Unpacked<'b, R> {
     inner: R,
-    budget: &'b Budget,
+    budget: &'b Budget<'b>,
 }
 
 const TOO_MUCH: &str = "unpacks to more than is looked at";
@@ -77,17 +79,35 @@ impl<R: Read> Read for Unpacked<'_, R> {
 
 impl Scanner<'_> {
     /// Looks at everything in an archive. What could not be looked at is noted in `out`.
-    pub(super) fn archive(&self, kind: Kind, reader: &mut dyn Read, out: &mut Gathered) {
-        self.archive_within(UNPACKED, MEMBERS, kind, reader, out);
+    ///
+    /// `excluded` are the rules that do not look at the archive itself, nor at a packed file without a name.
+    pub(super) fn archive(&self, kind: Kind, reader: &mut dyn Read, excluded: &[u32], out: &mut Gathered) {
+        self.archive_within(UNPACKED, MEMBERS, kind, reader, excluded, out);
     }
 
-    fn archive_within(&self, bytes: u64, members: u32, kind: Kind, reader: &mut dyn Read, out: &mut Gathered) {
-        let budget = Budget { bytes: Cell::new(bytes), members: Cell::new(members) };
+    fn archive_within(
+        &self,
+        bytes: u64,
+        members: u32,
+        kind: Kind,
+        reader: &mut dyn Read,
+        excluded: &[u32],
+        out: &mut Gathered,
+    ) {
+        let budget = Budget { bytes: Cell::new(bytes), members: Cell::new(members), excluded };
         self.open(kind, reader, "", &budget, 1, out);
     }
 
     /// `inside` is the path of the archive within the outermost one; empty for that itself.
-    fn open(&self, kind: Kind, reader: &mut dyn Read, inside: &str, budget: &Budget, depth: usize, out: &mut Gathered) {
+    fn open(
+        &self,
+        kind: Kind,
+        reader: &mut dyn Read,
+        inside: &str,
+        budget: &Budget<'_>,
+        depth: usize,
+        out: &mut Gathered,
+    ) {
         let result = match kind {
             Kind::Gzip => self.gzip(reader, inside, budget, depth, out),
             Kind::Tar => self.tar(reader, inside, budget, depth, out),
@@ -103,7 +123,7 @@ impl Scanner<'_> {
         &self,
         reader: &mut dyn Read,
         inside: &str,
-        budget: &Budget,
+        budget: &Budget<'_>,
         depth: usize,
         out: &mut Gathered,
     ) -> io::Result<()> {
@@ -116,7 +136,7 @@ impl Scanner<'_> {
         &self,
         reader: &mut dyn Read,
         inside: &str,
-        budget: &Budget,
+        budget: &Budget<'_>,
         depth: usize,
         out: &mut Gathered,
     ) -> io::Result<()> {
@@ -137,7 +157,7 @@ impl Scanner<'_> {
         &self,
         reader: &mut dyn Read,
         inside: &str,
-        budget: &Budget,
+        budget: &Budget<'_>,
         depth: usize,
         out: &mut Gathered,
     ) -> io::Result<()> {
@@ -183,7 +203,7 @@ impl Scanner<'_> {
         &self,
         reader: &mut dyn Read,
         name: &str,
-        budget: &Budget,
+        budget: &Budget<'_>,
         depth: usize,
         out: &mut Gathered,
     ) -> io::Result<()> {
@@ -202,7 +222,8 @@ impl Scanner<'_> {
         if order.is_none() && is_binary(&head) {
             return Ok(());
         }
-        let excluded = if name.is_empty() { Vec::new() } else { self.rules.excluded(&TreePath::from_bytes(name)) };
+        let excluded =
+            if name.is_empty() { budget.excluded.to_vec() } else { self.rules.excluded(&TreePath::from_bytes(name)) };
         let before = out.matches.len();
         let mut all = io::Cursor::new(head).chain(reader);
         match order {
@@ -218,7 +239,7 @@ impl Scanner<'_> {
     }
 }
 
-fn count(budget: &Budget) -> io::Result<()> {
+fn count(budget: &Budget<'_>) -> io::Result<()> {
     match budget.members.get().checked_sub(1) {
         Some(left) => {
             budget.members.set(left);
@@ -348,7 +369,7 @@ mod tests {
         let bomb = out.finish().unwrap();
         let missed = |bytes, members, kind, archive: &[u8]| {
             let mut gathered = Gathered::default();
-            scanner.archive_within(bytes, members, kind, &mut io::Cursor::new(archive), &mut gathered);
+            scanner.archive_within(bytes, members, kind, &mut io::Cursor::new(archive), &[], &mut gathered);
             gathered.missed(&rules)
         };
         assert_eq!(missed(10_001, 1, Kind::Gzip, &bomb), None);

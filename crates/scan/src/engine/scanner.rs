@@ -96,7 +96,7 @@ impl<'r> Scanner<'r> {
         }
         if let Some(kind) = Kind::of(&head) {
             let mut raw = Counted { inner: Cursor::new(head).chain(reader), bytes: 0 };
-            self.archive(kind, &mut raw, &mut gathered);
+            self.archive(kind, &mut raw, excluded, &mut gathered);
             let bytes = size.unwrap_or(raw.bytes);
             return Ok(self.text(bytes, gathered));
         }

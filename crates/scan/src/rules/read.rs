@@ -108,7 +108,9 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
         }
     }
     match &rule.matching {
-        Some(Matching::Secret(m)) => secret(m).or_else(|(key, why)| wrong(key, why)),
+        Some(Matching::Secret(m)) => {
+            secret(m, rule.kinds.iter().any(|k| !k.starts_with('!'))).or_else(|(key, why)| wrong(key, why))
+        }
         // Its own reader has checked it.
         Some(Matching::Foreign(_)) => Ok(()),
         None => wrong("match", "`match` is missing".into()),
@@ -116,9 +118,11 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
 }
 
 /// What makes no sense in the `match` of a rule of the family `secrets`: the key, and why.
-fn secret(m: &SecretMatch) -> Result<(), (&'static str, String)> {
+fn secret(m: &SecretMatch, limited: bool) -> Result<(), (&'static str, String)> {
     let wrong = |key, why: String| Err((key, why));
     match (m.keywords.is_empty(), m.names.is_empty()) {
+        // In a few files, whatever they say, an expression may look at everything.
+        (true, true) if m.regex.is_some() && limited => {}
         (true, true) => return wrong("match", "at least one of `keywords` (with `regex`) or `names` is needed".into()),
         (false, false) => return wrong("names", "a rule has `keywords` and `regex`, or `names`, not both".into()),
         (false, true) if m.regex.is_none() => return wrong("keywords", "`regex` is missing".into()),

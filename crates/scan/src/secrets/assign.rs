@@ -147,7 +147,7 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
         return element(at);
     }
     let closed = at;
-    while matches!(at.byte(), Some(b']' | b')')) && at.at < closed.at + 2 {
+    while quoted_name && matches!(at.byte(), Some(b']' | b')')) && at.at < closed.at + 2 {
         at = at.on(1);
     }
     let bracketed = at.at > closed.at;
@@ -155,6 +155,9 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
     if !quoted_name && !bracketed && text[name.clone()].starts_with(b"-") && gap.at > at.at && gap.byte() != Some(b'=')
     {
         return option(gap);
+    }
+    if !quoted_name && !bracketed && text[name.clone()].starts_with(b"--") && at.byte() == Some(b'=') {
+        return option(at.on(1));
     }
     if quoted_name
         && !bracketed
@@ -178,12 +181,29 @@ fn behind_name(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Form)>
     {
         return quoted(gap, quote);
     }
+    // `setopt(handle, OPT_PASSWORD, "…")`: a constant that says what the last argument is.
+    let constant = !quoted_name
+        && !bracketed
+        && at.byte() == Some(b',')
+        && text[name.clone()].iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+    if constant {
+        return value(at.on(1).blanks(), true).filter(|(v, _)| ends_call(text, v));
+    }
     // `put("password", "…")`; in a list, two strings beside each other say nothing about each other.
     let in_call = quoted_name && !bracketed && text[..name.start - 1].trim_ascii_end().ends_with(b"(");
     let found = operator(gap, in_call).or_else(|| if quoted_name { None } else { named_below(closed) });
     // `"PASS: a test"`, `"password: wrong"`: what a string says. `"DB_PASSWORD=…"` in a list of variables is meant.
-    let said = !quoted_name && matches!(opened, Some(b'"' | b'\'' | b'`')) && gap.byte() == Some(b':');
-    found.filter(|(_, form)| !(said && *form == Form::Bare))
+    let said = !quoted_name && matches!(opened, Some(b'"' | b'\'' | b'`'));
+    match found {
+        Some((_, Form::Bare)) if said && gap.byte() == Some(b':') => None,
+        // The string ends where it began to be one.
+        Some((value, Form::Bare)) if said => {
+            let length = text[value.clone()].iter().position(|b| Some(*b) == opened);
+            let value = value.start..length.map_or(value.end, |n| value.start + n);
+            (!value.is_empty()).then_some((value, Form::Quoted))
+        }
+        found => found,
+    }
 }
 
 /// Whether what stands before the name on its line makes the next word its value: nothing (a configuration file of words),
@@ -246,6 +266,7 @@ fn value_word(at: At<'_>) -> Option<usize> {
         b"Value",
         b"VALUE",
         b"defaultValue",
+        b"DefaultValue",
         b"default",
         b"content",
         b"stringValue",
@@ -386,6 +407,14 @@ fn typed(at: At<'_>) -> Option<(Range<usize>, Form)> {
 /// The value here: quoted, or bare unless only a quoted one will do.
 fn value(at: At<'_>, only_quoted: bool) -> Option<(Range<usize>, Form)> {
     let mut at = at;
+    // A tag of YAML.
+    if at.is(b"!") {
+        let rest = &at.text[at.at..at.text.len().min(at.at + 32)];
+        let tag = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'!' | b':' | b'_')).count();
+        if at.is(b"!!") && rest.get(tag) == Some(&b' ') {
+            at = at.on(tag).blanks();
+        }
+    }
     // The value is on the next line.
     if at.is(b"\\\n") || at.is(b"(\n") || at.is(b"\\\r\n") {
         at = at.on(2).space();
@@ -451,9 +480,10 @@ fn bare(at: At<'_>) -> Option<(Range<usize>, Form)> {
     if matches!(rest.first(), Some(b'[' | b'{' | b'(' | b'*' | b'&' | b'|' | b'>')) {
         return None;
     }
-    let mut length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(line);
+    let mut length = rest.iter().position(|b| b.is_ascii_whitespace() || *b == b'<').unwrap_or(line);
     let behind = rest[length..].trim_ascii_start();
     if !(behind.is_empty()
+        || behind.starts_with(b"</")
         || behind.starts_with(b"#")
         || behind.starts_with(b"//")
         || behind.starts_with(b";")
@@ -462,6 +492,12 @@ fn bare(at: At<'_>) -> Option<(Range<usize>, Form)> {
     {
         return None;
     }
+    // `password=…,domain=…`, `Password=…;Database=…`: the next setting.
+    let settings = |n: &usize| {
+        matches!(rest[*n], b',' | b';' | b'&')
+            && rest[n + 1..length].iter().position(|b| !in_name(*b)).is_some_and(|m| m > 0 && rest[n + 1 + m] == b'=')
+    };
+    length = (0..length).find(settings).unwrap_or(length);
     while length > 0 && matches!(rest[length - 1], b',' | b';' | b'"' | b'\'' | b'`') {
         length -= 1;
     }
@@ -498,6 +534,10 @@ mod tests {
             r#"props.put("password", "V4l-ue");"#,
             r#"define('DB_PASSWORD', 'V4l-ue');"#,
             r#"if password == "V4l-ue" {"#,
+            r#"["DB_PASSWORD=V4l-ue"]"#,
+            r#"setopt(curl, PROXYPASSWORD, "V4l-ue");"#,
+            r#"("password", DefaultValue = "V4l-ue")"#,
+            "password: !!binary \"V4l-ue\"",
             r#"password = b"V4l-ue""#,
             r#"password = """V4l-ue""""#,
             "<password>V4l-ue</password>",
@@ -519,6 +559,7 @@ mod tests {
             assert_eq!(found(text), Some(("V4l-ue".into(), Form::Bare)), "{text}");
         }
         assert_eq!(found(r#"ds.setPassword("V4l-ue");"#), Some(("V4l-ue".into(), Form::Call)));
+        assert_eq!(found("wget --password=V4l-ue https://x"), Some(("V4l-ue".into(), Form::Option)));
         assert_eq!(found("mysql --password V4l-ue db"), Some(("V4l-ue".into(), Form::Option)));
     }
 

@@ -258,6 +258,13 @@ fn reference(value: &[u8]) -> bool {
     if value.windows(3).any(|w| w == b"://") {
         return true;
     }
+    // A place for a value: `prefix_{}`, `{0}`, `{name}`.
+    if let Some(open) = value.iter().position(|b| *b == b'{')
+        && let Some(close) = value[open..].iter().position(|b| *b == b'}')
+        && value[open + 1..open + close].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'))
+    {
+        return true;
+    }
     // The name of a file.
     if let Some(dot) = value.iter().rposition(|b| *b == b'.')
         && FILES.iter().any(|f| f.eq_ignore_ascii_case(&value[dot + 1..]))
@@ -318,13 +325,14 @@ fn regular(value: &[u8]) -> bool {
     if value.windows(2).filter(|w| matches!(w, [b'\\', b'x' | b'u' | b'0'..=b'9'])).count() >= 2 {
         return true;
     }
-    let hex = value.iter().all(u8::is_ascii_hexdigit);
+    // With the dashes of a UUID.
+    let hex = value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
     if entropy::shannon(value) < if hex { least - 0.4 } else { least } {
         return true;
     }
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     if hex {
-        return digits == 0 || digits == value.len();
+        return digits == 0 || value.iter().all(|b| !b.is_ascii_alphabetic());
     }
     let upper = value.iter().filter(|b| b.is_ascii_uppercase()).count();
     let lower = value.iter().filter(|b| b.is_ascii_lowercase()).count();

@@ -12,7 +12,7 @@ use crate::family::{Candidate, Detector, Unusable};
 use crate::rules::SecretMatch;
 
 /// The last word of a name that holds something about a secret, and not the secret: `password_length`, `tokenType`.
-const ABOUT: [&[u8]; 98] = [
+const ABOUT: [&[u8]; 100] = [
     b"name",
     b"names",
     b"id",
@@ -90,6 +90,8 @@ const ABOUT: [&[u8]; 98] = [
     b"index",
     b"date",
     b"algo",
+    b"encryption",
+    b"fmt",
     b"mask",
     b"total",
     b"threshold",
