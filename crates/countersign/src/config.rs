@@ -31,6 +31,9 @@ pub(crate) struct Config {
     /// What a scan is told.
     #[serde(default)]
     pub(crate) scan: ScanConfig,
+    /// What is said about git hooks.
+    #[serde(default)]
+    pub(crate) hooks: HooksConfig,
     /// What a release is told.
     #[serde(default)]
     pub(crate) release: ReleaseConfig,
@@ -59,6 +62,15 @@ pub(crate) struct Declare {
     rule: String,
     /// Why.
     reason: String,
+}
+
+/// `[hooks]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HooksConfig {
+    /// Everybody who commits here has the hooks installed; `run` records commits that they would have stopped.
+    #[serde(default)]
+    pub(crate) required: bool,
 }
 
 /// `[release]`

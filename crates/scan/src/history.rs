@@ -16,7 +16,7 @@ use crate::engine::{FileResult, Match, Scanner};
 use crate::report::Report;
 use crate::rules::{RuleIndex, RuleSet};
 use crate::suppress::Suppressions;
-use crate::tree::{Item, Options, Source, finding, fingerprint, look};
+use crate::tree::{Item, NoProgress, Options, Source, finding, fingerprint, look};
 use crate::{Error, files};
 
 /// More matches than this in one history are no list that anybody reads, and would fill the memory.
@@ -36,6 +36,9 @@ pub struct Trace {
 pub trait Versions: Source {
     /// What brought the `n`th item of the listing: a commit's id. The listing is in the order of time.
     fn origin(&self, n: usize) -> String;
+
+    /// What was there before, where the history is a part of a longer one. A value that stands there is not new.
+    fn before(&self) -> Vec<Item>;
 }
 
 /// What a scan of a history says, by itself: without suppressions, which may be others the next time.
@@ -68,7 +71,20 @@ impl HistoryScan {
         once.sort_by(|(an, a), (bn, b)| a.path.cmp(&b.path).then(bn.cmp(an)));
         let (places, items): (Vec<usize>, Vec<Item>) = once.into_iter().unzip();
         options.progress.total(items.len() as u64);
-        let outcomes = look(source, &Scanner::new(rules, salt), &items, options, TOTAL_LIMIT)?;
+        let scanner = Scanner::new(rules, salt);
+        let outcomes = look(source, &scanner, &items, options, TOTAL_LIMIT)?;
+        // What cannot be read holds nothing that is known: then everything is new.
+        let quiet = Options { progress: &NoProgress, ..*options };
+        let before = look(source, &scanner, &source.before(), &quiet, TOTAL_LIMIT)?;
+        let before: HashSet<(RuleIndex, Digest)> = before
+            .into_iter()
+            .filter_map(|outcome| outcome.result.ok())
+            .flat_map(|result| match result {
+                FileResult::Text { matches, .. } => matches,
+                FileResult::Binary { .. } => Vec::new(),
+            })
+            .map(|m| (m.rule, m.identity))
+            .collect();
 
         let mut report = Report::empty(rules);
         report.links = listing.links;
@@ -86,7 +102,8 @@ impl HistoryScan {
                 }
                 Ok(FileResult::Text { matches, bytes, missed }) => {
                     report.bytes += bytes;
-                    found.extend(matches.into_iter().map(|m| (*place, item, m)));
+                    let new = matches.into_iter().filter(|m| !before.contains(&(m.rule, m.identity)));
+                    found.extend(new.map(|m| (*place, item, m)));
                     if let Some(detail) = missed {
                         gaps.push(Gap { path: item.path.clone(), kind: GapKind::Unreadable, detail });
                     }

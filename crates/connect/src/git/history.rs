@@ -3,7 +3,7 @@
 //! `rev-list` names the commits, parents before children; several `diff-tree` processes share them and say what each
 //! changed against its parents. A merge is compared with all of its parents, so that what only the merge brings is seen.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, Read, Write};
 use std::process::{Command, Stdio};
 
@@ -62,6 +62,8 @@ pub struct History {
     pub commits: Vec<String>,
     /// Contents of regular files, each once for every path it had, in the order of the commits.
     pub contents: Vec<Brought>,
+    /// Contents that these commits changed or took away and none of them brought: what was there before.
+    pub before: Vec<(TreePath, String)>,
     /// How many different symbolic links came.
     pub links: u64,
     /// How many different places submodules came to.
@@ -97,9 +99,11 @@ impl Repository {
         });
         let mut history = History::default();
         let mut seen = Seen::default();
+        let mut before = BTreeMap::new();
         for part in parts {
             let part = part?;
             history.missed.extend(part.missed);
+            before.extend(part.before);
             for one in part.contents {
                 match one.mode {
                     Mode::File if seen.is_new(&one) => history.contents.push(one.brought),
@@ -111,6 +115,12 @@ impl Repository {
             if history.contents.len() > MOST_CONTENTS {
                 return Err(Error::TooLarge { what: "the history to be examined", limit: "20,000,000 contents" });
             }
+        }
+        // Everything that a whole history changed was brought by it.
+        if *commits != Commits::All {
+            let brought: HashSet<&str> = history.contents.iter().map(|one| one.blob.as_str()).collect();
+            before.retain(|blob, _| !brought.contains(blob.as_str()));
+            history.before = before.into_iter().map(|(blob, path)| (path, blob)).collect();
         }
         history.commits = ids;
         Ok(history)
@@ -264,6 +274,8 @@ struct One {
 #[derive(Default)]
 struct Part {
     contents: Vec<One>,
+    /// Contents of the other side, each with a path that it had.
+    before: BTreeMap<String, TreePath>,
     missed: Vec<String>,
 }
 
@@ -298,12 +310,15 @@ fn part(output: &mut dyn BufRead, ids: &[String], first: usize) -> Result<Part, 
             at = Some(from.saturating_add(next));
             continue;
         }
-        let (mode, blob) = entry(&record).ok_or_else(wrong)?;
+        let (mode, blob, before) = entry(&record).ok_or_else(wrong)?;
         let commit = at.ok_or_else(wrong)?.saturating_add(first);
         if !record_of(output, &mut record)? || record.is_empty() {
             return Err(wrong());
         }
         let path = TreePath::from_bytes(record.as_slice());
+        for blob in before {
+            part.before.entry(blob).or_insert_with(|| path.clone());
+        }
         let one = One { mode, brought: Brought { path, blob, commit } };
         if mode != Mode::Gone && seen.is_new(&one) {
             part.contents.push(one);
@@ -324,13 +339,16 @@ fn record_of(output: &mut dyn BufRead, record: &mut Vec<u8>) -> Result<bool, Err
     }
 }
 
-/// Mode and id of the result: `:MODE MODE ID ID STATUS`, or with N colons, N modes and ids before them (git-diff-tree,
+/// Mode and id of the result, and the ids of what was a regular file before: `:MODE MODE ID ID STATUS`, or with N colons, N modes and ids before them (git-diff-tree,
 /// "RAW OUTPUT FORMAT" and "COMBINED DIFF FORMAT").
-fn entry(record: &[u8]) -> Option<(Mode, String)> {
+fn entry(record: &[u8]) -> Option<(Mode, String, Vec<String>)> {
     let parents = record.iter().take_while(|b| **b == b':').count();
     let words: Vec<&[u8]> = record.get(parents..)?.split(|b| *b == b' ').collect();
-    let (mode, id) = (words.get(parents)?, words.get(parents.checked_mul(2)?.checked_add(1)?)?);
-    let id = std::str::from_utf8(id).ok().filter(|id| is_object_id(id))?;
+    let (modes, ids) = words.split_at_checked(parents.checked_add(1)?)?;
+    let id_of = |word: &[u8]| std::str::from_utf8(word).ok().filter(|id| is_object_id(id)).map(str::to_owned);
+    let (mode, id) = (modes.get(parents)?, id_of(ids.get(parents)?)?);
+    let before = modes.iter().zip(ids).take(parents).filter(|(mode, _)| mode.starts_with(b"100"));
+    let before = before.map(|(_, id)| id_of(id)).collect::<Option<Vec<_>>>()?;
     let mode = match *mode {
         b"000000" => Mode::Gone,
         b"120000" => Mode::Link,
@@ -338,7 +356,7 @@ fn entry(record: &[u8]) -> Option<(Mode, String)> {
         mode if mode.starts_with(b"100") => Mode::File,
         _ => return None,
     };
-    Some((mode, id.to_owned()))
+    Some((mode, id, before))
 }
 
 #[cfg(test)]
@@ -349,11 +367,11 @@ mod tests {
     #[test]
     fn results_of_ordinary_and_of_merge_commits_are_read() {
         let (a, b, c) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
-        let read = |text: String| entry(text.as_bytes());
-        assert_eq!(read(format!(":100644 100755 {a} {b} M")), Some((Mode::File, b.clone())));
-        assert_eq!(read(format!("::100644 100644 120000 {a} {b} {c} MM")), Some((Mode::Link, c)));
-        assert_eq!(read(format!(":100644 000000 {a} {b} D")), Some((Mode::Gone, b.clone())));
-        assert_eq!(read(format!(":100644 160000 {a} {b} T")), Some((Mode::Submodule, b)));
+        let read = |text: String| entry(text.as_bytes()).map(|(mode, id, before)| (mode, id, before.len()));
+        assert_eq!(read(format!(":100644 100755 {a} {b} M")), Some((Mode::File, b.clone(), 1)));
+        assert_eq!(read(format!("::100644 100644 120000 {a} {b} {c} MM")), Some((Mode::Link, c, 2)));
+        assert_eq!(read(format!(":100644 000000 {a} {b} D")), Some((Mode::Gone, b.clone(), 1)));
+        assert_eq!(read(format!(":100644 160000 {a} {b} T")), Some((Mode::Submodule, b, 1)));
         assert_eq!(read(format!(":100644 {a} M")), None);
     }
 

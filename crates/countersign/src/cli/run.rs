@@ -43,6 +43,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         baseline: committed.baseline.as_ref(),
         progress: &bar,
         cache_dir: &session.cache_dir(),
+        hooks_required: config.hooks.required,
+        hooks_required_at: &|commit| Ok(hooks_required(&repository, commit)?),
     };
     let narrowed = args.base.as_deref().map(|base| narrow(&repository, base)).transpose()?;
     let ran = judge(&mut session, &repository, &inputs)?;
@@ -73,12 +75,25 @@ fn said(text: Option<&str>, flag: &str) -> Result<Option<String>, Failure> {
 }
 
 fn warn(ran: &Ran) {
+    if ran.bypasses_missed > 0 {
+        let places = output::count(ran.bypasses_missed as u64, "place", "places");
+        output::note(&format!(
+            "{places} in covered commits could not be looked at, so hooks may have been bypassed there"
+        ));
+    }
     if let Some(w) = &ran.cache_warning {
         output::note(&format!("[{}] {w}; everything was scanned anew", w.code()));
     }
     if let Some(e) = &ran.cache_unsaved {
         output::note(&format!("[{}] {e}; the next run scans everything again", e.code()));
     }
+}
+
+/// Whether a commit's own tree says that hooks are required. One whose configuration cannot be read may have.
+fn hooks_required(repository: &Repository, commit: &str) -> Result<bool, countersign_connect::Error> {
+    let Some(bytes) = repository.file_at(commit, FILE, MOST_CONFIG)? else { return Ok(false) };
+    let config = String::from_utf8(bytes).ok().and_then(|text| Config::parse(&text, FILE).ok());
+    Ok(config.is_none_or(|config| config.hooks.required))
 }
 
 /// Writes a scan report in one of its formats.

@@ -60,6 +60,7 @@ pub(crate) fn text(
     );
     changed(&mut out, ran, session, narrowed, p)?;
     found(&mut out, ran, rules, p);
+    bypassed(&mut out, ran, session, p)?;
     let _ = writeln!(out, "{}Which gates pass, and why{}", p.bold, p.reset);
     let _ = writeln!(out, "{}", gates::table(&ran.gates, p));
     let _ = writeln!(out, "{}Who must sign{}", p.bold, p.reset);
@@ -187,6 +188,27 @@ fn changed(
     Ok(())
 }
 
+/// Commits that a hook would have stopped.
+fn bypassed(out: &mut String, ran: &Ran, session: &Session, p: &Paint) -> Result<(), Failure> {
+    const SHOWN: usize = 10;
+    let Some(bypasses) = &ran.bypasses else { return Ok(()) };
+    let commits = &bypasses.commits;
+    let _ = writeln!(out, "{}Hooks that were bypassed, or not there{}", p.bold, p.reset);
+    for one in commits.iter().take(SHOWN) {
+        let who = match &one.person {
+            Some(id) => format!("signed by {}", printable(&session.state().label(id)?)),
+            None => "by nobody who is verified".to_owned(),
+        };
+        let found = count(one.findings.len() as u64, "finding", "findings");
+        let _ = writeln!(out, "  {} brought {found} that the hook stops, {who}", short(&one.commit));
+    }
+    if commits.len() > SHOWN {
+        let _ = writeln!(out, "  and {} more commits", commits.len() - SHOWN);
+    }
+    let _ = writeln!(out, "  recorded as evidence of this run ({})\n", countersign_stages::commit::bypass::KIND);
+    Ok(())
+}
+
 fn found(out: &mut String, ran: &Ran, rules: &RuleSet, p: &Paint) {
     let r = &ran.report;
     let _ = writeln!(out, "{}What the scans found{}", p.bold, p.reset);
@@ -245,6 +267,7 @@ pub(crate) fn to_json(ran: &Ran, session: &Session) -> Value {
             "links": ran.report.links, "rules": ran.report.rules, "rules_digest": ran.report.rules_digest,
             "gaps": ran.report.gaps,
         },
+        "bypasses": ran.bypasses.as_ref().map_or(&[][..], |b| &b.commits),
         "gates": gates::to_json(&ran.gates),
         "decision": {
             "id": decision_id(&ran.digest), "outcome": overall(&ran.gates), "digest": ran.digest,

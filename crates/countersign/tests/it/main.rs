@@ -7,6 +7,8 @@ mod backup;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bypass;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 #[cfg(unix)]

@@ -117,7 +117,7 @@ pub fn observe(
 /// How many commits' subjects are kept for the summary.
 const SUBJECTS_KEPT: usize = 5;
 
-fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
+pub(crate) fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
     let (signature, key) = match verify_commit(&commit.signature) {
         SignatureStatus::None => (SignatureState::None, None),
         SignatureStatus::Valid { fingerprint, .. } => (SignatureState::Valid, Some(fingerprint)),
@@ -135,7 +135,7 @@ fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
 }
 
 /// A keyed pseudonym: the same address gives the same one within a ledger, and nobody without the salt can tell whose.
-fn pseudonym(salt: &[u8], email: &str) -> String {
+pub(crate) fn pseudonym(salt: &[u8], email: &str) -> String {
     let mut hasher = Hasher::new();
     hasher.update(b"countersign author v1\0");
     hasher.update(salt);

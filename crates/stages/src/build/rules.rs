@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_model::change::{Change, ChangeCommit, ScanFinding, ScanRecord};
 use countersign_model::event::Artifact;
 use countersign_model::{FindingState, PersonId, Timestamp};
-use countersign_store::projection::{RunRow, State};
+use countersign_store::projection::{EvidenceRow, RunRow, State};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -69,7 +69,7 @@ pub fn effective_state(
     Ok(if granted { FindingState::SuppressionGranted } else { FindingState::SuppressionRequested })
 }
 
-/// The facts of a run at the present state.
+/// The facts of a run at the present state. `attached` is evidence that is about to be recorded.
 ///
 /// # Errors
 /// When the projection cannot be read.
@@ -77,6 +77,7 @@ pub fn facts(
     change: &Change,
     scan: &ScanRecord,
     run: Option<&RunRow>,
+    attached: &[EvidenceRow],
     state: &State,
     now: Timestamp,
 ) -> Result<Value, Error> {
@@ -99,6 +100,7 @@ pub fn facts(
     let mut evidence: Vec<Value> = run
         .iter()
         .flat_map(|r| &r.evidence)
+        .chain(attached)
         .filter(|e| !e.artifact)
         .map(|e| json!({"kind": e.kind, "name": e.name, "digest": e.digest}))
         .collect();

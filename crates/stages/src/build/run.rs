@@ -5,19 +5,20 @@ use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
 use countersign_model::change::{Change, ScanFinding, ScanRecord};
-use countersign_model::event::RunStarted;
+use countersign_model::event::{EvidenceAttached, RunStarted};
 use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
 use countersign_policy::{Decision, PolicyEngine};
 use countersign_scan::{
     Baseline, Cache, CacheWarning, Declaration, Options, Progress, Report, RuleSet, Stage, scan_source,
 };
-use countersign_store::projection::{RunRow, State};
-use countersign_store::{Plan, Session};
+use countersign_store::projection::{EvidenceRow, RunRow, State};
+use countersign_store::{NewBlob, Plan, Session};
 
 use super::observe::{self, Ask, Observed, random_id};
 use super::source::GitTree;
 use super::{decide, events, rules};
 use crate::Error;
+use crate::commit::bypass::{self, Bypasses};
 use crate::release::rules::{self as release, GateStatus};
 
 /// What a run needs besides the ledger and the repository.
@@ -36,6 +37,10 @@ pub struct Inputs<'a> {
     pub progress: &'a dyn Progress,
     /// Where answers of earlier scans are kept.
     pub cache_dir: &'a Path,
+    /// Whether the commit's tree says that hooks are required.
+    pub hooks_required: bool,
+    /// The same of another commit.
+    pub hooks_required_at: &'a dyn Fn(&str) -> Result<bool, Error>,
 }
 
 /// A finished run.
@@ -60,6 +65,10 @@ pub struct Ran {
     pub gates: Vec<GateStatus>,
     /// People known to have written a covered commit.
     pub authors: BTreeSet<PersonId>,
+    /// Commits that a hook would have stopped, where hooks are required; recorded as evidence.
+    pub bypasses: Option<Bypasses>,
+    /// How much of the commits could not be looked at for that.
+    pub bypasses_missed: usize,
     /// A cache that had to be thrown away.
     pub cache_warning: Option<CacheWarning>,
     /// The cache could not be kept; the next run will scan everything again.
@@ -91,7 +100,11 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     // A cache that cannot be kept costs time, never evidence.
     let cache_unsaved = cache.save().err();
     let record = scan_record(&report, inputs.rules);
-    let recorded = append(session, inputs.engine, &observed, &record)?;
+    let (bypasses, bypasses_missed) = match inputs.hooks_required {
+        true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
+        false => (None, 0),
+    };
+    let recorded = append(session, inputs.engine, &observed, &record, bypasses.as_ref())?;
     let authors = rules::authors(&observed.change, session.state())?;
     let digest = recorded.decision.digest()?;
     let row = session.state().run(&recorded.run)?;
@@ -112,6 +125,8 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         index: recorded.index,
         gates,
         authors,
+        bypasses,
+        bypasses_missed,
         cache_warning,
         cache_unsaved,
     })
@@ -151,10 +166,12 @@ fn append(
     engine: &dyn PolicyEngine,
     observed: &Observed,
     record: &ScanRecord,
+    bypasses: Option<&Bypasses>,
 ) -> Result<Recorded, Error> {
     let change = &observed.change;
     let (change_digest, change_blob) = events::document(change)?;
     let (record_digest, record_blob) = events::document(record)?;
+    let bypasses = bypasses.map(events::document).transpose()?;
     let fresh = (RunId::from_random(random_id()?), RepositoryId::from_random(random_id()?));
     let (appended, (mut recorded, decision_at)) = session.transact(|s| {
         let state = s.state();
@@ -163,7 +180,12 @@ fn append(
         let run = known.map_or_else(|| fresh.0.clone(), |r| r.id.clone());
         let repository = state.repository(change.identity.as_deref())?.unwrap_or_else(|| fresh.1.clone());
         let attempt = known.map_or(1, |r| r.attempts.len() as u64 + 1);
-        let decided = decide::decide(s, engine, known, change, record, s.now())?;
+        let attached = match &bypasses {
+            Some((digest, blob)) => bypass_evidence(&run, known, *digest, blob),
+            None => None,
+        };
+        let rows: Vec<EvidenceRow> = attached.iter().map(row_of).collect();
+        let decided = decide::decide(s, engine, known, change, record, &rows, s.now())?;
         let started = RunStarted {
             run: run.clone(),
             attempt,
@@ -185,6 +207,9 @@ fn append(
         if !scanned {
             let blob = (record_digest, record_blob.clone());
             plan.entries.push(events::findings_recorded(s, &run, change, record, blob)?);
+        }
+        if let (Some(predicate), Some((_, blob))) = (attached, &bypasses) {
+            plan.entries.push(events::evidence_attached(s, predicate, Some(blob.clone()))?);
         }
         let mut decision_at = None;
         if decided.recorded.is_none() {
@@ -211,6 +236,32 @@ fn append(
         recorded.index = appended.first_index + offset;
     }
     Ok(recorded)
+}
+
+/// The record of bypassed hooks as evidence, unless the run has it already.
+fn bypass_evidence(run: &RunId, known: Option<&RunRow>, digest: Digest, blob: &NewBlob) -> Option<EvidenceAttached> {
+    let recorded = known.is_some_and(|row| row.evidence.iter().any(|e| e.kind == bypass::KIND && e.digest == digest));
+    (!recorded).then(|| EvidenceAttached {
+        run: run.clone(),
+        kind: bypass::KIND.to_owned(),
+        name: format!("{}.json", bypass::KIND),
+        digest,
+        size: blob.bytes.len() as u64,
+        artifact: false,
+        subjects: Vec::new(),
+    })
+}
+
+/// The row that an entry will be, for the facts of the decision that is recorded with it.
+fn row_of(predicate: &EvidenceAttached) -> EvidenceRow {
+    EvidenceRow {
+        index: 0,
+        kind: predicate.kind.clone(),
+        name: predicate.name.clone(),
+        digest: predicate.digest,
+        artifact: predicate.artifact,
+        subjects: predicate.subjects.clone(),
+    }
 }
 
 /// A report as it is recorded: without excerpts.

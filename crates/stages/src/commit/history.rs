@@ -81,9 +81,9 @@ pub fn scan(
 }
 
 /// What commits brought, as something to scan.
-struct Contents<'a> {
-    repository: &'a Repository,
-    listed: History,
+pub(super) struct Contents<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) listed: History,
 }
 
 impl Source for Contents<'_> {
@@ -111,9 +111,14 @@ impl Versions for Contents<'_> {
         let commit = self.listed.contents.get(n).and_then(|one| self.listed.commits.get(one.commit));
         commit.cloned().unwrap_or_default()
     }
+
+    fn before(&self) -> Vec<Item> {
+        let before = self.listed.before.iter();
+        before.map(|(path, blob)| Item { path: path.clone(), blob: Some(blob.clone()), size: None }).collect()
+    }
 }
 
-struct Reader(BlobReader);
+pub(super) struct Reader(BlobReader);
 
 impl ItemReader for Reader {
     fn announce(&mut self, items: &[&Item]) {

@@ -4,10 +4,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`staged`] | the index against `HEAD` |
+//! | [`bypass`] | commits that a hook would have stopped |
 //! | [`hooks`] | installs, shows and removes git hooks |
 //! | `script` | their texts |
 //! | [`history`] | what commits brought; a commit's message |
 
+pub mod bypass;
 pub mod history;
 pub mod hooks;
 mod script;

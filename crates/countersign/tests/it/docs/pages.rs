@@ -145,15 +145,20 @@ fn every_fact_is_on_its_page() {
 fn every_key_of_the_configuration_is_on_its_page() {
     let text = page("docs/reference/configuration.md");
     let desk = Desk::new();
-    for (section, prefix) in [("", ""), ("[scan]\n", "scan."), ("[release]\n", "release."), ("[[scan.declare]]\n", "")]
-    {
+    for (section, prefix) in [
+        ("", ""),
+        ("[scan]\n", "scan."),
+        ("[hooks]\n", "hooks."),
+        ("[release]\n", "release."),
+        ("[[scan.declare]]\n", ""),
+    ] {
         std::fs::write(desk.path("countersign.toml"), format!("{section}qqqq = 1\n")).unwrap();
         let (code, _, err) = desk.countersign(&["scan", "."]);
         assert_eq!(code, 2, "{err}");
         let known = err.split("known here: ").nth(1).and_then(|k| k.lines().next()).unwrap_or_else(|| panic!("{err}"));
         for key in known.split(", ") {
             let name = format!("{prefix}{key}");
-            let is_section = prefix.is_empty() && ["scan", "release"].contains(&key);
+            let is_section = prefix.is_empty() && ["scan", "hooks", "release"].contains(&key);
             assert!(is_section || text.contains(&format!("| `{name}` |")), "`{name}` is missing from the page");
         }
     }
