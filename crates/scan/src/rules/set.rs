@@ -90,6 +90,21 @@ impl Loaded {
         let detector = read::detector(file, text, &rule, false)?;
         Ok(Self { file: file.to_owned(), rule, detector })
     }
+
+    /// The rules of a file, whoever's they are.
+    fn all(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Vec<Self>, Error> {
+        let Some(theirs) = foreign::read(Path::new(file), text) else { return Ok(vec![Self::new(file, text)?]) };
+        let theirs = theirs?;
+        notes.extend(theirs.notes);
+        let load = |rule: Rule| match read::detector(file, "", &rule, false) {
+            Ok(detector) => Ok(Self { file: file.to_owned(), rule, detector }),
+            Err(Error::RuleContent { file, id, why, .. }) => {
+                Err(Error::RuleContent { line: foreign::line_of(text, &rule), file, id, why })
+            }
+            Err(other) => Err(other),
+        };
+        theirs.rules.into_iter().map(load).collect()
+    }
 }
 
 impl RuleSet {
@@ -111,22 +126,7 @@ impl RuleSet {
         let mut notes = Vec::new();
         for path in extra {
             for (file, text) in read::files(path)? {
-                match foreign::read(Path::new(&file), &text) {
-                    None => loaded.push(Loaded::new(&file, &text)?),
-                    Some(theirs) => {
-                        let theirs = theirs?;
-                        notes.extend(theirs.notes);
-                        for rule in theirs.rules {
-                            let detector = read::detector(&file, "", &rule, false).map_err(|e| match e {
-                                Error::RuleContent { file, id, why, .. } => {
-                                    Error::RuleContent { line: foreign::line_of(&text, &rule), file, id, why }
-                                }
-                                other => other,
-                            })?;
-                            loaded.push(Loaded { file: file.clone(), rule, detector });
-                        }
-                    }
-                }
+                loaded.extend(Loaded::all(&file, &text, &mut notes)?);
             }
         }
         let mut set = Self::build(loaded)?;
@@ -134,13 +134,19 @@ impl RuleSet {
         Ok(set)
     }
 
-    /// A set of exactly these rule files, given as `(name, text)`: for tests and for rules that come from elsewhere.
+    /// A set of exactly these rule files, given as `(name, text)`, other tools' included: for tests and for rules that come
+    /// from elsewhere.
     ///
     /// # Errors
     /// As [`RuleSet::load`].
     pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
-        let loaded = files.into_iter().map(|(file, text)| Loaded::new(file, text)).collect::<Result<_, _>>()?;
-        Self::build(loaded)
+        let (mut loaded, mut notes) = (Vec::new(), Vec::new());
+        for (file, text) in files {
+            loaded.extend(Loaded::all(file, text, &mut notes)?);
+        }
+        let mut set = Self::build(loaded)?;
+        set.notes = notes;
+        Ok(set)
     }
 
     fn build(mut loaded: Vec<Loaded>) -> Result<Self, Error> {
