@@ -156,6 +156,12 @@ pub enum Error {
         /// How many would have been kept.
         limit: usize,
     },
+    /// The built-in data about references is broken.
+    #[error("the built-in `references.toml` is broken: {why}")]
+    References {
+        /// What the reader said.
+        why: String,
+    },
     /// Another room's source of files failed; its own code, place and help are passed on.
     #[error(transparent)]
     Source(SourceError),
@@ -201,13 +207,14 @@ impl Diagnostic for Error {
             Self::CacheWrite { .. } => "CS-SCAN-012",
             Self::TooMany { .. } => "CS-SCAN-014",
             Self::ForeignSyntax { .. } => "CS-SCAN-030",
+            Self::References { .. } => "CS-SCAN-060",
             Self::Source(inner) => inner.0.code(),
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::RuleSearch { .. } => Exit::Internal,
+            Self::RuleSearch { .. } | Self::References { .. } => Exit::Internal,
             Self::BaselineWrite { .. } | Self::CacheWrite { .. } => Exit::Backend,
             Self::TooMany { .. } => Exit::Incomplete,
             Self::Source(inner) => inner.0.exit(),
@@ -267,6 +274,7 @@ impl Diagnostic for Error {
             Self::TooMany { .. } => {
                 "scan parts of the tree one by one, and begin where the data is: `countersign scan DIR`".into()
             }
+            Self::References { .. } => "report this as a fault of countersign".into(),
             Self::Source(inner) => inner.0.help(),
         }
     }

@@ -121,6 +121,13 @@ fewer rules than were asked for could be taken for a clean one. Correct the line
 check its file.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-SCAN-060",
+        title: "the built-in references are broken",
+        text: "What may stand in a file instead of a value is data that is built into the program, references/references.toml. This \
+               build holds one that cannot be read. It is a fault of the build: the tests of a released version rule it out.",
+        exit: Exit::Internal,
+    },
 ];
 
 #[cfg(test)]
@@ -146,6 +153,7 @@ mod tests {
             Error::RuleKey { file: "f".into(), line: None, column: None, key: "k".into(), nearest: None },
             content,
             Error::RuleTwice { id: "a/b".into(), first: "f".into(), second: "g".into() },
+            Error::References { why: "w".into() },
             Error::RulePath { path: file(), source: io() },
             Error::RuleSearch { rules: 1, source: "too large".into() },
             Error::Glob { what: "path", glob: "[".into(), source: glob },

@@ -17,6 +17,7 @@
 //! | `family` | what a family of rules brings to the engine |
 //! | `secrets` | the family of rules for secrets: expressions, entropy, structural proofs |
 //! | `foreign` | rules of gitleaks, betterleaks, kingfisher and noseyparker |
+//! | [`references`] | where a value may be kept instead, by kind of file |
 //! | `tree` | [`scan_source`], [`Source`]: everything in a tree, on all cores |
 //! | `history` | [`HistoryScan`]: every content that a history brought, once |
 //! | `walk` | [`Walk`]: a directory as a source |
@@ -45,6 +46,7 @@ mod family;
 mod files;
 mod foreign;
 mod history;
+pub mod references;
 pub mod report;
 mod rules;
 mod secrets;
@@ -60,6 +62,6 @@ pub use foreign::{ForeignAllow, ForeignMatch, Target};
 pub use history::{HistoryRecord, HistoryScan, Trace, Versions};
 pub use report::{Origin, Report};
 pub use rules::{Examples, Fix, MISSING_REASON, Matching, Near, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
-pub use suppress::{Baseline, BaselineEntry, Declaration};
+pub use suppress::{Baseline, BaselineEntry, Declaration, Insertion, glob_of, mark_above};
 pub use tree::{Content, Item, ItemReader, Listing, NoProgress, Options, Progress, Source, scan_source};
 pub use walk::Walk;

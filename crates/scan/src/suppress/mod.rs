@@ -3,11 +3,13 @@
 
 mod baseline;
 mod declaration;
+mod request;
 
 use countersign_model::{Finding, FindingState};
 
 pub use baseline::{Baseline, BaselineEntry};
 pub use declaration::Declaration;
+pub use request::{Insertion, glob_of, mark_above};
 
 use crate::Error;
 use declaration::Matcher;
