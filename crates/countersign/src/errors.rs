@@ -135,6 +135,15 @@ pub(crate) enum CliError {
     /// Somebody interrupted the deployment.
     #[error("the deployment was interrupted")]
     Interrupted,
+    /// What an editor sent is no message.
+    #[error("the editor's message cannot be read: {why}")]
+    EditorMessage {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The editor went away.
+    #[error("the editor closed the connection without `shutdown`")]
+    EditorGone,
     /// A value on the command line makes no sense.
     #[error("{what}")]
     Usage {
@@ -176,6 +185,8 @@ impl Diagnostic for CliError {
             Self::NoSalt => "CS-CLI-019",
             Self::GrantAltered { .. } => "CS-CLI-020",
             Self::NoApprovalInFile { .. } => "CS-CLI-021",
+            Self::EditorMessage { .. } => "CS-CLI-050",
+            Self::EditorGone => "CS-CLI-051",
         }
     }
 
@@ -229,6 +240,10 @@ impl Diagnostic for CliError {
             Self::DeploymentFailed { .. } => {
                 "the failure is recorded; fix its cause, then ask a release manager for another grant".into()
             }
+            Self::EditorMessage { .. } => {
+                "start it from an editor, which speaks the Language Server Protocol: docs/guides/editors.md".into()
+            }
+            Self::EditorGone => "nothing to do when the editor was closed; else look into its log".into(),
             Self::Usage { help, .. } => help.clone(),
             Self::Json { .. } => "report this as a fault of countersign".into(),
         }
@@ -374,6 +389,21 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         title: "not an approval",
         text: "The file holds no signed approval, or one that was changed on its way. Nothing was imported.",
         exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-CLI-050",
+        title: "not a message of an editor",
+        text: "`countersign lsp` reads messages of the Language Server Protocol from standard input: a header with \
+               Content-Length, an empty line, JSON. What came is something else. What follows it cannot be understood, and \
+               an edit that is missed would make every later answer wrong, so the server ends.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-051",
+        title: "the editor is gone",
+        text: "An editor ends a language server with `shutdown` and then `exit`. This one closed the connection, or said \
+               `exit` alone. The protocol asks for exit code 1 then. Nothing is lost: the server keeps nothing.",
+        exit: Exit::Internal,
     },
 ];
 

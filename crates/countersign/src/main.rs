@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod errors;
+mod lsp;
 mod output;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Role, Slot};
 
 use super::hook_args::HookArgs;
+use super::lsp_args::LspArgs;
 use super::retention_args::{DisposeArgs, EraseArgs, HoldArgs, RecordsOfficerArgs, RetentionArgs};
 
 const EXIT_CODES: &str = "\
@@ -52,6 +53,8 @@ pub(crate) enum Verb {
     Scan(ScanArgs),
     /// Install, show and remove the git hooks that look before a commit and before a push
     Hook(HookArgs),
+    /// Show findings in an editor, while somebody types (Language Server Protocol)
+    Lsp(LspArgs),
     /// Attach evidence or artifacts to a run
     Record(RecordArgs),
     /// Show where a run's gates stand now

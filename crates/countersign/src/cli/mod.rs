@@ -14,13 +14,16 @@ mod hook_args;
 pub(crate) mod init;
 mod key;
 mod ledger;
+mod lsp;
+mod lsp_args;
 mod place;
 mod record;
 mod replay;
+mod requests;
 mod retention;
 mod retention_args;
 mod run;
-mod scan;
+pub(crate) mod scan;
 mod serve;
 mod shell;
 mod storage;
@@ -32,6 +35,8 @@ mod witnessing;
 
 use clap::Parser as _;
 use countersign_model::Exit;
+
+pub(crate) use requests::declaration;
 
 use crate::config::Environment;
 use crate::errors::Outcome;
@@ -88,6 +93,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Run(a) => run::run(at, a, env),
         Verb::Scan(a) => scan::run(at, a, env),
         Verb::Hook(a) => hook::run(at, a, env),
+        Verb::Lsp(a) => lsp::run(at, a),
         Verb::Record(a) => record::run(at, a, env),
         Verb::Gate(a) => gate::run(at, a, env),
         Verb::Replay(a) => replay::run(at, a, env),

@@ -256,7 +256,7 @@ fn may_have_ledger(dir: &Path) -> bool {
 }
 
 /// Without a salt the fingerprints are still the same every time; they just are nobody's in particular.
-fn nobodys_salt() -> [u8; 32] {
+pub(crate) fn nobodys_salt() -> [u8; 32] {
     *Digest::of(b"countersign fingerprints without a salt v1").as_bytes()
 }
 
@@ -282,7 +282,7 @@ fn exit_of(report: &Report) -> Exit {
 }
 
 /// The key of the fingerprints: the ledger's, else the configured one.
-fn salt(at: &PlaceArgs, dir: &Path, config: &Config) -> Result<Option<[u8; 32]>, Failure> {
+pub(crate) fn salt(at: &PlaceArgs, dir: &Path, config: &Config) -> Result<Option<[u8; 32]>, Failure> {
     let repository = match at.ledger {
         Some(_) => None,
         None => Repository::discover(dir).ok(),

@@ -25,6 +25,8 @@ mod hooks;
 #[cfg(unix)]
 mod hsm;
 #[cfg(test)]
+mod lsp;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod release;

@@ -87,8 +87,7 @@ fn assigned(line: &[u8]) -> Option<Names> {
     };
     let words = words(&name);
     let length: usize = words.iter().map(String::len).sum();
-    let fit = length >= 2
-        && length <= NAME_LIMIT
+    let fit = (2..=NAME_LIMIT).contains(&length)
         && words.first().is_some_and(|w| !w.starts_with(|c: char| c.is_ascii_digit()));
     fit.then_some(Names { words })
 }
