@@ -18,6 +18,7 @@
 //! | `secrets` | the family of rules for secrets: expressions, entropy, structural proofs |
 //! | `foreign` | rules of gitleaks, betterleaks, kingfisher and noseyparker |
 //! | [`references`] | where a value may be kept instead, by kind of file |
+//! | `pii` | the family of rules for personal data, payment cards, accounts and market data: forms, check digits, tables |
 //! | `tree` | [`scan_source`], [`Source`]: everything in a tree, on all cores |
 //! | `history` | [`HistoryScan`]: every content that a history brought, once |
 //! | `walk` | [`Walk`]: a directory as a source |
@@ -46,6 +47,7 @@ mod family;
 mod files;
 mod foreign;
 mod history;
+mod pii;
 pub mod references;
 pub mod report;
 mod rules;
@@ -61,7 +63,9 @@ pub use explain::EXPLANATIONS;
 pub use foreign::{ForeignAllow, ForeignMatch, Target};
 pub use history::{HistoryRecord, HistoryScan, Trace, Versions};
 pub use report::{Origin, Report};
-pub use rules::{Examples, Fix, MISSING_REASON, Matching, Near, Rule, RuleIndex, RuleSet, SecretMatch, Stage};
+pub use rules::{
+    Examples, Fix, MISSING_REASON, Matching, Near, PiiColumn, PiiMatch, Rule, RuleIndex, RuleSet, SecretMatch, Stage,
+};
 pub use suppress::{Baseline, BaselineEntry, Declaration, Insertion, glob_of, mark_above};
 pub use tree::{Content, Item, ItemReader, Listing, NoProgress, Options, Progress, Source, scan_source};
 pub use walk::Walk;

@@ -7,10 +7,12 @@ mod archive;
 mod decode;
 mod excerpt;
 mod foreign_marks;
+mod group;
 mod marks;
 mod overlap;
 mod piece;
 mod position;
+mod runs;
 mod scanner;
 mod stream;
 mod utf16;
@@ -22,6 +24,7 @@ use crate::rules::RuleIndex;
 
 pub(crate) use excerpt::is_printable;
 pub(crate) use marks::words as mark_words;
+pub(crate) use runs::Runs;
 pub use scanner::Scanner;
 use scanner::is_binary;
 
@@ -49,7 +52,7 @@ pub(crate) const MATCH_LIMIT: usize = 10_000;
 /// What a scan of one file's contents says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileResult {
-    /// The contents are text, or an archive, and were looked at.
+    /// The contents are text, or an archive, and were looked at; or they are a table of another form whose columns were.
     Text {
         /// What was found, in the order of the text.
         matches: Vec<Match>,

@@ -10,8 +10,10 @@ use crate::foreign::Required;
 use crate::rules::{RuleIndex, RuleSet};
 
 use super::excerpt::{excerpt, join};
+use super::group::Groups;
 use super::marks::{MARKS, MarkHit, Marks};
 use super::position::{Cursor, Place};
+use super::runs::Runs;
 use super::window::Windows;
 use super::{InlineMark, MATCH_LIMIT, Match, Scanner, decode, overlap};
 
@@ -37,7 +39,7 @@ pub(super) struct Piece<'t> {
 pub(super) struct Gathered {
     pub(super) matches: Vec<Match>,
     /// Matches beyond the limit.
-    beyond: u64,
+    pub(super) beyond: u64,
     /// Rules that could not be applied.
     unusable: BTreeSet<u32>,
     /// What else was not looked at, in words; the first few.
@@ -82,6 +84,8 @@ struct Looked {
     hidden: Vec<Range<usize>>,
     /// Suppression marks.
     marks: Vec<MarkHit>,
+    /// Where the overview's keywords stand, with their numbers.
+    words: Vec<(usize, Range<usize>)>,
 }
 
 /// A match inside encoded text.
@@ -92,10 +96,10 @@ struct Inner {
 }
 
 impl Scanner<'_> {
-    /// Looks at `piece` with every rule but the `excluded` ones (sorted).
-    pub(super) fn piece(&self, piece: &Piece<'_>, excluded: &[u32], out: &mut Gathered) {
+    /// Looks at `piece` with every rule but the `excluded` ones (sorted). `groups` are those of the text that it is of.
+    pub(super) fn piece(&self, piece: &Piece<'_>, excluded: &[u32], groups: &mut Groups<'_>, out: &mut Gathered) {
         let text = piece.text;
-        let Looked { hits, mut hidden, mut marks } = self.look(text, excluded, &mut out.unusable);
+        let Looked { hits, mut hidden, mut marks, words } = self.look(text, excluded, &mut out.unusable);
         let mut kept = if hits.is_empty() { Vec::new() } else { overlap::resolve(self.rules, hits) };
         let mut encoded = Vec::new();
         for layer in decode::layers(text) {
@@ -111,10 +115,12 @@ impl Scanner<'_> {
             hidden.push(layer.place.clone());
             encoded.push((layer, inner));
         }
-        if kept.is_empty() && encoded.is_empty() && marks.is_empty() {
+        let mut seen = groups.part(piece, &words);
+        if kept.is_empty() && encoded.is_empty() && marks.is_empty() && seen.last.is_empty() {
             return;
         }
 
+        hidden.extend(seen.values.iter().map(|(place, ..)| place.clone()));
         let hidden = join(hidden);
         // The search reports words by their ends.
         marks.sort_by_key(|m| (m.at, m.word));
@@ -133,10 +139,13 @@ impl Scanner<'_> {
         all.retain(|(h, _)| piece.accept.contains(&h.value.start));
         all.sort_by_key(|(h, inner)| (h.value.start, h.rule, inner.map(|(identity, _)| identity)));
 
+        groups.reach(piece, &mut seen, |rule, line| marks.reason(&self.rules.rule(rule).id, line));
         let mut cursor = Cursor::new(text, piece.start);
         for (hit, inner) in all {
-            if out.matches.len() == MATCH_LIMIT {
-                out.beyond += 1;
+            // What a group may stand for does not fill the list.
+            let ticket = if inner.is_none() { seen.ticket(&hit) } else { None };
+            if ticket.map_or(out.matches.len() >= MATCH_LIMIT, |t| !groups.keeps(t)) {
+                out.beyond += u64::from(ticket.is_none());
                 continue;
             }
             let place = cursor.to(hit.value.start);
@@ -148,7 +157,7 @@ impl Scanner<'_> {
             if let Some((_, encoding)) = inner {
                 excerpt = format!("{excerpt} (in {encoding})");
             }
-            out.matches.push(Match {
+            let found = Match {
                 rule,
                 inside: None,
                 line,
@@ -159,11 +168,34 @@ impl Scanner<'_> {
                 excerpt,
                 confidence: hit.confidence,
                 suppression: reason.map(|reason| InlineMark { reason: reason.into_owned() }),
-            });
+            };
+            match ticket {
+                Some(ticket) => groups.keep(ticket, found),
+                None => out.matches.push(found),
+            }
+        }
+    }
+}
+
+impl Scanner<'_> {
+    /// Shows every run of digits to the rules that want them. Without such a rule the text is not gone through.
+    fn runs(&self, text: &[u8], excluded: &[u32], unusable: &mut BTreeSet<u32>, looked: &mut Looked) {
+        let runners = self.rules.runners();
+        if runners.iter().all(|r| excluded.binary_search(r).is_ok()) {
+            return;
+        }
+        let mut found = Vec::new();
+        for run in Runs::new(text) {
+            for rule in runners.iter().filter(|r| excluded.binary_search(r).is_err()) {
+                if self.rules.detector(*rule).run(text, run.clone(), &mut found).is_err() {
+                    unusable.insert(*rule);
+                }
+                looked.take(*rule, &mut found);
+            }
         }
     }
 
-    /// One layer: every keyword, and what the rules see near it.
+    /// One layer: every keyword and every run of digits, and what the rules see near it.
     fn look(&self, text: &[u8], excluded: &[u32], unusable: &mut BTreeSet<u32>) -> Looked {
         let mut windows = Windows::new(self.rules.len());
         let mut looked = Looked::default();
@@ -174,7 +206,11 @@ impl Scanner<'_> {
                 looked.marks.push(MarkHit { word, at: hit.start() });
                 continue;
             }
-            for rule in self.rules.listeners(word - MARKS) {
+            let word = word - MARKS;
+            if let Some(word) = self.rules.overview_word(word) {
+                looked.words.push((word, hit.range()));
+            }
+            for rule in self.rules.listeners(word) {
                 if excluded.binary_search(rule).is_ok() {
                     continue;
                 }
@@ -188,6 +224,7 @@ impl Scanner<'_> {
                 }
             }
         }
+        self.runs(text, excluded, unusable, &mut looked);
         for window in windows.finish(text) {
             if self.rules.detector(window.rule).look(text, window.range, &mut found).is_err() {
                 unusable.insert(window.rule);

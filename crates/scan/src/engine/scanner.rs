@@ -6,13 +6,14 @@ use countersign_model::{Digest, TreePath};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::rules::RuleSet;
+use crate::rules::{RuleIndex, RuleSet};
 
 use super::archive::Kind;
+use super::group::Groups;
 use super::piece::{Gathered, Piece};
 use super::position::Place;
 use super::utf16::{Order, Utf16Reader};
-use super::{FileResult, GROW_LIMIT, MARGIN, PIECE, SNIFF};
+use super::{FileResult, GROW_LIMIT, MARGIN, Match, PIECE, SNIFF};
 
 /// Scans contents with a set of rules. Shared by all threads; holds no state between files.
 #[derive(Clone)]
@@ -76,11 +77,17 @@ impl<'r> Scanner<'r> {
             });
         }
         if is_binary(bytes) {
-            return FileResult::Binary { bytes: bytes.len() as u64 };
+            let size = bytes.len() as u64;
+            return match self.wants_end(excluded, bytes) {
+                Some(wanted) => self.by_end(excluded, &bytes[bytes.len().saturating_sub(wanted)..], size),
+                None => FileResult::Binary { bytes: size },
+            };
         }
         let mut gathered = Gathered::default();
+        let mut groups = Groups::new(self.rules, excluded, &gathered);
         let piece = Piece { text: bytes, accept: 0..bytes.len(), start: Place::default() };
-        self.piece(&piece, excluded, &mut gathered);
+        self.piece(&piece, excluded, &mut groups, &mut gathered);
+        groups.end(self, &mut gathered);
         self.text(bytes.len() as u64, gathered)
     }
 
@@ -101,6 +108,10 @@ impl<'r> Scanner<'r> {
             return Ok(self.text(bytes, gathered));
         }
         if is_binary(&head) {
+            if let Some(wanted) = self.wants_end(excluded, &head) {
+                let (end, bytes) = last(&mut Cursor::new(head).chain(reader), wanted)?;
+                return Ok(self.by_end(excluded, &end, bytes));
+            }
             let bytes = match size {
                 Some(size) => size,
                 None => head.len() as u64 + io::copy(reader, &mut io::sink())?,
@@ -114,6 +125,33 @@ impl<'r> Scanner<'r> {
     fn text(&self, bytes: u64, gathered: Gathered) -> FileResult {
         let missed = gathered.missed(self.rules);
         FileResult::Text { matches: gathered.matches, bytes, missed }
+    }
+
+    fn wants_end(&self, excluded: &[u32], head: &[u8]) -> Option<usize> {
+        self.rules.overview().and_then(|o| o.wants_end(excluded, head))
+    }
+
+    /// What is said of contents that are no text by their end. They have no lines, so everything is at the first place.
+    fn by_end(&self, excluded: &[u32], end: &[u8], bytes: u64) -> FileResult {
+        let groups = self.rules.overview().map_or(Ok(Vec::new()), |o| o.by_end(excluded, end));
+        let (groups, missed) = match groups {
+            Ok(groups) if groups.is_empty() => return FileResult::Binary { bytes },
+            Ok(groups) => (groups, None),
+            Err(why) => (Vec::new(), Some(why.to_owned())),
+        };
+        let matches = groups.into_iter().map(|group| Match {
+            rule: RuleIndex(group.rule),
+            inside: None,
+            line: 1,
+            column: 1,
+            end_line: 1,
+            end_column: 1,
+            identity: self.identity(group.values.as_bytes()),
+            excerpt: group.text,
+            confidence: group.confidence,
+            suppression: None,
+        });
+        FileResult::Text { matches: matches.collect(), bytes, missed }
     }
 
     pub(super) fn identity(&self, value: &[u8]) -> Digest {
@@ -134,6 +172,21 @@ impl<R: Read> Read for Counted<R> {
         let n = self.inner.read(out)?;
         self.bytes += n as u64;
         Ok(n)
+    }
+}
+
+/// The last `wanted` bytes of `reader` and how many it had.
+fn last(reader: &mut dyn Read, wanted: usize) -> io::Result<(Vec<u8>, u64)> {
+    let mut kept = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let got = (&mut *reader).take(wanted as u64).read_to_end(&mut kept)? as u64;
+        bytes += got;
+        let beyond = kept.len().saturating_sub(wanted);
+        kept.drain(..beyond);
+        if got < wanted as u64 {
+            return Ok((kept, bytes));
+        }
     }
 }
 

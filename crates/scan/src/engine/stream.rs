@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 
+use super::group::Groups;
 use super::piece::{Gathered, Piece};
 use super::position::{Cursor, Place};
 use super::{PIECE, Scanner};
@@ -23,6 +24,7 @@ impl Scanner<'_> {
     ) -> io::Result<u64> {
         let overlap = self.overlap;
         let size = size.max(overlap.saturating_mul(5));
+        let mut groups = Groups::new(self.rules, excluded, gathered);
         let mut text: Vec<u8> = Vec::new();
         let mut start = Place::default();
         let mut from = 0;
@@ -33,11 +35,12 @@ impl Scanner<'_> {
             bytes += got;
             if got < wanted {
                 let piece = Piece { text: &text, accept: from..text.len(), start };
-                self.piece(&piece, excluded, gathered);
+                self.piece(&piece, excluded, &mut groups, gathered);
+                groups.end(self, gathered);
                 return Ok(bytes);
             }
             let until = line_start(&text, text.len() - overlap, overlap);
-            self.piece(&Piece { text: &text, accept: from..until, start }, excluded, gathered);
+            self.piece(&Piece { text: &text, accept: from..until, start }, excluded, &mut groups, gathered);
             let keep = line_start(&text, until - overlap, overlap);
             start = Cursor::new(&text, start).to(keep);
             from = until - keep;

@@ -14,7 +14,7 @@ pub struct Rule {
     pub id: String,
     /// A short name for people.
     pub title: String,
-    /// The family that knows how to match it (`secrets`).
+    /// The family that knows how to match it (`secrets`, `pii`).
     pub family: String,
     /// How bad a finding is.
     pub severity: Severity,
@@ -100,6 +100,8 @@ pub enum Matching {
     Secret(SecretMatch),
     /// Another tool's rule; it came from that tool's file.
     Foreign(ForeignMatch),
+    /// The family `pii`.
+    Pii(PiiMatch),
 }
 
 /// How to put a finding right.
@@ -187,6 +189,52 @@ pub struct Near {
 
 const fn yes() -> bool {
     true
+}
+
+/// The `match` part of the family `pii`: a kind of value (`detector`) and what must stand near it, or several things in one
+/// record (`together`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PiiMatch {
+    /// The kind of value by name; see `rules/README.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<String>,
+    /// ASCII words one of which must stand near the value, as words or parts of names; compared without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<String>,
+    /// How many lines before and behind are looked at for words and for `beside`; 0 is the line of the value alone.
+    #[serde(default)]
+    pub lines: usize,
+    /// Whether a value without such a word is a finding too, of low confidence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loose: bool,
+    /// A kind of value that must stand near as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
+    /// Values that were published to be used in tests and examples. They are no findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_values: Vec<String>,
+    /// Names of columns and keys that hold such values, in any style of writing; the end of a name is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// So many different values in a column, or different records. Default: 1 for values, 3 for records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u64>,
+    /// What must be in one record, each in a column of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<PiiColumn>,
+}
+
+/// A column of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PiiColumn {
+    /// Names as in [`PiiMatch::columns`]; none is any column whose values tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Kinds one of which the value must be; none is any value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<String>,
 }
 
 const fn default_window() -> usize {

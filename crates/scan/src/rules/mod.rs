@@ -4,5 +4,5 @@ mod file;
 mod read;
 mod set;
 
-pub use file::{Examples, Fix, Matching, Near, Rule, SecretMatch, Stage};
+pub use file::{Examples, Fix, Matching, Near, PiiColumn, PiiMatch, Rule, SecretMatch, Stage};
 pub use set::{MISSING_REASON, RuleIndex, RuleSet};

@@ -10,11 +10,12 @@ use serde_json::value::RawValue;
 use super::file::{Matching, RuleFile};
 use crate::Error;
 use crate::family::{self, Detector};
-use crate::rules::{Rule, SecretMatch};
+use crate::pii::{self, Kind};
+use crate::rules::{PiiMatch, Rule, SecretMatch};
 use crate::secrets::{Filter, MAX_NEAR, MAX_WINDOW, Proof};
 
 /// The families there are: the folders of `rules/`.
-const FAMILIES: [&str; 1] = ["secrets"];
+const FAMILIES: [&str; 2] = ["pii", "secrets"];
 
 /// No rule file is larger; one that is cannot have been meant as one.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -29,6 +30,7 @@ struct FamilyOf {
 pub(super) fn parse(file: &str, text: &str) -> Result<Rule, Error> {
     let family = yaml::<FamilyOf>(file, text)?.family;
     let rule = match family.as_str() {
+        "pii" => yaml::<RuleFile<PiiMatch>>(file, text)?.rule(Matching::Pii),
         "secrets" => yaml::<RuleFile<SecretMatch>>(file, text)?.rule(Matching::Secret),
         _ => {
             let why = format!("no family is called `{family}`; known: {}", FAMILIES.join(", "));
@@ -50,6 +52,7 @@ pub(super) fn built_in(file: &str, json: &RawValue) -> Result<Rule, Error> {
     };
     let family: FamilyOf = serde_json::from_str(json.get()).map_err(broken)?;
     match family.family.as_str() {
+        "pii" => serde_json::from_str::<RuleFile<PiiMatch>>(json.get()).map(|r| r.rule(Matching::Pii)),
         "secrets" => serde_json::from_str::<RuleFile<SecretMatch>>(json.get()).map(|r| r.rule(Matching::Secret)),
         other => Err(serde::de::Error::custom(format!("no family is called `{other}`"))),
     }
@@ -113,6 +116,7 @@ fn check(file: &str, text: &str, rule: &Rule) -> Result<(), Error> {
         }
         // Its own reader has checked it.
         Some(Matching::Foreign(_)) => Ok(()),
+        Some(Matching::Pii(m)) => personal(m).or_else(|(key, why)| wrong(key, why)),
         None => wrong("match", "`match` is missing".into()),
     }
 }
@@ -169,6 +173,66 @@ fn secret(m: &SecretMatch, limited: bool) -> Result<(), (&'static str, String)> 
         None if m.proof_required => wrong("proof_required", "no `proof` is named".into()),
         _ => Ok(()),
     }
+}
+
+/// What makes no sense in the `match` of a rule of the family `pii`: the key, and why.
+fn personal(m: &PiiMatch) -> Result<(), (&'static str, String)> {
+    let wrong = |key, why: String| Err((key, why));
+    let kind = |key, name: &str| {
+        Kind::named(name).ok_or_else(|| {
+            let known: Vec<_> = Kind::ALL.iter().map(|k| k.name()).collect();
+            (key, format!("no detector is called `{name}`; known: {}", known.join(", ")))
+        })
+    };
+    let detector = match (&m.detector, m.together.is_empty()) {
+        (Some(name), true) => Some(kind("detector", name)?),
+        (None, false) => None,
+        _ => return wrong("match", "either `detector` or `together` is needed".into()),
+    };
+    if let Some(bad) = m.context.iter().find(|k| k.len() < 2 || !k.is_ascii()) {
+        return wrong("context", format!("`{bad}`: such words are ASCII and at least two characters long"));
+    }
+    let columns = m.together.iter().flat_map(|t| &t.columns).chain(&m.columns);
+    if let Some(bad) = columns.clone().find(|c| !c.is_ascii() || !c.bytes().any(|b| b.is_ascii_alphanumeric())) {
+        return wrong("columns", format!("`{bad}`: the name of a column is ASCII and has a letter or digit"));
+    }
+    for name in m.together.iter().flat_map(|t| &t.detectors) {
+        kind("detectors", name)?;
+    }
+    if m.at_least == Some(0) {
+        return wrong("at_least", "at least 1".into());
+    }
+    match detector {
+        None => {
+            if m.together.len() < 2 || m.together.iter().any(|t| t.columns.is_empty() && t.detectors.is_empty()) {
+                return wrong("together", "two or more, each with `columns` or `detectors`".into());
+            }
+            if !m.context.is_empty() || !m.columns.is_empty() || m.beside.is_some() || m.loose {
+                return wrong("together", "it goes with `at_least` and `test_values` only".into());
+            }
+        }
+        Some(detector) => {
+            let name = detector.name();
+            if detector.is_public() {
+                return wrong("detector", format!("`{name}` is public or says nothing alone; use it in `together`"));
+            }
+            if pii::is_only_in_columns(detector) && m.columns.is_empty() {
+                return wrong("detector", format!("`{name}` needs `columns`: alone it says nothing"));
+            }
+            if !pii::is_only_in_columns(detector) && m.context.is_empty() && pii::needs_words(detector) {
+                return wrong("detector", format!("`{name}` needs `context`: other things look the same"));
+            }
+        }
+    }
+    if m.lines > MAX_NEAR {
+        return wrong("lines", format!("at most {MAX_NEAR} lines"));
+    }
+    if let Some(other) = &m.beside
+        && !kind("beside", other)?.is_in_runs()
+    {
+        return wrong("beside", format!("`{other}` cannot be looked for beside another value"));
+    }
+    Ok(())
 }
 
 /// The detector of `rule`, which came from `file`.
@@ -315,5 +379,44 @@ examples:
                 other => panic!("{to}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_rule_for_personal_data_that_makes_none_names_the_line() {
+        let good = GOOD.replace("secrets/one", "pii/one").replace("family: secrets", "family: pii").replace(
+            "  keywords: [one_]\n  regex: 'one_[a-z]{4}'",
+            "  detector: ssn\n  context: [ssn]\n  columns: [ssn]",
+        );
+        assert!(matches!(parse("x.yaml", &good).unwrap().matching, Some(Matching::Pii(_))));
+        for (from, to, line) in [
+            ("detector: ssn", "detector: magic", 12),
+            ("detector: ssn", "detector: isin", 12),
+            ("detector: ssn", "detector: phone\n  lines: 1", 0),
+            ("  detector: ssn\n", "", 11),
+            ("  context: [ssn]\n", "", 12),
+            ("context: [ssn]", "context: [ß]", 13),
+            ("columns: [ssn]", "columns: ['--']", 14),
+            ("columns: [ssn]", "at_least: 0", 14),
+            ("columns: [ssn]", "lines: 21", 14),
+            ("columns: [ssn]", "beside: vat", 14),
+            ("columns: [ssn]", "beside: magic", 14),
+            ("detector: ssn\n  context: [ssn]\n  columns: [ssn]", "together: [{columns: [a]}]", 12),
+            ("detector: ssn\n  context: [ssn]\n  columns: [ssn]", "together: [{columns: [a]}, {}]", 12),
+            ("detector: ssn\n  context: [ssn]", "together: [{columns: [a]}, {columns: [b]}]", 12),
+            ("detector: ssn\n  context: [ssn]\n  columns: [ssn]", "together: [{columns: [a]}, {detectors: [x]}]", 0),
+        ] {
+            let text = good.replacen(from, to, 1);
+            match (parse("x.yaml", &text), line) {
+                (Ok(_), 0) => {}
+                // Inside a list in one line there is no line of its own.
+                (Err(Error::RuleContent { line: None, why, .. }), 0) => assert!(why.contains("known"), "{to}"),
+                (Err(Error::RuleContent { line: l, .. }), _) => assert_eq!(l, Some(line), "{to}"),
+                (other, _) => panic!("{to}: {other:?}"),
+            }
+        }
+        assert!(matches!(
+            parse("x.yaml", &good.replace("columns:", "colums:")),
+            Err(Error::RuleKey { nearest: Some("columns"), line: Some(14), .. })
+        ));
     }
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::engine::{SEARCH_LIMIT, mark_words};
-use crate::family::Detector;
+use crate::family::{self, Detector, Overview};
 use crate::foreign::{self, Required};
 use crate::rules::{Examples, Fix, Rule, Stage, read};
 
@@ -21,7 +21,7 @@ use crate::rules::{Examples, Fix, Rule, Stage, read};
 static SHIPPED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Raised whenever the engine may answer differently for the same rules and bytes; it is part of the rules' digest.
-const ENGINE_VERSION: u32 = 2;
+const ENGINE_VERSION: u32 = 3;
 
 /// From so many bytes on, making the full table pays.
 const LARGE_FROM: usize = 4 * 1024 * 1024;
@@ -57,6 +57,11 @@ pub struct RuleSet {
     searched: AtomicUsize,
     /// For every keyword, the rules that want to hear of it. The search has the words of suppression marks before them.
     listeners: Vec<Vec<u32>>,
+    /// The rules that want to see runs of digits.
+    runners: Vec<u32>,
+    /// What the families say of files as a whole, and which of its keywords each pattern of `search` is.
+    overview: Option<Box<dyn Overview>>,
+    overview_words: Vec<Option<usize>>,
     kinds: Kinds,
     /// Rules without keywords, which look at everything.
     everywhere: Vec<u32>,
@@ -182,6 +187,13 @@ impl RuleSet {
                 glob_rules.push((n, not));
             }
         }
+        let all: Vec<&Rule> = loaded.iter().map(|l| &l.rule).collect();
+        let overview = family::overview(&all);
+        let keywords = overview.as_ref().map_or(&[][..], |o| o.keywords());
+        for keyword in keywords {
+            patterns.entry((*keyword).to_owned()).or_default();
+        }
+        let overview_words = patterns.keys().map(|p| keywords.iter().position(|k| k == p)).collect();
         let words: Vec<String> = mark_words().map(str::to_owned).chain(patterns.keys().cloned()).collect();
         let small = automaton(&words, AhoCorasickKind::ContiguousNFA).map_err(|e| fault(e.into()))?;
         let listeners = patterns.into_values().collect();
@@ -208,7 +220,8 @@ impl RuleSet {
         let those = |which: fn(&dyn Detector) -> bool| {
             (0_u32..).zip(&loaded).filter(|(_, l)| which(&*l.detector)).map(|(n, _)| n).collect::<Vec<_>>()
         };
-        let everywhere = those(|d| d.keywords().is_empty());
+        let everywhere = those(|d| d.keywords().is_empty() && !d.is_direct());
+        let runners = those(|d| d.wants_runs());
         let choosy = those(|d| d.limits_paths());
 
         let (mut all, detectors): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.rule, l.detector)).unzip();
@@ -224,6 +237,9 @@ impl RuleSet {
             large: OnceLock::new(),
             searched: AtomicUsize::new(0),
             listeners,
+            runners,
+            overview,
+            overview_words,
             kinds,
             everywhere,
             choosy,
@@ -311,6 +327,19 @@ impl RuleSet {
 
     pub(crate) fn listeners(&self, keyword: usize) -> &[u32] {
         self.listeners.get(keyword).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn overview(&self) -> Option<&dyn Overview> {
+        self.overview.as_deref()
+    }
+
+    /// Which of the overview's keywords a pattern is.
+    pub(crate) fn overview_word(&self, pattern: usize) -> Option<usize> {
+        self.overview_words.get(pattern).copied().flatten()
+    }
+
+    pub(crate) fn runners(&self) -> &[u32] {
+        &self.runners
     }
 
     /// The rules with `kinds` that do *not* look at `path`, sorted. Equal answers mean equal scans of equal bytes.

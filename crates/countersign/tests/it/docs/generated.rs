@@ -58,10 +58,13 @@ fn every_rule_is_on_its_page() {
     );
     out.push_str("policy to say; the shipped one lets `pre-commit` fail from severity medium on, in what the change touches, and\n");
     out.push_str("`build` from severity high on, anywhere; both at confidence medium or more. A proof raises confidence to certain.\n\n");
-    out.push_str("| rule | finds | severity | confidence | proof | weakness |\n|---|---|---|---|---|---|\n");
+    out.push_str(
+        "| rule | finds | severity | confidence | proof or detector | weakness |\n|---|---|---|---|---|---|\n",
+    );
     for rule in rules.rules() {
         let proof = match &rule.matching {
             Some(Matching::Secret(m)) => m.proof.as_deref().unwrap_or_default(),
+            Some(Matching::Pii(m)) => m.detector.as_deref().unwrap_or("together"),
             Some(Matching::Foreign(_)) | None => "",
         };
         let _ = writeln!(
