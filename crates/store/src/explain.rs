@@ -207,7 +207,9 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "acknowledged entries wait to be published",
         text: "Entries are acknowledged when they are durable in the write-ahead log. They are written into tiles, and the \
                checkpoint that covers them is published, right after that. Here that was interrupted. Nothing is lost: \
-               readers of this program see them, and the next append publishes them for every other client.",
+               readers of this program see them, and the next append publishes them for every other client. A process that \
+               keeps the ledger open tries again every second; it says when it fails, with the reason, and when it \
+               succeeds again.",
         exit: Exit::Pass,
     },
     Explanation {

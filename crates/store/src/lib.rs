@@ -46,6 +46,7 @@
 
 mod append;
 pub mod backup;
+mod bell;
 pub mod blob;
 mod cosign;
 mod create;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_evidence::receipt::Receipt;
 use countersign_model::{Clock as _, Diagnostic as _, StreamId};
-use countersign_store::engine::embedded::{Embedded, Options};
+use countersign_store::engine::embedded::{Embedded, Observer, Options, Publishing};
 use countersign_store::storage::{AppendFile, Storage};
 use countersign_store::{Appended, Batch, Engine, Error, Ledger, NewBlob, code};
 
@@ -405,4 +405,50 @@ fn an_engine_without_room_acknowledges_nothing_and_goes_on_when_there_is_some() 
         at += 1;
     }
     assert!(at > 10, "{at}");
+}
+
+/// Waits for what another thread does; it must come.
+fn until(what: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(120), "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_engine_that_cannot_publish_says_so_once_and_says_when_it_can_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ledger(&dir);
+    let (send, told) = std::sync::mpsc::channel();
+    let observer = Observer::new(move |what| {
+        let _ = send.send(match what {
+            Publishing::Failed { waiting, error } => format!("{} {waiting}", error.code()),
+            Publishing::Recovered { size } => format!("recovered {size}"),
+        });
+    });
+    let engine = Embedded::open(&path, Options { observer, ..options(Arc::new(Unsynced)) }).unwrap();
+    // Nothing can take the place of a directory that holds something.
+    let obstacle = path.join("tmp/checkpoint");
+    std::fs::create_dir_all(obstacle.join("full")).unwrap();
+    engine.append(one("a"), clock(1).now()).unwrap();
+    let wait = Duration::from_secs(120);
+    assert_eq!(told.recv_timeout(wait).unwrap(), format!("{} 1", code::IO));
+    // Every attempt writes the bundle, and fails afterwards. Two more are told to nobody.
+    let bundle = path.join("ledger/tile/entries/000.p/2");
+    for _ in 0..2 {
+        std::fs::remove_file(&bundle).unwrap();
+        until(|| bundle.is_file());
+    }
+    assert_eq!(engine.publish().unwrap_err().code(), code::IO, "who asks is told all the same");
+    engine.append(one("b"), clock(1).now()).unwrap();
+    std::fs::remove_dir_all(&obstacle).unwrap();
+    assert_eq!(told.recv_timeout(wait).unwrap(), "recovered 3");
+    // Another time it is told again.
+    std::fs::create_dir_all(obstacle.join("full")).unwrap();
+    engine.append(one("c"), clock(1).now()).unwrap();
+    assert_eq!(told.recv_timeout(wait).unwrap(), format!("{} 1", code::IO));
+    std::fs::remove_dir_all(&obstacle).unwrap();
+    drop(engine);
+    assert_eq!(assert_sound(&path).size, 4);
 }

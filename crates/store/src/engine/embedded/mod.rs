@@ -24,12 +24,12 @@ pub(crate) mod wal;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_evidence::note::SignerKey;
-use countersign_model::{Digest, Timestamp};
+use countersign_model::{Diagnostic as _, Digest, Timestamp};
 
 pub(crate) use self::core::Core;
 pub(crate) use self::core::stage_blobs;
@@ -39,6 +39,7 @@ pub(crate) use self::tail::Overlay;
 use super::Engine;
 use super::prepare::{Prepared, prepare};
 use crate::append::{Appended, Batch};
+use crate::bell::Bell;
 use crate::layout::Paths;
 use crate::lock::Lock;
 use crate::source::{Listed, Source};
@@ -68,13 +69,60 @@ pub struct Options {
     pub lock_wait: Duration,
     /// Whether other processes may append through this one, by a local socket in the ledger's directory.
     pub socket: bool,
+    /// Who is told when the log cannot be published, and when it can again.
+    pub observer: Observer,
+}
+
+/// What becomes of publishing while an engine is open.
+#[derive(Debug)]
+pub enum Publishing<'a> {
+    /// It failed, or fails otherwise than before. Nothing is lost, and it is tried again; until then other clients see an
+    /// older checkpoint.
+    Failed {
+        /// Entries that are acknowledged and not published.
+        waiting: u64,
+        /// Why.
+        error: &'a Error,
+    },
+    /// It succeeds again.
+    Recovered {
+        /// The size of the checkpoint that is published.
+        size: u64,
+    },
+}
+
+/// Somebody who is told what becomes of publishing: once whenever that changes. Without one nobody is told.
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(Publishing<'_>) + Send + Sync;
+
+impl Observer {
+    /// Calls `tell`, from a thread of the engine.
+    #[must_use]
+    pub fn new(tell: impl Fn(Publishing<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    fn tell(&self, what: Publishing<'_>) {
+        if let Some(tell) = &self.0 {
+            tell(what);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Options {
     /// An engine that writes to the file system, keeps its index in memory, and lets no other process append.
     #[must_use]
     pub fn new(signer: Arc<SignerKey>) -> Self {
-        Self { signer, index: None, storage: Arc::new(Disk), lock_wait: DEFAULT_LOCK_WAIT, socket: false }
+        let (storage, observer) = (Arc::new(Disk), Observer::default());
+        Self { signer, index: None, storage, lock_wait: DEFAULT_LOCK_WAIT, socket: false, observer }
     }
 }
 
@@ -82,13 +130,6 @@ impl Options {
 struct Request {
     prepared: Prepared,
     answer: Sender<Result<Appended, Error>>,
-}
-
-/// What the publisher waits for.
-#[derive(Default)]
-struct Signal {
-    ended: Mutex<bool>,
-    rung: Condvar,
 }
 
 /// An open ledger with its writer. Dropping it publishes what was acknowledged and ends the writer.
@@ -99,7 +140,7 @@ pub struct Embedded {
     queue: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<Option<Error>>>,
     publishing: Option<JoinHandle<()>>,
-    signal: Arc<Signal>,
+    ended: Arc<Bell>,
     notices: Mutex<Vec<Notice>>,
     #[cfg(unix)]
     socket: Mutex<Option<socket::Listener>>,
@@ -130,16 +171,16 @@ impl Embedded {
             Core::open(&ledger, overlay.clone(), &found, storage, None, options.index.as_deref(), lock)?;
         let publisher = Arc::clone(&core.publisher);
         let (queue, requests) = sync_channel(QUEUE);
-        let signal = Arc::new(Signal::default());
+        let ended = Arc::new(Bell::default());
         let writer = {
             let (signer, publisher) = (Arc::clone(&options.signer), Arc::clone(&publisher));
             let named = std::thread::Builder::new().name("ledger-writer".into());
             named.spawn(move || write_loop(core, &requests, &signer, &publisher)).map_err(thread_failed)?
         };
         let publishing = {
-            let (publisher, signal) = (Arc::clone(&publisher), Arc::clone(&signal));
+            let (publisher, ended, observer) = (Arc::clone(&publisher), Arc::clone(&ended), options.observer);
             let named = std::thread::Builder::new().name("ledger-publisher".into());
-            named.spawn(move || publish_loop(&publisher, &signal)).map_err(thread_failed)?
+            named.spawn(move || publish_loop(&publisher, &ended, &observer)).map_err(thread_failed)?
         };
         let engine = Arc::new(Self {
             overlay,
@@ -148,7 +189,7 @@ impl Embedded {
             queue: Some(queue),
             writer: Some(writer),
             publishing: Some(publishing),
-            signal,
+            ended,
             notices: Mutex::new(notices),
             #[cfg(unix)]
             socket: Mutex::new(None),
@@ -200,17 +241,22 @@ fn write_loop(
     core.close().1.err()
 }
 
-fn publish_loop(publisher: &Publisher, signal: &Signal) {
-    let mut ended = signal.ended.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*ended {
-        ended = signal.rung.wait_timeout(ended, PUBLISH_EVERY).unwrap_or_else(PoisonError::into_inner).0;
-        if *ended {
-            break;
+fn publish_loop(publisher: &Publisher, ended: &Bell, observer: &Observer) {
+    let mut failing = None;
+    while !ended.wait(PUBLISH_EVERY) {
+        // What fails now is tried again. Nobody waits for it, so it is told: once, until it fails otherwise or succeeds.
+        match publisher.publish() {
+            Ok(_) if failing.is_none() => {}
+            Ok(size) => {
+                failing = None;
+                observer.tell(Publishing::Recovered { size });
+            }
+            Err(error) if failing == Some(error.code()) => {}
+            Err(error) => {
+                failing = Some(error.code());
+                observer.tell(Publishing::Failed { waiting: publisher.overlay.unpublished(), error: &error });
+            }
         }
-        drop(ended);
-        // What fails now is tried again, and told to whoever asks for it.
-        let _ = publisher.publish();
-        ended = signal.ended.lock().unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -218,8 +264,7 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         #[cfg(unix)]
         drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
-        *self.signal.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.signal.rung.notify_all();
+        self.ended.ring();
         drop(self.queue.take());
         if let Some(publishing) = self.publishing.take() {
             let _ = publishing.join();
