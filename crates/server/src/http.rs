@@ -59,11 +59,16 @@ const HEAD_BYTES: usize = 64 << 10;
 /// How long to wait when no connection can be taken, as when the process has no more file descriptors.
 const BREATHER: Duration = Duration::from_millis(50);
 
-/// Serves until SIGINT or SIGTERM. `ready` is told the address once connections are taken.
+/// Serves until SIGINT, SIGTERM or `stop`. `ready` is told the address once connections are taken.
 ///
 /// # Errors
 /// [`Error::Listen`], [`Error::Start`].
-pub(crate) fn run(listen: SocketAddr, app: Router, ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+pub(crate) fn run(
+    listen: SocketAddr,
+    app: Router,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::Start)?;
     runtime.block_on(async {
@@ -75,6 +80,7 @@ pub(crate) fn run(listen: SocketAddr, app: Router, ready: impl FnOnce(SocketAddr
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                () = stop => {}
             }
         })
         .await;

@@ -16,6 +16,7 @@ use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::note::{self, Note};
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_store::Source;
+use tokio::sync::Notify;
 
 use crate::{Error, http};
 
@@ -69,12 +70,32 @@ fn published_size(source: &dyn Source) -> Result<Option<u64>, Error> {
     Ok(Some(Checkpoint::parse(&Note::parse(&bytes)?.text)?.size))
 }
 
-/// Publishes the log until SIGINT or SIGTERM. `ready` is told the address once connections are taken.
+/// Ends a server from another thread, before or while it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<Notify>);
+
+impl Stop {
+    /// Ends it, as SIGTERM does.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Publishes the log until SIGINT, SIGTERM or `stop`. `ready` is told the address once connections are taken.
 ///
 /// # Errors
 /// [`Error::Listen`], [`Error::Start`].
-pub fn serve(source: Arc<dyn Source>, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
-    http::run(listen, routes(source), ready)
+pub fn serve(
+    source: Arc<dyn Source>,
+    listen: SocketAddr,
+    stop: Stop,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
+    // Here, and not among async code, the last hold on it is given up: a source may have to wait for its end.
+    let held = Arc::clone(&source);
+    let done = http::run(listen, routes(source), async move { stop.0.notified().await }, ready);
+    drop(held);
+    done
 }
 
 fn routes(source: Arc<dyn Source>) -> Router {

@@ -1,5 +1,6 @@
 //! An open ledger with the keys and beliefs of this machine: fold, decide, append, and on conflict once more.
 
+mod following;
 mod rotation;
 mod second_key;
 
@@ -19,12 +20,13 @@ use countersign_model::{
     digest,
 };
 
-use crate::engine::embedded::{Embedded, Options};
+use crate::engine::embedded::{Embedded, Observer, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::postgres::{self, Address, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal, payload_key};
 
+pub use following::{Following, Told};
 pub use second_key::SecondKey;
 
 /// Media type of canonical JSON documents: changes, scan records, facts, policy bundles.
@@ -228,11 +230,12 @@ impl Session {
     }
 
     /// Opens the ledger for appending for as long as the engine lives; other processes on the directory append through
-    /// it. `None` where this machine does not hold the log's key, or the ledger is no directory.
+    /// it. `None` where this machine does not hold the log's key, or the ledger is no directory. `observer` is told when the
+    /// log cannot be published.
     ///
     /// # Errors
     /// When another process writes it, or the key cannot be read.
-    pub fn engine(&self) -> Result<Option<Arc<Embedded>>, SessionError> {
+    pub fn engine(&self, observer: Observer) -> Result<Option<Arc<Embedded>>, SessionError> {
         let Some(dir) = self.ledger.directory() else { return Ok(None) };
         let origin = self.ledger.origin();
         let signer = match self.log_key() {
@@ -241,7 +244,7 @@ impl Session {
             Err(e) => return Err(e),
         };
         let index = Some(self.installation.ledger_dir(origin).join("index.db"));
-        Ok(Some(Embedded::open(dir, Options { index, socket: cfg!(unix), ..Options::new(signer) })?))
+        Ok(Some(Embedded::open(dir, Options { index, socket: cfg!(unix), observer, ..Options::new(signer) })?))
     }
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {
@@ -271,6 +274,30 @@ impl Session {
     /// Folds in what others appended.
     fn catch_up(&mut self) -> Result<(), Error> {
         self.state.catch_up(&mut self.ledger, self.installation.watch())
+    }
+
+    /// Takes in what others appended since: tables and pin are brought up to the log as it is now, which must continue what
+    /// this machine has seen. `true` when there was something.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn refresh(&mut self) -> Result<bool, SessionError> {
+        let before = self.state.size();
+        // Read first: another command may append, and remember that, at any moment.
+        let pin = if self.is_own_pin { self.installation.pin(self.ledger.origin())? } else { self.pin.clone() };
+        if let Some(pin) = &pin {
+            // Tables that were folded without a root of trust that is pinned by now would be another's to throw away.
+            self.state.set_pin(pin);
+        }
+        self.catch_up()?;
+        if let Some(pin) = &pin {
+            check_against_pin(&self.ledger, pin)?;
+        }
+        self.pin = pin;
+        rotation::check_keys(&self.ledger, &self.state, self.pin.as_ref())?;
+        self.settle_rotation()?;
+        self.installation.remember(self.ledger.origin(), self.ledger.size(), Digest::from_bytes(self.ledger.root()))?;
+        Ok(self.state.size() > before)
     }
 
     /// The blobs of the entries `going`: those that nobody else needs, and those that an entry which is kept speaks of too.
@@ -487,16 +514,30 @@ fn new_key(installation: &Installation) -> Result<(String, SignerKey), SessionEr
 /// # Errors
 /// As [`Session::open`].
 pub fn open_postgres(address: Address, installation: &Installation) -> Result<Ledger, SessionError> {
-    let opened = engine(address, installation)?;
-    Ok(if opened.can_append() { Ledger::with_engine(Arc::new(opened))? } else { Ledger::over(Arc::new(opened))? })
+    over_postgres(&Arc::new(engine(address, postgres::Options::default(), installation)?))
+}
+
+/// The ledger that an engine has open; it can be appended to where the engine has the log key.
+///
+/// # Errors
+/// As [`Session::open`].
+pub fn over_postgres(engine: &Arc<Postgres>) -> Result<Ledger, SessionError> {
+    Ok(match engine.can_append() {
+        true => Ledger::with_engine(Arc::clone(engine) as _)?,
+        false => Ledger::over(Arc::clone(engine) as _)?,
+    })
 }
 
 /// The engine of the ledger in a database, with the log key where that is here.
 ///
 /// # Errors
 /// As [`Session::open`].
-pub fn engine(address: Address, installation: &Installation) -> Result<Postgres, SessionError> {
-    Postgres::open(address, postgres::Options::default(), |origin| match installation.log_key(origin) {
+pub fn engine(
+    address: Address,
+    options: postgres::Options,
+    installation: &Installation,
+) -> Result<Postgres, SessionError> {
+    Postgres::open(address, options, |origin| match installation.log_key(origin) {
         Ok(key) => Ok(Some(key)),
         Err(KeyError::NoLogKey { .. }) => Ok(None),
         Err(e) => Err(SessionError::from(e)),

@@ -3,10 +3,14 @@
 --
 --     psql "postgres://OWNER@HOST/DB" -v schema=countersign -f roles.sql
 --
+-- Roles belong to the whole server: they are made once, and given their rights in each ledger's schema. It may be run
+-- again.
+--
 -- The owner of the schema can do anything in it. Make the ledger with it, then keep its password away from the servers.
 
 -- Servers that append. They never change or delete an entry, a node of the tree, a blob, a transaction or a checkpoint.
-create role countersign_writer nologin;
+select 'create role countersign_writer nologin' where not exists
+    (select from pg_roles where rolname = 'countersign_writer') \gexec
 grant usage on schema :"schema" to countersign_writer;
 grant select, insert on :"schema".entries, :"schema".nodes, :"schema".blobs, :"schema".keys, :"schema".commits,
     :"schema".checkpoints to countersign_writer;
@@ -17,7 +21,8 @@ grant select, insert, update on :"schema".streams to countersign_writer;
 grant select, insert, update, delete on :"schema".subject_keys to countersign_writer;
 
 -- Auditors. They read everything but the keys of people, so names stay sealed to them.
-create role countersign_auditor nologin;
+select 'create role countersign_auditor nologin' where not exists
+    (select from pg_roles where rolname = 'countersign_auditor') \gexec
 grant usage on schema :"schema" to countersign_auditor;
 grant select on :"schema".ledger, :"schema".head, :"schema".entries, :"schema".nodes, :"schema".blobs, :"schema".streams,
     :"schema".keys, :"schema".commits, :"schema".checkpoints to countersign_auditor;

@@ -1,53 +1,132 @@
 //! `serve`: the ledger's log over HTTP, read only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_model::Exit;
-use countersign_server::publish;
+use countersign_model::{Diagnostic as _, Exit};
+use countersign_server::publish::{self, Stop};
+use countersign_store::engine::embedded::{Observer, Publishing};
 use countersign_store::layout::Paths;
-use countersign_store::{Ledger, Source, session};
+use countersign_store::postgres::{self, Address};
+use countersign_store::session::{self, Following, Told};
+use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
+use super::place;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output;
 
-/// Publishes until it is interrupted. Where this machine holds the log's key, it keeps the ledger open meanwhile, so that
-/// the other commands on this machine append through it and share its syncs.
+/// How long a database may be away before a client is told so; its request ends soon after anyway.
+const DATABASE_WAIT: Duration = Duration::from_secs(5);
+
+/// A ledger that is about to be served.
+struct Served {
+    source: Arc<dyn Source>,
+    origin: String,
+    appends: &'static str,
+    following: Option<Following>,
+}
+
+/// Publishes until it is interrupted. Where this machine holds the log's key, it keeps a ledger in a directory open
+/// meanwhile, so that the other commands on this machine append through it and share its syncs. A ledger in a database is
+/// followed: this machine's tables and pin are kept up with what others append.
 pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcome {
+    let stop = Stop::default();
     // A ledger that does not open is said now, not to every client.
-    let (source, origin, appends): (Arc<dyn Source>, _, _) = match at.database(env)? {
-        Some(address) => {
-            let engine = session::engine(address, &env.installation()?)?;
-            let origin = engine.origin().to_owned();
-            (Arc::new(engine), origin, "Commands on any machine append to the ledger in its database.")
-        }
+    let Served { source, origin, appends, following } = match at.database(env)? {
+        Some(address) => database(address, &stop, env)?,
         None => directory(at, env)?,
     };
     let mut said = Ok(());
-    publish::serve(source, args.listen, |address| {
+    publish::serve(source, args.listen, stop, |address| {
         said = output::print(&format!(
             "serving the log of {origin} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n"
         ));
     })?;
+    if let Some(following) = following {
+        following.end()?;
+    }
     said?;
     Ok(Exit::Pass)
 }
 
+/// The ledger in a database, followed.
+fn database(address: Address, stop: &Stop, env: &Environment) -> Result<Served, Failure> {
+    let installation = env.installation()?;
+    let options = postgres::Options { wait: DATABASE_WAIT, ..postgres::Options::default() };
+    let engine = Arc::new(session::engine(address, options, &installation)?);
+    let origin = engine.origin().to_owned();
+    let follower = engine.follow()?;
+    let ledger = session::over_postgres(&engine)?;
+    let mut session = Session::with_ledger(ledger, installation, env.clock.clone(), None)?;
+    place::notices(&mut session);
+    let stop = stop.clone();
+    let following = Following::start(session, follower, followed, move || stop.now())?;
+    let appends =
+        "Commands on any machine append to the ledger in its database; this machine's tables and pin follow them.";
+    Ok(Served { source: engine, origin, appends, following: Some(following) })
+}
+
+/// Says on stderr whether the database is followed.
+fn followed(told: Told<'_>) {
+    output::note(&match told {
+        Told::Lost(e) => format!(
+            "[{}] the ledger is not followed: {}; it is tried again, with pauses of up to 30 seconds; {}",
+            e.code(),
+            e,
+            e.help()
+        ),
+        Told::Again(size) => format!("the ledger is followed again, up to {}", output::count(size, "entry", "entries")),
+    });
+}
+
 /// The ledger in a directory, kept open where the log's key is here.
-fn directory(at: &PlaceArgs, env: &Environment) -> Result<(Arc<dyn Source>, String, &'static str), Failure> {
+fn directory(at: &PlaceArgs, env: &Environment) -> Result<Served, Failure> {
     let dir = at.ledger_dir()?;
     let origin = Ledger::open(&dir)?.origin().to_owned();
-    Ok(match at.open(env)?.engine()? {
+    Ok(match at.open(env)?.engine(Observer::new(published))? {
         Some(engine) => {
             for notice in engine.take_notices() {
                 output::note(&format!("[{}] {}", notice.code, notice.what));
             }
-            (engine, origin, "Other commands on this machine append to the ledger through this process.")
+            let appends = "Other commands on this machine append to the ledger through this process.";
+            Served { source: engine, origin, appends, following: None }
         }
         None => {
             let appends = "This machine does not hold the log's key: entries are appended elsewhere.";
-            (Arc::new(Paths::new(&dir)), origin, appends)
+            Served { source: Arc::new(Paths::new(&dir)), origin, appends, following: None }
         }
     })
+}
+
+/// Says on stderr whether the log can be published.
+fn published(what: Publishing<'_>) {
+    output::note(&match what {
+        Publishing::Failed { waiting, error } => format!(
+            "[{}] the log cannot be published: {} [{}]; {} in the write-ahead log and nothing is lost, but other \
+             clients see an older checkpoint; it is tried again every second; see to the disk (df -h, dmesg), and: \
+             countersign explain {}",
+            code::UNPUBLISHED,
+            chain(error),
+            error.code(),
+            output::count(waiting, "acknowledged entry waits", "acknowledged entries wait"),
+            error.code()
+        ),
+        Publishing::Recovered { size } => {
+            format!("the log is published again, up to {}", output::count(size, "entry", "entries"))
+        }
+    });
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

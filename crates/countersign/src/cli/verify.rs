@@ -43,7 +43,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
 /// Verifies the ledger in a database, the tables that follow from it included.
 fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
     let installation = env.installation()?;
-    let kept = Arc::new(session::engine(address, &installation)?);
+    let kept = Arc::new(session::engine(address, countersign_store::postgres::Options::default(), &installation)?);
+    if !kept.reads_subject_keys() {
+        output::note("the database role may not read the keys of people: what they seal is taken as it is");
+    }
     let ((anchor, policy), by) = match &args.trust {
         // Nothing on this machine lies inside a database.
         Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),

@@ -17,6 +17,9 @@ mod database;
 mod docs;
 #[cfg(test)]
 #[cfg(unix)]
+mod follow;
+#[cfg(test)]
+#[cfg(unix)]
 mod history;
 #[cfg(test)]
 #[cfg(unix)]

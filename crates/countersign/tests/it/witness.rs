@@ -20,8 +20,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it says where it listens.
     pub(crate) fn start(world: &World, args: &[&str]) -> Self {
+        Self::start_saying(world, args, Stdio::null())
+    }
+
+    /// As [`Server::start`], with stderr going there.
+    pub(crate) fn start_saying(world: &World, args: &[&str], stderr: Stdio) -> Self {
         let mut command = world.command(env!("CARGO_BIN_EXE_countersign"), &world.path("home"));
-        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.args(args).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let url = line.rsplit(" on ").next().unwrap().trim().trim_end_matches('/').to_owned();
@@ -37,9 +42,14 @@ impl Server {
 
     /// SIGTERM, and how it ended.
     #[expect(clippy::disallowed_methods, reason = "sends a signal as a service manager does")]
-    fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    /// How it ended by itself.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
@@ -235,6 +245,36 @@ fn commands_append_through_the_process_that_serves() {
     world.cs(["run"]);
     assert_eq!(server.terminate(), Some(0));
     assert_eq!(std::fs::read_dir(ledger.join("wal")).unwrap().count(), 0);
+    world.cs(["verify"]).expect(0);
+}
+
+#[test]
+fn a_process_that_serves_and_cannot_publish_says_so_once_and_says_when_it_can_again() {
+    let world = World::with_commit();
+    world.cs(["run"]);
+    let log = world.path("stderr");
+    let said = || std::fs::read_to_string(&log).unwrap();
+    let until = |text: &str| {
+        let start = std::time::Instant::now();
+        while !said().contains(text) {
+            assert!(start.elapsed().as_secs() < 120, "{}", said());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    let repo = world.repo().display().to_string();
+    let args = ["--repo", &repo, "serve", "--listen", "127.0.0.1:0"];
+    let server = Server::start_saying(&world, &args, Stdio::from(std::fs::File::create(&log).unwrap()));
+    // Nothing can take the place of a directory that holds something.
+    let obstacle = world.repo().join(".countersign/tmp/checkpoint");
+    std::fs::create_dir_all(obstacle.join("full")).unwrap();
+    assert_eq!(world.cs(["run"]).code, 11, "appending goes on");
+    until("[CS-LEDGER-027] the log cannot be published");
+    assert!(said().contains("[CS-LEDGER-008]") && said().contains("countersign explain CS-LEDGER-008"), "{}", said());
+    assert_eq!(world.cs(["run"]).code, 11);
+    std::fs::remove_dir_all(&obstacle).unwrap();
+    until("the log is published again, up to");
+    assert_eq!(said().lines().count(), 2, "{}", said());
+    assert_eq!(server.terminate(), Some(0));
     world.cs(["verify"]).expect(0);
 }
 

@@ -25,6 +25,8 @@ pub struct Address {
     pub(super) schema: String,
     /// Whether TLS is spoken, and which authorities are believed; `None` for the plain protocol on this machine.
     pub(super) tls: Option<Authorities>,
+    /// Whether LISTEN and NOTIFY are used where the server has them.
+    pub(super) notifies: bool,
     place: String,
 }
 
@@ -89,7 +91,7 @@ impl Address {
         config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(Duration::from_secs(15));
         config.tcp_user_timeout(Duration::from_secs(30)).application_name("countersign");
         let place = place(&config, &schema);
-        Ok(Self { config, schema, tls, place })
+        Ok(Self { config, schema, tls, notifies: own.notifies, place })
     }
 
     /// The address as people know it, without password.
@@ -106,9 +108,9 @@ impl Address {
 }
 
 /// The parameters that are ours, or that the client library knows differently.
-#[derive(Default)]
 struct Own {
     schema: Option<String>,
+    notifies: bool,
     sslmode: Option<String>,
     sslrootcert: Option<PathBuf>,
     passfile: Option<PathBuf>,
@@ -119,13 +121,20 @@ fn split(text: &str) -> Result<(String, Own), Error> {
         return Err(bad("it does not begin with `postgres://`"));
     }
     let (base, query) = text.split_once('?').unwrap_or((text, ""));
-    let mut own = Own::default();
+    let mut own = Own { schema: None, notifies: true, sslmode: None, sslrootcert: None, passfile: None };
     let mut rest = Vec::new();
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = || decode(value);
         match name {
             "schema" => own.schema = Some(value()?),
+            "notify" => {
+                own.notifies = match value()?.as_str() {
+                    "on" => true,
+                    "off" => false,
+                    other => return Err(bad(format!("`{other}` is no setting of notify: use `on` or `off`"))),
+                };
+            }
             "sslmode" => own.sslmode = Some(value()?),
             "sslrootcert" => own.sslrootcert = Some(value()?.into()),
             "passfile" => own.passfile = Some(value()?.into()),
@@ -272,6 +281,7 @@ mod tests {
             "postgres://u@localhost/d?schema=pg_x",
             "postgres://u@localhost/d?schema=",
             "postgres://u@localhost/d?sslmode=maybe",
+            "postgres://u@localhost/d?notify=maybe",
             "postgres://u@localhost/d?options=-c%20fsync=off",
             "postgres://u@localhost/d?hostaddr=10.0.0.1",
             "postgres://u@localhost/d?passfile=%zz",

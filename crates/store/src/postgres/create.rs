@@ -28,6 +28,8 @@ impl Facts {
 /// What the server is.
 pub(super) struct Server {
     pub(super) notifies: bool,
+    /// Whether this role may read the keys that seal people's data.
+    pub(super) reads_keys: bool,
     fsync: Option<String>,
 }
 
@@ -38,7 +40,7 @@ impl Server {
         let version: String = get(&row, 0)?;
         // CockroachDB and YugabyteDB say their names here; they are polled.
         let notifies = version.starts_with("PostgreSQL") && !version.contains("-YB-");
-        Ok(Self { notifies, fsync: get(&row, 1)? })
+        Ok(Self { notifies, reads_keys: reads_keys(conn)?, fsync: get(&row, 1)? })
     }
 
     pub(super) fn must_be_durable(&self) -> Result<(), Error> {
@@ -46,6 +48,16 @@ impl Server {
             Some("off") => Err(PgError::NotDurable { setting: "fsync" }.into()),
             _ => Ok(()),
         }
+    }
+}
+
+fn reads_keys(conn: &mut Conn) -> Result<bool, Error> {
+    let sql = "select has_table_privilege('@.subject_keys', 'select')";
+    match conn.row("tell its privileges", sql, &[]) {
+        Ok(row) => Ok(row.map_or(Ok(true), |row| get(&row, 0))?),
+        // A database without that function says no when it is asked for a key.
+        Err(PgError::Refused { state, .. }) if state == "42883" => Ok(true),
+        Err(e) => Err(e.into()),
     }
 }
 

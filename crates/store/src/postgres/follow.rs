@@ -15,11 +15,21 @@ use crate::Error;
 /// How often is looked where nobody calls.
 const POLL: Duration = Duration::from_millis(250);
 
+/// Where the log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mark {
+    /// So many entries are committed. One who holds the log key can read and sign them.
+    Size(u64),
+    /// This note is published. For all others the log is what it covers.
+    Note(String),
+}
+
 /// Waits for entries.
 pub struct Follower {
     shared: Arc<Shared>,
     conn: Option<Conn>,
-    seen: u64,
+    has_key: bool,
+    seen: Mark,
 }
 
 impl fmt::Debug for Follower {
@@ -29,14 +39,15 @@ impl fmt::Debug for Follower {
 }
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>) -> Result<Self, Error> {
-        let mut follower = Self { shared, conn: None, seen: 0 };
+    pub(super) fn new(shared: Arc<Shared>, has_key: bool) -> Result<Self, Error> {
+        let mut follower = Self { shared, conn: None, has_key, seen: Mark::Size(0) };
         follower.seen = follower.look()?;
         Ok(follower)
     }
 
-    /// Waits until the log has more entries than at the last call, for `timeout` at most. `true` when it has. A
-    /// connection that broke is made anew; calls that were missed meanwhile are made up for by looking.
+    /// Waits until the log is another than at the last call, for `timeout` at most. `true` when it is. A connection that
+    /// broke is made anew; calls that were missed meanwhile are made up for by looking. A log that went back is another
+    /// one, too: whether that can be is for the reader to say.
     ///
     /// # Errors
     /// [`super::PgError`] when the database cannot be reached at the end of the time.
@@ -46,8 +57,8 @@ impl Follower {
             let looked = self.look();
             let left = timeout.saturating_sub(start.elapsed());
             match looked {
-                Ok(size) if size > self.seen => {
-                    self.seen = size;
+                Ok(mark) if mark != self.seen => {
+                    self.seen = mark;
                     return Ok(true);
                 }
                 Ok(_) if left.is_zero() => return Ok(false),
@@ -58,8 +69,8 @@ impl Follower {
         }
     }
 
-    /// The size of the log; connects where that is needed.
-    fn look(&mut self) -> Result<u64, Error> {
+    /// Where the log is now; connects where that is needed.
+    fn look(&mut self) -> Result<Mark, Error> {
         let mut conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
             Some(conn) => conn,
             None => {
@@ -70,10 +81,16 @@ impl Follower {
                 conn
             }
         };
-        let row = conn.row("read the head of the log", "select size from @.head where one = 1", &[])?;
-        let size = row.map_or(Ok(0), |row| unsigned(get(&row, 0)?));
+        let head = "read the head of the log";
+        let mark = if self.has_key {
+            let row = conn.row(head, "select size from @.head where one = 1", &[])?;
+            row.map_or(Ok(0), |row| unsigned(get(&row, 0)?)).map(Mark::Size)
+        } else {
+            let row = conn.row(head, "select checkpoint from @.head where one = 1", &[])?;
+            row.map_or(Ok(String::new()), |row| get(&row, 0)).map(Mark::Note)
+        };
         self.conn = Some(conn);
-        size
+        mark
     }
 
     /// Returns when somebody calls, or when it is time to look again.

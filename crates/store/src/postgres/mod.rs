@@ -61,7 +61,7 @@ use self::sequencer::{Ask, Job};
 use self::view::Facts;
 use crate::append::{Appended, Batch};
 use crate::engine::prepare::prepare;
-use crate::layout::CHECKPOINT;
+use crate::layout::{CHECKPOINT, Item, SUBJECTS};
 use crate::source::Listed;
 use crate::subjects::SubjectKeys;
 use crate::{Engine, Error, Notice, Source};
@@ -95,8 +95,10 @@ struct Shared {
     reader: Mutex<Option<Conn>>,
     wait: Duration,
     idle: Duration,
-    /// Whether the server has LISTEN and NOTIFY, as stock PostgreSQL does.
+    /// Whether the server has LISTEN and NOTIFY, as stock PostgreSQL does, and the address does not switch them off.
     notifies: bool,
+    /// Whether this role may read the keys that seal people's data.
+    reads_keys: bool,
 }
 
 impl Shared {
@@ -110,6 +112,11 @@ impl Shared {
 
     fn channel(&self) -> String {
         format!("countersign_{}", self.address.schema())
+    }
+
+    /// Whether a name is that of the keys of people or of one of them, and this role may not read them.
+    fn hides(&self, name: &str) -> bool {
+        !self.reads_keys && (name == SUBJECTS || matches!(Item::of(name), Item::Subject))
     }
 
     /// Reads, and connects again where the connection broke.
@@ -201,13 +208,14 @@ impl Postgres {
         }
         conn.batch("commit", "commit")?;
         let shared = Arc::new(Shared {
+            notifies: server.notifies && address.notifies,
+            reads_keys: server.reads_keys,
             address,
             facts,
             known: Mutex::new(known),
             reader: Mutex::new(Some(conn)),
             wait: options.wait,
             idle: options.idle,
-            notifies: server.notifies,
         });
         let (queue, thread) = match &signing {
             Some(signing) => {
@@ -238,12 +246,18 @@ impl Postgres {
         self.signing.is_some()
     }
 
-    /// Learns of entries that others append.
+    /// Whether this role may read the keys that seal people's data. To one that may not, the ledger is one without them.
+    #[must_use]
+    pub fn reads_subject_keys(&self) -> bool {
+        self.shared.reads_keys
+    }
+
+    /// Learns of entries that others append; without the log key, of checkpoints that others publish.
     ///
     /// # Errors
     /// [`PgError`].
     pub fn follow(&self) -> Result<Follower, Error> {
-        Follower::new(Arc::clone(&self.shared))
+        Follower::new(Arc::clone(&self.shared), self.can_append())
     }
 
     /// The checkpoint of all that is committed where the log key is here; the published one elsewhere.
@@ -315,6 +329,7 @@ impl Source for Postgres {
         }
         match self.shared.facts.object(name) {
             Some(bytes) => Ok(Some(bytes)),
+            None if self.shared.hides(name) => Ok(None),
             None => self.shared.reading(|conn| view::read(conn, name, limit)),
         }
     }
@@ -323,6 +338,7 @@ impl Source for Postgres {
         match self.shared.facts.object(name) {
             Some(bytes) => Ok(Some(bytes.len() as u64)),
             None if name == CHECKPOINT => Ok(Some(self.checkpoint()?.len() as u64)),
+            None if self.shared.hides(name) => Ok(None),
             None => self.shared.reading(|conn| view::stat(conn, name, limit)),
         }
     }
@@ -330,6 +346,9 @@ impl Source for Postgres {
     fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
         if name == CHECKPOINT || self.shared.facts.object(name).is_some() {
             return Ok(self.read(name, limit)?.map(|bytes| (bytes.len() as u64, Digest::of(&bytes))));
+        }
+        if self.shared.hides(name) {
+            return Ok(None);
         }
         self.shared.reading(|conn| view::digest(conn, name, limit))
     }
@@ -345,6 +364,9 @@ impl Source for Postgres {
                 Ok::<_, Error>(Head::read(conn, head::SELECT)?.checkpoint(self.origin(), &self.shared.vkey()?)?.size)
             }
         };
+        if self.shared.hides(dir) {
+            return Ok(Some(Vec::new()));
+        }
         self.shared.reading(|conn| {
             let size = size(conn)?;
             list::list(conn, dir, size).map(Some)

@@ -323,7 +323,14 @@ impl Sequencer {
                 .shared
                 .vkey()
                 .is_ok_and(|vkey| head.checkpoint(&self.shared.facts.origin, &vkey).is_ok_and(|c| c.size == head.size));
-            if is_there || write::publish(&mut conn, &head, &note)? {
+            if is_there {
+                break;
+            }
+            if write::publish(&mut conn, &head, &note)? {
+                if self.shared.notifies {
+                    // Those who cannot sign follow the published checkpoint. Who misses this call finds it by looking.
+                    conn.batch("tell others", &format!("select pg_notify('{}', '')", self.shared.channel()))?;
+                }
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_evidence::checkpoint;
@@ -12,7 +12,7 @@ use super::conn::Conn;
 use super::error::{PgError, code};
 use super::head::{self, Head};
 use super::view::{self, Facts};
-use super::{Postgres, examine, list};
+use super::{Postgres, Shared, examine, list};
 use crate::layout::{self, CHECKPOINT};
 use crate::source::Listed;
 use crate::verify::Problem;
@@ -25,6 +25,7 @@ const IDLE: Duration = Duration::from_secs(600);
 
 pub(super) struct Snapshot {
     conn: Mutex<Conn>,
+    shared: Arc<Shared>,
     facts: Facts,
     note: String,
     size: u64,
@@ -59,7 +60,16 @@ impl Snapshot {
         let signed = checkpoint::open_any(note.as_bytes(), &facts.key().map(|k| vec![k]).unwrap_or_default());
         let size = signed.map_or(head.size, |c| c.size);
         let tail = tail(&mut conn, size, head.size)?;
-        Ok(Self { conn: Mutex::new(conn), facts, note, size, place: of.place(), tail, refused })
+        Ok(Self {
+            conn: Mutex::new(conn),
+            shared: Arc::clone(&of.shared),
+            facts,
+            note,
+            size,
+            place: of.place(),
+            tail,
+            refused,
+        })
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Conn) -> Result<T, Error>) -> Result<T, Error> {
@@ -101,6 +111,7 @@ impl Source for Snapshot {
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         match self.object(name) {
             Some(bytes) => Ok(Some(bytes)),
+            None if self.shared.hides(name) => Ok(None),
             None => self.with(|conn| view::read(conn, name, limit)),
         }
     }
@@ -108,6 +119,7 @@ impl Source for Snapshot {
     fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {
         match self.object(name) {
             Some(bytes) => Ok(Some(bytes.len() as u64)),
+            None if self.shared.hides(name) => Ok(None),
             None => self.with(|conn| view::stat(conn, name, limit)),
         }
     }
@@ -115,6 +127,7 @@ impl Source for Snapshot {
     fn digest(&self, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
         match self.object(name) {
             Some(bytes) => Ok(Some((bytes.len() as u64, Digest::of(&bytes)))),
+            None if self.shared.hides(name) => Ok(None),
             None => self.with(|conn| view::digest(conn, name, limit)),
         }
     }
@@ -124,6 +137,9 @@ impl Source for Snapshot {
     }
 
     fn list(&self, dir: &str) -> Result<Option<Vec<Listed>>, Error> {
+        if self.shared.hides(dir) {
+            return Ok(Some(Vec::new()));
+        }
         let mut listed = self.with(|conn| list::list(conn, dir, self.size))?;
         listed.retain(|l| !self.tail.contains(&l.name));
         Ok(Some(listed))

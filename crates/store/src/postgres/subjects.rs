@@ -13,7 +13,14 @@ impl SubjectKeys for Postgres {
         format!("subject_keys/{person}")
     }
 
+    fn are_kept(&self) -> bool {
+        self.shared.reads_keys
+    }
+
     fn get(&self, person: &PersonId) -> Result<Option<SubjectKey>, Error> {
+        if !self.shared.reads_keys {
+            return Ok(None);
+        }
         self.shared.reading(|conn| {
             let sql = "select key from @.subject_keys where person = $1";
             let Some(row) = conn.row("read a key", sql, &[&person.as_str()])? else { return Ok(None) };

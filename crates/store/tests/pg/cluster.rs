@@ -144,7 +144,17 @@ impl Cluster {
 
     /// Kills the server without any ado, and starts it again on the same data.
     pub(crate) fn crash_and_restart(&self) {
+        self.crash();
+        self.restart();
+    }
+
+    /// Kills the server without any ado.
+    pub(crate) fn crash(&self) {
         self.ctl(&["-m", "immediate", "stop"]);
+    }
+
+    /// Starts it again on the same data.
+    pub(crate) fn restart(&self) {
         self.ctl(&["-w", "-t", "60", "-l", self.data.join("log").to_str().unwrap(), "start"]);
     }
 

@@ -8,4 +8,5 @@ mod cluster;
 mod faults;
 mod insider;
 mod many;
+mod roles;
 mod support;
