@@ -39,7 +39,8 @@ pub struct Rule {
     /// How it is matched. Only a rule of this program's own has none.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
-    /// Texts that must and must not match. They cannot change a finding and stand in no digest.
+    /// Texts that must and must not match. They cannot change a finding; only those of built-in rules stand in the
+    /// digest, with the rest of the file.
     #[serde(skip_serializing)]
     pub examples: Examples,
 }

@@ -87,13 +87,15 @@ struct Loaded {
     file: String,
     rule: Rule,
     detector: Box<dyn Detector>,
+    /// What the build made of a built-in rule; it stands for the rule in the digest.
+    json: Option<&'static str>,
 }
 
 impl Loaded {
     fn new(file: &str, text: &str) -> Result<Self, Error> {
         let rule = read::parse(file, text)?;
         let detector = read::detector(file, text, &rule, false)?;
-        Ok(Self { file: file.to_owned(), rule, detector })
+        Ok(Self { file: file.to_owned(), rule, detector, json: None })
     }
 
     /// The rules of a file, whoever's they are.
@@ -102,7 +104,7 @@ impl Loaded {
         let theirs = theirs?;
         notes.extend(theirs.notes);
         let load = |rule: Rule| match read::detector(file, "", &rule, false) {
-            Ok(detector) => Ok(Self { file: file.to_owned(), rule, detector }),
+            Ok(detector) => Ok(Self { file: file.to_owned(), rule, detector, json: None }),
             Err(Error::RuleContent { file, id, why, .. }) => {
                 Err(Error::RuleContent { line: foreign::line_of(text, &rule), file, id, why })
             }
@@ -224,9 +226,10 @@ impl RuleSet {
         let runners = those(|d| d.wants_runs());
         let choosy = those(|d| d.limits_paths());
 
+        let missing = missing_reason();
+        let digest = digest(&loaded, &missing).map_err(|e| fault(e.into()))?;
         let (mut all, detectors): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.rule, l.detector)).unzip();
-        all.push(missing_reason());
-        let digest = digest(&all).map_err(|e| fault(e.into()))?;
+        all.push(missing);
         Ok(Self {
             all,
             detectors,
@@ -369,27 +372,33 @@ fn automaton(words: &[String], kind: AhoCorasickKind) -> Result<AhoCorasick, aho
 }
 
 fn shipped_rules() -> Result<Vec<Loaded>, Error> {
-    let files: BTreeMap<&str, &RawValue> =
+    let files: BTreeMap<&'static str, &'static RawValue> =
         serde_json::from_str(SHIPPED).map_err(|source| Error::RuleSearch { rules: 0, source: source.into() })?;
     files
         .into_par_iter()
         .map(|(file, json)| {
             let rule = read::built_in(file, json)?;
             let detector = read::detector(file, "", &rule, true)?;
-            Ok(Loaded { file: file.to_owned(), rule, detector })
+            Ok(Loaded { file: file.to_owned(), rule, detector, json: Some(json.get()) })
         })
         .collect()
 }
 
-fn digest(rules: &[Rule]) -> Result<Digest, serde_json::Error> {
+fn digest(loaded: &[Loaded], missing: &Rule) -> Result<Digest, serde_json::Error> {
     let mut hasher = Hasher::new();
-    hasher.update(b"countersign/rules/v1\0");
+    hasher.update(b"countersign/rules/v2\0");
     hasher.update(&ENGINE_VERSION.to_be_bytes());
-    for rule in rules {
-        let text = serde_json::to_vec(rule)?;
+    let mut add = |text: &[u8]| {
         hasher.update(&(text.len() as u64).to_be_bytes());
-        hasher.update(&text);
+        hasher.update(text);
+    };
+    for one in loaded {
+        match one.json {
+            Some(json) => add(json.as_bytes()),
+            None => add(&serde_json::to_vec(&one.rule)?),
+        }
     }
+    add(&serde_json::to_vec(missing)?);
     Ok(hasher.finish())
 }
 
