@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_evidence::dsse::{self, Envelope};
 use countersign_evidence::machine::{MachineKey, MachinePublicKey};
@@ -23,7 +24,10 @@ use countersign_model::event::LedgerCreated;
 use countersign_model::{Digest, Hasher, Timestamp, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{self, CHECKPOINT, GITIGNORE, Item, LOCK, ORIGIN, Paths, SALT, SUBJECTS, TMP, VKEY};
+use crate::head::read_or_full;
+use crate::layout::{
+    self, CHECKPOINT, GITIGNORE, GITIGNORE_CONTENT, Item, LOCK, ORIGIN, Paths, SALT, SUBJECTS, TMP, VKEY,
+};
 use crate::lock::Lock;
 use crate::source::Source;
 use crate::{DEFAULT_LOCK_WAIT, Error, Ledger, rotations};
@@ -74,8 +78,10 @@ pub struct BackedUp {
     pub waiting: u64,
 }
 
-/// Copies the ledger in `dir` to `target`: a new directory, or an earlier backup of the same ledger. Writers wait. `disposed`
-/// are the entries whose payloads are disposed of, each with the certificate that says so: these may be gone.
+/// Copies the ledger in `dir` to `target`: a new directory, or an earlier backup of the same ledger. Writers of a moment wait;
+/// beside an engine that keeps the ledger open it copies what is published: that changes no more, and neither the key is
+/// exchanged nor are payloads disposed of while an engine runs. `disposed` are the entries whose payloads are disposed of, each
+/// with the certificate that says so: these may be gone.
 ///
 /// # Errors
 /// [`Error::NotABackup`] when something else is at `target`, or a backup of another ledger; what reading and writing say.
@@ -86,12 +92,61 @@ pub fn backup(
     now: Timestamp,
     disposed: &BTreeMap<u64, u64>,
 ) -> Result<BackedUp, Error> {
-    let paths = Paths::new(dir);
+    let paths = Arc::new(Paths::new(dir));
     let acknowledged = Ledger::open(dir)?.size();
-    let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
-    let ledger = Ledger::over(Arc::new(paths.clone()))?;
+    let is_kept_open = has_engine(&paths)?;
+    let wait = if is_kept_open { Duration::ZERO } else { DEFAULT_LOCK_WAIT };
+    let lock = match Lock::shared(&paths, wait) {
+        Err(Error::Busy { .. }) if is_kept_open => None,
+        lock => Some(lock?),
+    };
+    let done = copy(Arc::clone(&paths) as _, acknowledged, target, recorder, now, disposed);
+    match (done, lock) {
+        // The engine ended meanwhile, and who came after it may have changed anything.
+        (Err(_), None) if !has_engine(&paths)? => {
+            let _lock = Lock::shared(&paths, DEFAULT_LOCK_WAIT)?;
+            copy(paths, acknowledged, target, recorder, now, disposed)
+        }
+        (done, _) => done,
+    }
+}
+
+/// Whether an engine has the ledger open and lets others work through it.
+fn has_engine(paths: &Paths) -> Result<bool, Error> {
+    #[cfg(unix)]
+    return Ok(crate::engine::embedded::socket::Client::connect(paths)?.is_some());
+    #[cfg(not(unix))]
+    Ok(false)
+}
+
+/// As [`backup`], of a ledger that is kept elsewhere, as it is at this moment. `of` is its [`Source::snapshot`]; nobody waits.
+/// `acknowledged` is how many entries the ledger has; the snapshot may be behind.
+///
+/// # Errors
+/// As [`backup`].
+pub fn backup_snapshot(
+    of: Arc<dyn Source>,
+    acknowledged: u64,
+    target: &Path,
+    recorder: &MachineKey,
+    now: Timestamp,
+    disposed: &BTreeMap<u64, u64>,
+) -> Result<BackedUp, Error> {
+    copy(of, acknowledged, target, recorder, now, disposed)
+}
+
+fn copy(
+    source: Arc<dyn Source>,
+    acknowledged: u64,
+    target: &Path,
+    recorder: &MachineKey,
+    now: Timestamp,
+    disposed: &BTreeMap<u64, u64>,
+) -> Result<BackedUp, Error> {
+    let ledger = Ledger::over(Arc::clone(&source))?;
+    let source = source.as_ref();
     let before = earlier(target, ledger.origin())?;
-    let (names, blobs) = names_of(&ledger, &paths, disposed)?;
+    let (names, blobs) = names_of(&ledger, source, disposed)?;
     let copy = Paths::new(target.join(COPY));
     let (mut list, mut copied) = (BTreeMap::new(), 0);
     // What may change comes last, the checkpoint at the very end: so a backup that breaks off is seen to have.
@@ -99,12 +154,13 @@ pub fn backup(
     for name in first.into_iter().chain(last.into_iter().rev()) {
         let kept = before.get(name).filter(|_| !is_mutable(name) && copy.at(name).is_file());
         let digest = match kept {
-            Some(digest) => *digest,
-            None => {
-                copied += 1;
-                copy_file(&paths, &copy.at(name), name)?
-            }
+            Some(digest) => Some(*digest),
+            // The one that is signed for, whatever stands there by now.
+            None if name == CHECKPOINT => Some(keep(&copy.at(name), ledger.checkpoint_text().as_bytes())?),
+            None => copy_object(source, &copy.at(name), name, ledger.size())?,
         };
+        copied += u64::from(kept.is_none() && digest.is_some());
+        let Some(digest) = digest else { continue };
         if let Item::Blob(expected) = Item::of(name)
             && expected != digest
         {
@@ -163,14 +219,18 @@ fn earlier(target: &Path, origin: &str) -> Result<BTreeMap<String, Digest>, Erro
 }
 
 /// Every file that the checkpoint covers, and how many of them are blobs.
-fn names_of(ledger: &Ledger, paths: &Paths, disposed: &BTreeMap<u64, u64>) -> Result<(BTreeSet<String>, u64), Error> {
+fn names_of(
+    ledger: &Ledger,
+    source: &dyn Source,
+    disposed: &BTreeMap<u64, u64>,
+) -> Result<(BTreeSet<String>, u64), Error> {
     let mut names: BTreeSet<String> = [GITIGNORE, SALT, ORIGIN, VKEY, CHECKPOINT].map(str::to_owned).into();
-    let rotations = rotations::read_all(paths, ledger.origin())?.len() as u64;
+    let rotations = rotations::read_all(source, ledger.origin())?.len() as u64;
     names.extend((1..=rotations).map(layout::rotation_name));
     let size = ledger.size();
     let mut dirs = vec!["ledger/tile".to_owned(), SUBJECTS.to_owned()];
     while let Some(dir) = dirs.pop() {
-        for listed in paths.list(&dir)?.unwrap_or_default() {
+        for listed in source.list(&dir)?.unwrap_or_default() {
             let id = match Item::of(&listed.name) {
                 _ if listed.is_dir => {
                     dirs.push(listed.name);
@@ -190,6 +250,13 @@ fn names_of(ledger: &Ledger, paths: &Paths, disposed: &BTreeMap<u64, u64>) -> Re
             }
         }
     }
+    // A writer may have moved on while this was listed: the checkpoint says what the right edge is.
+    for id in tile::partial_tiles(size) {
+        names.insert(layout::tile_name(&id));
+        if id.level == 0 {
+            names.insert(layout::bundle_name(id.index, id.width));
+        }
+    }
     let (mut blobs, mut free) = (BTreeSet::new(), BTreeSet::new());
     let mut from = 0;
     while from < size {
@@ -202,13 +269,66 @@ fn names_of(ledger: &Ledger, paths: &Paths, disposed: &BTreeMap<u64, u64>) -> Re
         from = from.saturating_add(1024);
     }
     for name in free {
-        if !blobs.contains(&name) && paths.stat(&name, MAX_FILE)?.is_some() {
+        if !blobs.contains(&name) && source.stat(&name, MAX_FILE)?.is_some() {
             blobs.insert(name);
         }
     }
     let count = blobs.len() as u64;
     names.extend(blobs);
     Ok((names, count))
+}
+
+/// Copies an object of a ledger of `size` entries. `None` for what a writer may take away meanwhile: the key of a person whose
+/// data is erased, and partial tiles that the checkpoint does not need.
+fn copy_object(source: &dyn Source, to: &Path, name: &str, size: u64) -> Result<Option<Digest>, Error> {
+    let id = match Item::of(name) {
+        Item::Tile(id) => Some(id),
+        Item::Bundle(index, width) => Some(TileId { level: 0, index, width }),
+        _ => None,
+    };
+    if let Some(id) = id.filter(|id| id.width < WIDTH) {
+        let full = || match Item::of(name) {
+            Item::Bundle(index, _) => layout::bundle_name(index, WIDTH),
+            _ => layout::tile_name(&id.full()),
+        };
+        if id.width < tile::width_at(id.level, id.index, size) {
+            return source.read(name, MAX_FILE)?.map(|bytes| keep(to, &bytes)).transpose();
+        }
+        let (found, bytes, whole) = read_or_full(source, name.to_owned(), id.width, full)?;
+        let bytes = match Item::of(name) {
+            _ if !whole => bytes,
+            Item::Bundle(..) => {
+                let entries = tile::decode_bundle(&bytes).map_err(|e| Error::corrupt(&found, None, e.to_string()))?;
+                tile::encode_bundle(entries.get(..usize::from(id.width)).unwrap_or(&entries))?
+            }
+            _ => bytes.get(..id.byte_len()).unwrap_or(&bytes).to_vec(),
+        };
+        return keep(to, &bytes).map(Some);
+    }
+    if let Some(dir) = source.directory() {
+        let from = Paths::new(dir);
+        let is_gone = || Ok::<_, Error>(from.stat(name, MAX_FILE)?.is_none());
+        return match copy_file(&from, to, name) {
+            Err(_) if matches!(Item::of(name), Item::Subject) && is_gone()? => Ok(None),
+            copied => copied.map(Some),
+        };
+    }
+    match source.read(name, MAX_FILE)? {
+        Some(bytes) => keep(to, &bytes).map(Some),
+        // A database has none; a directory is to have one.
+        None if name == GITIGNORE => keep(to, GITIGNORE_CONTENT).map(Some),
+        None if matches!(Item::of(name), Item::Subject) => Ok(None),
+        None => Err(Error::corrupt(name, None, "it is missing")),
+    }
+}
+
+/// Writes a file so that it is whole or not there, and returns its digest.
+fn keep(to: &Path, bytes: &[u8]) -> Result<Digest, Error> {
+    if let Some(dir) = to.parent() {
+        fs::create_dir_all(dir).map_err(|e| Error::writing("make", dir.display().to_string(), e))?;
+    }
+    replace(to, bytes)?;
+    Ok(Digest::of(bytes))
 }
 
 /// Copies a file so that it is whole or not there, and returns its digest.

@@ -563,7 +563,10 @@ impl Diagnostic for Error {
             Self::OtherLog { .. } => "name two copies of one ledger: their `ledger/origin` is the same".into(),
             Self::Occupied { dir } => format!("move `{dir}` away, or name another directory with `--ledger DIR`"),
             Self::Busy { holder: Some(pid) } => {
-                format!("wait for process {pid} to end (`ps -p {pid}`), then try again")
+                format!(
+                    "wait for process {pid} to end (`ps -p {pid}`), then try again; if it is `countersign serve`, stop it \
+                     (kill -TERM {pid}), run the same command again, and start it anew"
+                )
             }
             Self::Busy { holder: None } | Self::Conflict { .. } | Self::SizeConflict { .. } => "try again".into(),
             Self::ClockBehind { .. } => "set the machine's clock (`timedatectl status`), then try again".into(),

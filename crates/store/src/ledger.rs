@@ -349,6 +349,26 @@ impl Ledger {
         }
     }
 
+    /// The engine that keeps it open here.
+    pub(crate) const fn engine(&self) -> Option<&Arc<dyn Engine>> {
+        match &self.backing {
+            Backing::Engine(engine) => Some(engine),
+            Backing::Directory { .. } | Backing::None => None,
+        }
+    }
+
+    /// The same ledger, read anew by another handle.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn reopened(&self) -> Result<Self, Error> {
+        match &self.backing {
+            Backing::Directory { paths, storage, .. } => Self::open_with(paths.root(), Arc::clone(storage)),
+            Backing::Engine(engine) => Self::with_engine(Arc::clone(engine)),
+            Backing::None => Self::over(Arc::clone(&self.source) as _),
+        }
+    }
+
     /// Looks for entries that others appended. `true` when there are any.
     ///
     /// # Errors

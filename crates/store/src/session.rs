@@ -197,6 +197,15 @@ impl Session {
         Ok(self.installation.recorder()?)
     }
 
+    /// This installation's recorder must be the ledger's, so that what it records is believed.
+    ///
+    /// # Errors
+    /// [`SessionError::OtherRecorder`]; when the recorder's key cannot be read or made.
+    pub fn must_record(&self) -> Result<(), SessionError> {
+        let recorder = self.recorder()?.public().to_string();
+        if recorder == self.state.recorder() { Ok(()) } else { Err(SessionError::OtherRecorder { recorder }) }
+    }
+
     /// The ledger's pin must be this machine's before a person signs anything for it.
     ///
     /// # Errors

@@ -136,6 +136,10 @@ impl Source for Current {
         self.now().list(dir)
     }
 
+    fn snapshot(&self) -> Result<Option<Box<dyn Source>>, Error> {
+        self.now().snapshot()
+    }
+
     fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }

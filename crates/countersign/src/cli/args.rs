@@ -724,6 +724,9 @@ pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes any that is free and says which
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7380")]
     pub(crate) listen: SocketAddr,
+    /// Probe this bucket at the start and every day, and record what came of it: s3://BUCKET/PREFIX?region=REGION
+    #[arg(long, value_name = "LOCATION")]
+    pub(crate) probe: Vec<String>,
 }
 
 #[derive(Debug, Args)]

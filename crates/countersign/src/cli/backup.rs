@@ -5,8 +5,9 @@ use std::path::Path;
 use countersign_govern::audit::verify::{Anchor, verify_kept};
 use countersign_model::{Digest, Exit};
 use countersign_store::fork::{Comparison, compare};
+use countersign_store::postgres::{self, PgError};
 use countersign_store::s3::Location;
-use countersign_store::{Ledger, backup as store};
+use countersign_store::{Error, Ledger, Source as _, backup as store, session};
 use serde_json::json;
 
 use super::args::{Format, PlaceArgs};
@@ -20,7 +21,19 @@ pub(super) fn backup(at: &PlaceArgs, target: &Path, format: Format, env: &Enviro
     let session = at.open(env)?;
     session.require_pin()?;
     let disposed = session.state().disposed_with()?;
-    let done = store::backup(&at.ledger_dir()?, target, &session.recorder()?, session.now(), &disposed)?;
+    let (recorder, now) = (session.recorder()?, session.now());
+    let done = match at.database(env)? {
+        None => store::backup(&at.ledger_dir()?, target, &recorder, now, &disposed)?,
+        Some(address) => {
+            let kept = session::engine(address, postgres::Options::default(), session.installation())?;
+            if !kept.reads_subject_keys() {
+                let (doing, what) = ("read the keys of people", "a backup without them would be one of another ledger");
+                return Err(Error::from(PgError::Permission { doing, what: what.to_owned() }).into());
+            }
+            let snapshot = kept.snapshot()?.ok_or_else(|| Error::NoWriter { place: kept.place() })?;
+            store::backup_snapshot(snapshot.into(), session.ledger().size(), target, &recorder, now, &disposed)?
+        }
+    };
     let m = &done.manifest;
     match format {
         Format::Json => output::json(&json!({

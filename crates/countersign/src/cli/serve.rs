@@ -12,7 +12,7 @@ use countersign_store::session::{self, Following, Told};
 use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
-use super::place;
+use super::{place, storage};
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output;
@@ -33,17 +33,21 @@ struct Served {
 /// followed: this machine's tables and pin are kept up with what others append.
 pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcome {
     let stop = Stop::default();
+    let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
     let Served { source, origin, appends, following } = match at.database(env)? {
         Some(address) => database(address, &stop, env)?,
         None => directory(at, env)?,
     };
+    // Through the engine that is open by now, where the ledger is in a directory.
+    watched.start(at, env)?;
     let mut said = Ok(());
     publish::serve(source, args.listen, stop, |address| {
         said = output::print(&format!(
             "serving the log of {origin} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n"
         ));
     })?;
+    drop(watched);
     if let Some(following) = following {
         following.end()?;
     }

@@ -39,7 +39,7 @@ pub(crate) struct ProbeArgs {
 }
 
 #[cfg(feature = "s3")]
-pub(crate) use buckets::{open, probe, replicate};
+pub(crate) use buckets::{open, probe, replicate, watch};
 
 #[cfg(not(feature = "s3"))]
 pub(crate) fn replicate(_: &PlaceArgs, args: &ReplicateArgs, _: &Environment) -> Outcome {
@@ -49,6 +49,26 @@ pub(crate) fn replicate(_: &PlaceArgs, args: &ReplicateArgs, _: &Environment) ->
 #[cfg(not(feature = "s3"))]
 pub(crate) fn probe(_: &PlaceArgs, args: &ProbeArgs, _: &Environment) -> Outcome {
     Err(not_built_in(&args.location)?)
+}
+
+/// Buckets that are probed while this lives: none, in a program without S3.
+#[cfg(not(feature = "s3"))]
+pub(crate) struct Watched;
+
+#[cfg(not(feature = "s3"))]
+impl Watched {
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the one with S3 does something")]
+    pub(crate) fn start(&mut self, _: &PlaceArgs, _: &Environment) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+pub(crate) fn watch(_: &PlaceArgs, locations: &[String], _: &Environment) -> Result<Watched, Failure> {
+    match locations.first() {
+        Some(location) => Err(not_built_in(location)?),
+        None => Ok(Watched),
+    }
 }
 
 /// What a location comes to in a program without S3. One that is none is said to be none.
@@ -62,10 +82,11 @@ pub(crate) fn not_built_in(text: &str) -> Result<Failure, Failure> {
 mod buckets {
     use std::sync::Arc;
 
-    use countersign_model::Exit;
+    use countersign_model::{Diagnostic as _, Exit};
     use countersign_store::Error;
     use countersign_store::s3::{
-        self, Bucket, CANARY_SECONDS, Credentials, Held, Keeping, Options, ProbeReport, Replication, S3Error,
+        self, Bucket, CANARY_SECONDS, Credentials, Held, Keeping, Options, ProbeReport, ProbeTold, Probing,
+        Replication, S3Error,
     };
 
     use super::{Environment, Format, Location, Outcome, PlaceArgs, ProbeArgs, ReplicateArgs};
@@ -123,6 +144,62 @@ mod buckets {
         let index = session.as_mut().map(|session| s3::record(session, &report)).transpose()?;
         say(&report, index, args.format, env)?;
         Ok(exit_of(&report))
+    }
+
+    /// Buckets that are probed while this lives.
+    pub(crate) struct Watched {
+        buckets: Vec<Bucket>,
+        probing: Vec<Probing>,
+    }
+
+    /// Buckets to probe; one that cannot be reached is said when it is probed.
+    pub(crate) fn watch(at: &PlaceArgs, locations: &[String], env: &Environment) -> Result<Watched, Failure> {
+        let buckets = locations.iter().map(|text| open(text, env)).collect::<Result<Vec<_>, _>>()?;
+        if !buckets.is_empty() {
+            // What only the recorder may say, this machine must be able to say.
+            at.open(env)?.must_record()?;
+        }
+        Ok(Watched { buckets, probing: Vec::new() })
+    }
+
+    impl Watched {
+        /// Starts probing, each bucket with a session of its own.
+        pub(crate) fn start(&mut self, at: &PlaceArgs, env: &Environment) -> Result<(), Failure> {
+            for bucket in std::mem::take(&mut self.buckets) {
+                let location = bucket.location().to_string();
+                self.probing.push(Probing::start(at.open(env)?, bucket, move |told| tell(&location, told))?);
+            }
+            Ok(())
+        }
+    }
+
+    /// Says on stderr what came of a probe.
+    fn tell(location: &str, told: ProbeTold<'_>) {
+        let again = format!("countersign ledger probe '{location}'");
+        output::note(&match told {
+            ProbeTold::Probed(report, index) => {
+                let failed: Vec<_> =
+                    report.attempts.iter().filter(|a| a.held != Held::Yes).map(|a| a.attack.as_str()).collect();
+                let failed = failed.join(", ");
+                match report.verdict() {
+                    Held::Yes => format!("lock held: {location}, recorded as entry {index}; probed again in a day"),
+                    Held::No => format!(
+                        "[{}] STORAGE NOT WORM: {location}, recorded as entry {index}: {failed}; what is locked there can be \
+                         destroyed, freed or replaced; replicate nothing there before the bucket is set right, and look: \
+                         {again}",
+                        s3::code::NOT_WORM
+                    ),
+                    Held::Unclear => format!(
+                        "NOT KNOWN WHETHER STORAGE IS WORM: {location}, recorded as entry {index}: {failed}; look: {again}"
+                    ),
+                }
+            }
+            ProbeTold::Failed(e) => format!(
+                "[{}] {location} COULD NOT BE PROBED: {e}; it is tried again every ten minutes; {}; look: {again}",
+                e.code(),
+                e.help()
+            ),
+        });
     }
 
     fn say(report: &ProbeReport, index: Option<u64>, format: Format, env: &Environment) -> Result<(), Failure> {

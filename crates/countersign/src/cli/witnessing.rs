@@ -16,7 +16,7 @@ use crate::output::{self, printable};
 
 /// `trust policy set | show`.
 pub(crate) fn policy(at: &PlaceArgs, verb: &TrustPolicyVerb, env: &Environment) -> Outcome {
-    let ledger = Ledger::open(&at.ledger_dir()?)?;
+    let ledger = at.ledger(env)?;
     let installation = env.installation()?;
     match verb {
         TrustPolicyVerb::Set { file } => {
@@ -131,7 +131,7 @@ pub(crate) fn after(at: &PlaceArgs, env: &Environment) {
 
 fn ask_again(at: &PlaceArgs, env: &Environment) -> Result<Option<String>, Failure> {
     // Where there is no ledger, or none of this machine's, there is nothing to ask for.
-    let Ok(ledger) = at.ledger_dir().and_then(|dir| Ok(Ledger::open(&dir)?)) else { return Ok(None) };
+    let Ok(ledger) = at.ledger(env) else { return Ok(None) };
     let Ok(installation) = env.installation() else { return Ok(None) };
     let Some(policy) = installation.trust_policy(ledger.origin())? else { return Ok(None) };
     if !policy.asks_for_witnesses() || witness::standing(&ledger, &policy)?.quorum {

@@ -214,3 +214,46 @@ fn copies_of_one_log_are_told_from_a_fork() {
     let refused = check(&live, &other).expect(2);
     assert!(refused.err.contains("CS-BACKUP-002"), "{}", refused.err);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_backup_is_made_beside_the_process_that_serves_while_others_append() {
+    let Some(w) = world() else { return };
+    let repo = text(&w.repo()).to_owned();
+    let server = crate::witness::Server::start(&w, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
+    let (target, key) = (w.path("backup"), text(&w.path("vkey")).to_owned());
+    fs::copy(w.repo().join(".countersign/ledger/vkey"), &key).unwrap();
+    let last = std::thread::scope(|scope| {
+        let appends = scope.spawn(|| {
+            for _ in 0..6 {
+                w.cs(["run"]).expect(11);
+            }
+        });
+        let mut last = 0;
+        for _ in 0..4 {
+            let made = w.cs(["ledger", "backup", text(&target), "--format", "json"]).expect(0).json();
+            let (size, waiting) = (made["manifest"]["size"].as_u64().unwrap(), made["waiting"].as_u64().unwrap());
+            assert!(size >= last && waiting < 100, "{made}");
+            last = size;
+            // This machine has seen more by now, so the key alone is asked.
+            let copy = text(&target.join("copy")).to_owned();
+            w.cs(["verify", &copy, "--trust", &key]).expect(0);
+        }
+        appends.join().unwrap();
+        last
+    });
+    assert!(last > 0);
+    // What waits for its place still, one more append publishes or a second does; a later backup has everything.
+    assert_eq!(server.terminate(), Some(0));
+    let made = w.cs(["ledger", "backup", text(&target), "--format", "json"]).expect(0).json();
+    assert_eq!(made["manifest"]["size"], w.cs(["ledger", "info", "--format", "json"]).json()["size"]);
+    let restored =
+        w.cs(["ledger", "restore", text(&target), text(&w.path("back")), "--format", "json"]).expect(0).json();
+    assert_eq!(restored["size"], made["manifest"]["size"]);
+    // Where nothing can be done beside a server, what to do is said.
+    let server = crate::witness::Server::start(&w, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
+    let busy = w.by("ada", &["ledger", "rotate-key"]).expect(5);
+    assert!(busy.err.contains("CS-LEDGER-003") && busy.err.contains("kill -TERM "), "{}", busy.err);
+    assert_eq!(server.terminate(), Some(0));
+    w.by("ada", &["ledger", "rotate-key"]).expect(0);
+}

@@ -269,3 +269,53 @@ fn what_the_ledger_says_about_retention_goes_along() {
         assert_eq!(meta.is_held, index == 1, "entry {index}");
     }
 }
+
+/// A server that probes, and what it says.
+fn serve_probing(world: &World, to: &str) -> (crate::witness::Server, std::path::PathBuf) {
+    let log = world.path("stderr");
+    let repo = world.repo().display().to_string();
+    let keys = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
+    let args = ["--repo", &repo, "serve", "--listen", "127.0.0.1:0", "--probe", to];
+    let stderr = std::fs::File::create(&log).unwrap().into();
+    (crate::witness::Server::start_with(world, &args, &keys, stderr), log)
+}
+
+fn until_said(log: &std::path::Path, text: &str) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        let said = std::fs::read_to_string(log).unwrap();
+        if said.contains(text) {
+            return said;
+        }
+        assert!(start.elapsed().as_secs() < 180, "{said}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_probes_its_bucket_at_the_start_and_records_it() {
+    let (Some(holds), Some(leaks)) = (seaweedfs(), moto()) else { return };
+    let world = World::with_commit();
+    world.cs(["run"]).expect(11);
+    let (to, _) = make(holds, "watched");
+    let (server, log) = serve_probing(&world, &to);
+    let said = until_said(&log, "lock held: s3://watched/led?");
+    assert!(said.contains("recorded as entry 4") && !said.contains(SECRET_KEY), "{said}");
+    let info = world.cs(["ledger", "info"]).expect(0);
+    assert!(info.out.contains("lock held: s3://watched/led?"), "{}", info.out);
+    // It goes on serving and appending.
+    world.cs(["run"]).expect(11);
+    assert_eq!(server.terminate(), Some(0));
+    // A storage that lets go is told of loudly, and one that does not answer too.
+    let (to, _) = make(leaks, "leaks");
+    let (server, log) = serve_probing(&world, &to);
+    let said = until_said(&log, "STORAGE NOT WORM: s3://leaks/led?");
+    assert!(said.contains("[CS-S3-011]") && said.contains("countersign ledger probe 's3://leaks/led?"), "{said}");
+    assert_eq!(server.terminate(), Some(0));
+    let (server, log) = serve_probing(&world, "s3://nobody?endpoint=http://127.0.0.1:1");
+    until_said(&log, "COULD NOT BE PROBED");
+    assert_eq!(server.terminate(), Some(0));
+    world.cs(["verify"]).expect(0);
+    let refused = world.cs(["serve", "--listen", "127.0.0.1:0", "--probe", "evidence"]).expect(2);
+    assert!(refused.err.contains("CS-S3-001"), "{}", refused.err);
+}

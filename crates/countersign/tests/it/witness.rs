@@ -25,8 +25,14 @@ impl Server {
 
     /// As [`Server::start`], with stderr going there.
     pub(crate) fn start_saying(world: &World, args: &[&str], stderr: Stdio) -> Self {
+        Self::start_with(world, args, &[], stderr)
+    }
+
+    /// As [`Server::start_saying`], with these in its environment.
+    pub(crate) fn start_with(world: &World, args: &[&str], variables: &[(&str, &str)], stderr: Stdio) -> Self {
         let mut command = world.command(env!("CARGO_BIN_EXE_countersign"), &world.path("home"));
-        let mut child = command.args(args).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut child =
+            command.args(args).envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let url = line.rsplit(" on ").next().unwrap().trim().trim_end_matches('/').to_owned();

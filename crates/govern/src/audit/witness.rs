@@ -8,7 +8,7 @@ use countersign_connect::witness::{Submission, WitnessClient, WitnessError};
 use countersign_evidence::note::{Signature, VerifierKey};
 use countersign_evidence::trust_policy::{Standing, TrustPolicy, Witness};
 use countersign_store::session::SessionError;
-use countersign_store::{Error as StoreError, Ledger, Session};
+use countersign_store::{Ledger, Session};
 
 use crate::Error;
 
@@ -54,8 +54,7 @@ pub fn standing(ledger: &Ledger, policy: &TrustPolicy) -> Result<Standing, Error
 pub fn collect(session: &Session, policy: &TrustPolicy) -> Result<Collected, Error> {
     session.require_pin()?;
     let known = session.ledger();
-    let dir = known.directory().ok_or_else(|| StoreError::NoWriter { place: known.place() })?;
-    let mut fresh = Ledger::open(dir)?;
+    let mut fresh = known.reopened()?;
     if fresh.vkey() != known.vkey() || fresh.root_at(known.size())? != known.root() {
         return Err(SessionError::Forked { size: known.size() }.into());
     }

@@ -6,6 +6,7 @@
 pub mod embedded;
 pub mod prepare;
 
+use countersign_evidence::note::Signature;
 use countersign_model::Timestamp;
 
 use crate::append::{Appended, Batch};
@@ -32,6 +33,13 @@ pub trait Engine: Source {
     /// # Errors
     /// What the place says. Nothing acknowledged is lost by that.
     fn publish(&self) -> Result<Vec<Notice>, Error>;
+
+    /// Adds cosignatures to the published checkpoint, when its text is this one; returns whether it is. They have been
+    /// verified by who asked for them; the log's own signature stays what it is.
+    ///
+    /// # Errors
+    /// As [`Engine::publish`]; [`Error::Corrupt`] when what would come of it is no checkpoint of this log.
+    fn add_cosignatures(&self, text: &str, added: &[Signature]) -> Result<bool, Error>;
 
     /// The keys that seal people's data.
     fn subject_keys(&self) -> &dyn SubjectKeys;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use countersign_evidence::checkpoint::{self, Checkpoint};
 use countersign_evidence::merkle::Hash;
-use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_evidence::note::{Note, SignerKey, VerifierKey};
 use countersign_model::Timestamp;
 use hmac::{Hmac, Mac as _};
 use postgres::Row;
@@ -56,6 +56,16 @@ impl Head {
             seal: get(row, 4)?,
             published: get(row, 5)?,
         })
+    }
+
+    /// The note of this head, or the published one where that is the same checkpoint: it may carry cosignatures.
+    pub(super) fn with_cosignatures(&self, note: String, origin: &str, vkey: &VerifierKey) -> Result<String, Error> {
+        let text = |note: &str| Note::parse(note.as_bytes()).ok().map(|note| note.text);
+        if self.published == note || text(&self.published) != text(&note) {
+            return Ok(note);
+        }
+        self.checkpoint(origin, vkey)?;
+        Ok(self.published.clone())
     }
 
     /// The checkpoint that was published last.

@@ -48,7 +48,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_evidence::note::{Note, Signature, SignerKey, VerifierKey};
+use countersign_evidence::{checkpoint, cosignature};
 use countersign_model::digest::to_hex;
 use countersign_model::{Digest, Timestamp};
 
@@ -277,7 +278,7 @@ impl Postgres {
         let head = Head::read(conn, head::SELECT)?;
         signing.check(&head)?;
         known.follow(conn, &head)?;
-        let note = known.sign(signing)?;
+        let note = head.with_cosignatures(known.sign(signing)?, self.origin(), &self.shared.vkey()?)?;
         Ok((head, note))
     }
 
@@ -311,6 +312,22 @@ impl Engine for Postgres {
     fn publish(&self) -> Result<Vec<Notice>, Error> {
         self.ask(Ask::Publish)?;
         Ok(Vec::new())
+    }
+
+    fn add_cosignatures(&self, text: &str, added: &[Signature]) -> Result<bool, Error> {
+        self.publish()?;
+        self.shared.reading(|conn| {
+            let head = Head::read(conn, head::SELECT)?;
+            let wrong = |e: countersign_evidence::Error| Error::corrupt(CHECKPOINT, None, e.to_string());
+            if Note::parse(head.published.as_bytes()).map_err(wrong)?.text != text {
+                return Ok(false);
+            }
+            let merged = cosignature::merge(head.published.as_bytes(), added).map_err(wrong)?;
+            checkpoint::open(merged.as_bytes(), self.origin(), &[self.shared.vkey()?]).map_err(wrong)?;
+            // Another may have cosigned it or moved on: then nothing is lost, and it is asked for again.
+            let sql = "update @.head set checkpoint = $1 where one = 1 and checkpoint = $2";
+            Ok(conn.execute("cosign the checkpoint", sql, &[&merged, &head.published])? == 1)
+        })
     }
 
     fn subject_keys(&self) -> &dyn SubjectKeys {

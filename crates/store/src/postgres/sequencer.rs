@@ -234,7 +234,8 @@ impl Sequencer {
             }
             known.follow(conn, &head)?;
             // What is locked is committed, so it may be signed.
-            (known.edge.clone(), known.sign(&self.signing)?)
+            let note = known.sign(&self.signing)?;
+            (known.edge.clone(), head.with_cosignatures(note, &self.shared.facts.origin, &self.shared.vkey()?)?)
         };
         // Those that came while the lock was waited for go along: each front-end has its turn with all that it has. What
         // is large stays for the next turn, for its blobs would be written while others wait.

@@ -311,12 +311,15 @@ pub(super) fn all(
 }
 
 const PUBLISH: &str = "\
-with u as (update @.head set checkpoint = $1 where one = 1 and size = $2 and root = $3 and epoch = $4 returning size), \
+with u as (update @.head set checkpoint = $1 where one = 1 and size = $2 and root = $3 and epoch = $4 and \
+     checkpoint = $5 returning size), \
      c as (insert into @.checkpoints (size, note) select size, $1 from u on conflict do nothing) \
 select size from u";
 
 /// Publishes the note of a head, if that still stands. Whether it did.
 pub(super) fn publish(conn: &mut Conn, head: &Head, note: &str) -> Result<bool, Error> {
-    let params: super::conn::Params<'_> = &[&note, &signed(head.size)?, &head.root.as_slice(), &signed(head.epoch)?];
+    let (size, epoch) = (signed(head.size)?, signed(head.epoch)?);
+    // One that was published or cosigned meanwhile is left as it is.
+    let params: super::conn::Params<'_> = &[&note, &size, &head.root.as_slice(), &epoch, &head.published];
     Ok(conn.row("publish the checkpoint", PUBLISH, params)?.is_some())
 }

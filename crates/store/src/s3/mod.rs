@@ -38,6 +38,8 @@ mod time;
 #[cfg(feature = "s3")]
 mod transport;
 #[cfg(feature = "s3")]
+mod watch;
+#[cfg(feature = "s3")]
 mod xml;
 
 pub use error::{S3Error, Said, code};
@@ -55,5 +57,6 @@ pub use self::{
     record::{is_due, record},
     replica::{Replicated, Replication, Until, kept_until, replicate},
     transport::{Bucket, Observer, Options, Patience, Retry},
+    watch::{DailyProbe, ProbeTold, Probing},
     xml::Version,
 };

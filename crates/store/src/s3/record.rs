@@ -9,7 +9,7 @@ use crate::session::SessionError;
 use crate::{Plan, Session};
 
 /// How long a probe counts, in seconds: a day.
-const COUNTS_SECONDS: i64 = 24 * 3600;
+pub(super) const COUNTS_SECONDS: i64 = 24 * 3600;
 
 /// Records what came of a probe; the index of the entry.
 ///

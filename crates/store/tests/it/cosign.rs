@@ -1,12 +1,15 @@
 //! Cosignatures under the published checkpoint, and what the examiner makes of them.
 
 use std::fs;
+use std::sync::Arc;
 
 use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::note::{Algorithm, Note, Signature};
 use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_model::{Clock as _, Diagnostic as _};
+use countersign_store::engine::embedded::{Embedded, Options};
 use countersign_store::verify::LogTrust;
-use countersign_store::{Ledger, code};
+use countersign_store::{Engine as _, Ledger, code};
 
 use crate::support::{assert_sound, batch, clock, examine, new_ledger, signer, trust};
 
@@ -110,4 +113,41 @@ fn the_examiner_asks_for_the_quorum_and_for_every_line() {
     bad.bytes[20] ^= 1;
     with(&bad);
     assert!(codes(&policy("a")).contains(&code::CORRUPT));
+}
+
+#[test]
+#[cfg(unix)]
+fn cosignatures_are_added_through_the_process_that_holds_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("l");
+    drop(new_ledger(&path));
+    let options = Options { socket: true, ..Options::new(Arc::new(signer())) };
+    let engine = Embedded::open(&path, options).unwrap();
+    engine.append(batch("a", 4), clock(1).now()).unwrap();
+    // Another process: it sees what is acknowledged, published or not.
+    let mut other = Ledger::open(&path).unwrap();
+    other.set_lock_wait(std::time::Duration::ZERO);
+    assert_eq!(other.size(), 5);
+    let (one, two) = (cosign(&other, &witness(1), 100), cosign(&other, &witness(2), 200));
+    let before = other.checkpoint_text().to_owned();
+    assert!(other.add_cosignatures(std::slice::from_ref(&one)).unwrap());
+    let mut here = Ledger::with_engine(Arc::clone(&engine) as _).unwrap();
+    assert!(here.add_cosignatures(std::slice::from_ref(&two)).unwrap());
+    let published = fs::read_to_string(path.join("ledger/checkpoint")).unwrap();
+    assert_eq!(published, format!("{before}{}{}", one.to_line(), two.to_line()));
+    // What is read through the engine is what is published; publishing again changes nothing.
+    engine.publish().unwrap();
+    assert_eq!(Ledger::with_engine(Arc::clone(&engine) as _).unwrap().checkpoint_text(), published);
+    assert_eq!(fs::read_to_string(path.join("ledger/checkpoint")).unwrap(), published);
+    // The log's own signature is not to be replaced.
+    let mut forged = cosign(&other, &witness(1), 1);
+    let ours = Note::parse(before.as_bytes()).unwrap().signatures.remove(0);
+    (forged.name, forged.id) = (ours.name, ours.id);
+    assert_eq!(other.add_cosignatures(&[forged]).unwrap_err().code(), code::CORRUPT);
+    assert_eq!(fs::read_to_string(path.join("ledger/checkpoint")).unwrap(), published);
+    // The log goes on: what was collected is for an older checkpoint.
+    engine.append(batch("b", 1), clock(2).now()).unwrap();
+    assert!(!other.add_cosignatures(&[one]).unwrap());
+    drop((other, here, engine));
+    assert_sound(&path);
 }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_evidence::note::SignerKey;
+use countersign_evidence::note::{Signature, SignerKey};
 use countersign_model::{Diagnostic as _, Digest, Timestamp};
 
 pub(crate) use self::core::Core;
@@ -290,6 +290,10 @@ impl Engine for Embedded {
     fn publish(&self) -> Result<Vec<Notice>, Error> {
         self.publisher.publish()?;
         Ok(self.take_notices())
+    }
+
+    fn add_cosignatures(&self, text: &str, added: &[Signature]) -> Result<bool, Error> {
+        self.publisher.cosign(text, added)
     }
 
     fn subject_keys(&self) -> &dyn SubjectKeys {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_evidence::note::{Note, Signature};
 use countersign_evidence::tile::{self, WIDTH};
 use countersign_model::Digest;
 
@@ -13,7 +14,7 @@ use super::tail::{Overlay, Pending, Tail, large_name};
 use crate::layout::{self, CHECKPOINT, Item, LEDGER, NEW_CHECKPOINT, TMP, parent};
 use crate::storage::{Access, Storage};
 use crate::writer::Writer;
-use crate::{Error, Source};
+use crate::{Error, Source, cosign};
 
 /// Publishes one ledger; one at a time.
 #[derive(Debug)]
@@ -38,9 +39,28 @@ impl Publisher {
         Self { overlay, storage, one: Mutex::new(()) }
     }
 
+    /// Adds cosignatures to the checkpoint with this text, once it is published; `false` when the log has moved on.
+    pub(super) fn cosign(&self, text: &str, added: &[Signature]) -> Result<bool, Error> {
+        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        self.publish_alone()?;
+        let Some(merged) = cosign::merged(&self.overlay.paths, text, added)? else { return Ok(false) };
+        cosign::replace_checkpoint(&self.overlay.paths, self.storage.as_ref(), &merged)?;
+        let mut now = self.overlay.tail_mut();
+        // What is read through this engine is what is published.
+        if Note::parse(now.head.text.as_bytes()).is_ok_and(|note| note.text == text) {
+            now.head.text = merged;
+        }
+        Ok(true)
+    }
+
     /// Publishes what is acknowledged, and returns the size that is published then.
     pub(super) fn publish(&self) -> Result<u64, Error> {
         let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        self.publish_alone()
+    }
+
+    /// Nobody else publishes meanwhile.
+    fn publish_alone(&self) -> Result<u64, Error> {
         let tail = self.overlay.tail().clone();
         let size = tail.head.checkpoint.size;
         let is_published = size == tail.published && tail.files.is_empty() && tail.blobs.is_empty();

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_evidence::merkle::Hash;
+use countersign_evidence::note::{Note, Signature};
 use countersign_model::{ActorId, Diagnostic as _, Digest, EventKind, Exit, Retention, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,24 @@ const MAX_BLOBS: u64 = 2 * MAX_BLOB_BYTES;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections that are served at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;
+
+/// What is asked: to append, or to add cosignatures to the checkpoint with this text.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Ask {
+    /// A note of that text with the cosignatures alone.
+    Cosign {
+        v: u32,
+        cosign: String,
+    },
+    Append(Head),
+}
+
+/// A request as it was read, its blobs included.
+enum Request {
+    Append(Batch, Timestamp),
+    Cosign(Note),
+}
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -65,6 +84,7 @@ struct BlobHead {
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Appended { first_index: u64, size: u64, root: Digest, time: Timestamp, checkpoint: String, repeated: bool },
+    Cosigned { current: bool },
     Refused { code: String, what: String, help: String, exit: u8, conflict: bool },
 }
 
@@ -152,17 +172,23 @@ fn accept_loop(listener: &UnixListener, engine: &Weak<Embedded>, ended: &AtomicB
 fn serve(mut stream: UnixStream, engine: &Weak<Embedded>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    while let Some((batch, now)) = read_request(&mut stream)? {
+    while let Some(request) = read_request(&mut stream)? {
         let Some(engine) = engine.upgrade() else { return Ok(()) };
-        let answer = match engine.append(batch, now) {
-            Ok(a) => Answer::Appended {
+        let done = match request {
+            Request::Append(batch, now) => engine.append(batch, now).map(|a| Answer::Appended {
                 first_index: a.first_index,
                 size: a.size,
                 root: Digest::from_bytes(a.root),
                 time: a.time,
                 checkpoint: a.checkpoint,
                 repeated: a.repeated,
-            },
+            }),
+            Request::Cosign(note) => {
+                engine.add_cosignatures(&note.text, &note.signatures).map(|current| Answer::Cosigned { current })
+            }
+        };
+        let answer = match done {
+            Ok(answer) => answer,
             Err(e) => Answer::Refused {
                 code: e.code().to_owned(),
                 what: e.to_string(),
@@ -203,9 +229,15 @@ fn read_bytes(stream: &mut UnixStream, length: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-fn read_request(stream: &mut UnixStream) -> io::Result<Option<(Batch, Timestamp)>> {
+fn read_request(stream: &mut UnixStream) -> io::Result<Option<Request>> {
     let Some(head) = read_message(stream)? else { return Ok(None) };
-    let head: Head = serde_json::from_slice(&head)?;
+    let head = match serde_json::from_slice(&head)? {
+        Ask::Append(head) => head,
+        Ask::Cosign { cosign, .. } => {
+            let note = Note::parse(cosign.as_bytes()).map_err(|_| io::ErrorKind::InvalidData)?;
+            return Ok(Some(Request::Cosign(note)));
+        }
+    };
     let mut room = MAX_BLOBS;
     let mut entries = Vec::new();
     for entry in head.entries {
@@ -228,7 +260,7 @@ fn read_request(stream: &mut UnixStream) -> io::Result<Option<(Batch, Timestamp)
     }
     let (expect, expect_size, key) = (head.expect, head.expect_size, head.key);
     let batch = Batch { entries, expect, expect_size, key, sealed_with: head.sealed_with };
-    Ok(Some((batch, head.now)))
+    Ok(Some(Request::Append(batch, head.now)))
 }
 
 /// A connection to the process that writes the ledger.
@@ -250,9 +282,34 @@ impl Client {
         self.exchange(batch, now).map_err(|source| Error::WriterGone { holder, source })?
     }
 
-    fn exchange(&mut self, batch: Batch, now: Timestamp) -> io::Result<Result<Appended, Error>> {
+    /// As [`crate::Engine::add_cosignatures`].
+    pub(crate) fn add_cosignatures(&mut self, text: &str, added: &[Signature]) -> Result<bool, Error> {
+        let holder = self.holder;
+        let note = Note { text: text.to_owned(), signatures: added.to_vec() };
+        let ask = Ask::Cosign { v: 1, cosign: note.to_string() };
+        let answer = self.limit().and_then(|()| {
+            write_message(&mut self.stream, &serde_json::to_vec(&ask)?)?;
+            self.answer()
+        });
+        match answer.map_err(|source| Error::WriterGone { holder, source })? {
+            Answer::Cosigned { current } => Ok(current),
+            Answer::Refused { code, what, help, exit, conflict } => Err(refused(&code, what, help, exit, conflict)),
+            Answer::Appended { .. } => Err(Error::WriterGone { holder, source: io::ErrorKind::InvalidData.into() }),
+        }
+    }
+
+    fn limit(&self) -> io::Result<()> {
         self.stream.set_read_timeout(Some(PATIENCE))?;
-        self.stream.set_write_timeout(Some(PATIENCE))?;
+        self.stream.set_write_timeout(Some(PATIENCE))
+    }
+
+    fn answer(&mut self) -> io::Result<Answer> {
+        let answer = read_message(&mut self.stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    fn exchange(&mut self, batch: Batch, now: Timestamp) -> io::Result<Result<Appended, Error>> {
+        self.limit()?;
         let entries = batch.entries.iter().map(|entry| EntryHead {
             kind: entry.kind,
             stream: entry.stream.clone(),
@@ -264,7 +321,7 @@ impl Client {
                 .map(|b| BlobHead { size: b.bytes.len() as u64, media: b.media.clone() })
                 .collect(),
         });
-        let head = Head {
+        let head = Ask::Append(Head {
             v: 1,
             now,
             expect: batch.expect.clone(),
@@ -272,28 +329,27 @@ impl Client {
             key: batch.key.clone(),
             sealed_with: batch.sealed_with.clone(),
             entries: entries.collect(),
-        };
+        });
         write_message(&mut self.stream, &serde_json::to_vec(&head)?)?;
         for entry in &batch.entries {
             for blob in std::iter::once(&entry.payload).chain(&entry.attachments) {
                 self.stream.write_all(&blob.bytes)?;
             }
         }
-        let answer = read_message(&mut self.stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(match serde_json::from_slice(&answer)? {
+        Ok(match self.answer()? {
             Answer::Appended { first_index, size, root, time, checkpoint, repeated } => {
                 let root: Hash = *root.as_bytes();
                 Ok(Appended { first_index, size, root, time, checkpoint, repeated, notices: Vec::<Notice>::new() })
             }
-            Answer::Refused { code, what, help, exit, conflict } => Err(Error::Told {
-                code: known_code(&code),
-                what,
-                help,
-                exit: Exit::from_code(exit).unwrap_or(Exit::Backend),
-                conflict,
-            }),
+            Answer::Refused { code, what, help, exit, conflict } => Err(refused(&code, what, help, exit, conflict)),
+            Answer::Cosigned { .. } => return Err(io::ErrorKind::InvalidData.into()),
         })
     }
+}
+
+fn refused(code: &str, what: String, help: String, exit: u8, conflict: bool) -> Error {
+    let exit = Exit::from_code(exit).unwrap_or(Exit::Backend);
+    Error::Told { code: known_code(code), what, help, exit, conflict }
 }
 
 /// The code as this program knows it. The other process may be of a newer version.
