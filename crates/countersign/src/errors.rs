@@ -135,6 +135,22 @@ pub(crate) enum CliError {
     /// Somebody interrupted the deployment.
     #[error("the deployment was interrupted")]
     Interrupted,
+    /// No rule is called this.
+    #[error("there is no rule `{rule}`")]
+    NoSuchRule {
+        /// What was asked for.
+        rule: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// No finding, or several, have this fingerprint or place.
+    #[error("{found} findings are called `{finding}`")]
+    NoSuchFinding {
+        /// What was asked for.
+        finding: String,
+        /// How many there are.
+        found: usize,
+    },
     /// What an editor sent is no message.
     #[error("the editor's message cannot be read: {why}")]
     EditorMessage {
@@ -187,6 +203,8 @@ impl Diagnostic for CliError {
             Self::NoApprovalInFile { .. } => "CS-CLI-021",
             Self::EditorMessage { .. } => "CS-CLI-050",
             Self::EditorGone => "CS-CLI-051",
+            Self::NoSuchRule { .. } => "CS-CLI-052",
+            Self::NoSuchFinding { .. } => "CS-CLI-053",
         }
     }
 
@@ -240,6 +258,15 @@ impl Diagnostic for CliError {
             Self::DeploymentFailed { .. } => {
                 "the failure is recorded; fix its cause, then ask a release manager for another grant".into()
             }
+            Self::NoSuchRule { nearest: Some(rule), .. } => {
+                format!("did you mean: countersign secrets explain {rule}")
+            }
+            Self::NoSuchRule { nearest: None, .. } => "docs/reference/rules.md lists all that are built in".into(),
+            Self::NoSuchFinding { found: 0, .. } => {
+                "see what there is: countersign scan . --format json (`fingerprint`), or name its place, PATH:LINE"
+                    .into()
+            }
+            Self::NoSuchFinding { .. } => "write more of the fingerprint, or name the place: PATH:LINE:COLUMN".into(),
             Self::EditorMessage { .. } => {
                 "start it from an editor, which speaks the Language Server Protocol: docs/guides/editors.md".into()
             }
@@ -404,6 +431,21 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         text: "An editor ends a language server with `shutdown` and then `exit`. This one closed the connection, or said \
                `exit` alone. The protocol asks for exit code 1 then. Nothing is lost: the server keeps nothing.",
         exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-CLI-052",
+        title: "no such rule",
+        text: "No rule has this id. Rules are called `secrets/NAME`; the family may be left out, and an id under which another \
+               tool knows the same check (`gitleaks:github-pat`) is understood. Rules of your own are named with --rules.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-053",
+        title: "no such finding",
+        text: "A finding is named by its fingerprint, or so much of its start that no other has it (six digits at least), or by its \
+               place. Fingerprints are those of the whole repository; a finding that is suppressed or not is found all the \
+               same, one in a file that git ignores is not.",
+        exit: Exit::Usage,
     },
 ];
 

@@ -64,7 +64,8 @@ pub use foreign::{ForeignAllow, ForeignMatch, Target};
 pub use history::{HistoryRecord, HistoryScan, Trace, Versions};
 pub use report::{Origin, Report};
 pub use rules::{
-    Examples, Fix, MISSING_REASON, Matching, Near, PiiColumn, PiiMatch, Rule, RuleIndex, RuleSet, SecretMatch, Stage,
+    Complaint, Examples, Fix, MISSING_REASON, Matching, Near, PiiColumn, PiiMatch, Rule, RuleCheck, RuleIndex, RuleSet,
+    SecretMatch, Stage, check_rules, example_path, rule_skeleton,
 };
 pub use suppress::{Baseline, BaselineEntry, Declaration, Insertion, glob_of, mark_above};
 pub use tree::{Content, Item, ItemReader, Listing, NoProgress, Options, Progress, Source, scan_source};

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Role, Slot};
 
 use super::hook_args::HookArgs;
-use super::lsp_args::LspArgs;
 use super::retention_args::{DisposeArgs, EraseArgs, HoldArgs, RecordsOfficerArgs, RetentionArgs};
+use super::secrets_args::{LspArgs, SecretsArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -55,6 +55,8 @@ pub(crate) enum Verb {
     Hook(HookArgs),
     /// Show findings in an editor, while somebody types (Language Server Protocol)
     Lsp(LspArgs),
+    /// Explain, write and try rules; walk through findings
+    Secrets(SecretsArgs),
     /// Attach evidence or artifacts to a run
     Record(RecordArgs),
     /// Show where a run's gates stand now

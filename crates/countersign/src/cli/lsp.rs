@@ -3,7 +3,7 @@
 use countersign_scan::RuleSet;
 
 use super::args::PlaceArgs;
-use super::lsp_args::LspArgs;
+use super::secrets_args::LspArgs;
 use crate::errors::Outcome;
 use crate::{lsp, output};
 

@@ -3,6 +3,7 @@
 mod access;
 mod approve;
 pub(crate) mod args;
+mod audit;
 mod backup;
 mod deploy;
 mod dispose;
@@ -14,8 +15,9 @@ mod hook_args;
 pub(crate) mod init;
 mod key;
 mod ledger;
+mod looked;
 mod lsp;
-mod lsp_args;
+mod notes;
 mod place;
 mod record;
 mod replay;
@@ -24,6 +26,8 @@ mod retention;
 mod retention_args;
 mod run;
 pub(crate) mod scan;
+mod secrets;
+mod secrets_args;
 mod serve;
 mod shell;
 mod storage;
@@ -94,6 +98,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Scan(a) => scan::run(at, a, env),
         Verb::Hook(a) => hook::run(at, a, env),
         Verb::Lsp(a) => lsp::run(at, a),
+        Verb::Secrets(a) => secrets::run(at, a, env),
         Verb::Record(a) => record::run(at, a, env),
         Verb::Gate(a) => gate::run(at, a, env),
         Verb::Replay(a) => replay::run(at, a, env),

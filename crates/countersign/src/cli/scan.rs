@@ -241,7 +241,7 @@ impl People<'_> {
     }
 }
 
-fn load(rules: &[PathBuf]) -> Result<RuleSet, Failure> {
+pub(crate) fn load(rules: &[PathBuf]) -> Result<RuleSet, Failure> {
     let rules = if rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(rules)? };
     for note in rules.notes() {
         output::note(note);

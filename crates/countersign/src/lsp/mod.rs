@@ -31,6 +31,7 @@ use crate::errors::Outcome;
 use crate::output;
 use frames::Frame;
 use server::Server;
+pub(crate) use uri::{bytes_of, path_of};
 
 /// How many messages are read ahead: enough to see that a text has changed while it was looked at.
 const AHEAD: usize = 4;

@@ -9,7 +9,10 @@ pub(crate) fn to_path(uri: &str) -> Option<PathBuf> {
     if !rest.starts_with('/') {
         return None;
     }
-    path_of(decode(rest.split(['?', '#']).next().unwrap_or_default())?)
+    let bytes = decode(rest.split(['?', '#']).next().unwrap_or_default())?;
+    // `/C:/x` is `C:/x` where drives are.
+    let drive = cfg!(windows) && bytes.get(2) == Some(&b':');
+    Some(path_of(&bytes[usize::from(drive)..]))
 }
 
 /// The last part of a URI of any kind, as a file name.
@@ -55,12 +58,14 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The path of these bytes.
 #[cfg(unix)]
-fn path_of(bytes: Vec<u8>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt as _;
-    Some(std::ffi::OsString::from_vec(bytes).into())
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
+/// The bytes of a path, with `/` between its parts.
 #[cfg(unix)]
 pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt as _;
@@ -68,11 +73,8 @@ pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
 }
 
 #[cfg(not(unix))]
-fn path_of(bytes: Vec<u8>) -> Option<PathBuf> {
-    // `/C:/x` is `C:/x`.
-    let text = String::from_utf8(bytes).ok()?;
-    let drive = text.as_bytes().get(2) == Some(&b':');
-    Some(PathBuf::from(if drive { &text[1..] } else { text.as_str() }))
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
 #[cfg(not(unix))]

@@ -140,6 +140,7 @@ pub(crate) fn hover(
         parts.push(format!("controls: {}", rule.controls.join(", ")));
     }
     parts.push(rule.references.join("\n"));
+    parts.push(format!("{code}countersign secrets explain {}{code}", rule.id));
     parts.retain(|p| !p.is_empty());
     parts.join("\n\n")
 }

@@ -193,7 +193,7 @@ fn a_finding_is_shown_while_typing_and_a_quick_fix_ends_it() {
         json!({ "textDocument": { "uri": file }, "position": { "line": 1, "character": end - 3 } }),
     );
     let said = hover["result"]["contents"]["value"].as_str().unwrap();
-    for part in ["**Fix**", "AWS Secrets Manager", "`os.environ[\"KEY\"]`"] {
+    for part in ["**Fix**", "AWS Secrets Manager", "`os.environ[\"KEY\"]`", "countersign secrets explain"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let nothing = editor.ask(

@@ -42,6 +42,8 @@ mod rotation;
 #[cfg(test)]
 mod second_key;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 #[cfg(unix)]
 mod staged;
 #[cfg(test)]

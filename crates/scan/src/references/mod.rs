@@ -188,10 +188,14 @@ impl References {
 }
 
 impl FileKind {
-    /// A line with a comment of this text, without indentation and end of line; `None` where the kind has no comments.
+    /// A line with a comment of this text, without indentation and end of line; `None` where the kind has no comments, or
+    /// the text would end one.
     #[must_use]
     pub fn comment(&self, text: &str) -> Option<String> {
+        let ends = |close: &str| text.contains(close) || (close == "-->" && text.contains("--"));
         match self.comment.as_slice() {
+            _ if text.contains(['\n', '\r']) || text.contains("?>") => None,
+            [_, close] if ends(close) => None,
             [open] => Some(format!("{open} {text}")),
             [open, close] => Some(format!("{open} {text} {close}")),
             _ => None,

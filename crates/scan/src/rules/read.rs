@@ -262,7 +262,7 @@ fn is_id(id: &str) -> bool {
 }
 
 /// The first line on which `key:` stands.
-fn line_of(text: &str, key: &str) -> Option<u32> {
+pub(super) fn line_of(text: &str, key: &str) -> Option<u32> {
     text.lines()
         .position(|l| l.trim_start().trim_start_matches("- ").strip_prefix(key).is_some_and(|r| r.starts_with(':')))
         .and_then(|n| u32::try_from(n + 1).ok())

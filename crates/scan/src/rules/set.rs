@@ -156,6 +156,15 @@ impl RuleSet {
         Ok(set)
     }
 
+    /// The built-in rules and these files of this program's format; a file takes the place of a built-in rule of its id.
+    pub(super) fn with_files(files: &[(String, String)]) -> Result<Self, Error> {
+        let own = files.iter().map(|(file, text)| Loaded::new(file, text)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = shipped_rules()?;
+        all.retain(|l| !own.iter().any(|o| o.rule.id == l.rule.id));
+        all.extend(own);
+        Self::build(all)
+    }
+
     fn build(mut loaded: Vec<Loaded>) -> Result<Self, Error> {
         // A stable sort: of two rules with one id, the one that was read first stays first.
         loaded.sort_by(|a, b| a.rule.id.cmp(&b.rule.id));
