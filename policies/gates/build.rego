@@ -1,15 +1,16 @@
 # METADATA
 # title: Build
 # description: |
-#   Looks at the whole tree: no open finding of high severity and medium confidence or more anywhere, and nothing that
-#   could not be looked at.
+#   Looks at the whole tree: no open finding of high severity and medium confidence or more anywhere, whichever tool saw
+#   it, nothing that could not be looked at, and every report that is required.
 # custom:
-#   controls: [secrets-out-of-source, scan-is-complete, suppressions-granted]
+#   controls: [secrets-out-of-source, scan-is-complete, suppressions-granted, reports-delivered, weaknesses-corrected]
 package countersign.gates.build
 
 import data.countersign.lib.facts
 import data.countersign.lib.findings
 import data.countersign.lib.reasons
+import data.countersign.lib.reports
 
 controls contains "secrets-out-of-source"
 
@@ -17,11 +18,17 @@ controls contains "scan-is-complete"
 
 controls contains "suppressions-granted"
 
+controls contains "reports-delivered"
+
+controls contains "weaknesses-corrected"
+
 checks contains "facts" if facts.sound
 
 checks contains "findings" if is_array(facts.sound.scan.findings)
 
 checks contains "coverage" if is_array(facts.sound.scan.gaps)
+
+checks contains "reports" if is_array(facts.sound.reports)
 
 error contains reason if some reason in facts.errors
 
@@ -55,6 +62,36 @@ blocks(finding) if {
 error contains reasons.reason("scan-incomplete", text, ["scan-is-complete"]) if {
 	some gap in facts.sound.scan.gaps
 	text := sprintf("%s could not be looked at (%s): %s", [gap.path, gap.kind, gap.detail])
+}
+
+# METADATA
+# title: A report that is required and was not delivered
+# custom:
+#   controls: [reports-delivered]
+deny contains reasons.reason("report-missing", text, ["reports-delivered"]) if {
+	some tool in reports.missing
+	text := sprintf("no report of %s was delivered: record one with `countersign record FILE`", [tool])
+}
+
+# METADATA
+# title: A report for another commit
+# custom:
+#   controls: [reports-delivered]
+deny contains reasons.reason("report-outdated", text, ["reports-delivered"]) if {
+	some report in reports.outdated
+	text := sprintf(
+		"the report of %s was made for commit %s: let it look at this one, and record that report",
+		[report.tool, substring(report.revision, 0, 12)],
+	)
+}
+
+# METADATA
+# title: A report that does not say all
+# custom:
+#   controls: [reports-delivered]
+error contains reasons.reason("report-incomplete", text, ["reports-delivered"]) if {
+	some report in reports.incomplete
+	text := sprintf("the report of %s says of itself that it is not whole: correct the cause, and record another", [report.tool])
 }
 
 # METADATA

@@ -7,7 +7,7 @@ but(parts) := fixture.found([object.union(fixture.finding, parts)])
 
 test_good_change_has_nothing_against_it if {
 	count(gate.deny | gate.error | gate.note) == 0 with input as fixture.good
-	gate.checks == {"facts", "findings", "coverage"} with input as fixture.good
+	gate.checks == {"facts", "findings", "coverage", "reports"} with input as fixture.good
 }
 
 test_no_facts_are_an_error_and_no_check if {
@@ -64,4 +64,26 @@ test_stale_suppressions_are_noted if {
 		"3 declared suppressions or baseline entries match no finding any more: take them out",
 	} with input as stale
 	fixture.codes(gate.note) == {"stale-suppression"} with input as fixture.changed("scan", {"stale": {"baseline": 1}})
+}
+
+reported(parts, required) := object.union(
+	fixture.changed("scan", {"required_reports": required}),
+	{"reports": [object.union(fixture.report, parts)]},
+)
+
+test_missing_report_is_denied if {
+	fixture.codes(gate.deny) == {"report-missing"} with input as reported({}, ["codeql"])
+}
+
+test_report_for_another_commit_is_denied if {
+	document := reported({"current": false, "revision": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}, ["semgrep"])
+	fixture.codes(gate.deny) == {"report-outdated"} with input as document
+}
+
+test_half_a_report_is_an_error if {
+	fixture.codes(gate.error) == {"report-incomplete"} with input as reported({"complete": false}, [])
+}
+
+test_finding_of_another_tool_is_denied_alike if {
+	fixture.codes(gate.deny) == {"finding"} with input as but({"rule": "semgrep/sqli", "tools": ["semgrep"], "stages": ["build"]})
 }

@@ -55,8 +55,17 @@ granted contains finding if {
 place(finding) := sprintf("%s at %s:%d", [finding.rule, finding.path, finding.line])
 
 # METADATA
-# description: "`secrets/x at app/a.py:3 (severity high, confidence medium)`"
-label(finding) := sprintf("%s (severity %s, confidence %s)", [place(finding), finding.severity, finding.confidence])
+# description: "`secrets/x at app/a.py:3 (severity high, confidence medium)`, and who saw it, where others did"
+label(finding) := sprintf("%s (severity %s, confidence %s)", [place(finding), finding.severity, finding.confidence]) if {
+	{tool | some tool in finding.tools} == {"countersign"}
+}
+
+label(finding) := sprintf(
+	"%s (severity %s, confidence %s, seen by %s)",
+	[place(finding), finding.severity, finding.confidence, concat(", ", sort(finding.tools))],
+) if {
+	{tool | some tool in finding.tools} != {"countersign"}
+}
 
 # METADATA
 # description: The first twelve hex digits of the fingerprint, as `countersign suppression grant` takes them.

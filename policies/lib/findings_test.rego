@@ -46,3 +46,8 @@ test_label_names_rule_and_place if {
 }
 
 test_short_is_twelve_digits if findings.short(fixture.finding) == "555555555555"
+
+test_label_names_other_tools if {
+	label := findings.label(object.union(fixture.finding, {"tools": ["countersign", "gitleaks"]}))
+	label == "secrets/example at app/main.py:3 (severity high, confidence medium, seen by countersign, gitleaks)"
+}

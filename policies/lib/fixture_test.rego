@@ -30,7 +30,9 @@ good := {
 		"gaps": [],
 		"findings": [],
 		"stale": {"declarations": 0, "baseline": 0},
+		"required_reports": [],
 	},
+	"reports": [report],
 	"artifacts": [{"name": "app.tar", "digest": digest}],
 	"evidence": [{"kind": "sarif", "digest": digest, "name": "x.sarif"}],
 }
@@ -55,6 +57,18 @@ finding := {
 	"controls": ["secrets-out-of-source"],
 	"state": "open",
 	"stages": ["commit", "build"],
+	"cwe": ["CWE-798"],
+	"tools": ["countersign"],
+}
+
+report := {
+	"tool": "semgrep-oss",
+	"version": "1.99.0",
+	"digest": digest,
+	"revision": null,
+	"current": true,
+	"complete": true,
+	"findings": 0,
 }
 
 gap := {"path": "vendor/lib", "kind": "submodule", "detail": "its commit is not here"}

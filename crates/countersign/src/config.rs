@@ -8,6 +8,7 @@ use countersign_connect::pkcs11::Devices;
 use countersign_connect::process::PIN_VARIABLE;
 use countersign_model::{Clock, Place, SystemClock};
 use countersign_scan::Declaration;
+use countersign_scan::import::{self, Mapping, MappingTable};
 use countersign_store::installation::Installation;
 use serde::Deserialize;
 
@@ -47,6 +48,12 @@ pub(crate) struct ScanConfig {
     pub(crate) salt: Option<String>,
     /// A baseline file: known findings for which suppression is requested.
     pub(crate) baseline: Option<PathBuf>,
+    /// Tools whose reports the gate `build` needs.
+    #[serde(default)]
+    pub(crate) required_reports: Vec<String>,
+    /// `[scan.mapping.cwe]`, `[scan.mapping.rules]`: controls that findings of other tools concern.
+    #[serde(default)]
+    pub(crate) mapping: MappingTable,
     /// `[[scan.declare]]`
     #[serde(default)]
     pub(crate) declare: Vec<Declare>,
@@ -101,6 +108,10 @@ impl Config {
         if config.scan.declare.iter().any(|d| d.reason.trim().is_empty()) {
             return wrong("a declaration needs a reason".into());
         }
+        if let Some(tool) = config.scan.required_reports.iter().find(|t| import::tool_id(t) != **t) {
+            let id = import::tool_id(tool);
+            return wrong(format!("`{tool}` in `scan.required_reports` is written `{id}`"));
+        }
         if config.scan.salt.as_ref().is_some_and(|s| parse_salt(s).is_none()) {
             return wrong("`scan.salt` is 64 hex digits".into());
         }
@@ -124,6 +135,18 @@ impl Config {
             .iter()
             .map(|d| Declaration { path: d.path.clone(), rule: d.rule.clone(), reason: d.reason.clone() })
             .collect()
+    }
+
+    /// Controls that findings of other tools concern: the shipped mapping, and what the repository adds.
+    pub(crate) fn mapping(&self) -> Result<Mapping, Failure> {
+        let mut mapping = Mapping::shipped()?;
+        mapping.add(&self.scan.mapping, FILE)?;
+        let catalogue = countersign_policy::Catalogue::shipped()?;
+        if let Some(control) = mapping.named().into_iter().find(|c| catalogue.get(c).is_none()) {
+            let why = format!("there is no control `{control}`");
+            return Err(countersign_scan::Error::Mapping { file: FILE.into(), why }.into());
+        }
+        Ok(mapping)
     }
 
     /// The configured salt.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Digest, FindingState, Gap, Severity, TreePath};
+use crate::{Confidence, Digest, Finding, FindingState, Gap, Severity, TreePath};
 
 /// The change that a release covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct ScanRecord {
     pub unused_declarations: Vec<String>,
     /// Entries of the baseline that match nothing any more.
     pub stale_baseline: u64,
+    /// Tools whose reports the change must have, sorted: what the judged commit asks for, and what the base asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_reports: Vec<String>,
 }
 
 /// A finding as recorded: no excerpt, no value.
@@ -138,10 +141,58 @@ pub struct ScanFinding {
     pub controls: Vec<String>,
     /// Stages the rule belongs to.
     pub stages: Vec<String>,
+    /// Weakness ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cwe: Vec<String>,
+    /// The keyed identity of the value, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Digest>,
     /// As the scan saw it: open, or a suppression is requested.
     pub state: FindingState,
     /// The reason given with the request.
     pub reason: Option<String>,
-    /// What asked for it: `inline`, `declaration` or `baseline`.
+    /// What asked for it: `inline`, `declaration`, `baseline` or `report`.
     pub requested_by: Option<String>,
+}
+
+/// What was read out of a report of another tool, as recorded beside the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportRecord {
+    /// Format version, 1.
+    pub version: u32,
+    /// The format: `sarif`, `gitleaks`, `trufflehog`, `detect-secrets`, `github-secret-scanning`.
+    pub format: String,
+    /// How many texts were taken out of the report before it was stored: values, names and addresses.
+    pub hidden: u64,
+    /// What each tool says; a SARIF file may hold runs of several.
+    pub reports: Vec<ToolReport>,
+}
+
+/// What one tool says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolReport {
+    /// The tool, in lower case and with `-` for everything else: the first part of its rules' ids.
+    pub tool: String,
+    /// The tool as it names itself.
+    pub name: String,
+    /// Its version, where it says one.
+    pub version: Option<String>,
+    /// The commits it says it was made for; empty where it says none, and nobody said so when it was recorded.
+    pub revisions: Vec<String>,
+    /// Why it does not say all, where it does not.
+    pub incomplete: Vec<String>,
+    /// Results that say of themselves that they are no findings.
+    pub passed_over: u64,
+    /// What it found.
+    pub findings: Vec<Finding>,
+}
+
+impl ToolReport {
+    /// Whether it is for this commit. One that names no commit is for the run that it was recorded for.
+    #[must_use]
+    pub fn is_for(&self, commit: &str) -> bool {
+        self.revisions.is_empty() || self.revisions.iter().any(|r| commit.starts_with(r.as_str()))
+    }
 }

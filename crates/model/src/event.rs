@@ -252,7 +252,8 @@ predicates! {
         gaps: u64,
     }
 
-    /// A file attached to a run. Its first attachment is the file, unless it is an artifact.
+    /// A file attached to a run. Its first attachment is the file, unless it is an artifact. A report of another tool is
+    /// attached without the values it shows, and what was read out of it comes second.
     EvidenceAttached: "evidence" {
         /// The run.
         run: RunId,
@@ -268,6 +269,9 @@ predicates! {
         artifact: bool,
         /// Artifacts that the file itself speaks of (subjects of a statement).
         subjects: Vec<Artifact>,
+        /// Digest of what was read out of it, where it is a report of another tool (the second attachment).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Digest>,
     }
 
     /// The decision over the facts. Attachments: the facts, then the policy bundle.

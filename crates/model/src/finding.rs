@@ -92,12 +92,15 @@ pub struct Finding {
     pub cwe: Vec<String>,
     /// The line with the value taken out.
     pub excerpt: String,
+    /// HMAC of the value under the repository's salt, where the finding is a value: equal for equal values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Digest>,
     /// Where it stands.
     pub state: FindingState,
     /// The reason given with a suppression request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What asked for the suppression: `inline`, `declaration` or `baseline`.
+    /// What asked for the suppression: `inline`, `declaration`, `baseline`, or `report` (another tool's).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
 }

@@ -30,6 +30,7 @@ pub mod path;
 pub mod person;
 pub mod retention;
 
+pub use change::{ReportRecord, ToolReport};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use diagnostic::{Diagnostic, Exit, Explanation, Place};
 pub use digest::{Digest, Hasher};

@@ -124,6 +124,16 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A line or an entry of another tool's baseline is not what it must be.
+    #[error("the baseline `{}` is broken: {why}", file.display())]
+    BaselineLine {
+        /// The baseline file.
+        file: PathBuf,
+        /// Its line, from 1, where known.
+        line: Option<u32>,
+        /// What is wrong.
+        why: String,
+    },
     /// The baseline file is of a version this program does not know.
     #[error("the baseline `{}` has version {version}; this program reads version 1", file.display())]
     BaselineVersion {
@@ -140,6 +150,44 @@ pub enum Error {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// A report of another tool is not of its format.
+    #[error("the report `{file}` cannot be read as {format}: {why}")]
+    Report {
+        /// The report.
+        file: String,
+        /// The format.
+        format: &'static str,
+        /// Its line, from 1, where known.
+        line: Option<u32>,
+        /// Its column, from 1, where known.
+        column: Option<u32>,
+        /// What is wrong. It quotes nothing of the report.
+        why: String,
+    },
+    /// A report of another tool is larger than what is read.
+    #[error("the report `{file}` has more than {what}")]
+    ReportTooLarge {
+        /// The report.
+        file: String,
+        /// The limit.
+        what: String,
+    },
+    /// There is no such format of reports.
+    #[error("there is no format of reports `{format}`")]
+    ReportFormat {
+        /// What was named.
+        format: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A mapping to controls is malformed.
+    #[error("the mapping to controls does not hold: {why}")]
+    Mapping {
+        /// The file it stands in.
+        file: String,
+        /// What is wrong.
+        why: String,
     },
     /// The cache cannot be written. The scan's answer stands; the next one is slower.
     #[error("cannot write the scan cache `{}`", file.display())]
@@ -202,12 +250,16 @@ impl Diagnostic for Error {
             Self::RuleSearch { .. } => "CS-SCAN-007",
             Self::Glob { .. } => "CS-SCAN-008",
             Self::BaselineRead { .. } => "CS-SCAN-009",
-            Self::BaselineSyntax { .. } | Self::BaselineVersion { .. } => "CS-SCAN-010",
+            Self::BaselineSyntax { .. } | Self::BaselineVersion { .. } | Self::BaselineLine { .. } => "CS-SCAN-010",
             Self::BaselineWrite { .. } => "CS-SCAN-011",
             Self::CacheWrite { .. } => "CS-SCAN-012",
             Self::TooMany { .. } => "CS-SCAN-014",
             Self::ForeignSyntax { .. } => "CS-SCAN-030",
             Self::References { .. } => "CS-SCAN-060",
+            Self::Report { .. } => "CS-SCAN-040",
+            Self::ReportTooLarge { .. } => "CS-SCAN-041",
+            Self::ReportFormat { .. } => "CS-SCAN-042",
+            Self::Mapping { .. } => "CS-SCAN-043",
             Self::Source(inner) => inner.0.code(),
         }
     }
@@ -216,7 +268,7 @@ impl Diagnostic for Error {
         match self {
             Self::RuleSearch { .. } | Self::References { .. } => Exit::Internal,
             Self::BaselineWrite { .. } | Self::CacheWrite { .. } => Exit::Backend,
-            Self::TooMany { .. } => Exit::Incomplete,
+            Self::TooMany { .. } | Self::ReportTooLarge { .. } => Exit::Incomplete,
             Self::Source(inner) => inner.0.exit(),
             _ => Exit::Usage,
         }
@@ -236,6 +288,11 @@ impl Diagnostic for Error {
                 line: u32::try_from(source.line()).ok().filter(|l| *l > 0),
                 column: u32::try_from(source.column()).ok().filter(|c| *c > 0),
             }),
+            Self::Report { file, line, column, .. } => Some(Place { file: file.clone(), line: *line, column: *column }),
+            Self::ReportTooLarge { file, .. } | Self::Mapping { file, .. } => Some(Place::file(file.clone())),
+            Self::BaselineLine { file, line, .. } => {
+                Some(Place { file: file.display().to_string(), line: *line, column: None })
+            }
             Self::BaselineVersion { file, .. } => Some(Place::file(file.display().to_string())),
             Self::Source(inner) => inner.0.place(),
             _ => None,
@@ -267,6 +324,19 @@ impl Diagnostic for Error {
             Self::BaselineSyntax { .. } | Self::BaselineVersion { .. } => {
                 "write it anew with `countersign scan --write-baseline FILE`".into()
             }
+            Self::BaselineLine { .. } => {
+                "correct it; `.gitleaksignore` has `file:rule:line` a line, `detect-secrets scan` writes the other form"
+                    .into()
+            }
+            Self::Report { .. } => {
+                "have the tool write it again; to attach it unread, as any other file: countersign record --unread FILE"
+                    .into()
+            }
+            Self::ReportTooLarge { .. } => {
+                "let the tool report on parts of the tree, and record each: countersign record FILE FILE".into()
+            }
+            Self::ReportFormat { known, .. } => format!("name one of: {known}"),
+            Self::Mapping { .. } => "correct it; docs/guides/other-tools.md shows a mapping".into(),
             Self::BaselineWrite { .. } => "name a file in a directory you may write to".into(),
             Self::CacheWrite { .. } => {
                 "make the cache directory writable, or go on without: `countersign scan --no-cache`".into()

@@ -122,6 +122,40 @@ check its file.",
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-SCAN-040",
+        title: "a report of another tool cannot be read",
+        text: "`record` reads reports of other tools: SARIF 2.1.0, and what gitleaks, trufflehog, detect-secrets and GitHub \
+               secret scanning write. This file is named as one or looks like one, and is not: it ends early, a value is of \
+               the wrong kind, a field is missing, or it is nested too deeply. A report is read as a whole or not at all, \
+               for half of one would look like fewer findings. Nothing was recorded.\n\nHave the tool write it again. The \
+               message quotes nothing of the report, as that could be a secret. `--report FORMAT` says which format it is, \
+               `--unread` attaches a file as it is; an unread report counts as none, and is stored with all it shows.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-SCAN-041",
+        title: "a report of another tool is too large",
+        text: "Reports of up to 64 MiB and 100,000 findings are read. This one has more. It was not cut short, for what is \
+               left out would look clean. Nothing was recorded.\n\nLet the tool report on parts of the tree, or on fewer \
+               rules, and record every part.",
+        exit: Exit::Incomplete,
+    },
+    Explanation {
+        code: "CS-SCAN-042",
+        title: "there is no such format of reports",
+        text: "`--report` names the format of a report that cannot be recognised by its content, such as an empty list. The \
+               help lists the formats there are.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-SCAN-043",
+        title: "a mapping to controls does not hold",
+        text: "`[scan.mapping.cwe]` has weakness ids like `CWE-89` as keys, `[scan.mapping.rules]` globs over `TOOL/RULE`, and \
+               both have lists of control ids. A key is of neither form, or a control does not exist: then a finding would \
+               be counted for nothing. docs/guides/other-tools.md shows a mapping.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-SCAN-060",
         title: "the built-in references are broken",
         text: "What may stand in a file instead of a value is data that is built into the program, references/references.toml. This \
@@ -164,6 +198,11 @@ mod tests {
             Error::CacheWrite { file: file(), source: io() },
             Error::TooMany { limit: 1 },
             Error::ForeignSyntax { file: "f".into(), line: None, why: "it ends early".into() },
+            Error::BaselineLine { file: file(), line: Some(1), why: "it names no file".into() },
+            Error::Report { file: "f".into(), format: "sarif", line: None, column: None, why: "it ends early".into() },
+            Error::ReportTooLarge { file: "f".into(), what: "2 findings".into() },
+            Error::ReportFormat { format: "x".into(), known: "sarif".into() },
+            Error::Mapping { file: "f".into(), why: "`x` is no weakness id".into() },
         ]
     }
 

@@ -164,7 +164,7 @@ impl HistoryScan {
     /// # Errors
     /// When a declaration is malformed.
     pub fn finish(mut self, options: &Options<'_>) -> Result<(Report, BTreeMap<Digest, Trace>), Error> {
-        Suppressions::new(options.declarations, options.baseline)?.apply(&mut self.report.findings);
+        Suppressions::new(options.declarations, options.baseline)?.apply(&mut self.report.findings, None);
         Ok((self.report, self.traces))
     }
 }

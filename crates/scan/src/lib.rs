@@ -23,6 +23,7 @@
 //! | `history` | [`HistoryScan`]: every content that a history brought, once |
 //! | `walk` | [`Walk`]: a directory as a source |
 //! | `suppress` | [`Declaration`], [`Baseline`]: requests that findings not count |
+//! | [`import`] | reports of other tools, made findings of ours |
 //! | `cache` | [`Cache`]: answers of earlier scans, by contents |
 //! | [`report`] | [`Report`] and its forms |
 //!
@@ -47,6 +48,7 @@ mod family;
 mod files;
 mod foreign;
 mod history;
+pub mod import;
 mod pii;
 pub mod references;
 pub mod report;

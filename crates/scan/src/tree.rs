@@ -13,7 +13,7 @@ use crate::cache::{Cache, Key};
 use crate::engine::{FileResult, Match, Scanner};
 use crate::report::Report;
 use crate::rules::{RuleIndex, RuleSet};
-use crate::suppress::{Baseline, Declaration, Suppressions};
+use crate::suppress::{Again, Baseline, Declaration, Suppressions};
 
 /// How many items a worker takes at a time: enough to keep a pipelined reader busy, few enough to share the work.
 const BATCH: usize = 32;
@@ -203,7 +203,8 @@ pub fn scan_source(
     gaps.dedup();
     report.gaps = gaps;
     report.findings = findings(found, rules);
-    (report.unused_declarations, report.stale_baseline) = suppressions.apply(&mut report.findings);
+    (report.unused_declarations, report.stale_baseline) =
+        suppressions.apply(&mut report.findings, Some(&Again { source, items: &items, scanner: &scanner }));
     report.findings.sort_by(|a, b| {
         (&a.path, a.line, &a.rule, a.column, a.fingerprint).cmp(&(&b.path, b.line, &b.rule, b.column, b.fingerprint))
     });
@@ -374,6 +375,7 @@ pub(crate) fn finding(path: &TreePath, m: Match, rules: &RuleSet, ordinal: u64) 
         controls: rule.controls.clone(),
         cwe: rule.cwe.clone(),
         excerpt: m.excerpt,
+        value: Some(m.identity),
         state: if requested { FindingState::SuppressionRequested } else { FindingState::Open },
         reason: m.suppression.map(|mark| mark.reason),
         requested_by: requested.then(|| "inline".to_owned()),

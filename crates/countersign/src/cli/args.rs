@@ -211,6 +211,16 @@ pub(crate) struct RecordArgs {
     /// The retention class [default: that of everything recorded now; see `retention show`]
     #[arg(long, value_name = "CLASS")]
     pub(crate) retention: Option<Retention>,
+    /// The format of the reports, where the content does not show it (an empty list, for one): sarif, gitleaks,
+    /// trufflehog, detect-secrets, github-secret-scanning
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["artifact", "unread"])]
+    pub(crate) report: Option<String>,
+    /// The commit that the reports were made for, where they do not say it themselves
+    #[arg(long, value_name = "COMMIT", conflicts_with_all = ["artifact", "unread"])]
+    pub(crate) commit: Option<String>,
+    /// Attach reports of other tools as they are, unread: they count as none, and keep all they show
+    #[arg(long, conflicts_with = "artifact")]
+    pub(crate) unread: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -400,11 +410,14 @@ pub(crate) enum SuppressionVerb {
         /// The run
         run: String,
         /// Fingerprints, or the start of them
-        #[arg(value_name = "FINGERPRINT", required_unless_present = "all")]
+        #[arg(value_name = "FINGERPRINT", required_unless_present_any = ["all", "baseline"])]
         fingerprints: Vec<String>,
         /// All that are asked for
         #[arg(long, conflicts_with = "fingerprints")]
         all: bool,
+        /// All that FILE asks for: a baseline, `.gitleaksignore` or `.secrets.baseline` of the judged commit
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["fingerprints", "all"])]
+        baseline: Option<PathBuf>,
         /// Why the risk is accepted
         #[arg(long, value_name = "TEXT")]
         reason: String,

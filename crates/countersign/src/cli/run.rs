@@ -1,5 +1,7 @@
 //! `run`: the main job.
 
+use std::collections::BTreeSet;
+
 use countersign_connect::git::Repository;
 use countersign_model::Diagnostic as _;
 use countersign_policy::RegorusEngine;
@@ -26,6 +28,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let edited = Config::load(repository.root())?;
     let committed = committed(&repository)?;
     let config = &committed.config;
+    config.mapping()?;
+    let required = |commit: &str| required_reports(&repository, commit);
     let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
     let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()), false)?;
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
@@ -41,6 +45,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         },
         declarations: &declarations,
         baseline: committed.baseline.as_ref(),
+        required_reports: &required,
         progress: &bar,
         cache_dir: &session.cache_dir(),
         hooks_required: config.hooks.required,
@@ -116,17 +121,37 @@ pub(crate) fn print_report(
     output::print_bytes(&out)
 }
 
-/// What the commit at `HEAD` proposes.
+/// The reports that a commit's configuration says are required; none where it has no configuration that can be read.
+fn required_reports(repository: &Repository, commit: &str) -> BTreeSet<String> {
+    let bytes = repository.file_at(commit, FILE, MOST_CONFIG).ok().flatten().unwrap_or_default();
+    let config = String::from_utf8(bytes).ok().and_then(|text| Config::parse(&text, FILE).ok());
+    config.map(|c| c.scan.required_reports.into_iter().collect()).unwrap_or_default()
+}
+
+/// What a commit proposes.
 pub(crate) struct Committed {
+    /// Its configuration.
     pub(crate) config: Config,
+    /// The baseline that the configuration names.
     pub(crate) baseline: Option<Baseline>,
 }
 
-/// Reads configuration and baseline from the commit, not from the directory: what is judged is the commit.
+/// What the commit at `HEAD` proposes.
 pub(crate) fn committed(repository: &Repository) -> Result<Committed, Failure> {
-    let none = Committed { config: Config { version: 1, ..Config::default() }, baseline: None };
-    let countersign_connect::git::Head::Commit { id, .. } = repository.head()? else { return Ok(none) };
-    let Some(bytes) = repository.file_at(&id, FILE, MOST_CONFIG)? else { return Ok(none) };
+    match repository.head()? {
+        countersign_connect::git::Head::Commit { id, .. } => committed_at(repository, &id),
+        countersign_connect::git::Head::Unborn { .. } => Ok(nothing_committed()),
+    }
+}
+
+/// Where no commit proposes anything.
+pub(crate) fn nothing_committed() -> Committed {
+    Committed { config: Config { version: 1, ..Config::default() }, baseline: None }
+}
+
+/// Reads configuration and baseline from a commit, not from the directory: what is judged is the commit.
+pub(crate) fn committed_at(repository: &Repository, id: &str) -> Result<Committed, Failure> {
+    let Some(bytes) = repository.file_at(id, FILE, MOST_CONFIG)? else { return Ok(nothing_committed()) };
     let text = String::from_utf8(bytes).map_err(|_| CliError::Config {
         place: countersign_model::Place::file(FILE),
         what: "it is not UTF-8".into(),
@@ -137,7 +162,7 @@ pub(crate) fn committed(repository: &Repository) -> Result<Committed, Failure> {
         None => None,
         Some(path) => {
             let bytes = repository
-                .file_at(&id, &path.to_string_lossy(), MOST_CONFIG)?
+                .file_at(id, &path.to_string_lossy(), MOST_CONFIG)?
                 .ok_or_else(|| super::scan::missing_baseline(path))?;
             Some(Baseline::parse(&bytes, path)?)
         }

@@ -1,15 +1,18 @@
 //! `suppression list` and `suppression grant`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use countersign_model::Exit;
+use countersign_model::{Exit, RunId};
+use countersign_scan::Baseline;
 use countersign_stages::release::suppression::{grant, requested};
+use countersign_store::Session;
 use serde_json::json;
 
 use super::args::{Format, PlaceArgs, SuppressionArgs, SuppressionVerb};
 use super::place::{find_run, notices};
 use crate::config::Environment;
-use crate::errors::Outcome;
+use crate::errors::{Failure, Outcome};
 use crate::output::{self, printable};
 
 /// Lists or grants.
@@ -47,9 +50,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &SuppressionArgs, env: &Environment) -> 
                 }
             }
         }
-        SuppressionVerb::Grant { run, fingerprints, all: _, reason, days, key } => {
+        SuppressionVerb::Grant { run, fingerprints, all: _, baseline, reason, days, key } => {
             let run = find_run(&session, run)?;
-            let granted = grant(&mut session, &run, fingerprints, reason, *days, &key.signer(env)?)?;
+            let fingerprints = match baseline {
+                None => fingerprints.clone(),
+                Some(file) => of_baseline(&session, &run, file)?,
+            };
+            let granted = grant(&mut session, &run, &fingerprints, reason, *days, &key.signer(env)?)?;
             notices(&mut session);
             output::print(&format!(
                 "✓ {} granted by {} until {} (entry {}); they stay visible\n",
@@ -61,4 +68,20 @@ pub(crate) fn run(at: &PlaceArgs, args: &SuppressionArgs, env: &Environment) -> 
         }
     }
     Ok(Exit::Pass)
+}
+
+/// What a baseline file asks for in this run. One signature grants all of it.
+fn of_baseline(session: &Session, run: &RunId, file: &Path) -> Result<Vec<String>, Failure> {
+    let baseline = Baseline::load(file)?;
+    let asked = requested(session, run)?.into_iter().map(|(f, _)| f);
+    let asked: Vec<String> = asked
+        .filter(|f| baseline.asks_for(&f.fingerprint, f.requested_by.as_deref(), f.reason.as_deref()))
+        .map(|f| f.fingerprint.hex())
+        .collect();
+    // An empty list would stand for all.
+    if asked.is_empty() {
+        Err(countersign_stages::Error::NothingToGrant { run: run.clone() }.into())
+    } else {
+        Ok(asked)
+    }
 }

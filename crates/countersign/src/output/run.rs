@@ -6,6 +6,7 @@ use countersign_model::{Exit, FindingState, Outcome};
 use countersign_scan::{RuleSet, report};
 use countersign_stages::build::observe::short;
 use countersign_stages::build::replay::decision_id;
+use countersign_stages::build::reported::{OURS, Seen};
 use countersign_stages::build::run::Ran;
 use countersign_stages::release::rules::overall;
 use countersign_store::Session;
@@ -243,7 +244,39 @@ fn found(out: &mut String, ran: &Ran, rules: &RuleSet, p: &Paint) {
             let _ = writeln!(out, "  {line}");
         }
     }
+    reported(out, ran, p);
     out.push('\n');
+}
+
+/// What other tools say.
+fn reported(out: &mut String, ran: &Ran, p: &Paint) {
+    const SHOWN: usize = 20;
+    for r in &ran.reported.reports {
+        let version = r.version.as_deref().map(|v| format!(" {}", printable(v))).unwrap_or_default();
+        let what = match (r.current, r.complete) {
+            (false, _) => "made for another commit, does not count".to_owned(),
+            (true, whole) => {
+                format!("{}{}", count(r.findings, "finding", "findings"), if whole { "" } else { ", not whole" })
+            }
+        };
+        let _ = writeln!(out, "  report of {}{version}: {what}", r.tool);
+    }
+    let others: Vec<_> = others(ran).filter(|s| s.finding.state == FindingState::Open).collect();
+    for seen in others.iter().take(SHOWN) {
+        let f = &seen.finding;
+        let place = printable(&f.path.to_string());
+        let tools = seen.tools.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rule = printable(&f.rule);
+        let _ = writeln!(out, "  {place}:{}  {rule}  {}{}, seen by {tools}{}", f.line, p.dim, f.severity, p.reset);
+    }
+    if others.len() > SHOWN {
+        let _ = writeln!(out, "  and {} more open findings of other tools", others.len() - SHOWN);
+    }
+}
+
+/// Findings that another tool saw.
+fn others(ran: &Ran) -> impl Iterator<Item = &Seen> {
+    ran.reported.findings.iter().filter(|s| s.tools.iter().any(|t| t != OURS))
 }
 
 /// The programs' form: the machine contract, version 1.
@@ -278,6 +311,15 @@ pub(crate) fn to_json(ran: &Ran, session: &Session) -> Value {
             "rule": f.rule, "severity": f.severity, "confidence": f.confidence, "path": f.path, "line": f.line,
             "column": f.column, "fingerprint": f.fingerprint, "controls": f.controls, "state": f.state,
             "title": f.title,
+        })).collect::<Vec<_>>(),
+        "reports": ran.reported.reports.iter().map(|r| json!({
+            "tool": r.tool, "version": r.version, "digest": r.digest, "revision": r.revision, "current": r.current,
+            "complete": r.complete, "findings": r.findings,
+        })).collect::<Vec<_>>(),
+        "reported": others(ran).map(|s| json!({
+            "rule": s.finding.rule, "severity": s.finding.severity, "confidence": s.finding.confidence,
+            "path": s.finding.path, "line": s.finding.line, "fingerprint": s.finding.fingerprint,
+            "controls": s.finding.controls, "cwe": s.finding.cwe, "state": s.finding.state, "tools": s.tools,
         })).collect::<Vec<_>>(),
         "receipt": {"index": ran.index, "size": session.ledger().size(), "root": root(session)},
     })

@@ -33,6 +33,7 @@ mod lsp;
 mod rebuild;
 #[cfg(test)]
 mod release;
+mod reports;
 #[cfg(test)]
 mod repositories;
 #[cfg(test)]

@@ -124,6 +124,7 @@ impl World {
                 size: file.bytes.len() as u64,
                 artifact: false,
                 subjects: Vec::new(),
+                report: None,
             };
             let (stream, subject) = (StreamId::from(&run), vec![Subject::new("app", "gitCommit", "0")]);
             let first =

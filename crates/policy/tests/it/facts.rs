@@ -23,8 +23,13 @@ pub(crate) fn good() -> Value {
         "trust": {"established": true, "recorder_enrolled": true, "bundle_activated": true},
         "scan": {
             "rules": 45, "rules_digest": digest("2"), "files": 10, "binary": 1, "links": 0, "bytes": 1234,
-            "gaps": [], "findings": [], "stale": {"declarations": 0, "baseline": 0}
+            "gaps": [], "findings": [], "stale": {"declarations": 0, "baseline": 0},
+            "required_reports": []
         },
+        "reports": [{
+            "tool": "semgrep-oss", "version": "1.99.0", "digest": digest("6"), "revision": null, "current": true,
+            "complete": true, "findings": 0
+        }],
         "artifacts": [{"name": "app.tar", "digest": digest("3")}],
         "evidence": [{"kind": "sarif", "digest": digest("4"), "name": "x.sarif"}]
     })
@@ -43,7 +48,7 @@ pub(crate) fn finding(severity: &str, confidence: &str) -> Value {
     json!({
         "rule": "secrets/example", "severity": severity, "confidence": confidence, "path": "app/main.py", "line": 3,
         "fingerprint": format!("sha256:{}", "5".repeat(64)), "controls": ["secrets-out-of-source"], "state": "open",
-        "stages": ["commit", "build"]
+        "stages": ["commit", "build"], "cwe": ["CWE-798"], "tools": ["countersign"]
     })
 }
 

@@ -154,7 +154,8 @@ impl<'r> Scanner<'r> {
         FileResult::Text { matches: matches.collect(), bytes, missed }
     }
 
-    pub(super) fn identity(&self, value: &[u8]) -> Digest {
+    /// The keyed identity of a value.
+    pub(crate) fn identity(&self, value: &[u8]) -> Digest {
         let mut mac = self.mac.clone();
         mac.update(value);
         Digest::from_bytes(mac.finalize().into_bytes().into())

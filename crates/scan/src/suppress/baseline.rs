@@ -8,6 +8,7 @@ use std::path::Path;
 use countersign_model::{Digest, Finding, TreePath};
 use serde::{Deserialize, Serialize};
 
+use super::foreign::{self, Mark};
 use crate::{Error, files};
 
 /// The only version there is.
@@ -22,13 +23,17 @@ pub struct Baseline {
     /// Sorted by path, rule and fingerprint.
     entries: Vec<BaselineEntry>,
     places: BTreeMap<Digest, usize>,
+    /// Entries of another tool, where the file is one of its. They have no fingerprints of ours.
+    marks: Vec<Mark>,
+    /// How reasons of such a file begin.
+    prefix: String,
 }
 
 /// One finding of a baseline. Rule and path are there for people; the fingerprint alone decides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaselineEntry {
-    /// The finding's fingerprint.
+    /// The finding's fingerprint. In an entry of another tool's file it is one of the entry.
     pub fingerprint: Digest,
     /// The rule's id.
     pub rule: String,
@@ -49,6 +54,15 @@ struct WireVersion {
     version: u64,
 }
 
+/// What only a file of detect-secrets has.
+#[derive(Deserialize)]
+struct DetectSecrets {
+    #[serde(rename = "results")]
+    _results: serde::de::IgnoredAny,
+    #[serde(rename = "plugins_used")]
+    _plugins: serde::de::IgnoredAny,
+}
+
 impl Baseline {
     /// A baseline of these findings.
     #[must_use]
@@ -62,7 +76,7 @@ impl Baseline {
         entries.sort_by(|a, b| (&a.path, &a.rule, a.fingerprint).cmp(&(&b.path, &b.rule, b.fingerprint)));
         entries.dedup();
         let places = entries.iter().enumerate().map(|(n, e)| (e.fingerprint, n)).collect();
-        Self { entries, places }
+        Self { entries, places, ..Self::default() }
     }
 
     /// Reads a baseline file.
@@ -79,11 +93,28 @@ impl Baseline {
         Self::parse(&text, file)
     }
 
-    /// Reads a baseline from its bytes; `file` is what errors name.
+    /// Reads a baseline from its bytes; `file` is what errors name. It is one of ours, or `.gitleaksignore`, or what
+    /// detect-secrets writes.
     ///
     /// # Errors
     /// When it is no baseline, or is of another version.
     pub fn parse(text: &[u8], file: &Path) -> Result<Self, Error> {
+        let is_object = text.trim_ascii_start().starts_with(b"{");
+        let is_ignore = file.extension().is_some_and(|e| e == "gitleaksignore")
+            || file.file_name().is_some_and(|n| n == ".gitleaksignore");
+        let marks = if is_ignore {
+            foreign::gitleaks(text, file)?
+        } else if is_object && serde_json::from_slice::<DetectSecrets>(text).is_ok() {
+            foreign::detect_secrets(text, file)?
+        } else {
+            return Self::parse_own(text, file);
+        };
+        let mut entries: Vec<BaselineEntry> = marks.iter().map(|m| m.entry.clone()).collect();
+        entries.sort_by(|a, b| (&a.path, &a.rule, a.fingerprint).cmp(&(&b.path, &b.rule, b.fingerprint)));
+        Ok(Self { entries, places: BTreeMap::new(), marks, prefix: foreign::prefix(file) })
+    }
+
+    fn parse_own(text: &[u8], file: &Path) -> Result<Self, Error> {
         let syntax = |source| Error::BaselineSyntax { file: file.to_path_buf(), source };
         let WireVersion { version } = serde_json::from_slice(text).map_err(syntax)?;
         if version != VERSION {
@@ -111,8 +142,22 @@ impl Baseline {
         &self.entries
     }
 
+    /// Whether the request of a recorded finding comes from this file.
+    #[must_use]
+    pub fn asks_for(&self, fingerprint: &Digest, requested_by: Option<&str>, reason: Option<&str>) -> bool {
+        if self.marks.is_empty() {
+            return self.places.contains_key(fingerprint);
+        }
+        requested_by == Some("baseline") && reason.is_some_and(|r| r.starts_with(&self.prefix))
+    }
+
     /// Which entry knows this finding.
     pub(super) fn position(&self, finding: &Finding) -> Option<usize> {
         self.places.get(&finding.fingerprint).copied()
+    }
+
+    /// The entries of another tool.
+    pub(super) fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 }

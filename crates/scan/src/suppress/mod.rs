@@ -4,8 +4,11 @@
 mod baseline;
 mod declaration;
 mod request;
+mod foreign;
 
-use countersign_model::{Finding, FindingState};
+use std::collections::BTreeMap;
+
+use countersign_model::{Finding, FindingState, TreePath};
 
 pub use baseline::{Baseline, BaselineEntry};
 pub use declaration::Declaration;
@@ -13,6 +16,8 @@ pub use request::{Insertion, glob_of, mark_above};
 
 use crate::Error;
 use declaration::Matcher;
+pub(crate) use foreign::Again;
+use foreign::Lines;
 
 /// Everything that asks for findings not to count.
 pub(crate) struct Suppressions<'a> {
@@ -28,9 +33,23 @@ impl<'a> Suppressions<'a> {
 
     /// Marks the findings that are asked for. An inline mark goes before a declaration, a declaration before the
     /// baseline; all that speak for a finding count as used. What comes back is used by nothing.
-    pub(crate) fn apply(&self, findings: &mut [Finding]) -> (Vec<Declaration>, Vec<BaselineEntry>) {
+    ///
+    /// `again` reads files again, for the entries of other tools that name a value by its hash.
+    pub(crate) fn apply(
+        &self,
+        findings: &mut [Finding],
+        again: Option<&Again<'_>>,
+    ) -> (Vec<Declaration>, Vec<BaselineEntry>) {
         let mut used = vec![false; self.declarations.len()];
-        let mut matched = vec![false; self.baseline.map_or(0, |b| b.entries().len())];
+        let own = self.baseline.filter(|b| b.marks().is_empty());
+        let marks = self.baseline.map_or(&[][..], Baseline::marks);
+        let mut matched = vec![false; own.map_or(0, |b| b.entries().len())];
+        let mut matched_marks = vec![false; marks.len()];
+        let mut by_path: BTreeMap<&TreePath, Vec<usize>> = BTreeMap::new();
+        for (n, mark) in marks.iter().enumerate() {
+            by_path.entry(&mark.entry.path).or_default().push(n);
+        }
+        let mut lines = Lines::default();
         for finding in findings {
             let mut request = None;
             for ((declaration, matcher), used) in self.declarations.iter().zip(&mut used) {
@@ -39,9 +58,15 @@ impl<'a> Suppressions<'a> {
                     request.get_or_insert((declaration.reason.clone(), "declaration"));
                 }
             }
-            if let Some(entry) = self.baseline.and_then(|b| b.position(finding)) {
+            if let Some(entry) = own.and_then(|b| b.position(finding)) {
                 matched[entry] = true;
                 request.get_or_insert(("in the baseline".to_owned(), "baseline"));
+            }
+            for n in by_path.get(&finding.path).into_iter().flatten() {
+                if lines.speaks_for(&marks[*n], finding, again) {
+                    matched_marks[*n] = true;
+                    request.get_or_insert((marks[*n].reason.clone(), "baseline"));
+                }
             }
             if let (FindingState::Open, Some((reason, by))) = (finding.state, request) {
                 finding.state = FindingState::SuppressionRequested;
@@ -51,8 +76,11 @@ impl<'a> Suppressions<'a> {
         }
         let unused =
             self.declarations.iter().zip(used).filter(|(_, used)| !used).map(|((d, _), _)| (*d).clone()).collect();
-        let entries = self.baseline.map_or(&[][..], Baseline::entries);
-        let stale = entries.iter().zip(matched).filter(|(_, m)| !m).map(|(e, _)| e.clone()).collect();
+        let entries = own.map_or(&[][..], Baseline::entries);
+        let stale_own = entries.iter().zip(matched).filter(|(_, m)| !m).map(|(e, _)| e.clone());
+        let stale_marks = marks.iter().zip(matched_marks).filter(|(_, m)| !m).map(|(m, _)| m.entry.clone());
+        let mut stale: Vec<BaselineEntry> = stale_own.chain(stale_marks).collect();
+        stale.sort();
         (unused, stale)
     }
 }

@@ -5,6 +5,7 @@ mod archives;
 mod cache;
 mod engine;
 mod foreign;
+mod import;
 mod pii;
 mod reports;
 mod rules;

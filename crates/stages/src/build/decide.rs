@@ -8,7 +8,8 @@ use countersign_store::projection::{DecisionRow, EvidenceRow, RunRow};
 use countersign_store::{Ledger, Plan, Session};
 use serde_json::Value;
 
-use super::{events, rules};
+use super::reported::Reported;
+use super::{events, reported, rules};
 use crate::Error;
 use crate::release::approve::run_row;
 
@@ -57,7 +58,8 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Decided, Error> {
     let bundle = bundle_in_effect(session)?;
-    let facts = rules::facts(change, scan, run, attached, session.state(), now)?;
+    let joined = reported::join(scan, &reported::records(session, run)?, &change.commit);
+    let facts = rules::facts(change, scan, &joined, run, attached, session.state(), now)?;
     let digest = canonical::digest(&facts)?;
     if let Some(row) = run.and_then(|r| r.decisions.last()) {
         let decision = read_decision(row)?;
@@ -87,6 +89,15 @@ pub fn read_decision(row: &DecisionRow) -> Result<Decision, Error> {
 /// When the blob is missing or damaged.
 pub fn read_change(ledger: &Ledger, blob: &PayloadRef) -> Result<Change, Error> {
     Ok(canonical::from_slice(&ledger.payload(blob)?)?)
+}
+
+/// Everything that was found in a run: by the last scan, and in the reports recorded for it.
+///
+/// # Errors
+/// As [`read_scan`].
+pub fn read_joined(session: &Session, run: &RunRow) -> Result<Reported, Error> {
+    let scan = read_scan(session.ledger(), run)?;
+    Ok(reported::join(&scan, &reported::records(session, Some(run))?, &run.commit))
 }
 
 /// Reads the last scan record of a run.

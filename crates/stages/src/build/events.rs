@@ -73,9 +73,10 @@ pub(crate) fn evidence_attached(
     session: &Session,
     predicate: EvidenceAttached,
     file: Option<NewBlob>,
+    report: Option<NewBlob>,
 ) -> Result<NewEntry, Error> {
     let subject = vec![Subject::sha256(predicate.name.clone(), &predicate.digest)];
     let stream = StreamId::from(&predicate.run);
-    let attachments = file.into_iter().collect();
+    let attachments = file.into_iter().chain(report).collect();
     Ok(session.machine_entry(EventKind::EvidenceAttached, stream, subject, predicate, Vec::new(), attachments)?)
 }

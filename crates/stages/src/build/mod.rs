@@ -13,6 +13,7 @@
 //! | `rules` | pure: facts from a change, a scan and the ledger's state |
 //! | `decide` | reuses the recorded decision or makes a new one |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
+//! | `reported` | pure: what our scan and reports of other tools found, joined |
 //! | `replay` | the use case `replay` |
 //! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade` |
 
@@ -22,6 +23,7 @@ pub mod kind;
 pub mod observe;
 pub mod record;
 pub mod replay;
+pub mod reported;
 pub mod rules;
 pub mod run;
 pub mod source;

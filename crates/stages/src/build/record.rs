@@ -1,4 +1,7 @@
 //! The use case `record`: attaches evidence and artifacts to a run. The same file twice is one entry.
+//!
+//! A report of another tool is read as it is attached. What it says is a second attachment, and the values it shows are
+//! in neither.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use countersign_model::digest::Hasher;
 use countersign_model::event::EvidenceAttached;
-use countersign_model::{Digest, Retention, RunId, TreePath};
+use countersign_model::{Digest, ReportRecord, Retention, RunId, TreePath};
+use countersign_scan::import::{self, Context};
+use countersign_store::projection::EvidenceRow;
 use countersign_store::{MAX_BLOB_BYTES, NewBlob, Plan, Session};
 
 use super::{events, kind};
@@ -26,29 +31,46 @@ pub struct RecordedFile {
     pub index: u64,
     /// Whether it was recorded before.
     pub known: bool,
+    /// What was read out of it, where it is a report of another tool.
+    pub report: Option<ReportRecord>,
+}
+
+/// What is attached.
+pub struct Files<'a> {
+    /// The files.
+    pub paths: &'a [PathBuf],
+    /// They are artifacts: named by their digest, not stored.
+    pub artifacts: bool,
+    /// The retention class, where it is not the one that everything gets.
+    pub class: Option<Retention>,
+    /// How reports of other tools are read; `None`: they are attached as they are.
+    pub reports: Option<Reports<'a>>,
+}
+
+/// How reports of other tools are read.
+pub struct Reports<'a> {
+    /// Their format, where it is not to be recognised.
+    pub format: Option<&'a str>,
+    /// What they are read with.
+    pub context: &'a Context<'a>,
 }
 
 struct Prepared {
     path: PathBuf,
     predicate: EvidenceAttached,
     blob: Option<NewBlob>,
+    report: Option<(ReportRecord, NewBlob)>,
 }
 
-/// Attaches files to a run: as evidence, stored whole; or as artifacts, named by their digest. `class` is the retention
-/// class, where it is not the one that everything gets.
+/// Attaches files to a run: as evidence, stored whole; or as artifacts, named by their digest.
 ///
 /// # Errors
-/// When the run is unknown, or a file cannot be read or is too large to store. Then none of them is recorded.
-pub fn record(
-    session: &mut Session,
-    run: &RunId,
-    files: &[PathBuf],
-    artifacts: bool,
-    class: Option<Retention>,
-) -> Result<Vec<RecordedFile>, Error> {
-    let mut read = Vec::with_capacity(files.len());
-    for path in files {
-        read.push(read_file(path, run, artifacts)?);
+/// When the run is unknown, or a file cannot be read, is too large to store, or is a report that is not of its format.
+/// Then none of them is recorded.
+pub fn record(session: &mut Session, run: &RunId, files: &Files<'_>) -> Result<Vec<RecordedFile>, Error> {
+    let mut read = Vec::with_capacity(files.paths.len());
+    for path in files.paths {
+        read.push(read_file(path, run, files)?);
     }
     let (appended, places) = session.transact(|s| {
         let row = s.state().run(run)?.ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
@@ -56,16 +78,18 @@ pub fn record(
         let mut places: Vec<Result<u64, u64>> = Vec::with_capacity(read.len());
         for file in &read {
             let p = &file.predicate;
-            let same = |name: &str, digest: Digest, artifact: bool| {
-                digest == p.digest && artifact == p.artifact && name == p.name
+            let same = |e: &&EvidenceRow| {
+                let read = e.report.as_ref().map(|r| r.sha256);
+                e.digest == p.digest && e.artifact == p.artifact && e.name == p.name && read == p.report
             };
-            if let Some(before) = row.evidence.iter().find(|e| same(&e.name, e.digest, e.artifact)) {
+            if let Some(before) = row.evidence.iter().find(same) {
                 places.push(Ok(before.index));
                 continue;
             }
             places.push(Err(plan.entries.len() as u64));
-            let mut entry = events::evidence_attached(s, p.clone(), file.blob.clone())?;
-            entry.retention = class.unwrap_or(entry.retention);
+            let report = file.report.as_ref().map(|(_, blob)| blob.clone());
+            let mut entry = events::evidence_attached(s, p.clone(), file.blob.clone(), report)?;
+            entry.retention = files.class.unwrap_or(entry.retention);
             plan.entries.push(entry);
         }
         Ok::<_, Error>((plan, places))
@@ -81,11 +105,12 @@ pub fn record(
             size: file.predicate.size,
             known: place.is_ok(),
             index: place.unwrap_or_else(|offset| first + offset),
+            report: file.report.map(|(record, _)| record),
         })
         .collect())
 }
 
-fn read_file(path: &Path, run: &RunId, artifact: bool) -> Result<Prepared, Error> {
+fn read_file(path: &Path, run: &RunId, files: &Files<'_>) -> Result<Prepared, Error> {
     let fail = |source| Error::ReadEvidence { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(fail)?;
     let meta = file.metadata().map_err(fail)?;
@@ -94,7 +119,7 @@ fn read_file(path: &Path, run: &RunId, artifact: bool) -> Result<Prepared, Error
     }
     let name = path.file_name().unwrap_or_default();
     let name = TreePath::from_bytes(name.as_encoded_bytes()).to_string();
-    if artifact {
+    if files.artifacts {
         let mut hasher = Hasher::new();
         let mut size = 0;
         let mut buffer = vec![0; 256 * 1024];
@@ -108,9 +133,17 @@ fn read_file(path: &Path, run: &RunId, artifact: bool) -> Result<Prepared, Error
         }
         let digest = hasher.finish();
         let kind = "artifact".to_owned();
-        let predicate =
-            EvidenceAttached { run: run.clone(), kind, name, digest, size, artifact: true, subjects: Vec::new() };
-        return Ok(Prepared { path: path.to_owned(), predicate, blob: None });
+        let predicate = EvidenceAttached {
+            run: run.clone(),
+            kind,
+            name,
+            digest,
+            size,
+            artifact: true,
+            subjects: Vec::new(),
+            report: None,
+        };
+        return Ok(Prepared { path: path.to_owned(), predicate, blob: None, report: None });
     }
     if meta.len() > MAX_BLOB_BYTES {
         return Err(Error::EvidenceTooLarge { path: path.to_owned(), size: meta.len() });
@@ -121,14 +154,30 @@ fn read_file(path: &Path, run: &RunId, artifact: bool) -> Result<Prepared, Error
         return Err(Error::EvidenceTooLarge { path: path.to_owned(), size: bytes.len() as u64 });
     }
     let detected = kind::detect(&bytes);
+    let (mut kind, mut report) = (detected.kind.to_owned(), None);
+    if let Some(reports) = &files.reports
+        && let Some(read) = import::import(&bytes, &name, reports.format, reports.context)?
+    {
+        kind.clone_from(&read.record.format);
+        let blob = events::document(&read.record)?;
+        report = Some((read.record, blob));
+        bytes = read.stored.unwrap_or(bytes);
+    }
     let predicate = EvidenceAttached {
         run: run.clone(),
-        kind: detected.kind.into(),
+        kind,
         name,
         digest: Digest::of(&bytes),
         size: bytes.len() as u64,
         artifact: false,
         subjects: detected.subjects,
+        report: report.as_ref().map(|(_, (digest, _))| *digest),
     };
-    Ok(Prepared { path: path.to_owned(), predicate, blob: Some(NewBlob { bytes, media: detected.media.into() }) })
+    let media = if report.is_some() && detected.kind == "file" { "application/json" } else { detected.media };
+    Ok(Prepared {
+        path: path.to_owned(),
+        predicate,
+        blob: Some(NewBlob { bytes, media: media.into() }),
+        report: report.map(|(record, (_, blob))| (record, blob)),
+    })
 }

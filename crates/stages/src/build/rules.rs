@@ -8,6 +8,7 @@ use countersign_model::{FindingState, PersonId, Timestamp};
 use countersign_store::projection::{EvidenceRow, RunRow, State};
 use serde_json::{Value, json};
 
+use super::reported::Reported;
 use crate::Error;
 
 /// The version of the facts written here.
@@ -76,6 +77,7 @@ pub fn effective_state(
 pub fn facts(
     change: &Change,
     scan: &ScanRecord,
+    reported: &Reported,
     run: Option<&RunRow>,
     attached: &[EvidenceRow],
     state: &State,
@@ -85,17 +87,29 @@ pub fn facts(
     let repository = change.identity.as_deref();
     let commits: Vec<Value> =
         change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
-    let findings: Vec<Value> = scan
+    let findings: Vec<Value> = reported
         .findings
         .iter()
-        .map(|f| {
+        .map(|seen| {
+            let f = &seen.finding;
             Ok(json!({
                 "rule": f.rule, "severity": f.severity, "confidence": f.confidence, "path": f.path, "line": f.line,
                 "fingerprint": f.fingerprint, "controls": f.controls, "stages": f.stages,
+                "cwe": f.cwe, "tools": seen.tools,
                 "state": effective_state(f, repository, &authors, state, now)?,
             }))
         })
         .collect::<Result<_, Error>>()?;
+    let reports: Vec<Value> = reported
+        .reports
+        .iter()
+        .map(|r| {
+            json!({
+                "tool": r.tool, "version": r.version, "digest": r.digest, "revision": r.revision,
+                "current": r.current, "complete": r.complete, "findings": r.findings,
+            })
+        })
+        .collect();
     let artifacts = run.map(artifacts).unwrap_or_default();
     let mut evidence: Vec<Value> = run
         .iter()
@@ -123,7 +137,9 @@ pub fn facts(
             "rules": scan.rules, "rules_digest": scan.rules_digest, "files": scan.files, "binary": scan.binary,
             "links": scan.links, "bytes": scan.bytes, "gaps": scan.gaps, "findings": findings,
             "stale": {"declarations": scan.unused_declarations.len(), "baseline": scan.stale_baseline},
+            "required_reports": scan.required_reports,
         },
+        "reports": reports,
         "artifacts": artifacts,
         "evidence": evidence,
     }))

@@ -15,6 +15,7 @@ use countersign_store::projection::{EvidenceRow, RunRow, State};
 use countersign_store::{NewBlob, Plan, Session};
 
 use super::observe::{self, Ask, Observed, random_id};
+use super::reported::{self, Reported};
 use super::source::GitTree;
 use super::{decide, events, rules};
 use crate::Error;
@@ -33,6 +34,10 @@ pub struct Inputs<'a> {
     pub declarations: &'a [Declaration],
     /// Known findings for which suppression is asked.
     pub baseline: Option<&'a Baseline>,
+    /// Tools whose reports a commit's own configuration says are required: of the commit that is judged, and of its
+    /// base, so that a change cannot lift a requirement for itself. A configuration that cannot be read requires nothing
+    /// here; that of the judged commit was read before.
+    pub required_reports: &'a dyn Fn(&str) -> BTreeSet<String>,
     /// Told how far the scan is.
     pub progress: &'a dyn Progress,
     /// Where answers of earlier scans are kept.
@@ -53,6 +58,8 @@ pub struct Ran {
     pub observed: Observed,
     /// What the scan found, with the states that grants give.
     pub report: Report,
+    /// The same joined with the reports of other tools.
+    pub reported: Reported,
     /// The decision.
     pub decision: Decision,
     /// Its digest.
@@ -99,7 +106,10 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     let mut report = scan_source(&source, inputs.rules, &salt, &options)?;
     // A cache that cannot be kept costs time, never evidence.
     let cache_unsaved = cache.save().err();
-    let record = scan_record(&report, inputs.rules);
+    let mut required = (inputs.required_reports)(&commit);
+    required.extend(observed.change.base.as_deref().map(inputs.required_reports).unwrap_or_default());
+    let mut record = scan_record(&report, inputs.rules);
+    record.required_reports = required.into_iter().collect();
     let (bypasses, bypasses_missed) = match inputs.hooks_required {
         true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
         false => (None, 0),
@@ -109,6 +119,7 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     let digest = recorded.decision.digest()?;
     let row = session.state().run(&recorded.run)?;
     let gates = release::gates(&recorded.decision.verdict, row.as_ref(), digest, &authors, session.state())?;
+    let reported = reported::join(&record, &reported::records(session, row.as_ref())?, &commit);
     let now = session.now();
     let repository_id = observed.change.identity.as_deref();
     for (finding, scanned) in report.findings.iter_mut().zip(&record.findings) {
@@ -119,6 +130,7 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         attempt: recorded.attempt,
         observed,
         report,
+        reported,
         decision: recorded.decision,
         digest,
         reused: recorded.reused,
@@ -209,7 +221,7 @@ fn append(
             plan.entries.push(events::findings_recorded(s, &run, change, record, blob)?);
         }
         if let (Some(predicate), Some((_, blob))) = (attached, &bypasses) {
-            plan.entries.push(events::evidence_attached(s, predicate, Some(blob.clone()))?);
+            plan.entries.push(events::evidence_attached(s, predicate, Some(blob.clone()), None)?);
         }
         let mut decision_at = None;
         if decided.recorded.is_none() {
@@ -249,6 +261,7 @@ fn bypass_evidence(run: &RunId, known: Option<&RunRow>, digest: Digest, blob: &N
         size: blob.bytes.len() as u64,
         artifact: false,
         subjects: Vec::new(),
+        report: None,
     })
 }
 
@@ -261,6 +274,7 @@ fn row_of(predicate: &EvidenceAttached) -> EvidenceRow {
         digest: predicate.digest,
         artifact: predicate.artifact,
         subjects: predicate.subjects.clone(),
+        report: None,
     }
 }
 
@@ -295,6 +309,8 @@ pub fn scan_record(report: &Report, rules: &RuleSet) -> ScanRecord {
                 fingerprint: f.fingerprint,
                 controls: f.controls.clone(),
                 stages: stages(&f.rule),
+                cwe: f.cwe.clone(),
+                value: f.value,
                 state: match f.state {
                     FindingState::SuppressionGranted => FindingState::SuppressionRequested,
                     state => state,
@@ -305,6 +321,7 @@ pub fn scan_record(report: &Report, rules: &RuleSet) -> ScanRecord {
             .collect(),
         unused_declarations: report.unused_declarations.iter().map(|d| format!("{} in {}", d.rule, d.path)).collect(),
         stale_baseline: report.stale_baseline.len() as u64,
+        required_reports: Vec::new(),
     }
 }
 

@@ -41,9 +41,11 @@ pub fn requested(session: &Session, run: &RunId) -> Result<Vec<(ScanFinding, Fin
     let change = decide::read_change(session.ledger(), &row.change)?;
     let authors = authors(&change, session.state())?;
     let now = session.now();
-    let scan = decide::read_scan(session.ledger(), &row)?;
-    scan.findings
+    let joined = decide::read_joined(session, &row)?;
+    joined
+        .findings
         .into_iter()
+        .map(|seen| seen.finding)
         .filter(|f| f.state == FindingState::SuppressionRequested)
         .map(|f| {
             let state = effective_state(&f, change.identity.as_deref(), &authors, session.state(), now)?;

@@ -1,10 +1,10 @@
 //! Evidence and artifacts attached to runs.
 
 use countersign_model::event::{Artifact, EvidenceAttached};
-use countersign_model::{Digest, RunId};
+use countersign_model::{Digest, PayloadRef, RunId};
 
-use super::read::{Machine, Reading, to_json};
-use super::sql::{Fold, json, text};
+use super::read::{Machine, Reading, attachment, to_json};
+use super::sql::{Fold, blob, json, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -14,7 +14,8 @@ pub(super) const TABLES: &[Table] = &[Table {
     key: &["idx"],
     index: "idx",
     sql: "CREATE TABLE evidence (idx INTEGER PRIMARY KEY, run TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-        digest TEXT NOT NULL, size INTEGER NOT NULL, artifact INTEGER NOT NULL, subjects TEXT NOT NULL) STRICT;
+        digest TEXT NOT NULL, size INTEGER NOT NULL, artifact INTEGER NOT NULL, subjects TEXT NOT NULL,
+        report TEXT, report_size INTEGER, report_media TEXT) STRICT;
         CREATE INDEX evidence_by_run ON evidence (run, idx);",
 }];
 
@@ -33,6 +34,8 @@ pub struct EvidenceRow {
     pub artifact: bool,
     /// Artifacts it speaks of.
     pub subjects: Vec<Artifact>,
+    /// What was read out of it, where it is a report of another tool.
+    pub report: Option<PayloadRef>,
 }
 
 impl State {
@@ -40,10 +43,19 @@ impl State {
         let p: EvidenceAttached = self.statement(machine)?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
+        let report = match p.report {
+            None => None,
+            Some(digest) => {
+                let report = attachment(&reading.entry, 1)?;
+                require(report.sha256 == digest, "what was read out of the report is not what the statement names")?;
+                Some(report)
+            }
+        };
         self.db
             .prepare_cached(
-                "INSERT INTO evidence (idx, run, kind, name, digest, size, artifact, subjects)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO evidence (idx, run, kind, name, digest, size, artifact, subjects, report, report_size,
+                  report_media)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute((
                 reading.index,
@@ -54,13 +66,17 @@ impl State {
                 p.size,
                 p.artifact,
                 to_json(&p.subjects)?,
+                report.as_ref().map(|r| r.sha256.to_string()),
+                report.as_ref().map(|r| r.size),
+                report.as_ref().map(|r| r.media.as_str()),
             ))?;
         Ok(())
     }
 
     pub(super) fn evidence_of(&self, run: &RunId) -> Result<Vec<EvidenceRow>, Error> {
         let mut query = self.db.prepare_cached(
-            "SELECT idx, kind, name, digest, artifact, subjects FROM evidence WHERE run = ?1 ORDER BY idx",
+            "SELECT idx, kind, name, digest, artifact, subjects, report, report_size, report_media FROM evidence
+             WHERE run = ?1 ORDER BY idx",
         )?;
         let rows = query.query_map([run.as_str()], |row| {
             Ok(EvidenceRow {
@@ -70,6 +86,10 @@ impl State {
                 digest: text(row, 3)?,
                 artifact: row.get(4)?,
                 subjects: json(row, 5)?,
+                report: match row.get::<_, Option<String>>(6)? {
+                    None => None,
+                    Some(_) => Some(blob(row, 6)?),
+                },
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

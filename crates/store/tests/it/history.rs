@@ -302,6 +302,7 @@ impl History {
             size: 4,
             artifact: self.serial.is_multiple_of(2),
             subjects: Vec::new(),
+            report: None,
         };
         self.machine(EventKind::EvidenceAttached, self.stream(), attached, vec![blob("sbom")])
     }

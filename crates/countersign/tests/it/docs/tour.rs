@@ -71,7 +71,7 @@ fn the_tour_and_the_checks_without_us_work_as_typed() {
 fn commands_of_the_guides_are_commands_of_ours() {
     let help = page("docs/reference/cli.md");
     let mut unknown = Vec::new();
-    for name in ["first-run", "approvals", "suppressions"] {
+    for name in ["first-run", "approvals", "suppressions", "other-tools"] {
         let guide = page(&format!("docs/guides/{name}.md"));
         for line in blocks(&guide).iter().flat_map(|b| b.lines()) {
             let line = line.split('#').next().unwrap_or_default();
