@@ -48,8 +48,7 @@ fn codes(w: &World, code: i32, gate: &str) -> Vec<String> {
     let ran = w.cs(["gate", "check", "--format", "json"]).expect(code);
     let gates = ran.json()["gates"].as_array().unwrap().clone();
     let gate = gates.iter().find(|g| g["name"] == gate).unwrap().clone();
-    let reasons = gate["reasons"].as_array().unwrap().iter().filter(|r| r["effect"] != "note");
-    reasons.map(|r| r["code"].as_str().unwrap().to_owned()).collect()
+    gate["reasons"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect()
 }
 
 fn record(w: &World, file: &str) -> Ran {
@@ -195,9 +194,10 @@ fn a_change_cannot_lift_a_requirement_for_itself() {
     w.commit_signed("mia", "countersign.toml", REQUIRED);
     w.cs(["run"]).expect(10);
     record(&w, &report(&w, "s.sarif", &sarif("Semgrep", &json!([]), None))).expect(0);
-    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(11);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
     w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
-    w.by("omar", &["deploy", "latest", "--env", "production", "--", "true"]).expect(0);
+    let omar = w.path("omar").display().to_string();
+    w.cs(["deploy", "latest", "--env", "production", "--key", &omar, "--", "true"]).expect(0);
     w.commit_signed("mia", "countersign.toml", "version = 1\n");
     w.cs(["run"]).expect(10);
     assert_eq!(codes(&w, 10, "build"), ["report-missing"]);
@@ -216,7 +216,7 @@ fn what_another_tool_finds_is_let_stand_by_somebody_else() {
     asked["suppressions"] = json!([{ "kind": "inSource", "justification": "the name is one of ours" }]);
     record(&w, &report(&w, "s.sarif", &sarif("Semgrep", &json!([asked]), None))).expect(0);
     assert!(codes(&w, 11, "build").is_empty());
-    assert_eq!(codes(&w, 11, "release"), ["suppression-requested"]);
+    assert!(codes(&w, 11, "release").contains(&"suppression-requested".to_owned()));
     let listed = w.cs(["suppression", "list"]).expect(0).out;
     assert!(
         listed.contains("semgrep/sql-from-input") && listed.contains("report: the name is one of ours"),
@@ -224,7 +224,7 @@ fn what_another_tool_finds_is_let_stand_by_somebody_else() {
     );
     w.by("mia", &["suppression", "grant", "latest", "--all", "--reason", "x"]).expect(4);
     w.by("ruth", &["suppression", "grant", "latest", "--all", "--reason", "looked at"]).expect(0);
-    assert!(codes(&w, 11, "release").is_empty());
+    assert!(!codes(&w, 11, "release").contains(&"suppression-requested".to_owned()));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn the_past_is_taken_over_in_one_signed_act() {
     let ignore = "a.env:aws-access-token:1\nb.env:aws-access-token:2\ngone.env:aws-access-token:1\n";
     w.commit_signed("mia", ".gitleaksignore", ignore);
     w.cs(["run"]).expect(11);
-    assert_eq!(codes(&w, 11, "release"), ["suppression-requested"]);
+    assert!(codes(&w, 11, "release").contains(&"suppression-requested".to_owned()));
     let scanned = w.cs(["scan", ".", "--baseline", ".gitleaksignore", "--format", "json"]).expect(0).json();
     assert_eq!(scanned["stale_baseline"][0]["path"], "gone.env");
 
@@ -256,5 +256,5 @@ fn the_past_is_taken_over_in_one_signed_act() {
     assert!(said.out.contains("2 suppressions granted"), "{}", said.out);
     let after = w.cs(["ledger", "info", "--format", "json"]).expect(0).json()["size"].as_u64().unwrap();
     assert_eq!(after, before + 1, "one act");
-    assert!(codes(&w, 11, "release").is_empty());
+    assert!(!codes(&w, 11, "release").contains(&"suppression-requested".to_owned()));
 }
