@@ -1,5 +1,6 @@
 //! Reports of other tools, through the binary: recorded, judged by the same gates, required, outdated, granted.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 use serde_json::{Value, json};
 
 use crate::support::{Ran, World, have_ssh_keygen, planted_secret};

@@ -44,6 +44,9 @@ const NAME: usize = 200;
 /// Tools that are called like us or a family of our rules would have their rules' ids taken for ours.
 const RESERVED: &[&str] = &["countersign", "scan", "secrets", "pii"];
 
+/// Takes values out of a document, adds them to those that are looked for elsewhere, and says how many it took.
+type Hide = fn(&mut serde_json::Value, &hide::Hiding<'_>, &mut BTreeSet<String>) -> u64;
+
 /// A format of reports.
 pub(crate) struct Format {
     /// What `--report` calls it.
@@ -57,7 +60,7 @@ pub(crate) struct Format {
     /// Keys under which names and addresses of people stand. They are taken out where they stand.
     private: &'static [&'static str],
     /// Takes out what only this format knows to be a value; says how many it took.
-    hide: Option<fn(&mut serde_json::Value, &hide::Hiding<'_>, &mut BTreeSet<String>) -> u64>,
+    hide: Option<Hide>,
 }
 
 /// Every format there is. To add one, add a file and a line.

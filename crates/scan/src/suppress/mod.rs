@@ -3,8 +3,8 @@
 
 mod baseline;
 mod declaration;
-mod request;
 mod foreign;
+mod request;
 
 use std::collections::BTreeMap;
 
