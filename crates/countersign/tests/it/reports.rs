@@ -1,6 +1,6 @@
 //! Reports of other tools, through the binary: recorded, judged by the same gates, required, outdated, granted.
-
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use serde_json::{Value, json};
 
 use crate::support::{Ran, World, have_ssh_keygen, planted_secret};
@@ -197,8 +197,8 @@ fn a_change_cannot_lift_a_requirement_for_itself() {
     record(&w, &report(&w, "s.sarif", &sarif("Semgrep", &json!([]), None))).expect(0);
     w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
     w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
-    let omar = w.path("omar").display().to_string();
-    w.cs(["deploy", "latest", "--env", "production", "--key", &omar, "--", "true"]).expect(0);
+    let grant = w.by("omar", &["deploy", "latest", "--env", "production", "--format", "json"]).expect(0).json();
+    w.cs(["deploy", "--grant", grant["grant"]["file"].as_str().unwrap(), "--", "true"]).expect(0);
     w.commit_signed("mia", "countersign.toml", "version = 1\n");
     w.cs(["run"]).expect(10);
     assert_eq!(codes(&w, 10, "build"), ["report-missing"]);
