@@ -72,6 +72,41 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 31] = [
+        Self::LedgerCreated,
+        Self::TrustRootEstablished,
+        Self::PersonEnrolled,
+        Self::RoleGranted,
+        Self::PolicyActivated,
+        Self::RunStarted,
+        Self::FindingsRecorded,
+        Self::EvidenceAttached,
+        Self::DecisionMade,
+        Self::CommitsClaimed,
+        Self::SuppressionGranted,
+        Self::ApprovalSigned,
+        Self::ActRefused,
+        Self::GrantIssued,
+        Self::DeploymentStarted,
+        Self::DeploymentRecorded,
+        Self::StorageProbed,
+        Self::LogKeyRotated,
+        Self::SecondLogKeyChosen,
+        Self::RetentionClassDefined,
+        Self::RetentionDefaultChosen,
+        Self::RetentionStarted,
+        Self::RetentionExtended,
+        Self::HoldPlaced,
+        Self::HoldReleased,
+        Self::RecordsOfficerDesignated,
+        Self::RecordsOfficerRevoked,
+        Self::PayloadsDisposed,
+        Self::DisposalCompleted,
+        Self::ErasureRequested,
+        Self::SubjectErased,
+    ];
+
     /// The text form, as in the entry.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -108,6 +143,12 @@ impl EventKind {
             Self::ErasureRequested => "ErasureRequested",
             Self::SubjectErased => "SubjectErased",
         }
+    }
+
+    /// The kind with this text form.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
     /// Whether the payload of such an entry may ever be disposed of. Only what a run leaves behind may: what says who
@@ -184,4 +225,22 @@ impl Entry {
     pub const VERSION: u32 = 1;
     /// The largest entry a tlog-tiles bundle can hold, in bytes.
     pub const MAX_BYTES: usize = 65_535;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_text() {
+        for (nth, kind) in EventKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, nth, "{kind:?} stands in its place");
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(EventKind::from_text(kind.as_str()), Some(kind));
+        }
+        assert_eq!(EventKind::from_text("runStarted"), None);
+        // Whoever adds a kind adds it to the list: the last one is named here.
+        assert!(serde_json::from_str::<EventKind>("\"SubjectErased\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::SubjectErased));
+    }
 }

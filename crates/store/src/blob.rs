@@ -1,5 +1,7 @@
 //! Blobs: payloads and attachments, named by the SHA-256 of their stored bytes.
 
+use std::borrow::Cow;
+
 use countersign_model::{Digest, PayloadRef};
 
 use crate::Error;
@@ -17,6 +19,23 @@ pub struct Opened {
     /// Digests of what the attachments say, which is what statements name; `None` for one that is gone or was not opened.
     /// Where it is not sealed, it is the entry's own.
     pub attachments: Vec<Option<Digest>>,
+}
+
+/// As [`Opened`], lent for a look: what is to be kept is copied.
+#[derive(Debug)]
+pub struct OpenedView<'a> {
+    /// See [`Opened::payload`].
+    pub payload: Option<Cow<'a, [u8]>>,
+    /// See [`Opened::attachments`].
+    pub attachments: &'a [Option<Digest>],
+}
+
+impl OpenedView<'_> {
+    /// The same, owned.
+    #[must_use]
+    pub fn into_opened(self) -> Opened {
+        Opened { payload: self.payload.map(Cow::into_owned), attachments: self.attachments.to_vec() }
+    }
 }
 
 /// Reads a blob. The bytes are those that the digest names, or there is an error.

@@ -23,13 +23,11 @@ pub(crate) fn stat_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<
     }
 }
 
-/// Opens a file of the ledger; `None` when nothing is there.
-fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>, Error> {
-    if stat_file(paths, name, limit)?.is_none() {
-        return Ok(None);
-    }
+/// Opens a file of the ledger, and says how long it seemed; `None` when nothing is there.
+fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<(File, u64)>, Error> {
+    let Some(size) = stat_file(paths, name, limit)? else { return Ok(None) };
     match File::open(paths.at(name)) {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => Ok(Some((file, size))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::reading(name, e)),
     }
@@ -37,22 +35,33 @@ fn open(paths: &Paths, name: &str, limit: u64) -> Result<Option<File>, Error> {
 
 /// Reads a whole file of the ledger; `None` when nothing is there.
 pub(crate) fn read_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-    let Some(file) = open(paths, name, limit)? else { return Ok(None) };
     let mut bytes = Vec::new();
+    Ok(read_file_into(paths, name, limit, &mut bytes)?.then_some(bytes))
+}
+
+/// As [`read_file`], into a buffer that was used before; `false` when nothing is there.
+pub(crate) fn read_file_into(paths: &Paths, name: &str, limit: u64, bytes: &mut Vec<u8>) -> Result<bool, Error> {
+    bytes.clear();
+    let Some((file, size)) = open(paths, name, limit)? else { return Ok(false) };
+    // One byte more, so that the end is met without growing.
+    bytes.reserve(usize::try_from(size.min(limit)).unwrap_or(0).saturating_add(1));
     // It may have grown since it was looked at.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::reading(name, e))?;
+    file.take(limit.saturating_add(1)).read_to_end(bytes).map_err(|e| Error::reading(name, e))?;
     if bytes.len() as u64 > limit {
         return Err(Error::corrupt(name, None, format!("at most {limit} bytes belong there")));
     }
-    Ok(Some(bytes))
+    Ok(true)
 }
+
+/// The largest buffer for a file that is not held in memory.
+const MAX_BUFFER: usize = 64 << 10;
 
 /// Size and digest of a file, without holding it in memory; `None` when it is not there.
 pub(crate) fn digest_file(paths: &Paths, name: &str, limit: u64) -> Result<Option<(u64, Digest)>, Error> {
-    let Some(file) = open(paths, name, limit)? else { return Ok(None) };
+    let Some((file, expected)) = open(paths, name, limit)? else { return Ok(None) };
     let mut file = file.take(limit.saturating_add(1));
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = vec![0; usize::try_from(expected).map_or(MAX_BUFFER, |n| n.clamp(1, MAX_BUFFER))];
     let mut size = 0;
     loop {
         let n = file.read(&mut buffer).map_err(|e| Error::reading(name, e))?;

@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Error;
 
+mod view;
+mod write;
+
+pub use view::EntryView;
+pub(crate) use view::{BlobView, MAX_SAFE};
+pub(crate) use write::{head, tail};
+
 /// The largest bundle: 256 entries with their lengths.
 pub(crate) const MAX_BUNDLE_BYTES: u64 = 256 * (2 + Entry::MAX_BYTES as u64);
 
@@ -45,6 +52,11 @@ impl Bundle {
         self.bytes.get(self.entries.get(position)?.clone())
     }
 
+    /// The buffer, to be filled anew.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.entries.iter().filter_map(|range| self.bytes.get(range.clone()))
     }
@@ -59,6 +71,38 @@ struct Probe {
 
 /// Reads an entry: canonical JSON of a known version.
 pub(crate) fn parse(file: &str, index: u64, bytes: &[u8]) -> Result<Entry, Error> {
+    let (mut blobs, mut refs) = (Vec::new(), Vec::new());
+    match view::read(bytes, &mut blobs, &mut refs) {
+        Some(parts) => Ok(parts.view(&blobs, &refs).to_entry()),
+        None => parse_long(file, index, bytes),
+    }
+}
+
+/// Lists of the entry that is looked at, so that many entries share them.
+#[derive(Debug, Default)]
+pub(crate) struct Lists<'a> {
+    blobs: Vec<BlobView<'a>>,
+    refs: Vec<u64>,
+}
+
+/// Reads an entry as [`parse`] does, and lends it to `look`.
+pub(crate) fn look<'a, T>(
+    file: &str,
+    index: u64,
+    bytes: &'a [u8],
+    lists: &mut Lists<'a>,
+    look: impl FnOnce(&EntryView<'_>) -> T,
+) -> Result<T, Error> {
+    if let Some(parts) = view::read(bytes, &mut lists.blobs, &mut lists.refs) {
+        return Ok(look(&parts.view(&lists.blobs, &lists.refs)));
+    }
+    let entry = parse_long(file, index, bytes)?;
+    let mut blobs = Vec::new();
+    Ok(look(&EntryView::of(&entry, &mut blobs)))
+}
+
+/// Reads what the short way does not tell: texts with escapes, other alphabets, and whatever is wrong.
+fn parse_long(file: &str, index: u64, bytes: &[u8]) -> Result<Entry, Error> {
     if let Ok(entry) = serde_json::from_slice::<Entry>(bytes)
         && entry.v == Entry::VERSION
         && is_spelled(&entry, bytes)
@@ -67,9 +111,6 @@ pub(crate) fn parse(file: &str, index: u64, bytes: &[u8]) -> Result<Entry, Error
     }
     parse_slowly(file, index, bytes)
 }
-
-/// The largest integer that JSON has for certain (RFC 8785 §3.2.2.3).
-const MAX_SAFE: u64 = 1 << 53;
 
 /// Whether these bytes are the canonical form of the entry, found out by writing it field by field in the order of the keys.
 /// `false` where that shorter way does not tell.
@@ -188,6 +229,9 @@ fn parse_slowly(file: &str, index: u64, bytes: &[u8]) -> Result<Entry, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     #[test]
@@ -239,22 +283,154 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_the_short_way() {
+    fn what_is_written_is_read_the_way_between() {
         let entry =
             entry("a/b \"\u{7f}\n\u{1}\u{20ac}\\".into(), vec![3, MAX_SAFE], Some("k".into()), true, Some("0a".into()));
         assert!(is_spelled(&entry, &canonical::to_vec(&entry).unwrap()));
     }
 
+    /// An entry of the ordinary kind, which the short way reads.
+    fn ordinary() -> impl Strategy<Value = Entry> {
+        let number = || prop_oneof![Just(0), 0..300_u64, 0..=MAX_SAFE, Just(MAX_SAFE)];
+        let text = || "[ !#-\\[\\]-~\u{7f}]{0,40}";
+        let sealed = proptest::option::of(text());
+        let blob = (text(), sealed, any::<[u8; 32]>(), number()).prop_map(|(media, sealed, digest, size)| PayloadRef {
+            sha256: countersign_model::Digest::from_bytes(digest),
+            size,
+            media,
+            sealed,
+        });
+        let retention = prop_oneof![Just("sox-7y"), Just("finra-6y"), Just("firm-10y"), Just("a")];
+        let blobs = proptest::collection::vec(blob, 1..4);
+        let refs = proptest::collection::vec(number(), 0..5);
+        let names = (text(), text(), proptest::option::of(text()));
+        let kind = proptest::sample::select(&EventKind::ALL);
+        (names, kind, blobs, refs, retention, 0..253_370_764_800_000_i64, number()).prop_map(
+            |((actor, stream, key), kind, mut blobs, refs, retention, time, version)| Entry {
+                v: 1,
+                kind,
+                stream: countersign_model::StreamId::from_text(stream),
+                version,
+                time: countersign_model::Timestamp::from_millis(time),
+                actor: countersign_model::ActorId::from_text(actor),
+                retention: retention.parse().unwrap(),
+                payload: blobs.remove(0),
+                attachments: blobs,
+                refs,
+                key,
+            },
+        )
+    }
+
+    fn straight(entry: &Entry) -> Result<Vec<u8>, Error> {
+        let mut out = head(entry)?;
+        tail(&mut out, entry.time, entry.version);
+        Ok(out)
+    }
+
+    fn short(bytes: &[u8]) -> Option<Entry> {
+        let (mut blobs, mut refs) = (Vec::new(), Vec::new());
+        let parts = view::read(bytes, &mut blobs, &mut refs)?;
+        Some(parts.view(&blobs, &refs).to_entry())
+    }
+
+    /// What stands in entries, and what might be taken for it.
+    const SCRAPS: [&str; 37] = [
+        "\"",
+        "\\",
+        "\\u0041",
+        "\\/",
+        "\\n",
+        "\n",
+        " ",
+        ",",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[]",
+        "null",
+        "0",
+        "00",
+        "1",
+        "-1",
+        "1.0",
+        "1e3",
+        "9007199254740993",
+        "18446744073709551616",
+        "\u{e9}",
+        "\u{0}",
+        "sha256:",
+        "SHA256:",
+        "A",
+        "\"key\":null,",
+        "\"sealed\":null,",
+        "\"refs\":[],",
+        "\"attachments\":[],",
+        "\"v\":1,",
+        "\"v\":2,",
+        "\"version\":1",
+        ",\"x\":1",
+        "23:59:60",
+    ];
+
+    /// One change to an entry's bytes.
+    fn changed(mut bytes: Vec<u8>, (how, at, to, byte): (u8, Index, Index, u8)) -> Vec<u8> {
+        let (a, b) = (at.index(bytes.len() + 1), to.index(bytes.len() + 1));
+        let (from, end) = (a.min(b), a.max(b).min(a.min(b) + 12));
+        match how % 6 {
+            0 if a < bytes.len() => bytes[a] = byte,
+            1 if a < bytes.len() => bytes[a] ^= 1 << (byte % 8),
+            2 => drop(bytes.drain(from..end)),
+            3 => drop(bytes.splice(a..a, SCRAPS[to.index(SCRAPS.len())].bytes())),
+            4 => {
+                let copied = bytes[from..end].to_vec();
+                drop(bytes.splice(from..from, copied));
+            }
+            _ => bytes[from..end].make_ascii_uppercase(),
+        }
+        bytes
+    }
+
+    proptest::proptest! {
+        #![proptest_config(ProptestConfig { cases: 2048, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_short_way_and_the_long_way_agree(
+            entry in ordinary(), changes in proptest::collection::vec(any::<(u8, Index, Index, u8)>(), 0..3),
+        ) {
+            let written = canonical::to_vec(&entry).unwrap();
+            prop_assert_eq!(straight(&entry).unwrap(), &written[..]);
+            prop_assert_eq!(short(&written), Some(entry));
+            let bytes = changes.into_iter().fold(written, changed);
+            let long = parse_slowly("f", 7, &bytes);
+            if let Some(entry) = short(&bytes) {
+                prop_assert_eq!(Some(&entry), long.as_ref().ok());
+                prop_assert_eq!(canonical::to_vec(&entry).unwrap(), &bytes[..]);
+            }
+            let mut lists = Lists::default();
+            let looked = look("f", 7, &bytes, &mut lists, |view| view.to_entry());
+            let said = |result: Result<Entry, Error>| result.map_err(|e| e.to_string());
+            prop_assert_eq!(said(looked), said(long));
+            prop_assert_eq!(said(super::parse("f", 7, &bytes)), said(parse_slowly("f", 7, &bytes)));
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn the_short_way_takes_the_canonical_form_and_no_other(
+        fn the_way_between_takes_the_canonical_form_and_no_other(
             media: String, numbers in proptest::collection::vec(0..=u64::MAX, 0..4), small: bool, key: Option<String>,
             classed: bool, sealed: Option<String>, at: proptest::sample::Index, byte: u8,
         ) {
             let numbers = if small { numbers.into_iter().map(|n| n % MAX_SAFE).collect() } else { numbers };
             let entry = entry(media, numbers, key, classed, sealed);
-            // A number that JSON may round has no canonical form.
-            if let Ok(bytes) = canonical::to_vec(&entry) {
+            // A number that JSON may round has no canonical form. The version is the writer's: it is looked at there.
+            let written = canonical::to_vec(&entry);
+            if entry.version <= MAX_SAFE {
+                prop_assert_eq!(straight(&entry).ok(), written.as_ref().ok().cloned());
+            }
+            if let Ok(bytes) = written {
                 proptest::prop_assert_eq!(&super::parse("f", 0, &bytes).unwrap(), &entry);
                 proptest::prop_assert!(!small || is_spelled(&entry, &bytes));
                 let mut other = bytes;

@@ -19,7 +19,7 @@ use crate::append::{Appended, Batch};
 use crate::engine::Engine;
 #[cfg(unix)]
 use crate::engine::embedded::socket;
-use crate::engine::embedded::{Core, Index, Overlay, stage_blobs, wal};
+use crate::engine::embedded::{Core, Index, Overlay, Present, stage_blobs, wal};
 use crate::engine::prepare::prepare;
 use crate::error::code;
 use crate::head::{Head, read_checkpoint, read_head, read_or_full};
@@ -541,7 +541,7 @@ impl Ledger {
             Core::open(self, overlay.clone(), &found, Arc::clone(&storage), known_index, index_path.as_deref(), lock);
         let (mut core, mut notices) = opened?;
         let prepared = prepare(batch, clock.now()).and_then(|mut prepared| {
-            stage_blobs(&overlay, storage.as_ref(), &mut prepared)?;
+            stage_blobs(&overlay, storage.as_ref(), &Present::default(), &mut prepared)?;
             Ok(prepared)
         });
         let appended = prepared.and_then(|prepared| match core.commit(vec![prepared], signer).pop() {

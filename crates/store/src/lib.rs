@@ -82,12 +82,13 @@ mod web;
 mod writer;
 
 pub use append::{Appended, Batch, NewBlob, NewEntry, Notice};
-pub use blob::{MAX_BLOB_BYTES, Opened};
+pub use blob::{MAX_BLOB_BYTES, Opened, OpenedView};
 pub use create::NewLedger;
 pub use engine::Engine;
 pub use error::{Error, code};
 pub use explain::EXPLANATIONS;
 pub use layout::{DEFAULT_DIR, Paths};
+pub use leaf::EntryView;
 pub use ledger::{DEFAULT_LOCK_WAIT, Ledger};
 pub use removal::{Blobs, Removal};
 pub use session::{Plan, Session};

@@ -27,6 +27,17 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// place says. "Could not look" is an error, never `None`.
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error>;
 
+    /// As [`Source::read`], into a buffer that was used before; `false` when there is no such object.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn read_into(&self, name: &str, limit: u64, bytes: &mut Vec<u8>) -> Result<bool, Error> {
+        let read = self.read(name, limit)?;
+        let is_there = read.is_some();
+        *bytes = read.unwrap_or_default();
+        Ok(is_there)
+    }
+
     /// The object's size in bytes; `None` when there is no such object.
     ///
     /// # Errors
@@ -157,6 +168,10 @@ impl Source for Paths {
 
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         files::read_file(self, name, limit)
+    }
+
+    fn read_into(&self, name: &str, limit: u64, bytes: &mut Vec<u8>) -> Result<bool, Error> {
+        files::read_file_into(self, name, limit, bytes)
     }
 
     fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {

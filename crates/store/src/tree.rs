@@ -19,11 +19,52 @@ pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
     }
 }
 
+/// The hashes of one incomplete tile, and the complete subtrees over them from left to right: as many as their number has
+/// binary ones. So the root costs a few hashes, not one for each.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    hashes: Vec<Hash>,
+    peaks: Vec<Hash>,
+}
+
+impl Row {
+    fn push(&mut self, hash: Hash) {
+        self.hashes.push(hash);
+        self.peaks.push(hash);
+        for _ in 0..self.hashes.len().trailing_zeros() {
+            if let (Some(right), Some(left)) = (self.peaks.pop(), self.peaks.pop()) {
+                self.peaks.push(merkle::node_hash(&left, &right));
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.hashes.clear();
+        self.peaks.clear();
+    }
+
+    /// The root over the row and what lies right of it.
+    fn root(&self, right: Option<Hash>) -> Option<Hash> {
+        self.peaks.iter().rev().fold(right, |right, left| match right {
+            Some(right) => Some(merkle::node_hash(left, &right)),
+            None => Some(*left),
+        })
+    }
+}
+
+impl From<Vec<Hash>> for Row {
+    fn from(hashes: Vec<Hash>) -> Self {
+        let mut row = Self::default();
+        hashes.into_iter().for_each(|hash| row.push(hash));
+        row
+    }
+}
+
 /// The right edge of a tree.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edge {
     size: u64,
-    levels: [Vec<Hash>; LEVELS],
+    levels: [Row; LEVELS],
 }
 
 impl Edge {
@@ -32,7 +73,7 @@ impl Edge {
         let mut edge = Self { size, ..Self::default() };
         for (level, hashes) in tiles {
             if let Some(row) = edge.levels.get_mut(usize::from(level)) {
-                *row = hashes;
+                *row = hashes.into();
             }
         }
         edge
@@ -45,7 +86,7 @@ impl Edge {
 
     /// The hashes in the incomplete tile of `level`.
     pub(crate) fn row(&self, level: u8) -> &[Hash] {
-        self.levels.get(usize::from(level)).map_or(&[], Vec::as_slice)
+        self.levels.get(usize::from(level)).map_or(&[], |row| &row.hashes)
     }
 
     /// Appends 256 leaves at once, whose root is `root`. Nothing happens, and `false` comes back, where a tile is open that
@@ -72,15 +113,13 @@ impl Edge {
         let last = self.size.saturating_sub(1);
         for (level, row) in (0_u8..).zip(&mut self.levels).skip(usize::from(level)) {
             row.push(hash);
-            let width = u16::try_from(row.len()).unwrap_or(WIDTH);
+            let width = u16::try_from(row.hashes.len()).unwrap_or(WIDTH);
             if level > 0 || width == WIDTH {
                 let index = last.checked_shr(8 * (u32::from(level) + 1)).unwrap_or(0);
-                made(TileId { level, index, width }, row);
+                made(TileId { level, index, width }, &row.hashes);
             }
-            if width < WIDTH {
-                return;
-            }
-            hash = root_of(row);
+            let (true, Some(root)) = (width == WIDTH, row.root(None)) else { return };
+            hash = root;
             row.clear();
         }
     }
@@ -92,15 +131,7 @@ impl Edge {
 
     /// The root of the tree.
     pub(crate) fn root(&self) -> Hash {
-        let mut below: Option<Hash> = None;
-        for row in &self.levels {
-            if !row.is_empty() {
-                let mut hashes = row.clone();
-                hashes.extend(below);
-                below = Some(root_of(&hashes));
-            }
-        }
-        below.unwrap_or_else(merkle::empty_root)
+        self.levels.iter().fold(None, |below, row| row.root(below)).unwrap_or_else(merkle::empty_root)
     }
 }
 

@@ -8,13 +8,15 @@ use countersign_evidence::checkpoint;
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
-use countersign_model::{Digest, Entry, EventKind};
+use countersign_model::{Digest, EventKind};
 use countersign_store::installation::Pin;
 use countersign_store::projection::{Reading, State, StorageRow};
 use countersign_store::s3::code::NOT_WORM;
 use countersign_store::subjects::{NoKeys, SharedVault};
 use countersign_store::verify::MAX_PROBLEMS;
-use countersign_store::{Examiner, Known, LogTrust, Notice, Opened, Problem, Source, VerifyReport, examine_source};
+use countersign_store::{
+    EntryView, Examiner, Known, LogTrust, Notice, OpenedView, Problem, Source, VerifyReport, examine_source,
+};
 
 /// What somebody brings along to believe a ledger.
 #[derive(Debug, Clone)]
@@ -89,8 +91,8 @@ const INTERRUPTED: &str = "CS-RETENTION-020";
 const NO_PINNED_ROOT: &str = "CS-AUDIT-002";
 
 /// The file that holds an entry's payload.
-fn file_of(entry: &Entry) -> String {
-    let hex = entry.payload.sha256.hex();
+fn file_of(payload: &Digest) -> String {
+    let hex = payload.hex();
     let (shard, rest) = hex.split_at(2);
     format!("blobs/sha256/{shard}/{rest}")
 }
@@ -216,8 +218,9 @@ fn examine(
     let (known, mut wrong) = remembered(source.as_ref(), &trust, since);
     trust.since = known.iter().map(|(_, known)| known.clone()).collect();
     let recorder = RwLock::new(String::new());
-    let read = |index: u64, entry: Entry, leaf: &[u8; 32], opened: Opened| {
-        let (kind, file) = (entry.kind, file_of(&entry));
+    let read = |index: u64, entry: &EntryView<'_>, leaf: &[u8; 32], opened: OpenedView<'_>| {
+        let (kind, file) = (entry.kind(), file_of(entry.payload()));
+        let (entry, opened) = (entry.to_entry(), opened.into_opened());
         let recorder = recorder.read().unwrap_or_else(PoisonError::into_inner).clone();
         Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), opened, &recorder) }
     };

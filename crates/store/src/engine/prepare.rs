@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_evidence::canonical;
 use countersign_evidence::merkle::Hash;
 use countersign_model::{Digest, Entry, EventKind, PayloadRef, StreamId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::Error;
 use crate::append::{Batch, NewBlob};
 use crate::blob::MAX_BLOB_BYTES;
 use crate::payload_key::is_sealed;
+use crate::{Error, leaf};
 
 /// How far the clock may stand before the last entry, in milliseconds. Machines that share a ledger differ by a little.
 const CLOCK_TOLERANCE_MS: i64 = 120_000;
@@ -31,15 +30,11 @@ impl Draft {
     /// The leaf and its hash (RFC 6962 §2.1).
     #[must_use]
     pub fn finish(mut self, time: Timestamp, version: u64) -> (Vec<u8>, Hash) {
-        let tail = tail(time, version);
-        self.hasher.update(tail.as_bytes());
-        self.head.extend_from_slice(tail.as_bytes());
+        let head = self.head.len();
+        leaf::tail(&mut self.head, time, version);
+        self.hasher.update(self.head.get(head..).unwrap_or_default());
         (self.head, self.hasher.finalize().into())
     }
-}
-
-fn tail(time: Timestamp, version: u64) -> String {
-    format!(",\"time\":\"{time}\",\"v\":{},\"version\":{version}}}", Entry::VERSION)
 }
 
 /// A batch that is ready to be given its place.
@@ -157,16 +152,14 @@ fn keep(
 }
 
 fn draft(position: usize, entry: Entry) -> Result<Draft, Error> {
-    let mut head = canonical::to_vec(&entry)?;
-    let whole = tail(entry.time, entry.version);
-    if !head.ends_with(whole.as_bytes()) {
-        return Err(Error::BadBatch { what: "an entry does not end with its time and version".into() });
-    }
+    let mut head = leaf::head(&entry)?;
+    let length = head.len();
+    leaf::tail(&mut head, entry.time, entry.version);
     // The writer looks again, for a version may have more digits than this one.
     if head.len() > Entry::MAX_BYTES {
         return Err(Error::EntryTooLarge { position, bytes: head.len() });
     }
-    head.truncate(head.len() - whole.len());
+    head.truncate(length);
     let hasher = Sha256::new().chain_update([0x00]).chain_update(&head);
     Ok(Draft { stream: entry.stream, refs: entry.refs, head, hasher })
 }
@@ -184,6 +177,7 @@ pub(crate) fn entry_time(now: Timestamp, last: Option<Timestamp>) -> Result<Time
 
 #[cfg(test)]
 mod tests {
+    use countersign_evidence::canonical;
     use countersign_evidence::merkle::leaf_hash;
     use countersign_model::{ActorId, EventKind, Retention};
     use proptest::prelude::*;

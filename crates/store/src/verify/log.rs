@@ -1,17 +1,19 @@
 //! One pass over the log: bundles against tiles, tiles against the root, entries against each other. What a bundle needs
 //! for itself was done by [`super::work`]; here everything is put in order.
 
+use std::borrow::Cow;
+
 use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle::Hash;
 use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_model::{Digest, Entry, EventKind, Timestamp};
 
-use super::work::{Head, Looked, Part, Payload, Work};
+use super::work::{Head, Later, Looked, Part, Payload, Work};
 use super::{Examination, Examiner, Problem, Reader, history, keys, roots, seals, second_key, streams};
-use crate::blob::Opened;
+use crate::blob::OpenedView;
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT};
-use crate::leaf::{self, Bundle};
+use crate::leaf::{self, Bundle, EntryView};
 use crate::ledger::position;
 use crate::tree::{Edge, root_of};
 use crate::{Error, Notice, blob, payload_key};
@@ -103,7 +105,8 @@ impl<R: Send> Pass<'_, '_, R> {
         }
         let name = layout::bundle_name(id.index, id.width);
         let first = id.index * u64::from(WIDTH);
-        let Part::Head(head) = next()? else { return Err(Error::FoldBrokeOff) };
+        let mut part = next()?;
+        let Some(head) = part.head.take() else { return Err(Error::FoldBrokeOff) };
         let root = head.root;
         let (leaves, good) = self.head(&id, &name, *head);
         if leaves.is_none() {
@@ -124,21 +127,20 @@ impl<R: Send> Pass<'_, '_, R> {
         }
         let mut at = 0;
         loop {
-            let entries = match next()? {
-                Part::Head(_) => return Err(Error::FoldBrokeOff),
-                Part::End => break,
-                Part::Entries(entries) => entries,
-            };
-            for looked in entries {
+            for looked in part.entries {
                 let index = first + at as u64;
                 if is_good(at) {
-                    self.entry(index, &name, looked)?;
+                    self.entry(index, &name, looked, &part.blobs)?;
                 } else {
                     self.x.problem(code::CORRUPT, &name, Some(index), "it is not the entry that was appended");
                     self.x.unread(index);
                 }
                 at += 1;
             }
+            if part.is_last {
+                break;
+            }
+            part = next()?;
         }
         match (good, root) {
             (None, _) => self.x.edge = None,
@@ -263,7 +265,13 @@ impl<R: Send> Pass<'_, '_, R> {
         self.x.edge = Some(edge);
     }
 
-    fn entry(&mut self, index: u64, file: &str, looked: Result<Looked<R>, Error>) -> Result<(), Error> {
+    fn entry(
+        &mut self,
+        index: u64,
+        file: &str,
+        looked: Result<Looked<R>, Box<Error>>,
+        blobs: &[Digest],
+    ) -> Result<(), Error> {
         let x = &mut *self.x;
         x.report.checked.entries += 1;
         let looked = match looked {
@@ -288,7 +296,7 @@ impl<R: Send> Pass<'_, '_, R> {
             let what = format!("it is {}; the first entry, and no other, makes the ledger", looked.kind.as_str());
             x.problem(code::GENESIS, file, Some(index), what);
         }
-        for blob in &looked.blobs {
+        for blob in blobs.get(looked.blobs).unwrap_or_default() {
             x.referenced.push(blob.as_bytes()[0], *blob.as_bytes())?;
         }
         for (blob, error) in looked.wrong_blobs {
@@ -303,7 +311,7 @@ impl<R: Send> Pass<'_, '_, R> {
         let read = match looked.payload {
             Payload::None => return Ok(()),
             Payload::Read(read) => read,
-            Payload::Later(entry, attachments) => match self.later(index, file, *entry, attachments) {
+            Payload::Later(later) => match self.later(index, file, &later) {
                 Some(read) => read,
                 None => return Ok(()),
             },
@@ -319,7 +327,8 @@ impl<R: Send> Pass<'_, '_, R> {
     }
 
     /// Reads what was left for now.
-    fn later(&mut self, index: u64, file: &str, entry: Entry, attachments: Vec<Option<Digest>>) -> Option<R> {
+    fn later(&mut self, index: u64, file: &str, later: &Later) -> Option<R> {
+        let entry = &later.entry;
         let stored = blob::get(self.x.source, &entry.payload);
         let key = self.x.trust.payload_key.as_ref();
         let payload = match stored.and_then(|stored| payload_key::open(stored, key, &entry.payload)) {
@@ -349,15 +358,9 @@ impl<R: Send> Pass<'_, '_, R> {
         if let (EventKind::SecondLogKeyChosen, Some(payload)) = (entry.kind, &payload) {
             second_key::examine_entry(self.x, payload);
         }
-        // An entry has one canonical form: the hash is that of the leaf.
-        let hash = match countersign_evidence::canonical::to_vec(&entry) {
-            Ok(bytes) => countersign_evidence::merkle::leaf_hash(&bytes),
-            Err(e) => {
-                self.x.error(&Error::Evidence(e), file, Some(index));
-                return None;
-            }
-        };
-        Some((self.read)(index, entry, &hash, Opened { payload, attachments }))
+        let mut blobs = Vec::new();
+        let opened = OpenedView { payload: payload.map(Cow::Owned), attachments: &later.attachments };
+        Some((self.read)(index, &EntryView::of(entry, &mut blobs), &later.hash, opened))
     }
 }
 
@@ -405,8 +408,8 @@ fn upper(x: &mut Examination<'_>, checkpoint: &Checkpoint) {
 }
 
 /// What the default reader leaves: the entry and its payload.
-pub(super) fn as_it_is(_: u64, entry: Entry, _: &Hash, opened: Opened) -> (Entry, Option<Vec<u8>>) {
-    (entry, opened.payload)
+pub(super) fn as_it_is(_: u64, entry: &EntryView<'_>, _: &Hash, opened: OpenedView<'_>) -> (Entry, Option<Vec<u8>>) {
+    (entry.to_entry(), opened.payload.map(Cow::into_owned))
 }
 
 /// Whether an entry speaks of a blob. One heap of them is in memory at a time.

@@ -22,6 +22,7 @@ mod inventory;
 mod keys;
 mod live;
 mod log;
+mod recent;
 mod roots;
 mod seals;
 mod second_key;
@@ -41,10 +42,11 @@ use countersign_evidence::trust_policy::{Cosignature, TrustPolicy};
 use countersign_model::{Diagnostic as _, Digest, Entry, EventKind};
 
 pub use self::history::Known;
-use crate::blob::Opened;
+use crate::blob::OpenedView;
 use crate::engine::embedded::{Overlay, wal};
 use crate::error::code;
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, WAL};
+use crate::leaf::EntryView;
 use crate::lock::Lock;
 use crate::rotations::Step;
 use crate::source::Source;
@@ -173,8 +175,8 @@ impl VerifyReport {
 pub type Extra<'a> = dyn FnMut(u64, &Entry, &[u8]) -> Vec<Problem> + 'a;
 
 /// Reads an entry: it gets index, entry, leaf hash and what the entry's blobs say, on any thread and in any order. Those of
-/// an entry that cannot be opened it does not get.
-pub type Reader<'a, R> = dyn Fn(u64, Entry, &Hash, Opened) -> R + Sync + 'a;
+/// an entry that cannot be opened it does not get. Entry and payload are lent.
+pub type Reader<'a, R> = dyn Fn(u64, &EntryView<'_>, &Hash, OpenedView<'_>) -> R + Sync + 'a;
 
 /// A caller's own examination, and what only the caller can know: whether a payload may be gone.
 pub trait Examiner<R> {

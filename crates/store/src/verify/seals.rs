@@ -2,11 +2,12 @@
 //! copies that encryption is to protect, and one that is sealed with a key nobody named could say anything.
 
 use countersign_evidence::payload_key::id_of;
+use countersign_model::EventKind;
 use countersign_model::event::LedgerCreated;
-use countersign_model::{Entry, EventKind};
 
 use super::Examination;
 use crate::error::code;
+use crate::leaf::EntryView;
 use crate::payload_key::is_sealed;
 
 /// What the payload and the attachments of an entry are sealed with.
@@ -21,11 +22,11 @@ pub(super) enum Seals {
 }
 
 impl Seals {
-    pub(super) fn of(entry: &Entry) -> Self {
-        let first = &entry.payload.sealed;
+    pub(super) fn of(entry: &EntryView<'_>) -> Self {
+        let first = entry.payload_blob().sealed();
         match first {
-            _ if entry.attachments.iter().any(|blob| blob.sealed != *first) => Self::Mixed,
-            Some(id) => Self::All(id.clone()),
+            _ if entry.attachments().iter().any(|blob| blob.sealed() != first) => Self::Mixed,
+            Some(id) => Self::All(id.to_owned()),
             None => Self::None,
         }
     }

@@ -175,6 +175,39 @@ fn large_and_small_payloads_are_there_before_and_after_publication() {
 }
 
 #[test]
+fn a_known_payload_that_is_removed_or_altered_behind_the_engine_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ledger(&dir);
+    let engine = open(&path);
+    let known = || Batch { entries: vec![entry("s", "known to all")], ..Batch::default() };
+    let digest = countersign_model::Digest::of(b"known to all");
+    let hex = digest.hex();
+    let file = path.join("blobs/sha256").join(&hex[..2]).join(&hex[2..]);
+    for _ in 0..3 {
+        // The second and third time it stands in its place, and the third time that is remembered.
+        engine.append(known(), clock(1).now()).unwrap();
+        engine.publish().unwrap();
+        assert!(file.is_file());
+    }
+    // It is removed: the next entry that speaks of it brings it back.
+    std::fs::remove_file(&file).unwrap();
+    engine.append(known(), clock(1).now()).unwrap();
+    engine.publish().unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), b"known to all");
+    // It is replaced by as many other bytes: no entry is appended that speaks of it. It is remembered by then, which takes
+    // some ticks of the file system's clock.
+    std::thread::sleep(Duration::from_millis(50));
+    engine.append(known(), clock(1).now()).unwrap();
+    std::fs::write(&file, "known to me!").unwrap();
+    let error = engine.append(known(), clock(1).now()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    std::fs::write(&file, "known to all").unwrap();
+    assert_eq!(engine.append(known(), clock(1).now()).unwrap().first_index, 6);
+    drop(engine);
+    assert_sound(&path);
+}
+
+#[test]
 fn what_was_acknowledged_and_not_published_survives_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let path = ledger(&dir);

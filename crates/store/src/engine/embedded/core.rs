@@ -13,6 +13,7 @@ use countersign_evidence::tile;
 use countersign_model::{Diagnostic as _, Digest, Entry, Exit, StreamId, Timestamp};
 
 use super::index::Index;
+use super::present::Present;
 use super::publish::Publisher;
 use super::tail::{Growth, Overlay, Pending, large_name};
 use super::wal::{self, INLINE_BYTES, SEGMENT_BYTES};
@@ -24,7 +25,10 @@ use crate::layout::{TMP, WAL};
 use crate::lock::Lock;
 use crate::storage::{Access, AppendFile, Storage};
 use crate::writer::{Writer, list};
-use crate::{Error, Ledger, Notice, Source, blob, layout};
+use crate::{Error, Ledger, Notice, layout};
+
+/// The largest buffer that is kept from one record to the next.
+const MAX_BUFFER: usize = 4 << 20;
 
 /// The segment that is being written.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Core {
     segment: Option<Open>,
     /// Segments before the open one, with the log's size at their end.
     closed: Vec<(String, u64)>,
+    /// The buffer that records are written into.
+    record: Vec<u8>,
     poisoned: Option<(String, String)>,
     _lock: Lock,
 }
@@ -100,6 +106,7 @@ impl Core {
             last_time,
             segment: None,
             closed: Vec::new(),
+            record: Vec::new(),
             poisoned: None,
             _lock: lock,
         };
@@ -200,9 +207,9 @@ impl Core {
             }
         }
         let time = entry_time(batch.now, staged.time)?;
-        let mut versions = HashMap::new();
+        let mut versions: HashMap<StreamId, u64> = HashMap::new();
         let mut leaves = Vec::with_capacity(batch.drafts.len());
-        for (position, draft) in batch.drafts.into_iter().enumerate() {
+        for (position, mut draft) in batch.drafts.into_iter().enumerate() {
             let index = size.saturating_add(position as u64);
             if let Some(reference) = draft.refs.iter().find(|r| **r >= index) {
                 let what = format!("entry {index} refers to entry {reference}, which is not before it");
@@ -213,7 +220,8 @@ impl Core {
                 None => self.version(&draft.stream, staged)?,
             };
             let version = before.saturating_add(1);
-            versions.insert(draft.stream.clone(), version);
+            let stream = std::mem::replace(&mut draft.stream, StreamId::from_text(String::new()));
+            versions.insert(stream, version);
             let (leaf, hash) = draft.finish(time, version);
             if leaf.len() > Entry::MAX_BYTES {
                 return Err(Error::EntryTooLarge { position, bytes: leaf.len() });
@@ -224,8 +232,9 @@ impl Core {
             self.keep(digest, bytes, staged);
         }
         for (leaf, hash) in leaves {
-            staged.growth.push(leaf.clone(), hash)?;
-            staged.leaves.push(Arc::new(leaf));
+            let leaf = Arc::new(leaf);
+            staged.growth.push(Arc::clone(&leaf), hash)?;
+            staged.leaves.push(leaf);
         }
         if let Some(key) = batch.key {
             staged.keys.insert(key.text, (size, key.content));
@@ -275,8 +284,13 @@ impl Core {
             Pending::Bytes(bytes) => (digest, Ok(bytes.as_slice())),
             Pending::Large => (digest, Err(*size)),
         });
-        let record = wal::encode(staged.first, staged.leaves.iter().map(|l| l.as_slice()), blobs, &text);
-        self.append(staged.first, size, &record)?;
+        let mut record = std::mem::take(&mut self.record);
+        wal::encode(&mut record, staged.first, staged.leaves.iter().map(|l| l.as_slice()), blobs, &text);
+        let appended = self.append(staged.first, size, &record);
+        if record.capacity() <= MAX_BUFFER {
+            self.record = record;
+        }
+        appended?;
 
         let head = Head { checkpoint, text, edge: staged.growth.edge.clone() };
         let blobs = staged.blobs.into_iter().map(|(digest, pending, _)| (digest, pending));
@@ -386,15 +400,18 @@ fn what_was_found(found: &super::tail::Found) -> String {
 
 /// Brings the blobs of a batch to where the writer can take them from: what the ledger has is dropped, what is large is
 /// written beside its place. Many callers do this at once.
-pub(crate) fn stage_blobs(source: &Overlay, storage: &dyn Storage, prepared: &mut Prepared) -> Result<(), Error> {
+pub(crate) fn stage_blobs(
+    source: &Overlay,
+    storage: &dyn Storage,
+    present: &Present,
+    prepared: &mut Prepared,
+) -> Result<(), Error> {
     let mut missing = std::collections::BTreeMap::new();
     for (digest, bytes) in std::mem::take(&mut prepared.blobs) {
-        match source.digest(&layout::blob_name(&digest), blob::MAX_BLOB_BYTES)? {
-            Some((_, there)) if there == digest => continue,
-            Some(_) => {
-                return Err(Error::corrupt(layout::blob_name(&digest), None, "its content does not hash to its name"));
-            }
-            None => {}
+        // What waits in memory hashes to its name: this process or the log's reader has looked.
+        let waits = matches!(source.tail().blobs.get(&digest), Some(Pending::Bytes(_)));
+        if waits || present.has(source, &digest)? {
+            continue;
         }
         if bytes.len() > INLINE_BYTES {
             let random = countersign_model::digest::to_hex(&countersign_evidence::random::<8>()?);

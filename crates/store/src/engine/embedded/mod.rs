@@ -2,20 +2,25 @@
 //!
 //! Callers push into a bounded queue. One thread drains everything that waits, gives it its place, writes one record of
 //! the write-ahead log, syncs once, and answers all of them: a busy log amortises the sync, an idle one pays for one.
-//! A second thread publishes behind the answers. There are no timers in the way of an answer.
+//! A caller that is alone does the same in its own thread. Another thread publishes behind the answers. There are no timers
+//! in the way of an answer.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `wal` | the records, and what may be wrong with them |
 //! | `tail` | what is acknowledged and not in files yet, laid over the directory |
+//! | `queue` | who waits, and whose turn it is |
 //! | `core` | the writer: places, record, sync; failures |
+//! | `present` | blobs that need not be read again |
 //! | `publish` | tiles, bundles, blobs, and then the checkpoint |
 //! | `index` | versions of streams, idempotency keys |
 //! | `socket` | other processes on the same directory |
 
 mod core;
 mod index;
+mod present;
 mod publish;
+mod queue;
 #[cfg(unix)]
 pub(crate) mod socket;
 mod tail;
@@ -23,7 +28,6 @@ pub(crate) mod wal;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,7 +38,9 @@ use countersign_model::{Diagnostic as _, Digest, Timestamp};
 pub(crate) use self::core::Core;
 pub(crate) use self::core::stage_blobs;
 pub(crate) use self::index::Index;
+pub(crate) use self::present::Present;
 use self::publish::Publisher;
+use self::queue::{Next, Queue};
 pub(crate) use self::tail::Overlay;
 use super::Engine;
 use super::prepare::{Prepared, prepare};
@@ -47,10 +53,6 @@ use crate::storage::{Disk, Storage};
 use crate::subjects::SubjectKeys;
 use crate::{DEFAULT_LOCK_WAIT, Error, Ledger, Notice};
 
-/// Appends that may wait for the writer; who comes later waits until there is room.
-const QUEUE: usize = 1024;
-/// Batches that are made durable together at most.
-const MAX_GROUP: usize = 4096;
 /// Bytes that are held for what is not published, before the writer waits for the publisher.
 const MAX_HELD: usize = 256 << 20;
 /// How long the publisher lets entries gather before it publishes again, unless somebody asks.
@@ -126,10 +128,12 @@ impl Options {
     }
 }
 
-/// One append on its way.
-struct Request {
-    prepared: Prepared,
-    answer: Sender<Result<Appended, Error>>,
+/// What whoever has the turn works with.
+struct Work {
+    core: Mutex<Option<Core>>,
+    queue: Queue,
+    signer: Arc<SignerKey>,
+    publisher: Arc<Publisher>,
 }
 
 /// An open ledger with its writer. Dropping it publishes what was acknowledged and ends the writer.
@@ -137,8 +141,9 @@ pub struct Embedded {
     overlay: Overlay,
     publisher: Arc<Publisher>,
     storage: Arc<dyn Storage>,
-    queue: Option<SyncSender<Request>>,
-    writer: Option<JoinHandle<Option<Error>>>,
+    present: Present,
+    work: Arc<Work>,
+    writer: Option<JoinHandle<()>>,
     publishing: Option<JoinHandle<()>>,
     ended: Arc<Bell>,
     notices: Mutex<Vec<Notice>>,
@@ -170,23 +175,31 @@ impl Embedded {
         let (core, notices) =
             Core::open(&ledger, overlay.clone(), &found, storage, None, options.index.as_deref(), lock)?;
         let publisher = Arc::clone(&core.publisher);
-        let (queue, requests) = sync_channel(QUEUE);
+        let work = Arc::new(Work {
+            core: Mutex::new(Some(core)),
+            queue: Queue::default(),
+            signer: options.signer,
+            publisher: Arc::clone(&publisher),
+        });
         let ended = Arc::new(Bell::default());
         let writer = {
-            let (signer, publisher) = (Arc::clone(&options.signer), Arc::clone(&publisher));
+            let work = Arc::clone(&work);
             let named = std::thread::Builder::new().name("ledger-writer".into());
-            named.spawn(move || write_loop(core, &requests, &signer, &publisher)).map_err(thread_failed)?
+            named.spawn(move || work.run()).map_err(thread_failed)?
         };
         let publishing = {
             let (publisher, ended, observer) = (Arc::clone(&publisher), Arc::clone(&ended), options.observer);
             let named = std::thread::Builder::new().name("ledger-publisher".into());
-            named.spawn(move || publish_loop(&publisher, &ended, &observer)).map_err(thread_failed)?
+            let spawned = named.spawn(move || publish_loop(&publisher, &ended, &observer));
+            // Without it the writer has to end, and let go of the lock.
+            spawned.map_err(thread_failed).inspect_err(|_| work.queue.end())?
         };
         let engine = Arc::new(Self {
             overlay,
             publisher,
             storage: options.storage,
-            queue: Some(queue),
+            present: Present::default(),
+            work,
             writer: Some(writer),
             publishing: Some(publishing),
             ended,
@@ -212,33 +225,29 @@ fn thread_failed(source: std::io::Error) -> Error {
     Error::Io { action: "start a thread for", path: "the ledger".into(), source }
 }
 
-/// Drains the queue until every sender is gone.
-fn write_loop(
-    mut core: Core,
-    requests: &Receiver<Request>,
-    signer: &SignerKey,
-    publisher: &Publisher,
-) -> Option<Error> {
-    while let Ok(first) = requests.recv() {
-        let mut group = vec![first];
-        // Those that the last answers woke come now: let them, so that they share this sync.
-        std::thread::yield_now();
-        while group.len() < MAX_GROUP
-            && let Ok(next) = requests.try_recv()
-        {
-            group.push(next);
+impl Work {
+    /// Writes group after group until nothing will come any more; then publishes.
+    fn run(&self) {
+        while let Some((writing, batches)) = self.queue.next() {
+            let answers = self.commit(batches);
+            writing.answer(answers);
         }
-        if core.overlay.tail().held > MAX_HELD {
-            // Memory is bounded: the disk has to catch up. If it cannot, the log itself says so next.
-            let _ = publisher.publish();
-        }
-        let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|r| (r.prepared, r.answer)).unzip();
-        for (result, answer) in core.commit(batches, signer).into_iter().zip(answers) {
-            // Who does not wait any more has gone away; the entry stands all the same.
-            let _ = answer.send(result);
-        }
+        let core = self.core.lock().ok().and_then(|mut core| core.take());
+        // What could not be published stays in the write-ahead log for the next one to open the ledger.
+        drop(core.map(|core| core.close().1));
     }
-    core.close().1.err()
+
+    /// Makes batches durable together. Whoever calls has the turn. No answers come when a writer died here before.
+    fn commit(&self, batches: Vec<Prepared>) -> Vec<Result<Appended, Error>> {
+        let Ok(mut core) = self.core.lock() else { return Vec::new() };
+        let Some(core) = core.as_mut() else { return Vec::new() };
+        let held = core.overlay.tail().held;
+        if held > MAX_HELD {
+            // Memory is bounded: the disk has to catch up. If it cannot, the log itself says so next.
+            let _ = self.publisher.publish();
+        }
+        core.commit(batches, &self.signer)
+    }
 }
 
 fn publish_loop(publisher: &Publisher, ended: &Bell, observer: &Observer) {
@@ -265,7 +274,7 @@ impl Drop for Embedded {
         #[cfg(unix)]
         drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.ended.ring();
-        drop(self.queue.take());
+        self.work.queue.end();
         if let Some(publishing) = self.publishing.take() {
             let _ = publishing.join();
         }
@@ -278,13 +287,16 @@ impl Drop for Embedded {
 
 impl Engine for Embedded {
     fn append(&self, batch: Batch, now: Timestamp) -> Result<Appended, Error> {
+        let _caller = self.work.queue.enter();
         let mut prepared = prepare(batch, now)?;
-        stage_blobs(&self.overlay, self.storage.as_ref(), &mut prepared)?;
+        stage_blobs(&self.overlay, self.storage.as_ref(), &self.present, &mut prepared)?;
+        let answer = match self.work.queue.hand_over(prepared) {
+            Some(Next::Write(_turn, prepared)) => self.work.commit(vec![*prepared]).pop(),
+            Some(Next::Wait(ticket)) => ticket.wait(),
+            None => None,
+        };
         let gone = || Error::WriterGone { holder: None, source: std::io::ErrorKind::BrokenPipe.into() };
-        let (answer, answered) = channel();
-        let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(Request { prepared, answer }).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        answer.ok_or_else(gone)?
     }
 
     fn publish(&self) -> Result<Vec<Notice>, Error> {

@@ -62,13 +62,13 @@ impl Growth {
     }
 
     /// Appends a leaf.
-    pub(super) fn push(&mut self, leaf: Vec<u8>, hash: Hash) -> Result<(), Error> {
+    pub(super) fn push(&mut self, leaf: Arc<Vec<u8>>, hash: Hash) -> Result<(), Error> {
         let bundle = self.edge.size() / u64::from(WIDTH);
         let files = &mut self.files;
         self.edge.push(hash, |id, hashes| {
             files.insert(layout::tile_name(&id), Arc::new(tile::encode_tile(hashes)));
         });
-        self.open_bundle.push(Arc::new(leaf));
+        self.open_bundle.push(leaf);
         if self.open_bundle.len() == usize::from(WIDTH) {
             let full: Vec<&[u8]> = self.open_bundle.iter().map(|l| l.as_slice()).collect();
             files.insert(layout::bundle_name(bundle, WIDTH), Arc::new(tile::encode_bundle(&full)?));
@@ -126,7 +126,7 @@ impl Tail {
         let mut growth = Growth::of(self);
         for entry in record.leaves {
             let hash = countersign_evidence::merkle::leaf_hash(&entry);
-            growth.push(entry, hash)?;
+            growth.push(Arc::new(entry), hash)?;
         }
         if checkpoint.size != end || checkpoint.root != growth.edge.root() {
             return Err(wrong("its entries do not lead to the checkpoint that it carries".into()));
@@ -285,6 +285,20 @@ impl Source for Overlay {
             },
             (None, None) => self.paths.read(name, limit),
         }
+    }
+
+    fn read_into(&self, name: &str, limit: u64, bytes: &mut Vec<u8>) -> Result<bool, Error> {
+        let is_here = {
+            let tail = self.tail();
+            tail.read(name).is_some() || tail.waiting(name).is_some()
+        };
+        if !is_here {
+            return self.paths.read_into(name, limit, bytes);
+        }
+        let read = self.read(name, limit)?;
+        let is_there = read.is_some();
+        *bytes = read.unwrap_or_default();
+        Ok(is_there)
     }
 
     fn stat(&self, name: &str, limit: u64) -> Result<Option<u64>, Error> {

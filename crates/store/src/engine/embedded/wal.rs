@@ -53,16 +53,18 @@ impl Record {
     }
 }
 
-/// Writes a record. Leaves and blobs are borrowed: a batch may be large.
+/// Writes a record into a buffer that was used before. Leaves and blobs are borrowed: a batch may be large.
 pub(super) fn encode<'a>(
+    out: &mut Vec<u8>,
     first: u64,
     leaves: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     blobs: impl ExactSizeIterator<Item = (&'a Digest, Result<&'a [u8], u64>)> + Clone,
     checkpoint: &str,
-) -> Vec<u8> {
+) {
     let inside: usize = leaves.clone().map(|l| l.len() + 2).sum::<usize>()
         + blobs.clone().map(|(_, b)| 40 + b.map_or(0, <[u8]>::len)).sum::<usize>();
-    let mut out = Vec::with_capacity(HEADER_BYTES + 24 + checkpoint.len() + inside);
+    out.clear();
+    out.reserve(HEADER_BYTES + 24 + checkpoint.len() + inside);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[0; 24]);
     out.extend_from_slice(&first.to_be_bytes());
@@ -91,7 +93,6 @@ pub(super) fn encode<'a>(
     let (length, sum) = ((body.len() as u64).to_be_bytes(), checksum(body));
     out[8..16].copy_from_slice(&length);
     out[16..32].copy_from_slice(&sum);
-    out
 }
 
 /// Marks the size of a blob that is not inside.
@@ -263,7 +264,9 @@ mod tests {
                 WalBlob::Large(size) => (d, Err(*size)),
             })
             .collect();
-        encode(record.first, record.leaves.iter().map(Vec::as_slice), blobs.into_iter(), &record.checkpoint)
+        let mut out = b"what stood there before".to_vec();
+        encode(&mut out, record.first, record.leaves.iter().map(Vec::as_slice), blobs.into_iter(), &record.checkpoint);
+        out
     }
 
     fn record() -> impl Strategy<Value = Record> {
