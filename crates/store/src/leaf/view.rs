@@ -264,15 +264,19 @@ impl<'a> Cursor<'a> {
     /// A whole number in its one form.
     #[inline]
     fn number(&mut self) -> Option<u64> {
-        let digits = self.0.iter().position(|b| !b.is_ascii_digit())?;
-        let (text, rest) = self.0.split_at_checked(digits)?;
-        // 2^53 has 16 digits, so that nothing overflows.
-        if text.is_empty() || text.len() > 16 || (text.len() > 1 && text.first() == Some(&b'0')) {
-            return None;
+        let (mut value, mut length) = (0_u64, 0);
+        // 2^53 has 16 digits; with one more nothing overflows.
+        for byte in self.0.iter().take(17) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + u64::from(digit);
+            length += 1;
         }
-        let value = text.iter().fold(0_u64, |n, b| n * 10 + u64::from(b & 15));
-        self.0 = rest;
-        (value <= MAX_SAFE).then_some(value)
+        let is_plain = length > 0 && (length == 1 || self.0.first() != Some(&b'0'));
+        self.0 = self.0.get(length..)?;
+        (is_plain && value <= MAX_SAFE).then_some(value)
     }
 
     #[inline]

@@ -108,6 +108,9 @@ fn key(out: &mut Vec<u8>, name: &[u8], text: &str) -> Result<(), Error> {
 }
 
 fn number(out: &mut Vec<u8>, mut n: u64) {
+    if n < 10 {
+        return out.push(b'0' + n as u8);
+    }
     let mut digits = [0; 20];
     let mut from = digits.len();
     for digit in digits.iter_mut().rev() {
