@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use countersign_evidence::merkle::Hash;
 use countersign_evidence::payload_key::PayloadKey;
-use countersign_model::{Digest, Entry, EventKind};
+use countersign_model::{Digest, EventKind};
 use countersign_store::verify::{LogTrust, VerifyReport, examine_source};
 use countersign_store::{
-    Batch, Error, Examiner, Ledger, NewBlob, NewEntry, NewLedger, Opened, Paths, Problem, code, payload_key,
+    Batch, EntryView, Error, Examiner, Ledger, NewBlob, NewEntry, NewLedger, Opened, OpenedView, Paths, Problem, code,
+    payload_key,
 };
 
 use crate::support::{Unsynced, clock, entry, genesis_with, signer, trust};
@@ -82,7 +83,7 @@ impl Examiner<(u64, Opened)> for Seen {
 
 fn examine(dir: &Path, trust: &LogTrust) -> (VerifyReport, Seen) {
     let mut seen = Seen::default();
-    let read = |index: u64, _: Entry, _: &Hash, opened: Opened| (index, opened);
+    let read = |index: u64, _: &EntryView<'_>, _: &Hash, opened: OpenedView<'_>| (index, opened.into_opened());
     let report = examine_source(&Paths::new(dir), trust, &read, &mut seen).unwrap();
     (report, seen)
 }
