@@ -296,7 +296,7 @@ fn words(value: &[u8]) -> bool {
     let parts = value.split(|b| *b == b'.');
     if digits <= 2
         && other == joined
-        && bits < 5.0
+        && bits < 6.2
         && parts.clone().count() > 1
         && parts.clone().all(|p| p.first().is_none_or(u8::is_ascii_lowercase))
     {
@@ -436,7 +436,16 @@ mod tests {
     fn words_are_told_from_values() {
         dropped(
             Filter::Words,
-            &["password", "login.form.password", "PasswordField", "user_id_1", "none", "20240101", "token-v2"],
+            &[
+                "password",
+                "login.form.password",
+                "PasswordField",
+                "system.pvfs2.",
+                "user_id_1",
+                "none",
+                "20240101",
+                "token-v2",
+            ],
         );
         kept(Filter::Words, &RANDOM);
         kept(Filter::Words, &["Summer2024!", "qzjxkvwpfhgbdqmt", "p4ssw0rd!"]);
