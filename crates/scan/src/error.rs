@@ -339,7 +339,8 @@ impl Diagnostic for Error {
             Self::Mapping { .. } => "correct it; docs/guides/other-tools.md shows a mapping".into(),
             Self::BaselineWrite { .. } => "name a file in a directory you may write to".into(),
             Self::CacheWrite { .. } => {
-                "make the cache directory writable, or go on without: `countersign scan --no-cache`".into()
+                "make the directory writable, or name another one with COUNTERSIGN_DATA_DIR; the scan itself is whole"
+                    .into()
             }
             Self::TooMany { .. } => {
                 "scan parts of the tree one by one, and begin where the data is: `countersign scan DIR`".into()

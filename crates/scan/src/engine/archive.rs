@@ -27,6 +27,9 @@ const MEMBERS: u32 = 100_000;
 /// The longest name of a member, in bytes.
 const NAME: usize = 4096;
 
+/// How much of what tar says about a member is read, in bytes: a name, and records beside it.
+const EXTENSION: u64 = 64 * 1024;
+
 /// An archive by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -141,13 +144,27 @@ impl Scanner<'_> {
         out: &mut Gathered,
     ) -> io::Result<()> {
         let mut archive = tar::Archive::new(Unpacked { inner: reader, budget });
-        for entry in archive.entries()? {
+        let mut long: Option<Vec<u8>> = None;
+        // The crate would read a name of any length into memory, so names are read here.
+        for entry in archive.entries()?.raw(true) {
             let mut entry = entry?;
-            if !entry.header().entry_type().is_file() {
+            let kind = entry.header().entry_type();
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                let mut text = Vec::new();
+                (&mut entry).take(EXTENSION).read_to_end(&mut text)?;
+                let name = if kind.is_gnu_longname() { Some(text) } else { pax_path(&text) };
+                long = name.or(long);
+                continue;
+            }
+            if kind.is_pax_global_extensions() || kind.is_gnu_longlink() {
+                continue;
+            }
+            let name = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            if !kind.is_file() {
                 continue;
             }
             count(budget)?;
-            let name = join(inside, &entry.path_bytes());
+            let name = join(inside, name.strip_suffix(b"\0").unwrap_or(&name));
             self.member(&mut entry, &name, budget, depth, out)?;
         }
         Ok(())
@@ -247,6 +264,20 @@ fn count(budget: &Budget<'_>) -> io::Result<()> {
         }
         None => Err(io::Error::new(io::ErrorKind::FileTooLarge, TOO_MUCH)),
     }
+}
+
+/// The path in the records of a pax header (POSIX.1-2001, pax, "pax Extended Header"): `LENGTH KEY=VALUE` and a line end.
+fn pax_path(records: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = records;
+    while let Some(space) = rest.iter().position(|b| *b == b' ') {
+        let length: usize = std::str::from_utf8(&rest[..space]).ok()?.parse().ok()?;
+        let record = rest.get(space + 1..length)?;
+        if let Some(path) = record.strip_prefix(b"path=") {
+            return Some(path.strip_suffix(b"\n").unwrap_or(path).to_vec());
+        }
+        rest = rest.get(length..)?;
+    }
+    None
 }
 
 /// A member's path within the outermost archive. What is no text or would break a line is escaped.

@@ -73,6 +73,8 @@ fn in_run(b: u8) -> bool {
 /// Runs of the characters of base64. A run of twenty or more covers a multiple of twenty, so only those are looked at.
 fn runs(text: &[u8], found: &mut Vec<Layer>) {
     let mut at = SHORTEST - 1;
+    // Up to here, lines that are no text together are tried each by itself: none is decoded more than twice.
+    let mut alone = 0;
     while at < text.len() {
         if !in_run(text[at]) {
             at += SHORTEST;
@@ -80,18 +82,24 @@ fn runs(text: &[u8], found: &mut Vec<Layer>) {
         }
         let start = at - text[..at].iter().rev().take(SHORTEST - 1).take_while(|b| in_run(**b)).count();
         let end = at + text[at..].iter().take(LONGEST).take_while(|b| in_run(**b)).count();
-        if end - start >= SHORTEST
-            && let Some(layer) = run(text, start, end)
-        {
-            at = layer.place.end;
-            found.push(layer);
+        if end - start >= SHORTEST {
+            let mut layer = run(text, start, end, start >= alone);
+            if let Err(Some(joined)) = layer {
+                alone = joined;
+                layer = run(text, start, end, false);
+            }
+            if let Ok(layer) = layer {
+                at = layer.place.end;
+                found.push(layer);
+            }
         }
         at = at.max(end) + SHORTEST;
     }
 }
 
-/// What the run says, if it says anything.
-fn run(text: &[u8], mut start: usize, end: usize) -> Option<Layer> {
+/// What the run says, if it says anything. With `join`, the lines behind it that look like more of it are read with it;
+/// where these are no text together, the error says how far they went.
+fn run(text: &[u8], mut start: usize, end: usize, join: bool) -> Result<Layer, Option<usize>> {
     // `\nZm9v…` in a string: the letter belongs to the escape. Dashes before it belong to nothing.
     if start > 0 && text[start - 1] == b'\\' {
         start += 1;
@@ -99,30 +107,32 @@ fn run(text: &[u8], mut start: usize, end: usize) -> Option<Layer> {
     start += text[start..end].iter().take_while(|b| matches!(b, b'-' | b'_')).count();
     let run = &text[start..end];
     if run.len() < SHORTEST {
-        return None;
+        return Err(None);
     }
     if run.iter().all(u8::is_ascii_hexdigit) {
         if !run.len().is_multiple_of(2) {
-            return None;
+            return Err(None);
         }
         let bytes: Vec<u8> = run.chunks_exact(2).map(|p| hex(p[0]) << 4 | hex(p[1])).collect();
-        return readable(bytes).map(|text| Layer { place: start..end, text, encoding: "hexadecimal digits" });
+        let text = readable(bytes).ok_or(None)?;
+        return Ok(Layer { place: start..end, text, encoding: "hexadecimal digits" });
     }
     let url_safe = run.iter().any(|b| matches!(b, b'-' | b'_'));
     if url_safe && run.iter().any(|b| matches!(b, b'+' | b'/')) {
-        return None;
+        return Err(None);
     }
     let engine = if url_safe { &URL_SAFE } else { &STANDARD };
     // The first six bytes tell nearly everything that is no text.
     let mut first = [0; 6];
-    engine.decode_slice(&run[..8], &mut first).ok()?;
-    if !(first.iter().all(|b| is_plain(*b)) || [1, 3, 5].iter().all(|n| first[*n] == 0)) {
-        return None;
+    if engine.decode_slice(&run[..8], &mut first).is_err()
+        || !(first.iter().all(|b| is_plain(*b)) || [1, 3, 5].iter().all(|n| first[*n] == 0))
+    {
+        return Err(None);
     }
     let mut place = start..end;
     let mut letters = run.to_vec();
     // Lines of one length are one text.
-    while letters.len() < LONGEST && letters.len().is_multiple_of(4) && run.len() >= 40 {
+    while join && letters.len() < LONGEST && letters.len().is_multiple_of(4) && run.len() >= 40 {
         let Some(next) = next_line(text, place.end) else { break };
         letters.extend_from_slice(&text[next.clone()]);
         place.end = next.end;
@@ -132,8 +142,9 @@ fn run(text: &[u8], mut start: usize, end: usize) -> Option<Layer> {
     }
     // One character left over says nothing.
     letters.truncate(letters.len() - usize::from(letters.len() % 4 == 1));
-    let text = readable(engine.decode(&letters).ok()?)?;
-    Some(Layer { place, text, encoding: "base64" })
+    let joined = (place.end > end).then_some(place.end);
+    let text = engine.decode(&letters).ok().and_then(readable).ok_or(joined)?;
+    Ok(Layer { place, text, encoding: "base64" })
 }
 
 /// The run on the line behind `at`, if `at` is the end of one and the run is all of the other.
@@ -279,6 +290,16 @@ mod tests {
             .collect();
         assert_eq!(said(&lines.join("\n")), [(plain.clone(), "base64")]);
         assert_eq!(said(&lines.join("\r\n")), [(plain, "base64")]);
+    }
+
+    #[test]
+    fn lines_that_are_no_text_together_are_read_one_by_one_and_in_bounded_work() {
+        let plain = "a line that says something of its own, and more";
+        let noise = |first: &[u8]| STANDARD.encode([first, &[0x80; 51]].concat());
+        let text = [noise(b"plain1"), STANDARD.encode(plain), noise(b"plain2")].join("\n");
+        assert_eq!(said(&text), [(plain.to_owned(), "base64")]);
+        // Each line looks like the beginning of a text; joined anew for each, this would take minutes.
+        assert_eq!(said(&format!("{}\n", noise(b"plain1")).repeat(40_000)), []);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use countersign_model::{Confidence, Severity};
 
@@ -34,9 +33,4 @@ pub(super) fn resolve(rules: &RuleSet, mut hits: Vec<Hit>) -> Vec<Hit> {
         }
     }
     kept.into_values().collect()
-}
-
-/// Whether two ranges share a byte.
-pub(super) const fn meets(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
 }

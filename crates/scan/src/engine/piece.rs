@@ -102,19 +102,25 @@ impl Scanner<'_> {
         let Looked { hits, mut hidden, mut marks, words } = self.look(text, excluded, &mut out.unusable);
         let mut kept = if hits.is_empty() { Vec::new() } else { overlap::resolve(self.rules, hits) };
         let mut encoded = Vec::new();
+        let mut yields = vec![false; kept.len()];
         for layer in decode::layers(text) {
             let inner = self.inside(&layer.text, excluded, 1, &mut out.unusable);
-            // What knows the outer text knows more: a token of three parts is one value, not two objects in base64.
-            let known = |h: &Hit| {
-                overlap::meets(&h.value, &layer.place) && !overlap::is_generic(self.rules.rule(RuleIndex(h.rule)))
-            };
-            if inner.is_empty() || kept.iter().any(known) {
+            if inner.is_empty() {
                 continue;
             }
-            kept.retain(|h| !overlap::meets(&h.value, &layer.place));
+            // What was kept is sorted and overlaps nowhere, so what meets the layer stands side by side.
+            let first = kept.partition_point(|h| h.value.end <= layer.place.start);
+            let last = first + kept[first..].partition_point(|h| h.value.start < layer.place.end);
+            // What knows the outer text knows more: a token of three parts is one value, not two objects in base64.
+            if kept[first..last].iter().any(|h| !overlap::is_generic(self.rules.rule(RuleIndex(h.rule)))) {
+                continue;
+            }
+            yields[first..last].fill(true);
             hidden.push(layer.place.clone());
             encoded.push((layer, inner));
         }
+        let mut yields = yields.into_iter();
+        kept.retain(|_| !yields.next().unwrap_or(false));
         let mut seen = groups.part(piece, &words);
         if kept.is_empty() && encoded.is_empty() && marks.is_empty() && seen.last.is_empty() {
             return;

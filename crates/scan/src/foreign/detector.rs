@@ -7,7 +7,6 @@ use countersign_model::{Confidence, TreePath};
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 use serde::Serialize;
 
-use crate::engine::{GROW_LIMIT, GROW_STEP};
 use crate::family::{Candidate, Detector, Unusable};
 use crate::secrets;
 
@@ -208,32 +207,18 @@ impl Detector for Foreign {
             return Ok(());
         };
         let regex = self.regex.get_or_init(|| secrets::regex(expression).ok()).as_ref().ok_or(Unusable)?;
-        let mut places = regex.capture_locations();
-        let mut end = window.end.min(text.len());
-        let mut at = window.start;
-        while at <= end {
-            let Some(whole) = regex.captures_read_at(&mut places, &text[..end], at) else { return Ok(()) };
-            let whole = whole.range();
-            // A match that touches the edge may be the first part of something longer.
-            if whole.end == end && end < text.len() && end < window.end.saturating_add(GROW_LIMIT) {
-                end = end.saturating_add(GROW_STEP).min(text.len());
-                continue;
-            }
-            if whole.start >= window.end && window.end < text.len() {
-                return Ok(());
-            }
+        secrets::each_match(regex, text, window, |places, whole| {
             let first = (1..places.len()).find_map(|n| places.get(n).filter(|(s, e)| s < e));
             let group = self.spec.group.map_or(first, |group| places.get(group));
             let (start, stop) = group.unwrap_or((whole.start, whole.end));
             let value = &text[start..stop];
-            if !value.is_empty() && !self.is_allowed(text, whole.clone(), value)? {
+            if !value.is_empty() && !self.is_allowed(text, whole, value)? {
                 let counts =
                     self.is_long_enough(value) && self.spec.entropy.is_none_or(|least| secrets::shannon(value) > least);
                 found.push(Candidate { value: start..stop, confidence: counts.then_some(self.confidence) });
             }
-            at = if stop > at { stop } else { whole.end.max(at + 1) };
-        }
-        Ok(())
+            Ok(stop)
+        })
     }
 
     fn compile(&self) -> Result<(), (&'static str, String)> {

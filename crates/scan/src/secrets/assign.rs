@@ -123,7 +123,6 @@ pub(super) fn find(text: &[u8], word: Range<usize>) -> Option<Assignment> {
     }
     let before = &text[word.start.saturating_sub(NAME)..word.start];
     let start = word.start - before.iter().rev().take_while(|b| in_name(**b)).count();
-    // A full stop or a dash behind the name belongs to the sentence.
     let name = start..end;
     let (value, form) = behind_name(text, &name)?;
     Some(Assignment { name, value, form })

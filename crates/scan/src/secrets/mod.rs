@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use countersign_model::Confidence;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 pub(crate) use entropy::shannon;
 pub(crate) use filters::Filter;
@@ -77,6 +77,36 @@ pub(crate) fn regex(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).unicode(false).build()
 }
 
+/// Every match that begins in `text[window]`. `take` says where the value ends: the search goes on from there and not from
+/// the end of the match, for two values may share the quote between them.
+pub(crate) fn each_match(
+    regex: &Regex,
+    text: &[u8],
+    window: Range<usize>,
+    mut take: impl FnMut(&CaptureLocations, Range<usize>) -> Result<usize, Unusable>,
+) -> Result<(), Unusable> {
+    let mut places = regex.capture_locations();
+    let mut end = window.end.min(text.len());
+    let mut at = window.start;
+    while at <= end {
+        // The slice keeps what stands before the window, so `\b` sees a real neighbour there. Behind it there is none: a
+        // match that touches the edge may be the first part of something longer, so the edge moves on.
+        let Some(whole) = regex.captures_read_at(&mut places, &text[..end], at) else { return Ok(()) };
+        let whole = whole.range();
+        if whole.end == end && end < text.len() && end < window.end.saturating_add(GROW_LIMIT) {
+            end = end.saturating_add(GROW_STEP).min(text.len());
+            continue;
+        }
+        if whole.start >= window.end {
+            // Reached only because an edge moved; another window looks there if a keyword does.
+            return Ok(());
+        }
+        let stop = take(&places, whole.clone())?;
+        at = if stop > at { stop } else { whole.end.max(at + 1) };
+    }
+    Ok(())
+}
+
 impl Detector for Secret {
     fn keywords(&self) -> &[String] {
         &self.keywords
@@ -89,27 +119,11 @@ impl Detector for Secret {
     fn look(&self, text: &[u8], window: Range<usize>, found: &mut Vec<Candidate>) -> Result<(), Unusable> {
         let regex = self.regex().ok_or(Unusable)?;
         let group = self.group.unwrap_or(usize::from(regex.captures_len() > 1));
-        let mut places = regex.capture_locations();
-        let mut end = window.end.min(text.len());
-        let mut at = window.start;
-        while at <= end {
-            // The slice keeps what stands before the window, so `\b` sees a real neighbour there. Behind it there is
-            // none: a match that touches the edge may be the first part of something longer, so the edge moves on.
-            let Some(whole) = regex.captures_read_at(&mut places, &text[..end], at) else { return Ok(()) };
-            if whole.end() == end && end < text.len() && end < window.end.saturating_add(GROW_LIMIT) {
-                end = end.saturating_add(GROW_STEP).min(text.len());
-                continue;
-            }
-            if whole.start() >= window.end {
-                // Reached only because an edge moved; another window looks there if a keyword does.
-                return Ok(());
-            }
-            let (start, stop) = places.get(group).filter(|(s, e)| s < e).unwrap_or((whole.start(), whole.end()));
+        each_match(regex, text, window, |places, whole| {
+            let (start, stop) = places.get(group).filter(|(s, e)| s < e).unwrap_or((whole.start, whole.end));
             self.judge.candidate(text, start..stop, found)?;
-            // On from the value's end, not the match's: two values may share the quote between them.
-            at = if stop > at { stop } else { whole.end().max(at + 1) };
-        }
-        Ok(())
+            Ok(stop)
+        })
     }
 
     fn compile(&self) -> Result<(), (&'static str, String)> {

@@ -105,6 +105,37 @@ fn every_kind_is_opened() {
 }
 
 #[test]
+fn long_names_in_a_tar_are_read_and_only_so_much_of_them() {
+    let deep = format!("{}/name.txt", ["directory"; 30].join("/"));
+    // The builder writes a GNU long name for it.
+    let mut gnu = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(SECRET.len() as u64);
+    gnu.append_data(&mut header, &deep, SECRET).unwrap();
+    assert_eq!(places(&gnu.into_inner().unwrap()), [at(&deep)]);
+    let mut pax = tar::Builder::new(Vec::new());
+    pax.append_pax_extensions([("comment", b"x".as_slice()), ("path", deep.as_bytes())]).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_size(SECRET.len() as u64);
+    pax.append_data(&mut header, "short", SECRET).unwrap();
+    assert_eq!(places(&pax.into_inner().unwrap()), [at(&deep)]);
+    // A name of eight megabytes names a member all the same.
+    let mut huge = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(8 << 20);
+    header.set_path("././@LongLink").unwrap();
+    header.set_cksum();
+    huge.append(&header, vec![b'n'; 8 << 20].as_slice()).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(SECRET.len() as u64);
+    huge.append_data(&mut header, "short", SECRET).unwrap();
+    let found = places(&huge.into_inner().unwrap());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0.as_ref().unwrap().len(), 4096);
+}
+
+#[test]
 fn archives_in_archives_are_opened_to_a_depth_that_is_told() {
     let inner = zip(&[("conf.txt", SECRET)]);
     let middle = tar(&[("lib/app.jar", &inner)]);
