@@ -10,8 +10,9 @@ use countersign_store::projection::StorageRow;
 use countersign_store::{Ledger, Paths, Session, session};
 use serde_json::json;
 
-use super::args::{Format, KeyArgs, LedgerArgs, LedgerVerb, PlaceArgs, SignAlso};
+use super::args::{Format, KeyArgs, PlaceArgs};
 use super::backup;
+use super::ledger_args::{LedgerArgs, LedgerVerb, SignAlso};
 use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};

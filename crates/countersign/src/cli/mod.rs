@@ -15,6 +15,7 @@ mod hook_args;
 pub(crate) mod init;
 mod key;
 mod ledger;
+mod ledger_args;
 mod looked;
 mod lsp;
 mod notes;

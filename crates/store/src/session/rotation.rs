@@ -37,24 +37,30 @@ impl Session {
         by: &PersonId,
         mut sign: impl FnMut(&Self, String) -> Result<SignedAct, E>,
     ) -> Result<Appended, E> {
+        let prepare = |session: &Self| session.rotation(uri).map(|(note, both)| (both, note));
+        let appended = self.act_on_keys(EventKind::LogKeyRotated, by, prepare, &mut sign)?;
+        self.settle_rotation()?;
+        Ok(appended)
+    }
+
+    /// Appends an act about the log's keys, signed by what `prepare` gives, which is made anew whenever somebody else was
+    /// faster. A running engine signs with what it was started with, so it is not asked.
+    pub(super) fn act_on_keys<T, E: From<SessionError>>(
+        &mut self,
+        kind: EventKind,
+        by: &PersonId,
+        prepare: impl Fn(&Self) -> Result<(SignerKey, T), SessionError>,
+        mut sign: impl FnMut(&Self, T) -> Result<SignedAct, E>,
+    ) -> Result<Appended, E> {
         for _ in 0..ATTEMPTS {
-            let (note, both) = self.rotation(uri)?;
-            let act = sign(self, note)?;
-            let entry = self.act_entry(
-                EventKind::LogKeyRotated,
-                StreamId::from_text("ledger"),
-                ActorId::from(by),
-                &act,
-                Vec::new(),
-                Vec::new(),
-            )?;
+            let (signer, shown) = prepare(self)?;
+            let act = sign(self, shown)?;
+            let stream = StreamId::from_text("ledger");
+            let entry = self.act_entry(kind, stream, ActorId::from(by), &act, Vec::new(), Vec::new())?;
             let batch = self.batch(Plan { entries: vec![entry] }).map_err(SessionError::from)?;
-            let done = self.ledger.append_alone(batch, &both, self.clock.as_ref()).map_err(SessionError::from);
+            let done = self.ledger.append_alone(batch, &signer, self.clock.as_ref()).map_err(SessionError::from);
             match done.and_then(|appended| self.appended(appended)) {
-                Ok(appended) => {
-                    self.settle_rotation()?;
-                    return Ok(appended);
-                }
+                Ok(appended) => return Ok(appended),
                 Err(SessionError::Store(e)) if e.is_conflict() => self.catch_up().map_err(SessionError::from)?,
                 Err(e) => return Err(e.into()),
             }

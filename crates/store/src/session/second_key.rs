@@ -5,9 +5,9 @@
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::note::SignerKey;
-use countersign_model::{ActorId, EventKind, PersonId, StreamId};
+use countersign_model::{EventKind, PersonId};
 
-use super::{ATTEMPTS, Plan, Session, SessionError};
+use super::{Session, SessionError};
 use crate::{Appended, Error};
 
 /// What becomes of the second key.
@@ -34,32 +34,12 @@ impl Session {
         by: &PersonId,
         mut sign: impl FnMut(&Self, Option<String>) -> Result<SignedAct, E>,
     ) -> Result<Appended, E> {
-        for _ in 0..ATTEMPTS {
-            let (signer, vkey) = self.signer_with(wanted)?;
-            let act = sign(self, vkey)?;
-            let entry = self.act_entry(
-                EventKind::SecondLogKeyChosen,
-                StreamId::from_text("ledger"),
-                ActorId::from(by),
-                &act,
-                Vec::new(),
-                Vec::new(),
-            )?;
-            let batch = self.batch(Plan { entries: vec![entry] }).map_err(SessionError::from)?;
-            // A running engine signs with what it was started with, so it is not asked.
-            let done = self.ledger.append_alone(batch, &signer, self.clock.as_ref()).map_err(SessionError::from);
-            match done.and_then(|appended| self.appended(appended)) {
-                Ok(appended) => {
-                    if wanted == SecondKey::Retired {
-                        self.installation.drop_second_log_key(self.ledger.origin()).map_err(SessionError::from)?;
-                    }
-                    return Ok(appended);
-                }
-                Err(SessionError::Store(e)) if e.is_conflict() => self.catch_up().map_err(SessionError::from)?,
-                Err(e) => return Err(e.into()),
-            }
+        let prepare = |session: &Self| session.signer_with(wanted);
+        let appended = self.act_on_keys(EventKind::SecondLogKeyChosen, by, prepare, &mut sign)?;
+        if wanted == SecondKey::Retired {
+            self.installation.drop_second_log_key(self.ledger.origin()).map_err(SessionError::from)?;
         }
-        Err(SessionError::Contended.into())
+        Ok(appended)
     }
 
     /// What signs once it is done, and the verifier key of the second key.
