@@ -46,7 +46,8 @@ impl Snapshot {
     pub(super) fn take(of: &Postgres) -> Result<Self, Error> {
         let mut conn = super::connect(of.address(), IDLE)?;
         conn.batch("begin", "begin isolation level repeatable read read only")?;
-        let facts = super::create::facts(&mut conn, of.address())?;
+        // The head before all else: the first statement fixes what the transaction sees, and that must happen while nobody
+        // of this process can learn more, or a head that others have left behind looks like one that went back.
         let (head, note, refused) = match of.checkpoint_by(&mut conn) {
             Ok((head, note)) => (head, note, None),
             // It is examined as it was published, and the refusal is part of what is found.
@@ -56,6 +57,7 @@ impl Snapshot {
             }
             Err(e) => return Err(e),
         };
+        let facts = super::create::facts(&mut conn, of.address())?;
         // What is wrong with the checkpoint, the examination says.
         let signed = checkpoint::open_any(note.as_bytes(), &facts.key().map(|k| vec![k]).unwrap_or_default());
         let size = signed.map_or(head.size, |c| c.size);

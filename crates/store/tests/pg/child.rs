@@ -37,6 +37,11 @@ impl FrontEnd {
         Self { child, lines }
     }
 
+    /// What is waited for will never come once it has ended.
+    pub(crate) fn must_run(&mut self) {
+        assert_eq!(self.child.try_wait().unwrap(), None, "the front-end has ended");
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         #[expect(clippy::disallowed_methods, reason = "tests start the real thing")]
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
