@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use countersign_model::{Digest, Finding, FindingState, Gap, GapKind};
+use countersign_model::{Digest, Finding, FindingState};
 use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::engine::{FileResult, Match, Scanner};
 use crate::report::Report;
 use crate::rules::{RuleIndex, RuleSet};
 use crate::suppress::Suppressions;
-use crate::tree::{Item, NoProgress, Options, Source, finding, fingerprint, look};
+use crate::tree::{Item, NoProgress, Options, Source, finding, fingerprint, look, tally};
 use crate::{Error, files};
 
 /// More matches than this in one history are no list that anybody reads, and would fill the memory.
@@ -91,26 +91,9 @@ impl HistoryScan {
         let mut gaps = listing.gaps;
         let mut found: Vec<(usize, &Item, Match)> = Vec::new();
         for ((item, place), outcome) in items.iter().zip(&places).zip(outcomes) {
-            match outcome.result {
-                Err(gap) => {
-                    gaps.push(gap);
-                    continue;
-                }
-                Ok(FileResult::Binary { bytes }) => {
-                    report.binary += 1;
-                    report.bytes += bytes;
-                }
-                Ok(FileResult::Text { matches, bytes, missed }) => {
-                    report.bytes += bytes;
-                    let new = matches.into_iter().filter(|m| !before.contains(&(m.rule, m.identity)));
-                    found.extend(new.map(|m| (*place, item, m)));
-                    if let Some(detail) = missed {
-                        gaps.push(Gap { path: item.path.clone(), kind: GapKind::Unreadable, detail });
-                    }
-                }
-            }
-            report.files += 1;
-            report.cached += u64::from(outcome.cached);
+            let matches = tally(&mut report, &mut gaps, &item.path, outcome);
+            let new = matches.into_iter().filter(|m| !before.contains(&(m.rule, m.identity)));
+            found.extend(new.map(|m| (*place, item, m)));
         }
         gaps.sort();
         gaps.dedup();

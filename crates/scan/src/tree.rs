@@ -179,25 +179,7 @@ pub fn scan_source(
     report.links = links;
     let mut found: Vec<(&TreePath, Match)> = Vec::new();
     for (item, outcome) in items.iter().zip(outcomes) {
-        match outcome.result {
-            Err(gap) => {
-                gaps.push(gap);
-                continue;
-            }
-            Ok(FileResult::Binary { bytes }) => {
-                report.binary += 1;
-                report.bytes += bytes;
-            }
-            Ok(FileResult::Text { matches, bytes, missed }) => {
-                report.bytes += bytes;
-                found.extend(matches.into_iter().map(|m| (&item.path, m)));
-                if let Some(detail) = missed {
-                    gaps.push(Gap { path: item.path.clone(), kind: GapKind::Unreadable, detail });
-                }
-            }
-        }
-        report.files += 1;
-        report.cached += u64::from(outcome.cached);
+        found.extend(tally(&mut report, &mut gaps, &item.path, outcome).into_iter().map(|m| (&item.path, m)));
     }
     gaps.sort();
     gaps.dedup();
@@ -209,6 +191,31 @@ pub fn scan_source(
         (&a.path, a.line, &a.rule, a.column, a.fingerprint).cmp(&(&b.path, b.line, &b.rule, b.column, b.fingerprint))
     });
     Ok(report)
+}
+
+/// Counts what an item came to. What it matched is returned.
+pub(crate) fn tally(report: &mut Report, gaps: &mut Vec<Gap>, path: &TreePath, outcome: Outcome) -> Vec<Match> {
+    let matches = match outcome.result {
+        Err(gap) => {
+            gaps.push(gap);
+            return Vec::new();
+        }
+        Ok(FileResult::Binary { bytes }) => {
+            report.binary += 1;
+            report.bytes += bytes;
+            Vec::new()
+        }
+        Ok(FileResult::Text { matches, bytes, missed }) => {
+            report.bytes += bytes;
+            if let Some(detail) = missed {
+                gaps.push(Gap { path: path.clone(), kind: GapKind::Unreadable, detail });
+            }
+            matches
+        }
+    };
+    report.files += 1;
+    report.cached += u64::from(outcome.cached);
+    matches
 }
 
 /// Looks at every item, one worker a core, each with a reader of its own. Outcomes come in the order of `items`.

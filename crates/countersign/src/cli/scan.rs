@@ -30,7 +30,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome
     let path = args.path.as_deref().unwrap_or(Path::new("."));
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
     let config = Config::load(dir)?;
-    let baseline = args.baseline.as_deref().map(Baseline::load).transpose()?;
+    // The baseline that is being written is not held against what goes into it.
+    let configured = config.scan.baseline.as_ref().filter(|_| args.write_baseline.is_none()).map(|file| dir.join(file));
+    let baseline = args.baseline.as_ref().or(configured.as_ref()).map(|file| Baseline::load(file)).transpose()?;
     let declarations = config.declarations();
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
     let options =

@@ -109,6 +109,10 @@ fn a_baseline_is_a_request_for_what_was_there_before() {
         "countersign.toml",
         &config.replace("# baseline = \".countersign-baseline.json\"", "baseline = \"baseline.json\""),
     );
+    // The configured one is heard without being named, and not while it is written anew.
+    w.cs(["scan", "."]).expect(0);
+    w.cs(["scan", ".", "--write-baseline", "baseline.json"]).expect(10);
+    w.cs(["scan", "."]).expect(0);
     w.commit_signed("mia", "README", "hello\n");
     let j = w.cs(["run", "--format", "json"]).expect(11).json();
     assert_eq!(j["findings"][0]["state"], "suppression-requested", "{j}");
