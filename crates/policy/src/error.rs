@@ -98,6 +98,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A framework file is wrong.
+    #[error("the framework file is wrong: {message}")]
+    Framework {
+        /// File and line.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
     /// Something has no canonical form, or is not in it.
     #[error("no canonical JSON")]
     Canonical {
@@ -135,14 +143,18 @@ impl Diagnostic for Error {
             Self::DecisionVersion(_) => "CS-POLICY-014",
             Self::Control { .. } => "CS-POLICY-015",
             Self::Canonical { .. } => "CS-POLICY-016",
+            Self::Framework { .. } => "CS-POLICY-030",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Bundle(_) | Self::Read { .. } | Self::Rego { .. } | Self::Control { .. } | Self::Time(_) => {
-                Exit::Usage
-            }
+            Self::Bundle(_)
+            | Self::Read { .. }
+            | Self::Rego { .. }
+            | Self::Control { .. }
+            | Self::Framework { .. }
+            | Self::Time(_) => Exit::Usage,
             Self::Panic(_) | Self::Engine(_) => Exit::Internal,
             Self::Evaluation { .. }
             | Self::TooLong(_)
@@ -161,7 +173,7 @@ impl Diagnostic for Error {
         match self {
             Self::Read { path, .. } => Some(Place::file(path)),
             Self::Rego { place, .. } | Self::Evaluation { place, .. } => place.clone(),
-            Self::Control { place, .. } => Some(place.clone()),
+            Self::Control { place, .. } | Self::Framework { place, .. } => Some(place.clone()),
             _ => None,
         }
     }
@@ -191,6 +203,7 @@ impl Diagnostic for Error {
             Self::OtherBundle { .. } => "replay with the bundle that is attached to the decision",
             Self::DecisionVersion(_) => "replay with the version of countersign that wrote the decision",
             Self::Control { .. } => "correct the file; `controls/README.md` lists its keys",
+            Self::Framework { .. } => "correct the file; `frameworks/README.md` lists its keys",
             Self::Canonical { .. } => {
                 "run `countersign verify`: a record that is not canonical was not written by this tool"
             }
@@ -226,6 +239,7 @@ mod tests {
             Error::OtherBundle { recorded: digest, present: digest },
             Error::DecisionVersion(2),
             Error::Control { place: Place::file("p"), message: "m".to_owned() },
+            Error::Framework { place: Place::file("p"), message: "m".to_owned() },
             Error::canonical(evidence),
         ]
     }

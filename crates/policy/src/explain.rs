@@ -132,4 +132,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
                this tool is always canonical: run `countersign verify`.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-POLICY-030",
+        title: "a framework file is wrong",
+        text: "A framework is one YAML file: who publishes it, where its text is, when that was checked, and its \
+               requirements. An unknown or missing key, an id that stands twice, a requirement without a duty, or one \
+               that is called verified and does not say in what it was checked, is an error with file and line.\n\n\
+               The same code stands for a file to import that has none of the formats that are read.",
+        exit: Exit::Usage,
+    },
 ];

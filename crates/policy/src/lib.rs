@@ -30,7 +30,7 @@
 //! | [`verdict`] | [`Verdict`], [`GateVerdict`], [`Reason`], [`Effect`] |
 //! | [`decision`] | [`decide`] and [`Decision`] |
 //! | [`replay`](mod@replay) | [`replay()`] and [`Replay`] |
-//! | [`catalogue`] | [`Catalogue`] of controls, one file each |
+//! | [`catalogue`] | [`Catalogue`] of controls and frameworks, one file each; [`judge()`](catalogue::judge()): a control over an assessment's facts |
 //! | [`explain`] | the long text behind every error code |
 
 pub mod bundle;

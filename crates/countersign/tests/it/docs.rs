@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test -p countersign docs` writes the generated pages anew.
 
+mod catalogue;
 mod generated;
 mod pages;
 mod schemas;

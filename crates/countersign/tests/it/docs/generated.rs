@@ -7,7 +7,7 @@ use countersign_scan::{Matching, RuleSet};
 use super::{Desk, page, project, variable};
 
 /// Compares a page with what it should say, or writes it.
-fn same(name: &str, wanted: &str) {
+pub(super) fn same(name: &str, wanted: &str) {
     if variable("UPDATE_DOCS").is_some() {
         std::fs::write(project().join(name), wanted).unwrap();
         return;
@@ -25,7 +25,7 @@ fn same(name: &str, wanted: &str) {
     );
 }
 
-const GENERATED: &str = "<!-- Written by a test: UPDATE_DOCS=1 cargo test -p countersign docs -->\n";
+pub(super) const GENERATED: &str = "<!-- Written by a test: UPDATE_DOCS=1 cargo test -p countersign docs -->\n";
 
 #[test]
 fn every_error_is_on_its_page() {

@@ -11,8 +11,9 @@ use super::{Desk, page, project};
 
 /// Every page of the project.
 fn pages() -> Vec<PathBuf> {
-    let mut todo: Vec<PathBuf> =
-        ["docs", "controls", "examples", "policies", "rules", "schemas"].map(|d| project().join(d)).into();
+    let mut todo: Vec<PathBuf> = ["docs", "controls", "examples", "frameworks", "policies", "rules", "schemas"]
+        .map(|d| project().join(d))
+        .into();
     let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
         .map(|p| project().join(p))
         .into();
