@@ -7,10 +7,11 @@
 //! ```text
 //! magic  8 | HMAC-SHA256 of all that follows  32 | number of records, u64 BE  8
 //! record: blob id, zero-padded  32 | length of the id  1 | excluded rules  8 | kind  1 | bytes, u64 BE  8
-//! tail:   JSON, the matches of the records of kind 2 in their order
+//! tail:   JSON: the matches of the records of kind 2 in their order; the values that contents were searched for because they
+//!         were found elsewhere, and what the records that were searched for all of them (kind + 128) hold of them
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -24,11 +25,12 @@ use sha2::Sha256;
 
 use crate::engine::{FileResult, InlineMark, Match};
 use crate::error::CacheWarning;
+use crate::recur::SoughtSet;
 use crate::rules::RuleIndex;
 use crate::{Error, files};
 
-const DOMAIN: &[u8] = b"countersign/scan-cache/v1\0";
-const MAGIC: &[u8; 8] = b"CSSCAN02";
+const DOMAIN: &[u8] = b"countersign/scan-cache/v2\0";
+const MAGIC: &[u8; 8] = b"CSSCAN03";
 const HEAD: usize = 8 + 32 + 8;
 const RECORD: usize = 32 + 1 + 8 + 1 + 8;
 const KEY: usize = 41;
@@ -36,6 +38,8 @@ const KEY: usize = 41;
 const BINARY: u8 = 0;
 const CLEAN: u8 = 1;
 const MATCHES: u8 = 2;
+/// Added to the kind of contents that were searched for every value of the cache's set.
+const SEARCHED: u8 = 128;
 
 /// No cache is larger; one that is would take longer to read than it saves.
 const MAX_FILE: u64 = 512 * 1024 * 1024;
@@ -51,6 +55,25 @@ pub struct Cache {
     /// Which records were asked for.
     used: Vec<AtomicBool>,
     added: Mutex<BTreeMap<Key, FileResult>>,
+    /// The values, each with its rule, that the records marked [`SEARCHED`] were searched for.
+    sought: BTreeSet<Pair>,
+    /// What those hold of them, by their place in the table; none where nothing is said.
+    recurred: BTreeMap<usize, Vec<Match>>,
+    /// What this scan looks for, once that is known, and what it found of it.
+    seeking: Mutex<Option<SoughtSet>>,
+    recurred_now: Mutex<BTreeMap<Key, Vec<Match>>>,
+}
+
+/// A value by its identity, and the rule it counts for.
+type Pair = (Digest, u32);
+
+/// What stands behind the table.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tail {
+    matches: Vec<Vec<WireMatch>>,
+    sought: BTreeSet<Pair>,
+    recurred: BTreeMap<u64, Vec<WireMatch>>,
 }
 
 impl std::fmt::Debug for Cache {
@@ -95,6 +118,10 @@ impl Cache {
             matches: BTreeMap::new(),
             used: Vec::new(),
             added: Mutex::default(),
+            sought: BTreeSet::new(),
+            recurred: BTreeMap::new(),
+            seeking: Mutex::default(),
+            recurred_now: Mutex::default(),
         };
         let warning = match read(&cache.file) {
             Ok(bytes) => cache.load(bytes).err().map(str::to_owned),
@@ -119,8 +146,14 @@ impl Cache {
         let count = count.ok_or(SHORT)?;
         let table = count.checked_mul(RECORD).and_then(|n| n.checked_add(HEAD)).ok_or(SHORT)?;
         let tail = bytes.get(table..).ok_or(SHORT)?;
-        let matches: Vec<Vec<WireMatch>> = serde_json::from_slice(tail).map_err(|_| "its matches cannot be read")?;
-        let places = (0..count).filter(|n| bytes[HEAD + n * RECORD + KEY] == MATCHES);
+        let Tail { matches, sought, recurred } =
+            serde_json::from_slice(tail).map_err(|_| "its matches cannot be read")?;
+        self.sought = sought;
+        for (place, found) in recurred {
+            let place = usize::try_from(place).map_err(|_| SHORT)?;
+            self.recurred.insert(place, found.into_iter().map(Match::from).collect());
+        }
+        let places = (0..count).filter(|n| bytes[HEAD + n * RECORD + KEY] & !SEARCHED == MATCHES);
         let mut list = matches.into_iter();
         for place in places {
             let found = list.next().ok_or("matches are missing")?;
@@ -138,7 +171,7 @@ impl Cache {
         let place = self.find(key)?;
         let record = self.record(place)?;
         let bytes = record[KEY + 1..].try_into().map(u64::from_be_bytes).ok()?;
-        let result = match record[KEY] {
+        let result = match record[KEY] & !SEARCHED {
             BINARY => FileResult::Binary { bytes },
             CLEAN => FileResult::Text { matches: Vec::new(), bytes, missed: None },
             MATCHES => FileResult::Text { matches: self.matches.get(&place)?.clone(), bytes, missed: None },
@@ -151,9 +184,34 @@ impl Cache {
     /// Remembers an answer. One that is incomplete is not remembered: the next scan tries again.
     pub(crate) fn put(&self, key: &Key, result: &FileResult) {
         if !matches!(result, FileResult::Text { missed: Some(_), .. }) {
-            let mut added = self.added.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            added.insert(key.clone(), result.clone());
+            lock(&self.added).insert(key.clone(), result.clone());
         }
+    }
+
+    /// What this scan looks for a second time. Asked before [`Cache::recurred`].
+    pub(crate) fn seek(&self, sought: &SoughtSet) {
+        *lock(&self.seeking) = Some(sought.clone());
+    }
+
+    /// What contents hold of what this scan looks for, where they were searched for all of it.
+    pub(crate) fn recurred(&self, key: &Key) -> Option<Vec<Match>> {
+        let seeking = lock(&self.seeking);
+        let seeking = seeking.as_ref()?;
+        if !seeking.values().all(|s| self.sought.contains(&(s.identity, s.rule.0))) {
+            return None;
+        }
+        let place = self.find(key).filter(|place| self.is_searched(*place))?;
+        let known = self.recurred.get(&place).map_or(&[][..], Vec::as_slice);
+        Some(only(known, seeking))
+    }
+
+    /// Remembers what contents hold of what this scan looks for.
+    pub(crate) fn put_recurred(&self, key: Key, found: &[Match]) {
+        lock(&self.recurred_now).insert(key, found.to_vec());
+    }
+
+    fn is_searched(&self, place: usize) -> bool {
+        self.record(place).is_some_and(|record| record[KEY] & SEARCHED != 0)
     }
 
     fn record(&self, place: usize) -> Option<&[u8]> {
@@ -179,15 +237,30 @@ impl Cache {
     /// # Errors
     /// When the file cannot be written. The scan's answer stands all the same.
     pub fn save(&self) -> Result<(), Error> {
-        let added = self.added.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if added.is_empty() && self.used.iter().all(|u| u.load(Ordering::Relaxed)) {
+        let added = lock(&self.added);
+        let now = lock(&self.recurred_now);
+        let seeking = lock(&self.seeking);
+        // A scan that looked for nothing a second time leaves what others looked for; one that did, leaves its own.
+        let sought: BTreeSet<Pair> = match seeking.as_ref() {
+            Some(seeking) => seeking.values().map(|s| (s.identity, s.rule.0)).collect(),
+            None => self.sought.clone(),
+        };
+        let known = added.is_empty() && self.used.iter().all(|u| u.load(Ordering::Relaxed));
+        if known && now.is_empty() && sought == self.sought {
             return Ok(());
         }
+        let still = sought.is_subset(&self.sought);
         let mut entries = Entries::new();
         for (place, _) in self.used.iter().enumerate().filter(|(_, u)| u.load(Ordering::Relaxed)) {
             if let Some(record) = self.record(place) {
-                let rest = record[KEY..].try_into().unwrap_or_default();
-                entries.insert(&record[..KEY], (rest, self.matches.get(&place).map(Vec::as_slice)));
+                let mut rest: [u8; RECORD - KEY] = record[KEY..].try_into().unwrap_or_default();
+                rest[0] &= !SEARCHED;
+                let recurred = (still && self.is_searched(place)).then(|| {
+                    let known = self.recurred.get(&place).map_or(&[][..], Vec::as_slice);
+                    known.iter().filter(|m| sought.contains(&(m.identity, m.rule.0))).cloned().collect()
+                });
+                let matches = self.matches.get(&place).map(Vec::as_slice);
+                entries.insert(&record[..KEY], Entry { rest, matches, recurred });
             }
         }
         for (key, result) in added.iter() {
@@ -199,10 +272,15 @@ impl Cache {
             let mut rest = [0; RECORD - KEY];
             rest[0] = kind;
             rest[1..].copy_from_slice(&bytes.to_be_bytes());
-            entries.insert(&key.0, (rest, matches));
+            entries.insert(&key.0, Entry { rest, matches, recurred: None });
+        }
+        for (key, found) in now.iter() {
+            if let Some(entry) = entries.get_mut(&key.0[..]) {
+                entry.recurred = Some(found.clone());
+            }
         }
         let fault = |source| Error::CacheWrite { file: self.file.clone(), source };
-        let bytes = write(&self.salt, &entries).map_err(fault)?;
+        let bytes = write(&self.salt, entries, sought).map_err(fault)?;
         if let Some(dir) = self.file.parent() {
             fs::create_dir_all(dir).map_err(fault)?;
         }
@@ -210,19 +288,48 @@ impl Cache {
     }
 }
 
-/// What is to be written: key, the rest of the record, and its matches where it has any.
-type Entries<'a> = BTreeMap<&'a [u8], ([u8; RECORD - KEY], Option<&'a [Match]>)>;
+/// Those of `known` that this scan looks for, as sure as it is of them.
+fn only(known: &[Match], seeking: &SoughtSet) -> Vec<Match> {
+    let one = |m: &Match| {
+        let sought = seeking.get(&m.identity).filter(|s| s.rule == m.rule)?;
+        Some(Match { confidence: sought.confidence, ..m.clone() })
+    };
+    known.iter().filter_map(one).collect()
+}
 
-fn write(salt: &[u8; 32], entries: &Entries<'_>) -> io::Result<Vec<u8>> {
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What is to be written of one record besides its key.
+struct Entry<'a> {
+    rest: [u8; RECORD - KEY],
+    matches: Option<&'a [Match]>,
+    /// What it holds of what was looked for, where it was searched.
+    recurred: Option<Vec<Match>>,
+}
+
+/// What is to be written, by key.
+type Entries<'a> = BTreeMap<&'a [u8], Entry<'a>>;
+
+fn write(salt: &[u8; 32], entries: Entries<'_>, sought: BTreeSet<Pair>) -> io::Result<Vec<u8>> {
     let mut body = Vec::with_capacity(8 + entries.len() * RECORD);
     body.extend_from_slice(&(entries.len() as u64).to_be_bytes());
-    for (key, (rest, _)) in entries {
+    let mut tail = Tail { matches: Vec::new(), sought, recurred: BTreeMap::new() };
+    let wire = |matches: &[Match]| matches.iter().map(WireMatch::from).collect::<Vec<_>>();
+    for ((key, entry), place) in entries.into_iter().zip(0_u64..) {
+        let Entry { mut rest, matches, recurred } = entry;
+        if let Some(found) = recurred {
+            rest[0] |= SEARCHED;
+            if !found.is_empty() {
+                tail.recurred.insert(place, wire(&found));
+            }
+        }
         body.extend_from_slice(key);
-        body.extend_from_slice(rest);
+        body.extend_from_slice(&rest);
+        tail.matches.extend(matches.map(wire));
     }
-    let matches: Vec<Vec<WireMatch>> =
-        entries.values().filter_map(|(_, m)| m.map(|m| m.iter().map(WireMatch::from).collect())).collect();
-    serde_json::to_writer(&mut body, &matches)?;
+    serde_json::to_writer(&mut body, &tail)?;
     let mut out = Vec::with_capacity(40 + body.len());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&mac(salt, DOMAIN, &body).finalize().into_bytes());
@@ -261,6 +368,7 @@ struct WireMatch {
     confidence: Confidence,
     reason: Option<String>,
     inside: Option<String>,
+    telling: bool,
 }
 
 impl From<&Match> for WireMatch {
@@ -273,6 +381,7 @@ impl From<&Match> for WireMatch {
             confidence: m.confidence,
             reason: m.suppression.as_ref().map(|s| s.reason.clone()),
             inside: m.inside.clone(),
+            telling: m.telling,
         }
     }
 }
@@ -291,6 +400,7 @@ impl From<WireMatch> for Match {
             excerpt: m.excerpt,
             confidence: m.confidence,
             suppression: m.reason.map(|reason| InlineMark { reason }),
+            telling: m.telling,
         }
     }
 }

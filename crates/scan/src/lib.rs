@@ -20,6 +20,7 @@
 //! | [`references`] | where a value may be kept instead, by kind of file |
 //! | `pii` | the family of rules for personal data, payment cards, accounts and market data: forms, check digits, tables |
 //! | `tree` | [`scan_source`], [`Source`]: everything in a tree, on all cores |
+//! | `recur` | values that were found once, looked for in everything else |
 //! | `history` | [`HistoryScan`]: every content that a history brought, once |
 //! | `walk` | [`Walk`]: a directory as a source |
 //! | `suppress` | [`Declaration`], [`Baseline`]: requests that findings not count |
@@ -50,6 +51,7 @@ mod foreign;
 mod history;
 pub mod import;
 mod pii;
+mod recur;
 pub mod references;
 pub mod report;
 mod rules;

@@ -10,7 +10,8 @@ use countersign_model::{Digest, Finding, FindingState, Gap, GapKind, Hasher, Tre
 
 use crate::Error;
 use crate::cache::{Cache, Key};
-use crate::engine::{FileResult, Match, Scanner};
+use crate::engine::{FileResult, Match, Scanner, Values};
+use crate::recur::{self, Looked};
 use crate::report::Report;
 use crate::rules::{RuleIndex, RuleSet};
 use crate::suppress::{Again, Baseline, Declaration, Suppressions};
@@ -172,14 +173,24 @@ pub fn scan_source(
     let Listing { mut items, mut gaps, links } = source.items()?;
     items.sort();
     options.progress.total(items.len() as u64);
-    let scanner = Scanner::new(rules, salt);
+    let values = Values::default();
+    let scanner = Scanner::new(rules, salt).keeping(&values);
     let outcomes = look(source, &scanner, &items, options, TOTAL_LIMIT)?;
+    let looked =
+        Looked { source, scanner: &scanner, values: &values, items: &items, outcomes: &outcomes, limit: TOTAL_LIMIT };
+    let further = recur::recurrences(&looked, options, &mut gaps)?;
 
     let mut report = Report::empty(rules);
     report.links = links;
-    let mut found: Vec<(&TreePath, Match)> = Vec::new();
-    for (item, outcome) in items.iter().zip(outcomes) {
-        found.extend(tally(&mut report, &mut gaps, &item.path, outcome).into_iter().map(|m| (&item.path, m)));
+    let mut found: Vec<Placed<'_>> = Vec::new();
+    for (n, (item, outcome)) in items.iter().zip(outcomes).enumerate() {
+        let mut matches = tally(&mut report, &mut gaps, &item.path, outcome);
+        let from = further.partition_point(|(m, _)| *m < n);
+        let here: Vec<&Match> = further[from..].iter().take_while(|(m, _)| *m == n).map(|(_, m)| m).collect();
+        recur::redact(&mut matches, &here);
+        let placed = |again| move |found| Placed { path: &item.path, again, found };
+        found.extend(matches.into_iter().map(placed(false)));
+        found.extend(here.into_iter().cloned().map(placed(true)));
     }
     gaps.sort();
     gaps.dedup();
@@ -343,18 +354,28 @@ fn read(reader: &mut dyn ItemReader, item: &Item, scanner: &Scanner<'_>, exclude
     }
 }
 
+/// A match and where it is.
+struct Placed<'a> {
+    path: &'a TreePath,
+    /// Whether a rule found it only because the value was known from elsewhere.
+    again: bool,
+    found: Match,
+}
+
 /// Gives every match its fingerprint. Equal values under one rule are told apart by their order, first by path and then
-/// by place, so a moved line or a renamed file changes none of them.
-fn findings(mut found: Vec<(&TreePath, Match)>, rules: &RuleSet) -> Vec<Finding> {
-    found.sort_by(|(ap, a), (bp, b)| {
-        (*ap, &a.inside, a.line, a.column, a.rule).cmp(&(*bp, &b.inside, b.line, b.column, b.rule))
+/// by place, so a moved line or a renamed file changes none of them. Places that are known by their value alone come
+/// last, so that they change none of the others.
+fn findings(mut found: Vec<Placed<'_>>, rules: &RuleSet) -> Vec<Finding> {
+    found.sort_by(|a, b| {
+        let key = |p: &Placed<'_>| (p.found.line, p.found.column, p.found.rule);
+        (a.again, a.path, &a.found.inside, key(a)).cmp(&(b.again, b.path, &b.found.inside, key(b)))
     });
     let mut seen: HashMap<(RuleIndex, Digest), u64> = HashMap::new();
     found
         .into_iter()
-        .map(|(path, m)| {
-            let ordinal = seen.entry((m.rule, m.identity)).or_default();
-            let finding = finding(path, m, rules, *ordinal);
+        .map(|Placed { path, found, .. }| {
+            let ordinal = seen.entry((found.rule, found.identity)).or_default();
+            let finding = finding(path, found, rules, *ordinal);
             *ordinal += 1;
             finding
         })

@@ -101,6 +101,9 @@ impl<'s> Groups<'s> {
 
     /// After the last piece: adds the groups to what was gathered, each or the few matches it would stand for.
     pub(super) fn end(mut self, scanner: &Scanner<'_>, gathered: &mut Gathered) {
+        if scanner.wanted.is_some() {
+            return;
+        }
         let matches = &mut gathered.matches;
         let groups = self.follow.take().map(Follow::end).unwrap_or_default();
         for group in groups {
@@ -123,6 +126,7 @@ impl<'s> Groups<'s> {
                     excerpt: group.text,
                     confidence: group.confidence,
                     suppression: reason.map(|reason| InlineMark { reason }),
+                    telling: false,
                 }]
             };
             for one in found {

@@ -12,6 +12,7 @@ mod marks;
 mod overlap;
 mod piece;
 mod position;
+mod recur;
 mod runs;
 mod scanner;
 mod stream;
@@ -24,6 +25,7 @@ use crate::rules::RuleIndex;
 
 pub(crate) use excerpt::is_printable;
 pub(crate) use marks::words as mark_words;
+pub(crate) use recur::{MOST as MOST_SOUGHT, Sought, Values, Wanted};
 pub(crate) use runs::Runs;
 pub use scanner::Scanner;
 use scanner::is_binary;
@@ -91,6 +93,8 @@ pub struct Match {
     pub confidence: Confidence,
     /// The inline mark that asks for this match not to count.
     pub suppression: Option<InlineMark>,
+    /// Whether its value is looked for elsewhere: another place with it would be no chance, and would not be found by itself.
+    pub(crate) telling: bool,
 }
 
 /// An inline suppression with a reason. It is a request; somebody else has to grant it.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use countersign_model::{Confidence, Digest};
 
-use crate::family::Candidate;
+use crate::family::{Candidate, Seen};
 use crate::foreign::Required;
 use crate::rules::{RuleIndex, RuleSet};
 
@@ -15,7 +15,7 @@ use super::marks::{MARKS, MarkHit, Marks};
 use super::position::{Cursor, Place};
 use super::runs::Runs;
 use super::window::Windows;
-use super::{InlineMark, MATCH_LIMIT, Match, Scanner, decode, overlap};
+use super::{InlineMark, MATCH_LIMIT, Match, Scanner, Wanted, decode, overlap};
 
 /// A match by its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl Gathered {
 
 /// What one layer of text holds, by place.
 #[derive(Default)]
-struct Looked {
-    hits: Vec<Hit>,
+pub(super) struct Looked {
+    pub(super) hits: Vec<Hit>,
     /// Every value, those that count for nothing included: what excerpts leave out.
     hidden: Vec<Range<usize>>,
     /// Suppression marks.
@@ -93,13 +93,112 @@ struct Inner {
     rule: u32,
     confidence: Confidence,
     identity: Digest,
+    telling: bool,
+}
+
+/// What stands in a piece once the rules have agreed about it.
+#[derive(Default)]
+struct Agreed {
+    /// Matches that overlap nowhere, sorted.
+    kept: Vec<Hit>,
+    /// What encoded runs hold.
+    encoded: Vec<(decode::Layer, Vec<Inner>)>,
+    /// What excerpts leave out.
+    hidden: Vec<Range<usize>>,
+    marks: Vec<MarkHit>,
+    /// What the groups saw.
+    seen: Seen,
+}
+
+/// A place to be reported, and what is known about its value besides where it stands.
+struct Found<'e> {
+    hit: Hit,
+    known: Option<Known<'e>>,
+}
+
+/// A value that is not what the text at its place says, or is known already.
+#[derive(Clone, Copy)]
+struct Known<'e> {
+    identity: Digest,
+    encoding: Option<&'e str>,
+    telling: bool,
 }
 
 impl Scanner<'_> {
     /// Looks at `piece` with every rule but the `excluded` ones (sorted). `groups` are those of the text that it is of.
     pub(super) fn piece(&self, piece: &Piece<'_>, excluded: &[u32], groups: &mut Groups<'_>, out: &mut Gathered) {
+        if let Some(wanted) = self.wanted {
+            return self.recurrences(wanted, piece, excluded, groups, out);
+        }
+        let Agreed { kept, encoded, mut hidden, marks, mut seen } = self.agree(piece, excluded, groups, true, out);
+        if kept.is_empty() && encoded.is_empty() && marks.is_empty() && seen.last.is_empty() {
+            return;
+        }
+        hidden.extend(seen.values.iter().map(|(place, ..)| place.clone()));
+        let hidden = join(hidden);
+        let marks = read_marks(piece, marks, &hidden);
+        let missing = self.rules.missing_reason();
+        let mut all: Vec<Found<'_>> = kept.into_iter().map(|hit| Found { hit, known: None }).collect();
+        all.extend(marks.without_reason().map(|mark| {
+            let hit = Hit { rule: missing.0, value: mark.span.clone(), confidence: Confidence::Certain };
+            Found { hit, known: None }
+        }));
+        for (layer, inner) in &encoded {
+            all.extend(inner.iter().map(|i| {
+                let hit = Hit { rule: i.rule, value: layer.place.clone(), confidence: i.confidence };
+                let encoding = Some(layer.encoding);
+                Found { hit, known: Some(Known { identity: i.identity, encoding, telling: i.telling }) }
+            }));
+        }
+        groups.reach(piece, &mut seen, |rule, line| marks.reason(&self.rules.rule(rule).id, line));
+        self.tell(piece, all, &hidden, &marks, Some((groups, &seen)), out);
+    }
+
+    /// Values that are looked for, where nothing else is found.
+    fn recurrences(
+        &self,
+        wanted: &Wanted,
+        piece: &Piece<'_>,
+        excluded: &[u32],
+        groups: &mut Groups<'_>,
+        out: &mut Gathered,
+    ) {
+        let mut places = wanted.places(piece.text, &piece.accept);
+        if places.is_empty() {
+            return;
+        }
+        // Pieces without a value are passed over, so groups that reach over several are not followed.
+        let whole = piece.accept == (0..piece.text.len());
+        let Agreed { kept, encoded, mut hidden, marks, seen } = self.agree(piece, excluded, groups, whole, out);
+        let grouped = seen.values.iter().filter(|(.., ticket)| ticket.is_some()).map(|(place, ..)| place.clone());
+        let kept = kept.into_iter().map(|hit| hit.value);
+        let found = join(kept.chain(encoded.into_iter().map(|(layer, _)| layer.place)).chain(grouped).collect());
+        places.retain(|(place, _)| {
+            let next = found.partition_point(|f| f.end <= place.start);
+            found.get(next).is_none_or(|f| f.start >= place.end)
+        });
+        hidden.extend(seen.values.iter().map(|(place, ..)| place.clone()));
+        hidden.extend(places.iter().map(|(place, _)| place.clone()));
+        let hidden = join(hidden);
+        let marks = read_marks(piece, marks, &hidden);
+        let all = places.into_iter().map(|(value, sought)| Found {
+            hit: Hit { rule: sought.rule.0, value, confidence: sought.confidence },
+            known: Some(Known { identity: sought.identity, encoding: None, telling: false }),
+        });
+        self.tell(piece, all.collect(), &hidden, &marks, None, out);
+    }
+
+    /// What the rules agree on in a piece. Groups are told of it only where `follow` says so.
+    fn agree(
+        &self,
+        piece: &Piece<'_>,
+        excluded: &[u32],
+        groups: &mut Groups<'_>,
+        follow: bool,
+        out: &mut Gathered,
+    ) -> Agreed {
         let text = piece.text;
-        let Looked { hits, mut hidden, mut marks, words } = self.look(text, excluded, &mut out.unusable);
+        let Looked { hits, mut hidden, marks, words } = self.look(text, excluded, &mut out.unusable);
         let mut kept = if hits.is_empty() { Vec::new() } else { overlap::resolve(self.rules, hits) };
         let mut encoded = Vec::new();
         let mut yields = vec![false; kept.len()];
@@ -121,36 +220,33 @@ impl Scanner<'_> {
         }
         let mut yields = yields.into_iter();
         kept.retain(|_| !yields.next().unwrap_or(false));
-        let mut seen = groups.part(piece, &words);
-        if kept.is_empty() && encoded.is_empty() && marks.is_empty() && seen.last.is_empty() {
-            return;
-        }
+        let seen = if follow { groups.part(piece, &words) } else { Seen::default() };
+        Agreed { kept, encoded, hidden, marks, seen }
+    }
 
-        hidden.extend(seen.values.iter().map(|(place, ..)| place.clone()));
-        let hidden = join(hidden);
-        // The search reports words by their ends.
-        marks.sort_by_key(|m| (m.at, m.word));
-        let marks = Marks::read(text, piece.start, &marks, &hidden);
+    /// Reports what was found in a piece. What a group may stand for goes to the group.
+    fn tell(
+        &self,
+        piece: &Piece<'_>,
+        mut all: Vec<Found<'_>>,
+        hidden: &[Range<usize>],
+        marks: &Marks,
+        mut groups: Option<(&mut Groups<'_>, &Seen)>,
+        out: &mut Gathered,
+    ) {
+        let text = piece.text;
         let missing = self.rules.missing_reason();
-        for mark in marks.without_reason() {
-            kept.push(Hit { rule: missing.0, value: mark.span.clone(), confidence: Confidence::Certain });
-        }
-        let mut all: Vec<(Hit, Option<(Digest, &str)>)> = kept.into_iter().map(|h| (h, None)).collect();
-        for (layer, inner) in &encoded {
-            all.extend(inner.iter().map(|i| {
-                let hit = Hit { rule: i.rule, value: layer.place.clone(), confidence: i.confidence };
-                (hit, Some((i.identity, layer.encoding)))
-            }));
-        }
-        all.retain(|(h, _)| piece.accept.contains(&h.value.start));
-        all.sort_by_key(|(h, inner)| (h.value.start, h.rule, inner.map(|(identity, _)| identity)));
-
-        groups.reach(piece, &mut seen, |rule, line| marks.reason(&self.rules.rule(rule).id, line));
+        all.retain(|f| piece.accept.contains(&f.hit.value.start));
+        all.sort_by_key(|f| (f.hit.value.start, f.hit.rule, f.known.map(|k| k.identity)));
         let mut cursor = Cursor::new(text, piece.start);
-        for (hit, inner) in all {
+        for Found { hit, known } in all {
             // What a group may stand for does not fill the list.
-            let ticket = if inner.is_none() { seen.ticket(&hit) } else { None };
-            if ticket.map_or(out.matches.len() >= MATCH_LIMIT, |t| !groups.keeps(t)) {
+            let ticket = groups.as_ref().filter(|_| known.is_none()).and_then(|(_, seen)| seen.ticket(&hit));
+            let full = match (ticket, &groups) {
+                (Some(ticket), Some((groups, _))) => !groups.keeps(ticket),
+                _ => out.matches.len() >= MATCH_LIMIT,
+            };
+            if full {
                 out.beyond += u64::from(ticket.is_none());
                 continue;
             }
@@ -159,10 +255,18 @@ impl Scanner<'_> {
             let reason = marks.reason(&self.rules.rule(rule).id, place.line).filter(|_| rule != missing);
             let (line, column) = place.report();
             let (end_line, end_column) = cursor.peek(hit.value.end).report();
-            let mut excerpt = excerpt(text, &hit.value, &hidden);
-            if let Some((_, encoding)) = inner {
+            let mut excerpt = excerpt(text, &hit.value, hidden);
+            if let Some(encoding) = known.and_then(|k| k.encoding) {
                 excerpt = format!("{excerpt} (in {encoding})");
             }
+            let (identity, telling) = match known {
+                Some(known) => (known.identity, known.telling),
+                None => {
+                    let value = &text[hit.value.clone()];
+                    let identity = self.identity(value);
+                    (identity, rule != missing && self.is_telling(hit.confidence, value, identity))
+                }
+            };
             let found = Match {
                 rule,
                 inside: None,
@@ -170,17 +274,24 @@ impl Scanner<'_> {
                 column,
                 end_line,
                 end_column,
-                identity: inner.map_or_else(|| self.identity(&text[hit.value.clone()]), |(identity, _)| identity),
+                identity,
                 excerpt,
                 confidence: hit.confidence,
                 suppression: reason.map(|reason| InlineMark { reason: reason.into_owned() }),
+                telling,
             };
-            match ticket {
-                Some(ticket) => groups.keep(ticket, found),
-                None => out.matches.push(found),
+            match (ticket, &mut groups) {
+                (Some(ticket), Some((groups, _))) => groups.keep(ticket, found),
+                _ => out.matches.push(found),
             }
         }
     }
+}
+
+fn read_marks(piece: &Piece<'_>, mut marks: Vec<MarkHit>, hidden: &[Range<usize>]) -> Marks {
+    // The search reports words by their ends.
+    marks.sort_by_key(|m| (m.at, m.word));
+    Marks::read(piece.text, piece.start, &marks, hidden)
 }
 
 impl Scanner<'_> {
@@ -202,7 +313,7 @@ impl Scanner<'_> {
     }
 
     /// One layer: every keyword and every run of digits, and what the rules see near it.
-    fn look(&self, text: &[u8], excluded: &[u32], unusable: &mut BTreeSet<u32>) -> Looked {
+    pub(super) fn look(&self, text: &[u8], excluded: &[u32], unusable: &mut BTreeSet<u32>) -> Looked {
         let mut windows = Windows::new(self.rules.len());
         let mut looked = Looked::default();
         let mut found = Vec::new();
@@ -279,7 +390,12 @@ impl Scanner<'_> {
         let hits = self.look(text, excluded, unusable).hits;
         let mut found: Vec<Inner> = overlap::resolve(self.rules, hits)
             .into_iter()
-            .map(|h| Inner { rule: h.rule, confidence: h.confidence, identity: self.identity(&text[h.value]) })
+            .map(|h| {
+                let value = &text[h.value];
+                let identity = self.identity(value);
+                let telling = self.is_telling(h.confidence, value, identity);
+                Inner { rule: h.rule, confidence: h.confidence, identity, telling }
+            })
             .collect();
         if depth < decode::DEPTH {
             for layer in decode::layers(text) {

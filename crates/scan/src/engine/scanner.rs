@@ -13,16 +13,20 @@ use super::group::Groups;
 use super::piece::{Gathered, Piece};
 use super::position::Place;
 use super::utf16::{Order, Utf16Reader};
-use super::{FileResult, GROW_LIMIT, MARGIN, Match, PIECE, SNIFF};
+use super::{FileResult, GROW_LIMIT, MARGIN, Match, PIECE, SNIFF, Values, Wanted};
 
 /// Scans contents with a set of rules. Shared by all threads; holds no state between files.
 #[derive(Clone)]
 pub struct Scanner<'r> {
     pub(super) rules: &'r RuleSet,
     /// HMAC-SHA256 (RFC 2104) keyed with the salt, ready to be fed.
-    mac: Hmac<Sha256>,
+    pub(super) mac: Hmac<Sha256>,
     /// How far a match may reach beyond its beginning in a piece of a stream.
     pub(super) overlap: usize,
+    /// Where values go that are worth looking for.
+    pub(super) kept: Option<&'r Values>,
+    /// What is looked for instead of anything else.
+    pub(super) wanted: Option<&'r Wanted>,
 }
 
 impl std::fmt::Debug for Scanner<'_> {
@@ -45,7 +49,7 @@ impl<'r> Scanner<'r> {
         let mut block = [0_u8; 64];
         block[..32].copy_from_slice(salt);
         let mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
-        Self { rules, mac, overlap: reach + MARGIN + GROW_LIMIT }
+        Self { rules, mac, overlap: reach + MARGIN + GROW_LIMIT, kept: None, wanted: None }
     }
 
     /// The rules this scanner applies.
@@ -128,7 +132,8 @@ impl<'r> Scanner<'r> {
     }
 
     fn wants_end(&self, excluded: &[u32], head: &[u8]) -> Option<usize> {
-        self.rules.overview().and_then(|o| o.wants_end(excluded, head))
+        // The values of a table in another form are not read, so none can be looked for in them.
+        self.rules.overview().filter(|_| self.wanted.is_none()).and_then(|o| o.wants_end(excluded, head))
     }
 
     /// What is said of contents that are no text by their end. They have no lines, so everything is at the first place.
@@ -150,6 +155,7 @@ impl<'r> Scanner<'r> {
             excerpt: group.text,
             confidence: group.confidence,
             suppression: None,
+            telling: false,
         });
         FileResult::Text { matches: matches.collect(), bytes, missed }
     }

@@ -7,6 +7,7 @@ mod engine;
 mod foreign;
 mod import;
 mod pii;
+mod recur;
 mod reports;
 mod rules;
 mod suppressions;
