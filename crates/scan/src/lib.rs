@@ -50,6 +50,7 @@ mod files;
 mod foreign;
 mod history;
 pub mod import;
+mod known;
 mod pii;
 mod recur;
 pub mod references;
@@ -66,6 +67,7 @@ pub use error::{CacheWarning, Error, SourceError};
 pub use explain::EXPLANATIONS;
 pub use foreign::{ForeignAllow, ForeignMatch, Target};
 pub use history::{HistoryRecord, HistoryScan, Trace, Versions};
+pub use known::{Known, KnownBy, KnownValue};
 pub use report::{Origin, Report};
 pub use rules::{
     Complaint, Examples, Fix, MISSING_REASON, Matching, Near, PiiColumn, PiiMatch, Rule, RuleCheck, RuleIndex, RuleSet,

@@ -11,6 +11,7 @@ use countersign_model::{Digest, Finding, FindingState, Gap, GapKind, Hasher, Tre
 use crate::Error;
 use crate::cache::{Cache, Key};
 use crate::engine::{FileResult, Match, Scanner, Values};
+use crate::known::{KnownValue, known};
 use crate::recur::{self, Looked};
 use crate::report::Report;
 use crate::rules::{RuleIndex, RuleSet};
@@ -124,11 +125,13 @@ pub struct Options<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Suppressions the repository's configuration asks for.
     pub declarations: &'a [Declaration],
+    /// Findings of an earlier record, by which values are recognised.
+    pub recorded: &'a [KnownValue],
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { cache: None, progress: &NoProgress, baseline: None, declarations: &[] }
+        Self { cache: None, progress: &NoProgress, baseline: None, declarations: &[], recorded: &[] }
     }
 }
 
@@ -201,6 +204,7 @@ pub fn scan_source(
     report.findings.sort_by(|a, b| {
         (&a.path, a.line, &a.rule, a.column, a.fingerprint).cmp(&(&b.path, b.line, &b.rule, b.column, b.fingerprint))
     });
+    report.known = known(&report.findings, options.baseline, options.recorded);
     Ok(report)
 }
 

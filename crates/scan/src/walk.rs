@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_model::{Gap, GapKind, TreePath};
-use ignore::WalkBuilder;
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use crate::Error;
 use crate::engine::PIECE;
@@ -57,23 +58,16 @@ impl Source for Walk {
                 let name = entry.file_name();
                 name != ".git" && !(name == ".countersign" && entry.path().parent() == Some(top.as_path()))
             })
-            .build();
-        for entry in walk {
-            match entry {
-                Err(error) => listing.gaps.push(self.gap(&error)),
-                Ok(entry) => {
-                    let path = self.inside(entry.path());
-                    match entry.file_type() {
-                        // Only the standard input has no type, and nobody walks that.
-                        None => listing.gaps.push(special(path)),
-                        Some(t) if t.is_dir() => {}
-                        Some(t) if t.is_symlink() => listing.links += 1,
-                        Some(t) if t.is_file() => listing.items.push(Item { path, blob: None, size: None }),
-                        Some(_) => listing.gaps.push(special(path)),
-                    }
-                }
-            }
-        }
+            .build_parallel();
+        // Reading directories waits for the file system, so it is done on all cores as everything else is.
+        let listed = Mutex::new(listing);
+        walk.run(|| {
+            Box::new(|entry| {
+                self.list(entry, &mut lock(&listed));
+                WalkState::Continue
+            })
+        });
+        let mut listing = listed.into_inner().unwrap_or_else(PoisonError::into_inner);
         listing.items.sort();
         listing.gaps.sort();
         Ok(listing)
@@ -91,6 +85,22 @@ impl Walk {
         tree_path(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
+    fn list(&self, entry: Result<DirEntry, ignore::Error>, listing: &mut Listing) {
+        let entry = match entry {
+            Err(error) => return listing.gaps.push(self.gap(&error)),
+            Ok(entry) => entry,
+        };
+        let path = self.inside(entry.path());
+        match entry.file_type() {
+            // Only the standard input has no type, and nobody walks that.
+            None => listing.gaps.push(special(path)),
+            Some(t) if t.is_dir() => {}
+            Some(t) if t.is_symlink() => listing.links += 1,
+            Some(t) if t.is_file() => listing.items.push(Item { path, blob: None, size: None }),
+            Some(_) => listing.gaps.push(special(path)),
+        }
+    }
+
     fn gap(&self, error: &ignore::Error) -> Gap {
         let path = path_of(error).map_or_else(|| TreePath::from_text("."), |p| self.inside(p));
         match error.io_error() {
@@ -98,6 +108,10 @@ impl Walk {
             None => Gap { path, kind: GapKind::Unreadable, detail: "the directory could not be walked".into() },
         }
     }
+}
+
+fn lock(listing: &Mutex<Listing>) -> MutexGuard<'_, Listing> {
+    listing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn path_of(error: &ignore::Error) -> Option<&Path> {
@@ -129,24 +143,65 @@ impl ItemReader for WalkReader<'_> {
     fn read(&mut self, item: &Item) -> Result<Content<'_>, Gap> {
         let fault = |e: io::Error| gap(item.path.clone(), &e);
         let path = if self.single { self.root.to_path_buf() } else { self.root.join(os_path(&item.path)) };
-        // Between listing and reading, somebody may have put a link or a pipe in the file's place.
-        let now = fs::symlink_metadata(&path).map_err(fault)?.file_type();
-        let named = self.single && now.is_symlink();
-        if !(now.is_file() || named) {
-            return Err(special(item.path.clone()));
-        }
-        let mut file = File::open(&path).map_err(fault)?;
+        let mut file = match open(&path, self.single) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Err(special(item.path.clone())),
+            Err(e) => return Err(fault(e)),
+        };
         let metadata = file.metadata().map_err(fault)?;
         if !metadata.is_file() {
             return Err(special(item.path.clone()));
         }
-        self.buffer.clear();
-        file.by_ref().take(PIECE as u64 + 1).read_to_end(&mut self.buffer).map_err(fault)?;
-        if self.buffer.len() <= PIECE {
-            return Ok(Content::Bytes(Cow::Borrowed(&self.buffer)));
+        let size = metadata.len();
+        let wanted = usize::try_from(size).unwrap_or(usize::MAX).min(PIECE);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
         }
-        Ok(Content::Stream { reader: Box::new(self.buffer.as_slice().chain(file)), size: Some(metadata.len()) })
+        // One call for a usual file: what is there is what there was when it was asked for its size.
+        let mut filled = 0;
+        while filled < wanted {
+            match file.read(&mut self.buffer[filled..wanted]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(fault(e)),
+            }
+        }
+        let bytes = &self.buffer[..filled];
+        // A file without a size may have contents all the same, as those of a file system of the kernel's do.
+        if size > 0 && size <= PIECE as u64 {
+            return Ok(Content::Bytes(Cow::Borrowed(bytes)));
+        }
+        Ok(Content::Stream { reader: Box::new(bytes.chain(file)), size: Some(size).filter(|size| *size > 0) })
     }
+}
+
+/// Opens a file; `None` where a link, a pipe or another special file stands in its place. Between listing and reading,
+/// somebody may have put one there, so it is neither followed nor waited for.
+#[cfg(unix)]
+fn open(path: &Path, follow: bool) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+    let links = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    match rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | links,
+        Mode::empty(),
+    ) {
+        Ok(file) => Ok(Some(File::from(file))),
+        // A link, or a socket.
+        Err(Errno::LOOP | Errno::NXIO) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path, follow: bool) -> io::Result<Option<File>> {
+    let now = fs::symlink_metadata(path)?.file_type();
+    if !(now.is_file() || follow && now.is_symlink()) {
+        return Ok(None);
+    }
+    File::open(path).map(Some)
 }
 
 #[cfg(unix)]

@@ -61,7 +61,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
             output::print(&page::text(&ran, &session, &rules, narrowed.as_ref(), &Paint::of(env))?)?;
         }
         ReportFormat::Json => output::json(&page::to_json(&ran, &session))?,
-        other => print_report(other, &ran.report, &rules, env)?,
+        other => print_report(other, &ran.all, &rules, env)?,
     }
     Ok(page::exit(overall(&ran.gates)))
 }

@@ -79,6 +79,20 @@ fn a_finding_of_another_tool_denies_and_its_correction_passes() {
     assert!(text.contains("report of semgrep-oss 1.99.0: 1 finding"), "{text}");
     assert!(text.contains("db.py:1  semgrep-oss/sql-from-input  high, seen by semgrep-oss"), "{text}");
 
+    // Every form of the report has it, not the people's and the programs' alone.
+    let of_sarif = w.cs(["run", "--format", "sarif"]).expect(10).json();
+    let result = &of_sarif["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("semgrep-oss/sql-from-input"), &json!("error")));
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 1);
+    for (format, wanted) in [
+        ("junit", "classname=\"semgrep-oss/sql-from-input\""),
+        ("github", "::error file=db.py,line=1"),
+        ("gitlab", "semgrep-oss/sql-from-input"),
+    ] {
+        let out = w.cs(["run", "--format", format]).expect(10).out;
+        assert!(out.contains(wanted) && out.contains("(reported by semgrep-oss)"), "{format}: {out}");
+    }
+
     // The same decision comes out of the record alone.
     w.cs(["replay", "latest"]).expect(0);
 

@@ -15,6 +15,7 @@ mod position;
 mod recur;
 mod runs;
 mod scanner;
+mod search;
 mod stream;
 mod utf16;
 mod window;
@@ -29,6 +30,7 @@ pub(crate) use recur::{MOST as MOST_SOUGHT, Sought, Values, Wanted};
 pub(crate) use runs::Runs;
 pub use scanner::Scanner;
 use scanner::is_binary;
+pub(crate) use search::{Large, Small};
 
 /// Larger contents are scanned in pieces of this size, so that memory stays bounded.
 pub(crate) const PIECE: usize = 2 * 1024 * 1024;

@@ -317,30 +317,28 @@ impl Scanner<'_> {
         let mut windows = Windows::new(self.rules.len());
         let mut looked = Looked::default();
         let mut found = Vec::new();
-        for hit in self.rules.search(text.len()).find_overlapping_iter(text) {
-            let word = hit.pattern().as_usize();
-            if word < MARKS {
-                looked.marks.push(MarkHit { word, at: hit.start() });
-                continue;
+        self.rules.each_keyword(text, |word, place| {
+            let Some(keyword) = word.checked_sub(MARKS) else {
+                looked.marks.push(MarkHit { word, at: place.start });
+                return;
+            };
+            if let Some(word) = self.rules.overview_word(keyword) {
+                looked.words.push((word, place.clone()));
             }
-            let word = word - MARKS;
-            if let Some(word) = self.rules.overview_word(word) {
-                looked.words.push((word, hit.range()));
-            }
-            for rule in self.rules.listeners(word) {
+            for rule in self.rules.listeners(keyword) {
                 if excluded.binary_search(rule).is_ok() {
                     continue;
                 }
                 let detector = self.rules.detector(*rule);
                 if !detector.is_direct() {
-                    windows.hit(*rule, hit.range(), detector.reach(), text.len());
-                } else if detector.at(text, hit.range(), &mut found).is_err() {
+                    windows.hit(*rule, place.clone(), detector.reach(), text.len());
+                } else if detector.at(text, place.clone(), &mut found).is_err() {
                     unusable.insert(*rule);
                 } else {
                     looked.take(*rule, &mut found);
                 }
             }
-        }
+        });
         self.runs(text, excluded, unusable, &mut looked);
         for window in windows.finish(text) {
             if self.rules.detector(window.rule).look(text, window.range, &mut found).is_err() {

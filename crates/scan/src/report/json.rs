@@ -6,6 +6,7 @@ use countersign_model::{Digest, Finding, Gap};
 use serde::Serialize;
 
 use super::{Origin, Report};
+use crate::known::Known;
 use crate::rules::RuleSet;
 use crate::suppress::{BaselineEntry, Declaration};
 
@@ -41,6 +42,9 @@ struct WireFinding<'a> {
     requested_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a Origin>,
+    /// Where the same value is known from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_value_as: Option<&'a Known>,
 }
 
 impl<'a> WireFinding<'a> {
@@ -63,6 +67,7 @@ impl<'a> WireFinding<'a> {
             reason: f.reason.as_deref(),
             requested_by: f.requested_by.as_deref(),
             origin: report.origins.get(&f.fingerprint),
+            same_value_as: report.known.get(&f.fingerprint),
         }
     }
 }

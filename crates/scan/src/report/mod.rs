@@ -24,6 +24,7 @@ use countersign_model::{Digest, Finding, FindingState, Gap, Severity, Timestamp,
 use serde::{Deserialize, Serialize};
 
 use crate::engine::is_printable;
+use crate::known::Known;
 use crate::rules::RuleSet;
 use crate::suppress::{BaselineEntry, Declaration};
 
@@ -52,6 +53,9 @@ pub struct Report {
     /// Where findings came from, by fingerprint, where a history was looked at.
     #[serde(default)]
     pub origins: BTreeMap<Digest, Origin>,
+    /// What is known of findings' values from elsewhere, by fingerprint.
+    #[serde(default)]
+    pub known: BTreeMap<Digest, Known>,
     /// How many answers came from the cache.
     pub cached: u64,
     /// What stands for the rules that looked.
@@ -105,10 +109,13 @@ impl Report {
 
     /// What a finding says in one line, where it came from included.
     fn message(&self, finding: &Finding) -> String {
-        match self.origin_of(finding) {
-            Some(origin) => format!("{}, {origin}", message(finding)),
-            None => message(finding),
-        }
+        let parts = [Some(message(finding)), self.known_of(finding), self.origin_of(finding)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is known of a finding's value from elsewhere, in words.
+    fn known_of(&self, finding: &Finding) -> Option<String> {
+        self.known.get(&finding.fingerprint).map(|k| printable(&k.describe()))
     }
 
     /// A report of nothing, by these rules.
@@ -124,6 +131,7 @@ impl Report {
             submodules: 0,
             commits: None,
             origins: BTreeMap::new(),
+            known: BTreeMap::new(),
             cached: 0,
             rules_digest: rules.digest(),
             rules: rules.rules().len() as u64,

@@ -34,6 +34,9 @@ pub fn write(report: &Report, rules: &RuleSet, out: &mut dyn io::Write) -> io::R
                 // Not in the message: names come from the repository.
                 result["properties"]["origin"] = json!(origin);
             }
+            if let Some(known) = report.known.get(&f.fingerprint) {
+                result["properties"]["sameValueAs"] = json!(known);
+            }
             result
         })
         .collect();

@@ -78,6 +78,9 @@ pub fn write_styled(report: &Report, rules: &RuleSet, style: &Style, out: &mut d
             message(finding),
         )?;
         writeln!(out, "    {dim}{}{reset}", finding.excerpt)?;
+        if let Some(known) = report.known_of(finding) {
+            writeln!(out, "    {known}")?;
+        }
         if let Some(origin) = report.origin_of(finding) {
             writeln!(out, "    {origin}")?;
         }

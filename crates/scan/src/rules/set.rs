@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, StartKind};
 use countersign_model::{Confidence, Digest, Hasher, Severity, TreePath};
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use rayon::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::Error;
-use crate::engine::{SEARCH_LIMIT, mark_words};
+use crate::engine::{Large, SEARCH_LIMIT, Small, mark_words};
 use crate::family::{self, Detector, Overview};
 use crate::foreign::{self, Required};
 use crate::rules::{Examples, Fix, Rule, Stage, read};
@@ -49,10 +48,9 @@ pub struct RuleSet {
     count: usize,
     digest: Digest,
     words: Vec<String>,
-    /// For little text: quickly built.
-    small: AhoCorasick,
-    /// For much text: a full table, three times as fast and thirty times as long in the making.
-    large: OnceLock<AhoCorasick>,
+    small: Small,
+    /// Made when it is first worth it; none where it cannot be.
+    large: OnceLock<Option<Large>>,
     /// How much text was searched so far.
     searched: AtomicUsize,
     /// For every keyword, the rules that want to hear of it. The search has the words of suppression marks before them.
@@ -206,7 +204,7 @@ impl RuleSet {
         }
         let overview_words = patterns.keys().map(|p| keywords.iter().position(|k| k == p)).collect();
         let words: Vec<String> = mark_words().map(str::to_owned).chain(patterns.keys().cloned()).collect();
-        let small = automaton(&words, AhoCorasickKind::ContiguousNFA).map_err(|e| fault(e.into()))?;
+        let small = Small::new(&words).map_err(|e| fault(e.into()))?;
         let listeners = patterns.into_values().collect();
         let kinds = Kinds { globs: globs.build().map_err(|e| fault(e.into()))?, rules: glob_rules, limited };
 
@@ -311,14 +309,17 @@ impl RuleSet {
         &self.detectors
     }
 
-    /// The search for all keywords, when `bytes` more are to be searched: the one that is sooner done with all of them.
-    pub(crate) fn search(&self, bytes: usize) -> &AhoCorasick {
-        let searched = self.searched.fetch_add(bytes, Ordering::Relaxed);
+    /// Tells every keyword in `text` with its number, in the order of their ends, by the search that is sooner done with
+    /// everything so far.
+    pub(crate) fn each_keyword(&self, text: &[u8], tell: impl FnMut(usize, std::ops::Range<usize>)) {
+        let searched = self.searched.fetch_add(text.len(), Ordering::Relaxed);
         if searched > LARGE_FROM && self.words.len() <= SEARCH_LIMIT {
-            let build = || automaton(&self.words, AhoCorasickKind::DFA).unwrap_or_else(|_| self.small.clone());
-            return self.large.get_or_init(build);
+            // Without the table everything is found too, only later.
+            if let Some(large) = self.large.get_or_init(|| Large::new(&self.words).ok()) {
+                return large.each(text, tell);
+            }
         }
-        &self.small
+        self.small.each(text, tell);
     }
 
     /// What files of other tools ask for and is not applied, in words.
@@ -374,10 +375,6 @@ impl RuleSet {
         let looks = |rule, some: bool| !said.contains(&(rule, true)) && (!some || said.contains(&(rule, false)));
         self.kinds.limited.iter().filter(|(rule, some)| !looks(*rule, *some)).map(|(rule, _)| *rule).collect()
     }
-}
-
-fn automaton(words: &[String], kind: AhoCorasickKind) -> Result<AhoCorasick, aho_corasick::BuildError> {
-    AhoCorasick::builder().ascii_case_insensitive(true).start_kind(StartKind::Unanchored).kind(Some(kind)).build(words)
 }
 
 fn shipped_rules() -> Result<Vec<Loaded>, Error> {

@@ -151,6 +151,11 @@ impl Baseline {
         requested_by == Some("baseline") && reason.is_some_and(|r| r.starts_with(&self.prefix))
     }
 
+    /// The entry of this fingerprint, in a file of this program.
+    pub(crate) fn entry(&self, fingerprint: &Digest) -> Option<&BaselineEntry> {
+        self.places.get(fingerprint).and_then(|n| self.entries.get(*n))
+    }
+
     /// Which entry knows this finding.
     pub(super) fn position(&self, finding: &Finding) -> Option<usize> {
         self.places.get(&finding.fingerprint).copied()

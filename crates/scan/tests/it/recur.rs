@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use countersign_model::{Confidence, FindingState};
-use countersign_scan::{Baseline, Cache, Options, Report, RuleSet};
+use countersign_scan::{Baseline, Cache, KnownBy, KnownValue, Options, Report, RuleSet};
 
 use crate::tree::Memory;
 use crate::{SALT, rule, rules};
@@ -185,4 +185,50 @@ fn it_is_found_in_large_files_and_in_archives_too() {
             ("z.gz".to_owned(), 1)
         ]
     );
+}
+
+#[test]
+fn the_same_value_under_another_rule_or_in_another_file_is_told() {
+    let by_name = rule("secrets/acme", "  names: [acme_key]\n  value: '[0-9A-Za-z]{20}'\n  unquoted: true");
+    let other = rule("secrets/bolt", "  names: [bolt_key]\n  value: '[0-9A-Za-z]{20}'\n  unquoted: true");
+    let set = rules(&[by_name, other]);
+    let acme = format!("acme_key={VALUE}\n");
+    let bolt = format!("bolt_key={VALUE}\n");
+    let before = Memory::of([("a.env", &acme)]).scan(&set, &Options::default());
+    assert!(before.known.is_empty());
+
+    // In one report.
+    let both = Memory::of([("a.env", &acme), ("b.env", &bolt)]).scan(&set, &Options::default());
+    let known = &both.known[&both.findings[1].fingerprint];
+    assert_eq!((known.by, known.rule.as_str(), known.line), (KnownBy::Report, "secrets/acme", Some(1)));
+    assert_eq!(both.known.len(), 1);
+
+    // The file is another, the rule is another; the baseline knows the value all the same.
+    let now = Memory::of([("b.env", &bolt)]);
+    let baseline = Baseline::of(&before.findings);
+    let report = now.scan(&set, &Options { baseline: Some(&baseline), ..Options::default() });
+    assert_eq!(report.findings[0].state, FindingState::Open, "a request for one rule is none for another");
+    let known = &report.known[&report.findings[0].fingerprint];
+    assert_eq!(
+        (known.by, known.rule.as_str(), known.path.to_string()),
+        (KnownBy::Baseline, "secrets/acme", "a.env".into())
+    );
+
+    // And so does what was recorded earlier.
+    let recorded = [KnownValue {
+        value: before.findings[0].value.unwrap(),
+        rule: "secrets/acme".into(),
+        path: before.findings[0].path.clone(),
+        line: 1,
+    }];
+    let report = now.scan(&set, &Options { recorded: &recorded, ..Options::default() });
+    assert_eq!(report.known[&report.findings[0].fingerprint].by, KnownBy::Record);
+    let mut text = Vec::new();
+    countersign_scan::report::text::write(&report, &set, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("the same value as secrets/acme at a.env:1 in the record of an earlier run"), "{text}");
+
+    // What is where it was is no news.
+    let report = Memory::of([("a.env", &acme)]).scan(&set, &Options { recorded: &recorded, ..Options::default() });
+    assert!(report.known.is_empty());
 }

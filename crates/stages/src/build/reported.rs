@@ -24,6 +24,29 @@ pub struct Seen {
     pub tools: BTreeSet<String>,
     /// Its last line.
     end_line: u32,
+    /// As the other tool's report has it, where it is not ours.
+    told: Option<Finding>,
+}
+
+impl Seen {
+    /// The finding of other tools alone as a report of ours shows it: with the state, severity and confidence that count,
+    /// and who saw it. `None` for a finding of ours.
+    #[must_use]
+    pub fn theirs(&self, state: FindingState) -> Option<Finding> {
+        let told = self.told.as_ref()?;
+        let tools: Vec<&str> = self.tools.iter().map(String::as_str).collect();
+        Some(Finding {
+            title: format!("{} (reported by {})", told.title, tools.join(", ")),
+            severity: self.finding.severity,
+            confidence: self.finding.confidence,
+            controls: self.finding.controls.clone(),
+            cwe: self.finding.cwe.clone(),
+            state,
+            reason: self.finding.reason.clone(),
+            requested_by: self.finding.requested_by.clone(),
+            ..told.clone()
+        })
+    }
 }
 
 /// A report as it counts for a commit.
@@ -72,7 +95,12 @@ pub fn join(scan: &ScanRecord, records: &[(Digest, ReportRecord)], commit: &str)
     for finding in &scan.findings {
         // Our record holds the first line alone. A finding of ours reaches further only where it is a block, and then a
         // value is what other tools are compared by.
-        joined.add(Seen { finding: finding.clone(), tools: [OURS.to_owned()].into(), end_line: finding.line });
+        joined.add(Seen {
+            finding: finding.clone(),
+            tools: [OURS.to_owned()].into(),
+            end_line: finding.line,
+            told: None,
+        });
     }
     let mut reports = Vec::new();
     let mut told: Vec<(&ToolReport, &Finding)> = Vec::new();
@@ -147,7 +175,12 @@ impl Joined {
                 requested_by: finding.requested_by.clone(),
             };
             let tools = [tool.to_owned()].into();
-            return self.add(Seen { finding: finding_of_ours, tools, end_line: finding.end_line });
+            return self.add(Seen {
+                finding: finding_of_ours,
+                tools,
+                end_line: finding.end_line,
+                told: Some(finding.clone()),
+            });
         };
         let Some(seen) = self.all.get_mut(known) else { return };
         let ours = seen.tools.contains(OURS);

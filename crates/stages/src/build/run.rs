@@ -1,21 +1,22 @@
 //! The use case `run`: observe the change, scan the whole tree, decide, append every fact, say where it stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
+use countersign_evidence::canonical;
 use countersign_model::change::{Change, ScanFinding, ScanRecord};
 use countersign_model::event::{EvidenceAttached, RunStarted};
 use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
 use countersign_policy::{Decision, PolicyEngine};
 use countersign_scan::{
-    Baseline, Cache, CacheWarning, Declaration, Options, Progress, Report, RuleSet, Stage, scan_source,
+    Baseline, Cache, CacheWarning, Declaration, KnownValue, Options, Progress, Report, RuleSet, Stage, scan_source,
 };
 use countersign_store::projection::{EvidenceRow, RunRow, State};
 use countersign_store::{NewBlob, Plan, Session};
 
 use super::observe::{self, Ask, Observed, random_id};
-use super::reported::{self, Reported};
+use super::reported::{self, Reported, Seen};
 use super::source::GitTree;
 use super::{decide, events, rules};
 use crate::Error;
@@ -60,6 +61,8 @@ pub struct Ran {
     pub report: Report,
     /// The same joined with the reports of other tools.
     pub reported: Reported,
+    /// Both as one report, for formats that know findings alone.
+    pub all: Report,
     /// The decision.
     pub decision: Decision,
     /// Its digest.
@@ -97,11 +100,13 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     inherit(session, &mut observed)?;
     let source = GitTree::new(repository, &tree)?;
     let (cache, cache_warning) = Cache::open(inputs.cache_dir, &inputs.rules.digest(), &salt);
+    let recorded_values = earlier(session, &commit)?;
     let options = Options {
         cache: Some(&cache),
         progress: inputs.progress,
         baseline: inputs.baseline,
         declarations: inputs.declarations,
+        recorded: &recorded_values,
     };
     let mut report = scan_source(&source, inputs.rules, &salt, &options)?;
     // A cache that cannot be kept costs time, never evidence.
@@ -125,12 +130,16 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     for (finding, scanned) in report.findings.iter_mut().zip(&record.findings) {
         finding.state = rules::effective_state(scanned, repository_id, &authors, session.state(), now)?;
     }
+    let all = all_findings(&report, &reported, |finding| {
+        rules::effective_state(finding, repository_id, &authors, session.state(), now)
+    })?;
     Ok(Ran {
         run: recorded.run,
         attempt: recorded.attempt,
         observed,
         report,
         reported,
+        all,
         decision: recorded.decision,
         digest,
         reused: recorded.reused,
@@ -142,6 +151,45 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         cache_warning,
         cache_unsaved,
     })
+}
+
+/// The values that the latest run of another commit found.
+fn earlier(session: &Session, commit: &str) -> Result<Vec<KnownValue>, Error> {
+    let Some(run) = session.state().latest_run_but_of(commit)? else { return Ok(Vec::new()) };
+    let Some((_, blob)) = session.state().run(&run)?.and_then(|row| row.scan) else { return Ok(Vec::new()) };
+    let record: ScanRecord = match session.ledger().payload(&blob) {
+        Ok(bytes) => canonical::from_slice(&bytes)?,
+        // Disposed of: then nothing is known of it, and nothing depends on it.
+        Err(countersign_store::Error::MissingBlob { .. }) => return Ok(Vec::new()),
+        Err(other) => return Err(other.into()),
+    };
+    let known = record
+        .findings
+        .into_iter()
+        .filter_map(|f| Some(KnownValue { value: f.value?, rule: f.rule, path: f.path, line: f.line }));
+    Ok(known.collect())
+}
+
+/// What our scan found and what other tools alone did, as one report.
+fn all_findings(
+    report: &Report,
+    reported: &Reported,
+    state: impl Fn(&ScanFinding) -> Result<FindingState, Error>,
+) -> Result<Report, Error> {
+    let mut all = report.clone();
+    let seen: HashMap<Digest, &Seen> = reported.findings.iter().map(|s| (s.finding.fingerprint, s)).collect();
+    for finding in &mut all.findings {
+        let tools = seen.get(&finding.fingerprint).into_iter().flat_map(|s| &s.tools);
+        let others: Vec<&str> = tools.map(String::as_str).filter(|tool| *tool != reported::OURS).collect();
+        if !others.is_empty() {
+            finding.title = format!("{} (reported by {} too)", finding.title, others.join(", "));
+        }
+    }
+    for seen in &reported.findings {
+        all.findings.extend(seen.theirs(state(&seen.finding)?));
+    }
+    all.findings.sort_by(|a, b| (&a.path, a.line, &a.rule, a.column).cmp(&(&b.path, b.line, &b.rule, b.column)));
+    Ok(all)
 }
 
 /// A run keeps the ticket and the reason it was given, until other ones are named: judging it again without them is

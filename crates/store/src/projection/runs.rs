@@ -241,6 +241,18 @@ impl State {
         Ok(query.query_row([commit], |row| text(row, 0)).optional()?)
     }
 
+    /// The run that was attempted last of those of other commits than this one.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn latest_run_but_of(&self, commit: &str) -> Result<Option<RunId>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT runs.run FROM attempts JOIN runs ON attempts.run = runs.run WHERE commit_id <> ?1
+             ORDER BY attempts.idx DESC LIMIT 1",
+        )?;
+        Ok(query.query_row([commit], |row| text(row, 0)).optional()?)
+    }
+
     /// Runs whose id starts with `text`, or whose commit does (at least four digits); `latest` is the one attempted
     /// last.
     ///
