@@ -37,6 +37,9 @@ pub trait Versions: Source {
     /// What brought the `n`th item of the listing: a commit's id. The listing is in the order of time.
     fn origin(&self, n: usize) -> String;
 
+    /// How many items of the listing are files. Those behind them are messages, which belong to no tree.
+    fn files(&self) -> usize;
+
     /// What was there before, where the history is a part of a longer one. A value that stands there is not new.
     fn before(&self) -> Vec<Item>;
 }
@@ -90,11 +93,16 @@ impl HistoryScan {
         report.links = listing.links;
         let mut gaps = listing.gaps;
         let mut found: Vec<(usize, &Item, Match)> = Vec::new();
+        let mut messages = 0;
         for ((item, place), outcome) in items.iter().zip(&places).zip(outcomes) {
             let matches = tally(&mut report, &mut gaps, &item.path, outcome);
+            if *place >= source.files() {
+                messages += 1;
+            }
             let new = matches.into_iter().filter(|m| !before.contains(&(m.rule, m.identity)));
             found.extend(new.map(|m| (*place, item, m)));
         }
+        report.files = report.files.saturating_sub(messages);
         gaps.sort();
         gaps.dedup();
         report.gaps = gaps;

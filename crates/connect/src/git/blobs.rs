@@ -19,6 +19,9 @@ const LONGEST_HEADER: u64 = 8 * 1024;
 /// cheaper.
 const WORTH_SKIPPING: u64 = 16 * 1024 * 1024;
 
+/// The longest commit that is read for its message.
+const MOST_COMMIT: u64 = 16 * 1024 * 1024;
+
 /// How git is called for a repository.
 #[derive(Debug, Clone)]
 pub(super) enum Door {
@@ -117,7 +120,7 @@ impl BlobReader {
             let revision = id.chars().map(crate::process::printable).take(200).collect();
             return Err(Error::UnknownRevision { revision });
         }
-        match self.header(id)? {
+        match self.header(id, "blob")? {
             Some((found, size)) if found == id => Ok(BlobContent { reader: self, id: found, size, left: size }),
             Some(_) => {
                 self.reset();
@@ -127,17 +130,34 @@ impl BlobReader {
         }
     }
 
+    /// The message of the commit `id`, a full object id: what its author wrote, and none of what git writes before it.
+    ///
+    /// # Errors
+    /// As [`BlobReader::read`].
+    pub fn read_message(&mut self, id: &str) -> Result<Vec<u8>, Error> {
+        if !self.door.is_id(id) {
+            let revision = id.chars().map(crate::process::printable).take(200).collect();
+            return Err(Error::UnknownRevision { revision });
+        }
+        let Some((found, size)) = self.header(id, "commit")? else { return Err(self.absent(id)) };
+        let mut bytes = BlobContent { reader: self, id: found, size, left: size }.bytes(MOST_COMMIT)?;
+        // An empty line ends the headers; those that go on begin with a blank.
+        let message = bytes.windows(2).position(|two| two == b"\n\n").map_or(bytes.len(), |at| at + 2);
+        bytes.drain(..message);
+        Ok(bytes)
+    }
+
     /// The content of what `name` leads to, in any of git's notations without a line break; `None` when it leads
     /// nowhere.
     pub(super) fn read_named(&mut self, name: &str) -> Result<Option<BlobContent<'_>>, Error> {
         if name.contains('\n') {
             return Ok(None);
         }
-        Ok(self.header(name)?.map(|(id, size)| BlobContent { reader: self, id, size, left: size }))
+        Ok(self.header(name, "blob")?.map(|(id, size)| BlobContent { reader: self, id, size, left: size }))
     }
 
-    /// Id and size of the blob that `name` leads to; its content comes next.
-    fn header(&mut self, name: &str) -> Result<Option<(String, u64)>, Error> {
+    /// Id and size of the object of this kind that `name` leads to; its content comes next.
+    fn header(&mut self, name: &str, wanted: &str) -> Result<Option<(String, u64)>, Error> {
         self.skip_pending();
         let known = self.asked.pop_front().is_some_and(|asked| asked == name);
         if !known && !self.asked.is_empty() {
@@ -150,8 +170,8 @@ impl BlobReader {
         match header {
             Ok(Header::Found { id, kind, size }) => {
                 self.pending = size.saturating_add(1);
-                if kind != "blob" {
-                    return Err(Error::CorruptObject { id, detail: format!("it is a {kind}, not a blob") });
+                if kind != wanted {
+                    return Err(Error::CorruptObject { id, detail: format!("it is a {kind}, not a {wanted}") });
                 }
                 Ok(Some((id, size)))
             }

@@ -12,8 +12,9 @@ use countersign_model::TreePath;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 
 use super::piece::Gathered;
+use super::scanner::last;
 use super::utf16::{Order, Utf16Reader};
-use super::{SNIFF, Scanner, is_binary};
+use super::{FileResult, Match, SNIFF, Scanner, is_binary};
 
 /// Archives inside archives are opened so deep.
 const DEPTH: usize = 3;
@@ -36,6 +37,8 @@ pub(super) enum Kind {
     Zip,
     Gzip,
     Tar,
+    /// One that is known and cannot be opened here, by its name.
+    Closed(&'static str),
 }
 
 impl Kind {
@@ -45,6 +48,11 @@ impl Kind {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
             [0x1F, 0x8B, 8, ..] => Some(Self::Gzip),
             // POSIX.1-1988 §10.1.1: `ustar` in the field `magic`.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Some(Self::Closed("bzip2")),
+            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Closed("xz")),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Self::Closed("Zstandard")),
+            [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Some(Self::Closed("7z")),
+            [b'R', b'a', b'r', b'!', 0x1A, 0x07, ..] => Some(Self::Closed("RAR")),
             _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
             _ => None,
         }
@@ -112,6 +120,10 @@ impl Scanner<'_> {
         out: &mut Gathered,
     ) {
         let result = match kind {
+            Kind::Closed(form) => {
+                let why = format!("packed with {form}, which is not opened here");
+                Err(io::Error::new(io::ErrorKind::Unsupported, why))
+            }
             Kind::Gzip => self.gzip(reader, inside, budget, depth, out),
             Kind::Tar => self.tar(reader, inside, budget, depth, out),
             Kind::Zip => self.zip(reader, inside, budget, depth, out),
@@ -236,11 +248,11 @@ impl Scanner<'_> {
             return Ok(());
         }
         let order = Order::of(&head);
-        if order.is_none() && is_binary(&head) {
-            return Ok(());
-        }
         let excluded =
             if name.is_empty() { budget.excluded.to_vec() } else { self.rules.excluded(&TreePath::from_bytes(name)) };
+        if order.is_none() && is_binary(&head) {
+            return self.binary(reader, head, name, &excluded, out);
+        }
         let before = out.matches.len();
         let mut all = io::Cursor::new(head).chain(reader);
         match order {
@@ -250,6 +262,29 @@ impl Scanner<'_> {
         if !name.is_empty() {
             for found in &mut out.matches[before..] {
                 found.inside = Some(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Scanner<'_> {
+    /// A file of an archive that is no text: what its end says, where that is wanted.
+    fn binary(
+        &self,
+        reader: &mut dyn Read,
+        head: Vec<u8>,
+        name: &str,
+        excluded: &[u32],
+        out: &mut Gathered,
+    ) -> io::Result<()> {
+        let Some(wanted) = self.wants_end(excluded, &head) else { return Ok(()) };
+        let (end, bytes) = last(&mut io::Cursor::new(head).chain(reader), wanted)?;
+        if let FileResult::Text { matches, missed, .. } = self.by_end(excluded, &end, bytes) {
+            let inside = (!name.is_empty()).then(|| name.to_owned());
+            out.matches.extend(matches.into_iter().map(|found| Match { inside: inside.clone(), ..found }));
+            if let Some(why) = missed {
+                out.note(if name.is_empty() { why } else { format!("{name}: {why}") });
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Looks at one piece of text: the whole of a usual file, a part of a large one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use countersign_model::{Confidence, Digest};
@@ -362,17 +362,8 @@ impl Scanner<'_> {
         if !hits.iter().any(needs) {
             return;
         }
-        let near = |hit: &Hit, required: &Required| {
-            hits.iter().filter(|o| o.rule == required.rule).any(|other| {
-                let (first, second) = if hit.value.start <= other.value.start {
-                    (&hit.value, &other.value)
-                } else {
-                    (&other.value, &hit.value)
-                };
-                let between = text.get(first.end..second.start).unwrap_or_default();
-                required.lines.is_none_or(|most| memchr::memchr_iter(b'\n', between).take(most + 1).count() <= most)
-            })
-        };
+        let places = Places::of(text, hits);
+        let near = |hit: &Hit, required: &Required| places.is_near(hit, required);
         let keep: Vec<bool> = hits
             .iter()
             .map(|h| {
@@ -403,6 +394,54 @@ impl Scanner<'_> {
         found.sort_by_key(|i| (i.rule, i.identity));
         found.dedup_by_key(|i| (i.rule, i.identity));
         found
+    }
+}
+
+/// Where the matches of each rule stand, so that whether one is near another is looked up and not counted in the text again
+/// and again.
+struct Places {
+    /// Offsets at which matches begin or end, sorted, each with how many lines end before it.
+    lines: Vec<(usize, usize)>,
+    /// By rule, where its matches begin, sorted, each with the line that they and those before them reach.
+    by_rule: HashMap<u32, Vec<(usize, usize)>>,
+}
+
+impl Places {
+    fn of(text: &[u8], hits: &[Hit]) -> Self {
+        let mut offsets: Vec<usize> = hits.iter().flat_map(|h| [h.value.start, h.value.end]).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let (mut line, mut at) = (0, 0);
+        let mut lines = Vec::with_capacity(offsets.len());
+        for offset in offsets {
+            line += memchr::memchr_iter(b'\n', text.get(at..offset).unwrap_or_default()).count();
+            at = offset;
+            lines.push((offset, line));
+        }
+        let mut places = Self { lines, by_rule: HashMap::new() };
+        let mut sorted: Vec<&Hit> = hits.iter().collect();
+        sorted.sort_by_key(|h| h.value.start);
+        for hit in sorted {
+            let end = places.line(hit.value.end);
+            let list = places.by_rule.entry(hit.rule).or_default();
+            let reach = list.last().map_or(end, |(_, before)| end.max(*before));
+            list.push((hit.value.start, reach));
+        }
+        places
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.lines.binary_search_by_key(&offset, |(o, _)| *o).ok().and_then(|n| self.lines.get(n)).map_or(0, |l| l.1)
+    }
+
+    fn is_near(&self, hit: &Hit, required: &Required) -> bool {
+        let Some(list) = self.by_rule.get(&required.rule) else { return false };
+        let Some(most) = required.lines else { return true };
+        let next = list.partition_point(|(start, _)| *start < hit.value.start);
+        let behind = list.get(next).map(|(start, _)| self.line(*start).saturating_sub(self.line(hit.value.end)));
+        let before = next.checked_sub(1).and_then(|n| list.get(n));
+        let before = before.map(|(_, reach)| self.line(hit.value.start).saturating_sub(*reach));
+        behind.into_iter().chain(before).any(|lines| lines <= most)
     }
 }
 

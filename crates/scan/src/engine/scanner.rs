@@ -131,13 +131,13 @@ impl<'r> Scanner<'r> {
         FileResult::Text { matches: gathered.matches, bytes, missed }
     }
 
-    fn wants_end(&self, excluded: &[u32], head: &[u8]) -> Option<usize> {
+    pub(super) fn wants_end(&self, excluded: &[u32], head: &[u8]) -> Option<usize> {
         // The values of a table in another form are not read, so none can be looked for in them.
         self.rules.overview().filter(|_| self.wanted.is_none()).and_then(|o| o.wants_end(excluded, head))
     }
 
     /// What is said of contents that are no text by their end. They have no lines, so everything is at the first place.
-    fn by_end(&self, excluded: &[u32], end: &[u8], bytes: u64) -> FileResult {
+    pub(super) fn by_end(&self, excluded: &[u32], end: &[u8], bytes: u64) -> FileResult {
         let groups = self.rules.overview().map_or(Ok(Vec::new()), |o| o.by_end(excluded, end));
         let (groups, missed) = match groups {
             Ok(groups) if groups.is_empty() => return FileResult::Binary { bytes },
@@ -183,7 +183,7 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// The last `wanted` bytes of `reader` and how many it had.
-fn last(reader: &mut dyn Read, wanted: usize) -> io::Result<(Vec<u8>, u64)> {
+pub(super) fn last(reader: &mut dyn Read, wanted: usize) -> io::Result<(Vec<u8>, u64)> {
     let mut kept = Vec::new();
     let mut bytes = 0;
     loop {

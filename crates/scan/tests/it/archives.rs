@@ -75,7 +75,7 @@ fn zip_member(name: &str, bytes: &[u8], deflate: bool, streamed: bool) -> Vec<u8
 
 const END: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (n, (name, bytes)) in files.iter().enumerate() {
         out.extend(zip_member(name, bytes, n % 2 == 0, n % 4 == 0));
@@ -164,6 +164,19 @@ fn what_cannot_be_opened_is_told() {
     let middle = garbled.len() / 2;
     garbled[middle..].fill(0xFF);
     assert!(look(&garbled).1.is_some());
+    // What is known and not opened is no binary file like any other, by itself or in an archive.
+    let closed: [(&str, &[u8]); 5] = [
+        ("bzip2", b"BZh91AY&SY\0\0"),
+        ("xz", b"\xFD7zXZ\0\0\x04"),
+        ("Zstandard", b"\x28\xB5\x2F\xFD\x04"),
+        ("7z", b"7z\xBC\xAF\x27\x1C\0\x04"),
+        ("RAR", b"Rar!\x1A\x07\x01\0"),
+    ];
+    for (form, bytes) in closed {
+        let why = format!("packed with {form}, which is not opened here");
+        assert_eq!(look(bytes).1.unwrap(), format!("the archive: {why}"));
+        assert_eq!(look(&tar(&[("in/it", bytes)])).1.unwrap(), format!("in/it: {why}"));
+    }
     // A name that is no text and would break a line.
     let (matches, _) = look(&zip(&[("a\n\u{1b}[31m", SECRET)]));
     assert_eq!(matches[0].inside.as_deref(), Some("a\\n\\x1b[31m"));

@@ -240,6 +240,10 @@ fn parquet_files_are_known_by_their_columns() {
     let path = TreePath::from_bytes("people.parquet");
     let scanner = Scanner::new(&rules, SALT);
     assert_eq!(scanner.scan_reader(&path, &file[..]).unwrap(), scanner.scan_bytes(&path, file));
+    // In an archive too, by its name there.
+    let packed = matches(&rules, "data.zip", &crate::archives::zip(&[("x/people.parquet", file)]));
+    assert_eq!(packed.len(), 1);
+    assert_eq!((packed[0].inside.as_deref(), &packed[0].excerpt), (Some("x/people.parquet"), &found[0].excerpt));
     // Cut short it is any other binary file.
     let cut = &file[..file.len() - 1];
     assert_eq!(scanner.scan_bytes(&path, cut), FileResult::Binary { bytes: cut.len() as u64 });

@@ -1,6 +1,6 @@
 //! The use case `scan --history`: every content that commits brought, looked at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use countersign_connect::git::{BlobReader, Commits, Head, History, Repository, SignatureStatus, verify_commit};
@@ -80,7 +80,7 @@ pub fn scan(
     Ok(Scanned { report, cache_warning, cache_unsaved })
 }
 
-/// What commits brought, as something to scan.
+/// What commits brought, as something to scan: contents of files, and what the commits' authors wrote about them.
 pub(super) struct Contents<'a> {
     pub(super) repository: &'a Repository,
     pub(super) listed: History,
@@ -93,23 +93,39 @@ impl Source for Contents<'_> {
             blob: Some(one.blob.clone()),
             size: None,
         });
+        let messages = self.listed.commits.iter().map(|commit| Item {
+            path: TreePath::from_bytes(format!("commit {commit} message")),
+            blob: Some(commit.clone()),
+            size: None,
+        });
         let gaps = self.listed.missed.iter().map(|detail| Gap {
             path: TreePath::from_text("."),
             kind: GapKind::MissingObject,
             detail: format!("some of the history could not be listed: {detail}"),
         });
-        Ok(Listing { items: items.collect(), gaps: gaps.collect(), links: self.listed.links })
+        Ok(Listing { items: items.chain(messages).collect(), gaps: gaps.collect(), links: self.listed.links })
     }
 
     fn reader(&self) -> Result<Box<dyn ItemReader + '_>, countersign_scan::Error> {
-        Ok(Box::new(Reader(self.repository.reader().map_err(countersign_scan::Error::source)?)))
+        Ok(Box::new(Reader {
+            objects: self.repository.reader().map_err(countersign_scan::Error::source)?,
+            commits: self.listed.commits.iter().map(String::as_str).collect(),
+        }))
     }
 }
 
 impl Versions for Contents<'_> {
     fn origin(&self, n: usize) -> String {
-        let commit = self.listed.contents.get(n).and_then(|one| self.listed.commits.get(one.commit));
-        commit.cloned().unwrap_or_default()
+        let commit = match self.listed.contents.get(n) {
+            Some(one) => one.commit,
+            // Messages stand behind the contents, in the order of the commits.
+            None => n - self.listed.contents.len(),
+        };
+        self.listed.commits.get(commit).cloned().unwrap_or_default()
+    }
+
+    fn files(&self) -> usize {
+        self.listed.contents.len()
     }
 
     fn before(&self) -> Vec<Item> {
@@ -118,15 +134,25 @@ impl Versions for Contents<'_> {
     }
 }
 
-pub(super) struct Reader(BlobReader);
+pub(super) struct Reader<'a> {
+    objects: BlobReader,
+    /// The items of these ids are messages.
+    commits: HashSet<&'a str>,
+}
 
-impl ItemReader for Reader {
+impl ItemReader for Reader<'_> {
     fn announce(&mut self, items: &[&Item]) {
-        self.0.announce(items.iter().filter_map(|item| item.blob.as_deref()));
+        self.objects.announce(items.iter().filter_map(|item| item.blob.as_deref()));
     }
 
     fn read(&mut self, item: &Item) -> Result<Content<'_>, Gap> {
-        content(&mut self.0, item)
+        match item.blob.as_deref().filter(|id| self.commits.contains(id)) {
+            Some(commit) => match self.objects.read_message(commit) {
+                Ok(message) => Ok(Content::Bytes(message.into())),
+                Err(e) => Err(Gap { path: item.path.clone(), kind: GapKind::Unreadable, detail: e.to_string() }),
+            },
+            None => content(&mut self.objects, item),
+        }
     }
 }
 
