@@ -48,6 +48,27 @@ fn a_value_is_one_finding_at_the_commit_that_brought_it() {
 }
 
 #[test]
+fn a_secret_in_a_message_is_found_at_the_commit() {
+    let w = World::with_commit();
+    w.write("a.sh", "clean\n");
+    w.git(["add", "a.sh"]);
+    let message = format!("Subject\n\nTried it with\n{}", key_line());
+    w.git(["commit", "-q", "--no-verify", "-m", &message]);
+    let first = head(&w);
+    w.commit("b.sh", "clean too\n");
+    let found = history(&w).expect(10).json();
+    assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found}");
+    let finding = &found["findings"][0];
+    assert_eq!(finding["path"], format!("commit {first} message"));
+    assert_eq!((finding["line"].as_u64(), &finding["origin"]["commit"]), (Some(4), &first.clone().into()));
+    assert_eq!(finding["origin"]["at_head"], true);
+    assert!(!finding["excerpt"].as_str().unwrap().contains(&planted_secret()));
+    // Messages are no files.
+    assert_eq!((&found["stats"]["commits"], &found["stats"]["files"]), (&3.into(), &3.into()));
+    assert_eq!(history(&w).expect(10).json(), found);
+}
+
+#[test]
 fn a_second_scan_says_the_same() {
     let w = World::with_commit();
     w.commit("a.sh", &key_line());

@@ -82,7 +82,7 @@ pub struct Origin {
     pub verified: Option<String>,
     /// What the proof is, or why there is none.
     pub identity: String,
-    /// Whether the value is in the tree of `HEAD`.
+    /// Whether the value is in the tree of `HEAD`, or in the message of a commit that `HEAD` goes back to.
     pub at_head: bool,
 }
 

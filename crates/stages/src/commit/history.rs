@@ -165,10 +165,17 @@ fn origins(
     if traces.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let head: BTreeSet<String> = match repository.head()? {
-        Head::Commit { id, .. } => repository.tree(&id)?.files.into_iter().map(|file| file.blob).collect(),
-        Head::Unborn { .. } => BTreeSet::new(),
-    };
+    let mut head: BTreeSet<String> = BTreeSet::new();
+    if let Head::Commit { id, .. } = repository.head()? {
+        head.extend(repository.tree(&id)?.files.into_iter().map(|file| file.blob));
+        // A message is where its commit is.
+        if traces.values().any(|trace| trace.blobs.contains(&trace.origin)) {
+            repository.each_commit(None, &id, |commit| {
+                head.insert(commit.id);
+                Ok(())
+            })?;
+        }
+    }
     let ids: BTreeSet<&String> = traces.values().map(|trace| &trace.origin).collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
     let commits = repository.commits_named(&ids)?;
