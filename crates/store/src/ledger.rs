@@ -16,11 +16,11 @@ use countersign_evidence::tile::{self, TileHashes, TileId, TileReader, WIDTH};
 use countersign_model::{Clock, Digest, Entry, PayloadRef, StreamId, digest};
 
 use crate::append::{Appended, Batch};
-use crate::engine::Engine;
 #[cfg(unix)]
 use crate::engine::embedded::socket;
 use crate::engine::embedded::{Core, Index, Overlay, Present, stage_blobs, wal};
 use crate::engine::prepare::prepare;
+use crate::engine::{Engine, KeyChange};
 use crate::error::code;
 use crate::head::{Head, read_checkpoint, read_head, read_or_full};
 use crate::layout::{self, CHECKPOINT, ORIGIN, Paths, SALT, VKEY};
@@ -116,8 +116,7 @@ impl Ledger {
     /// As [`Ledger::open`].
     pub fn with_engine(engine: Arc<dyn Engine>) -> Result<Self, Error> {
         let source: Arc<dyn Source> = Arc::clone(&engine) as _;
-        let (origin, vkey) = names(source.as_ref())?;
-        let head = read_head(source.as_ref(), &origin, std::slice::from_ref(&vkey))?;
+        let (origin, vkey, head) = named_head(source.as_ref())?;
         Ok(Self::of(source, Backing::Engine(engine), origin, vkey, head, 0))
     }
 
@@ -126,8 +125,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn over(source: Arc<dyn Source>) -> Result<Self, Error> {
-        let (origin, vkey) = names(source.as_ref())?;
-        let head = read_head(source.as_ref(), &origin, std::slice::from_ref(&vkey))?;
+        let (origin, vkey, head) = named_head(source.as_ref())?;
         Ok(Self::of(source, Backing::None, origin, vkey, head, 0))
     }
 
@@ -389,7 +387,18 @@ impl Ledger {
                 if read_checkpoint(self.source())? == self.head.text.as_bytes() {
                     return Ok(false);
                 }
-                let head = read_head(self.source(), &self.origin, std::slice::from_ref(&self.vkey))?;
+                let key = self.vkey.clone();
+                let head = match read_head(self.source(), &self.origin, std::slice::from_ref(&key)) {
+                    Err(e) => {
+                        // It may have been exchanged since it was looked at.
+                        self.follow_key()?;
+                        if self.vkey == key {
+                            return Err(e);
+                        }
+                        read_head(self.source(), &self.origin, std::slice::from_ref(&self.vkey))?
+                    }
+                    head => head?,
+                };
                 self.move_to(head)?;
             }
         }
@@ -499,13 +508,20 @@ impl Ledger {
         Ok(appended)
     }
 
-    /// Appends to a directory with this very signer. A running engine is not asked, for it signs with its own.
-    pub(crate) fn append_alone(
+    /// Appends a batch that exchanges keys. An engine that is open here finds the new ones by itself. A directory is appended
+    /// to with this very signer: an engine of another process is not asked, for it signs with its own.
+    pub(crate) fn append_exchanging(
         &mut self,
         batch: Batch,
+        change: &KeyChange,
         signer: &SignerKey,
         clock: &dyn Clock,
     ) -> Result<Appended, Error> {
+        if let Some(engine) = self.engine() {
+            let appended = engine.exchange(batch, clock.now(), change)?;
+            self.refresh()?;
+            return Ok(appended);
+        }
         self.must_be_signed_by(signer)?;
         self.append_here(batch, signer, clock, true)
     }
@@ -686,6 +702,23 @@ impl TileReader for Ledger {
 /// What is behind a lock, also after a panic: it holds checked facts only, and is replaced whole.
 fn unpoisoned<T>(mutex: &mut Mutex<T>) -> &mut T {
     mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What names the log, and its head, which its key signed.
+fn named_head(source: &dyn Source) -> Result<(String, VerifierKey, Head), Error> {
+    let (origin, vkey) = names(source)?;
+    match read_head(source, &origin, std::slice::from_ref(&vkey)) {
+        Ok(head) => Ok((origin, vkey, head)),
+        Err(e) => {
+            // The key may have been exchanged after it was read, and before the head was.
+            let now = names(source)?.1;
+            if now == vkey {
+                return Err(e);
+            }
+            let head = read_head(source, &origin, std::slice::from_ref(&now))?;
+            Ok((origin, now, head))
+        }
+    }
 }
 
 /// What names the log: its origin, and the verifier key that it names itself.

@@ -23,6 +23,17 @@ pub struct Blobs {
     pub shared: BTreeSet<Digest>,
 }
 
+impl Blobs {
+    /// This entry is kept, and all that it speaks of.
+    pub(crate) fn keep(&mut self, entry: &Entry) {
+        for digest in blobs(entry) {
+            if self.alone.remove(&digest) {
+                self.shared.insert(digest);
+            }
+        }
+    }
+}
+
 /// What a removal did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Removal {
@@ -59,12 +70,16 @@ impl Ledger {
     /// Removes the blobs of the entries `going` that no other entry needs. Nobody appends meanwhile.
     ///
     /// # Errors
-    /// When the log cannot be read or the lock is not to be had. A blob that cannot be removed is in the answer.
+    /// When the log cannot be read or the lock is not to be had; [`Error::NoWriter`] where this is a copy. A blob that cannot be removed is in the answer.
     pub fn remove_payloads(&mut self, going: &BTreeSet<u64>, gone: &BTreeSet<u64>) -> Result<Removal, Error> {
         // The long look at the log is taken before the lock; under it there is only the rest to look at.
         self.refresh()?;
         let seen = self.size();
         let mut found = self.blobs_of(going, gone)?;
+        if let Some(engine) = self.engine() {
+            let spared: BTreeSet<u64> = going.union(gone).copied().collect();
+            return engine.remove_blobs(found, seen, &spared);
+        }
         let (paths, storage) = self.directory_parts()?;
         let lock = Lock::exclusive(&paths, self.lock_wait())?;
         self.refresh()?;
@@ -96,10 +111,7 @@ impl Ledger {
                 if going.contains(&index) || gone.contains(&index) {
                     continue;
                 }
-                for digest in blobs(&entry).filter(|d| found.alone.contains(d)).collect::<Vec<_>>() {
-                    found.alone.remove(&digest);
-                    found.shared.insert(digest);
-                }
+                found.keep(&entry);
             }
             from = to;
         }

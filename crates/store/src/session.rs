@@ -16,11 +16,13 @@ use countersign_evidence::payload_key::id_of;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
-use countersign_model::{ActorId, Clock, Digest, EventKind, PersonId, Retention, RunId, StreamId, digest};
+use countersign_model::{
+    ActorId, Clock, Diagnostic as _, Digest, EventKind, PersonId, Retention, RunId, StreamId, digest,
+};
 
 use crate::engine::embedded::{Embedded, Observer, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
-use crate::postgres::{self, Address, Postgres};
+use crate::postgres::{self, Address, Asked, Held, Keyring, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
 use crate::{Appended, Batch, Error, Ledger, NewBlob, NewEntry, NewLedger, Notice, Paths, Removal, payload_key};
 
@@ -545,11 +547,45 @@ pub fn engine(
     options: postgres::Options,
     installation: &Installation,
 ) -> Result<Postgres, SessionError> {
-    Postgres::open(address, options, |origin| match installation.log_key(origin) {
-        Ok(key) => Ok(Some(key)),
-        Err(KeyError::NoLogKey { .. }) => Ok(None),
-        Err(e) => Err(SessionError::from(e)),
+    Ok(Postgres::open(address, options, keyring(installation))?)
+}
+
+/// Looks for the keys of logs in an installation, each time it is asked.
+fn keyring(installation: &Installation) -> Arc<dyn Keyring> {
+    let installation = installation.clone();
+    Arc::new(move |asked: &Asked| {
+        let origin = &asked.origin;
+        let key = match held(installation.log_key_of(origin, &asked.vkey))? {
+            Some(key) => key,
+            None => return Ok(None),
+        };
+        // A device may hold the key before, or not any more: nothing depends on it.
+        let before = asked
+            .before
+            .as_ref()
+            .and_then(|vkey| installation.log_key(origin).ok().filter(|key| key.verifier().to_string() == *vkey));
+        let second = match &asked.second {
+            Some(vkey) => held(installation.second_log_key(origin, vkey))?,
+            None => None,
+        };
+        Ok(Some(Held { key, before, second }))
     })
+}
+
+/// A key, unless it is not here, or another one is.
+fn held<T>(key: Result<T, KeyError>) -> Result<Option<T>, Error> {
+    match key {
+        Ok(key) => Ok(Some(key)),
+        Err(
+            KeyError::NoLogKey { .. }
+            | KeyError::OldLogKey { .. }
+            | KeyError::NoSecondKey { .. }
+            | KeyError::OtherSecondKey { .. },
+        ) => Ok(None),
+        Err(e) => {
+            Err(Error::Told { code: e.code(), what: e.to_string(), help: e.help(), exit: e.exit(), conflict: false })
+        }
+    }
 }
 
 /// Opens the ledger in a database, or makes a new one with a new log key, and with this salt or a random one.
@@ -566,7 +602,7 @@ pub fn open_or_create_postgres(
         opened => return opened,
     }
     let (_, signer) = new_key(installation)?;
-    match Postgres::create(address.clone(), postgres::Options::default(), signer, salt) {
+    match Postgres::create(address.clone(), postgres::Options::default(), signer, keyring(installation), salt) {
         Ok(made) => Ok(Ledger::with_engine(Arc::new(made))?),
         // Somebody else was first: theirs counts.
         Err(e) if e.is_already_there() => open_postgres(address, installation),

@@ -57,13 +57,18 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
 /// The ledger in a database, followed.
 fn database(address: Address, stop: &Stop, env: &Environment) -> Result<Served, Failure> {
     let installation = env.installation()?;
-    let options = postgres::Options { wait: DATABASE_WAIT, ..postgres::Options::default() };
+    let observer = Observer::new(|what| published(what, "in the database"));
+    let options = postgres::Options { wait: DATABASE_WAIT, observer, ..postgres::Options::default() };
     let engine = Arc::new(session::engine(address, options, &installation)?);
     let origin = engine.origin().to_owned();
     let follower = engine.follow()?;
     let ledger = session::over_postgres(&engine)?;
     let mut session = Session::with_ledger(ledger, installation, env.clock.clone(), None)?;
     place::notices(&mut session);
+    if engine.can_append() {
+        // With some of the keys alone every client would be shown less than it must see.
+        session.require_log_keys()?;
+    }
     let stop = stop.clone();
     let following = Following::start(session, follower, followed, move || stop.now())?;
     let appends =
@@ -88,7 +93,7 @@ fn followed(told: Told<'_>) {
 fn directory(at: &PlaceArgs, env: &Environment) -> Result<Served, Failure> {
     let dir = at.ledger_dir()?;
     let origin = Ledger::open(&dir)?.origin().to_owned();
-    Ok(match at.open(env)?.engine(Observer::new(published))? {
+    Ok(match at.open(env)?.engine(Observer::new(|what| published(what, "in the write-ahead log")))? {
         Some(engine) => {
             for notice in engine.take_notices() {
                 output::note(&format!("[{}] {}", notice.code, notice.what));
@@ -103,13 +108,12 @@ fn directory(at: &PlaceArgs, env: &Environment) -> Result<Served, Failure> {
     })
 }
 
-/// Says on stderr whether the log can be published.
-fn published(what: Publishing<'_>) {
+/// Says on stderr whether the log can be published. What is not waits `there`.
+fn published(what: Publishing<'_>, there: &str) {
     output::note(&match what {
         Publishing::Failed { waiting, error } => format!(
-            "[{}] the log cannot be published: {} [{}]; {} in the write-ahead log and nothing is lost, but other \
-             clients see an older checkpoint; it is tried again every second; see to the disk (df -h, dmesg), and: \
-             countersign explain {}",
+            "[{}] the log cannot be published: {} [{}]; {} {there} and nothing is lost, but other clients see an older \
+             checkpoint; it is tried again; see to the disk or the database, and: countersign explain {}",
             code::UNPUBLISHED,
             chain(error),
             error.code(),

@@ -14,6 +14,9 @@ mod contract;
 #[cfg(unix)]
 mod database;
 #[cfg(test)]
+#[cfg(unix)]
+mod database_keys;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 #[cfg(unix)]

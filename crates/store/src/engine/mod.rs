@@ -6,12 +6,23 @@
 pub mod embedded;
 pub mod prepare;
 
+use std::collections::BTreeSet;
+
 use countersign_evidence::note::Signature;
 use countersign_model::Timestamp;
 
 use crate::append::{Appended, Batch};
 use crate::subjects::SubjectKeys;
-use crate::{Error, Notice, Source};
+use crate::{Blobs, Error, Notice, Removal, Source};
+
+/// Which keys sign the log from an entry on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChange {
+    /// The one that takes over in this note ([`countersign_evidence::rotation`]), which the old and the new one signed.
+    Rotated(String),
+    /// The one with this verifier key signs checkpoints as well; none: no other does.
+    Second(Option<String>),
+}
 
 /// Appends to one ledger. Calls may come from many threads at once; those that wait together are made durable together.
 pub trait Engine: Source {
@@ -26,6 +37,26 @@ pub trait Engine: Source {
     /// [`Error::ReadOnly`], [`Error::Io`]: nothing was appended. [`Error::Unsettled`]: whether it was appended will be
     /// seen when the ledger is read again; the same batch with the same key may be sent again.
     fn append(&self, batch: Batch, now: Timestamp) -> Result<Appended, Error>;
+
+    /// Appends a batch whose last entry says that other keys sign the log from there on. The checkpoint that covers it is
+    /// signed by them, and by the one that is given up; whoever knows the former keys alone appends no more.
+    ///
+    /// # Errors
+    /// As [`Engine::append`]; [`Error::NoWriter`] where keys are not exchanged through an engine; what whoever holds the keys
+    /// says.
+    fn exchange(&self, _batch: Batch, _now: Timestamp, _change: &KeyChange) -> Result<Appended, Error> {
+        Err(Error::NoWriter { place: self.place() })
+    }
+
+    /// Removes the blobs that are needed by nobody: `blobs` says what the entries before `seen` come to, and those after it
+    /// are looked at, but for `spared`, while nobody appends.
+    ///
+    /// # Errors
+    /// When the log cannot be read; [`Error::NoWriter`] where blobs are not removed through an engine. A blob that cannot be
+    /// removed is in the answer.
+    fn remove_blobs(&self, _blobs: Blobs, _seen: u64, _spared: &BTreeSet<u64>) -> Result<Removal, Error> {
+        Err(Error::NoWriter { place: self.place() })
+    }
 
     /// Writes everything acknowledged so far into tiles and bundles and publishes the checkpoint that covers it, so that
     /// any tlog client finds it.

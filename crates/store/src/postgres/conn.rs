@@ -68,6 +68,10 @@ impl Conn {
         })
     }
 
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

@@ -1,29 +1,25 @@
 //! Making a ledger's tables, and finding out what is there.
 
+use std::sync::Arc;
+
 use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle;
-use countersign_evidence::note::{SignerKey, VerifierKey};
+use countersign_evidence::note::SignerKey;
 use countersign_model::{Timestamp, digest};
 
 use super::address::Address;
 use super::conn::Conn;
 use super::error::PgError;
-use super::head::{Signing, get};
+use super::head::{Signing, fenced, get};
+use super::log_keys::{Keyring, LogKeys};
 use super::view::Facts;
 use super::{Options, Postgres};
 use crate::Error;
-use crate::layout::VKEY;
 
 /// The tables.
 const SCHEMA: &str = include_str!("schema.sql");
 /// The version of the tables.
 const FORMAT: i32 = 1;
-
-impl Facts {
-    pub(super) fn key(&self) -> Result<VerifierKey, Error> {
-        VerifierKey::parse(&self.vkey).map_err(|e| Error::corrupt(VKEY, None, e.to_string()))
-    }
-}
 
 /// What the server is.
 pub(super) struct Server {
@@ -80,11 +76,17 @@ pub(super) fn facts(conn: &mut Conn, address: &Address) -> Result<Facts, Error> 
 
 impl Postgres {
     /// Makes an empty ledger at an address: the schema, where it is missing, its tables, and the first head. `salt` keys
-    /// the fingerprints of findings; random without one.
+    /// the fingerprints of findings; random without one. `keyring` is asked when other keys sign the log some day.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when there is one, made just now by somebody else included; [`PgError`].
-    pub fn create(address: Address, options: Options, key: SignerKey, salt: Option<[u8; 32]>) -> Result<Self, Error> {
+    pub fn create(
+        address: Address,
+        options: Options,
+        key: SignerKey,
+        keyring: Arc<dyn Keyring>,
+        salt: Option<[u8; 32]>,
+    ) -> Result<Self, Error> {
         let there = || Error::AlreadyExists { dir: address.place().to_owned() };
         let mut conn = super::connect(&address, options.idle)?;
         match facts(&mut conn, &address) {
@@ -101,10 +103,9 @@ impl Postgres {
             Facts { origin: key.name().to_owned(), vkey: key.verifier().to_string(), salt: digest::to_hex(&salt) };
         let root = merkle::empty_root();
         let note = Checkpoint { origin: new.origin.clone(), size: 0, root }.sign(&key)?;
-        let signing = Signing::new(key)?;
-        let time = Timestamp::from_millis(0);
-        let seal = signing.seal(0, &root, 0, time);
-        let key = signing.into_key();
+        let keys = LogKeys::new(&new.origin, &new.vkey)?;
+        let signing = Signing::new(key.into(), &keys)?.ok_or_else(|| fenced("its key is another one"))?;
+        let seal = signing.seal(0, &root, 0, Timestamp::from_millis(0));
 
         conn.batch("begin", "begin")?;
         // The row that is there says who was first.
@@ -118,12 +119,12 @@ impl Postgres {
             "insert into @.head (one, size, root, epoch, last_time, seal, checkpoint) values (1, 0, $1, 0, 0, $2, $3)";
         conn.execute("make the ledger", sql, &[&root.as_slice(), &seal, &note])?;
         conn.batch("make the ledger", "commit")?;
-        Self::start(address, options, conn, new, Some(key))
+        Self::start(address, options, conn, new, keys, Some(signing), keyring)
     }
 }
 
 /// Each statement by itself: not every database has transactions of these.
-fn make_tables(conn: &mut Conn, address: &Address) -> Result<(), Error> {
+pub(super) fn make_tables(conn: &mut Conn, address: &Address) -> Result<(), Error> {
     let sql = "select 1 from information_schema.schemata where schema_name = $1";
     if conn.row("look for the schema", sql, &[&address.schema()])?.is_none() {
         let made = conn.batch("make the schema", &format!("create schema if not exists \"{}\"", address.schema()));

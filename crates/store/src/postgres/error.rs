@@ -26,6 +26,8 @@ pub mod code {
     pub const NOT_DURABLE: &str = "CS-PG-010";
     /// Whether a transaction stands is not known.
     pub const UNSETTLED: &str = "CS-PG-011";
+    /// Other keys sign the log than this machine holds.
+    pub const KEY_EXCHANGED: &str = "CS-PG-012";
 }
 
 /// An expected error of a ledger in PostgreSQL. No message holds a password.
@@ -75,6 +77,12 @@ pub enum PgError {
     /// Appending takes the log key.
     #[error("this machine does not hold the log key of `{origin}`, so it can read the ledger and not append to it")]
     NoKey {
+        /// The log.
+        origin: String,
+    },
+    /// The keys that sign were exchanged, and the new ones are not here.
+    #[error("the keys of the log `{origin}` were exchanged, and this machine does not hold those that sign now")]
+    KeyExchanged {
         /// The log.
         origin: String,
     },
@@ -150,6 +158,7 @@ impl Diagnostic for PgError {
             Self::Refused { .. } => code::REFUSED,
             Self::Format { .. } => code::FORMAT,
             Self::NoKey { .. } => code::NO_KEY,
+            Self::KeyExchanged { .. } => code::KEY_EXCHANGED,
             Self::Fenced { .. } => code::FENCED,
             Self::Permission { .. } => code::PERMISSION,
             Self::Unsettled { .. } => code::UNSETTLED,
@@ -163,7 +172,7 @@ impl Diagnostic for PgError {
                 Exit::Backend
             }
             Self::Address { .. } | Self::Plain { .. } | Self::Format { .. } => Exit::Usage,
-            Self::NoKey { .. } | Self::Permission { .. } => Exit::Forbidden,
+            Self::NoKey { .. } | Self::KeyExchanged { .. } | Self::Permission { .. } => Exit::Forbidden,
             Self::Fenced { .. } => Exit::Unverified,
         }
     }
@@ -179,6 +188,11 @@ impl Diagnostic for PgError {
             Self::Format { .. } => "use the version of countersign that made the ledger, or a newer one".into(),
             Self::NoKey { .. } => {
                 "append on a machine that holds the log key (`countersign doctor` shows where it is sought)".into()
+            }
+            Self::KeyExchanged { .. } => {
+                "bring `log.key`, and `log.key.ml-dsa-44` where there is a second key, from the data directory of the machine \
+                 that exchanged them"
+                    .into()
             }
             Self::Fenced { .. } => {
                 "append nothing, keep a copy of the database as evidence, and run `countersign verify`".into()
@@ -253,6 +267,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Unverified,
     },
     Explanation {
+        code: code::KEY_EXCHANGED,
+        title: "other keys sign the log by now",
+        text: "Several servers append to one ledger, each with the log's keys. On another one they were exchanged \
+               (`ledger rotate-key`, `ledger sign-also`), in the transaction that says so in the log, and from there on \
+               nothing is appended or signed with the former ones. Nothing of this batch was recorded. A server that runs \
+               takes over the new keys as soon as they are in its data directory; until then it serves what others publish.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
         code: code::PERMISSION,
         title: "the database role may not do this",
         text: "The role of the connection lacks a privilege. That is right for auditors, who only read. Servers use a \
@@ -303,6 +326,7 @@ mod tests {
             PgError::Refused { doing: "x", what: text(), state: text() },
             PgError::Format { place: text(), found: 2, known: 1 },
             PgError::NoKey { origin: text() },
+            PgError::KeyExchanged { origin: text() },
             PgError::Fenced { what: text() },
             PgError::Permission { doing: "x", what: text() },
             PgError::Unsettled { place: text(), what: text() },

@@ -3,26 +3,33 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countersign_evidence::checkpoint;
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::canonical;
 use countersign_evidence::merkle::Hash;
-use countersign_evidence::note::VerifierKey;
+use countersign_evidence::statement::Statement;
 use countersign_evidence::tile;
-use countersign_model::{StreamId, Timestamp};
+use countersign_model::event::{LogKeyRotated, SecondLogKeyChosen};
+use countersign_model::{Entry, EventKind, StreamId, Timestamp};
 
 use super::conn::Conn;
 use super::error::code;
 use super::head::{self, Head, get, row_of, signed, unsigned};
-use super::view::Facts;
+use super::log_keys::{self, LogKeys};
+use super::view::{self, Facts};
+use crate::engine::KeyChange;
 use crate::tree::Edge;
 use crate::verify::{MAX_PROBLEMS, Problem};
-use crate::{Error, leaf};
+use crate::{Error, layout, leaf};
 
 /// Rows that are read at a time.
 const CHUNK: u64 = 4096;
 
 struct Examiner<'a> {
     conn: &'a mut Conn,
-    facts: &'a Facts,
+    /// The keys of the log, where its rows say.
+    keys: Option<LogKeys>,
+    /// What is left of them when the entries that say so are taken away.
+    exchanges: BTreeMap<u64, KeyChange>,
     problems: Vec<Problem>,
     edge: Edge,
     versions: HashMap<StreamId, u64>,
@@ -31,13 +38,21 @@ struct Examiner<'a> {
     roots: BTreeMap<u64, Vec<(String, Hash)>>,
 }
 
-/// Examines all that does not stand behind an object's name. `key` is the log's, as the ledger itself names it.
+/// Examines all that does not stand behind an object's name.
 pub(super) fn examine(conn: &mut Conn, facts: &Facts, published: u64) -> Result<Vec<Problem>, Error> {
     let head = Head::read(conn, head::SELECT)?;
+    let (mut problems, mut keys) = (Vec::new(), None);
+    match LogKeys::read(conn, &facts.origin, &facts.vkey) {
+        Ok(read) => keys = Some(read),
+        Err(Error::Corrupt { file, entry, what }) => problems.push(Problem::new(code::STRAY, file, entry, what)),
+        Err(e) => return Err(e),
+    }
+    let steps = keys.as_ref().map(LogKeys::steps).unwrap_or_default();
     let mut x = Examiner {
         conn,
-        facts,
-        problems: Vec::new(),
+        exchanges: steps.iter().map(|step| (step.index, step.change.clone())).collect(),
+        keys,
+        problems,
         edge: Edge::default(),
         versions: HashMap::new(),
         last_time: None,
@@ -50,6 +65,9 @@ pub(super) fn examine(conn: &mut Conn, facts: &Facts, published: u64) -> Result<
     x.checkpoints(&head)?;
     x.roots.entry(head.size).or_default().push(("head".into(), head.root));
     x.entries(&head)?;
+    for index in std::mem::take(&mut x.exchanges).into_keys() {
+        x.stray(log_keys::row_of(index), Some(index), "no entry of the log says so");
+    }
     x.streams()?;
     x.beyond(&head)?;
     if head.size > 0 && x.last_time.is_some_and(|time| time != head.last_time) {
@@ -106,7 +124,6 @@ impl Examiner<'_> {
 
     /// Every note that was published is signed, and of this log.
     fn checkpoints(&mut self, head: &Head) -> Result<(), Error> {
-        let key = self.facts.key()?;
         let mut after = -1_i64;
         let sql = "select size, note from @.checkpoints where size > $1 order by size limit 4096";
         loop {
@@ -115,7 +132,7 @@ impl Examiner<'_> {
             after = get(last, 0)?;
             for row in &rows {
                 let (size, note) = (unsigned(get(row, 0)?)?, get::<&str>(row, 1)?);
-                self.checkpoint(size, note, &key, head);
+                self.checkpoint(size, note, head);
             }
         }
         let sql = "select size from @.checkpoints where size < 0 limit 1";
@@ -125,9 +142,11 @@ impl Examiner<'_> {
         Ok(())
     }
 
-    fn checkpoint(&mut self, size: u64, note: &str, key: &VerifierKey, head: &Head) {
+    fn checkpoint(&mut self, size: u64, note: &str, head: &Head) {
         let name = format!("checkpoints/{size}");
-        match checkpoint::open(note.as_bytes(), &self.facts.origin, std::slice::from_ref(key)) {
+        // Without keys nothing can be said, and that there are none is a problem already.
+        let Some(keys) = &self.keys else { return };
+        match keys.open(note) {
             Err(e) => self.stray(name, None, e.to_string()),
             Ok(c) if c.size != size => self.stray(name, None, format!("its note is of {} entries", c.size)),
             Ok(c) if c.size > head.size => {
@@ -161,6 +180,9 @@ impl Examiner<'_> {
                 }
                 // One that cannot be read was reported by the examination of the log.
                 if let Ok(entry) = leaf::parse(&row_of(index), index, leaf) {
+                    if matches!(entry.kind, EventKind::LogKeyRotated | EventKind::SecondLogKeyChosen) {
+                        self.exchange(index, &entry)?;
+                    }
                     let version = self.versions.entry(entry.stream).or_default();
                     *version = entry.version.max(*version);
                     self.last_time = self.last_time.max(Some(entry.time));
@@ -176,6 +198,29 @@ impl Examiner<'_> {
             }
             self.keys(from, to, &keys)?;
         }
+        Ok(())
+    }
+
+    /// An entry that says that other keys sign must have its row, which says the same.
+    fn exchange(&mut self, index: u64, entry: &Entry) -> Result<(), Error> {
+        let name = layout::blob_name(&entry.payload.sha256);
+        // One that is not there, or that nobody can read, was reported by the examination of the log.
+        let Some(payload) = view::read(self.conn, &name, crate::MAX_BLOB_BYTES).ok().flatten() else { return Ok(()) };
+        let statement = SignedAct::from_slice(&payload).and_then(|act| act.statement());
+        let Ok(bytes) = statement else { return Ok(()) };
+        let said = match entry.kind {
+            EventKind::LogKeyRotated => canonical::from_slice::<Statement<LogKeyRotated>>(&bytes)
+                .map(|said| KeyChange::Rotated(said.predicate.note)),
+            _ => canonical::from_slice::<Statement<SecondLogKeyChosen>>(&bytes)
+                .map(|said| KeyChange::Second(said.predicate.vkey)),
+        };
+        let (Ok(said), Some(_)) = (said, &self.keys) else { return Ok(()) };
+        let what = match self.exchanges.remove(&index) {
+            Some(noted) if noted == said => return Ok(()),
+            Some(_) => "it does not say what its entry says",
+            None => "it is missing",
+        };
+        self.stray(log_keys::row_of(index), Some(index), what);
         Ok(())
     }
 

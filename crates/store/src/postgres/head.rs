@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use countersign_evidence::checkpoint::{self, Checkpoint};
+use countersign_evidence::checkpoint::Checkpoint;
 use countersign_evidence::merkle::Hash;
-use countersign_evidence::note::{Note, SignerKey, VerifierKey};
+use countersign_evidence::note::{Note, SignerKey};
 use countersign_model::Timestamp;
 use hmac::{Hmac, Mac as _};
 use postgres::Row;
@@ -15,6 +15,7 @@ use sha2::Sha256;
 
 use super::conn::Conn;
 use super::error::PgError;
+use super::log_keys::{Held, LogKeys};
 use crate::Error;
 use crate::layout::CHECKPOINT;
 use crate::tree::Edge;
@@ -59,25 +60,23 @@ impl Head {
     }
 
     /// The note of this head, or the published one where that is the same checkpoint: it may carry cosignatures.
-    pub(super) fn with_cosignatures(&self, note: String, origin: &str, vkey: &VerifierKey) -> Result<String, Error> {
+    pub(super) fn with_cosignatures(&self, note: String, keys: &LogKeys) -> Result<String, Error> {
         let text = |note: &str| Note::parse(note.as_bytes()).ok().map(|note| note.text);
         if self.published == note || text(&self.published) != text(&note) {
             return Ok(note);
         }
-        self.checkpoint(origin, vkey)?;
+        keys.published(&self.published)?;
         Ok(self.published.clone())
-    }
-
-    /// The checkpoint that was published last.
-    pub(super) fn checkpoint(&self, origin: &str, vkey: &VerifierKey) -> Result<Checkpoint, Error> {
-        checkpoint::open(self.published.as_bytes(), origin, std::slice::from_ref(vkey))
-            .map_err(|e| Error::corrupt(CHECKPOINT, None, e.to_string()))
     }
 }
 
 /// What only holders of the log key can do.
 pub(super) struct Signing {
     key: SignerKey,
+    /// The second key, where one signs as well: its verifier key, and whether it is here.
+    second: Option<(String, bool)>,
+    /// The key that was given up, and the size of the log that both sign.
+    before: Option<(u64, SignerKey)>,
     mac: Hmac<Sha256>,
 }
 
@@ -88,25 +87,51 @@ impl fmt::Debug for Signing {
 }
 
 impl Signing {
-    pub(super) fn new(key: SignerKey) -> Result<Self, Error> {
-        let secret = key.derive("postgresql head")?;
+    /// What can be done with the keys that somebody holds of these; `None` when they are others.
+    pub(super) fn new(held: Held, keys: &LogKeys) -> Result<Option<Self>, Error> {
+        if held.key.verifier() != keys.current() {
+            return Ok(None);
+        }
+        let secret = held.key.derive("postgresql head")?;
         let mac = Hmac::new_from_slice(secret.as_slice()).map_err(|e| fenced(&e.to_string()))?;
-        Ok(Self { key, mac })
+        let last = keys.last_rotation();
+        let before = held.before.filter(|key| last.is_some_and(|(_, old)| key.verifier() == old));
+        let before = last.zip(before).map(|((index, _), key)| (index.saturating_add(1), key));
+        let second = keys.second();
+        let (key, second) = match (held.second.filter(|s| second == Some(&s.verifier().to_string())), second) {
+            (Some(key), Some(vkey)) => (held.key.and_also(key)?, Some((vkey.to_owned(), true))),
+            (_, vkey) => (held.key, vkey.map(|vkey| (vkey.to_owned(), false))),
+        };
+        Ok(Some(Self { key, second, before, mac }))
     }
 
-    pub(super) fn into_key(self) -> SignerKey {
-        self.key
+    /// Whether these are the keys that sign now.
+    pub(super) fn is_of(&self, keys: &LogKeys) -> bool {
+        self.key.verifier() == keys.current() && self.second.as_ref().map(|(vkey, _)| vkey.as_str()) == keys.second()
+    }
+
+    /// Whether all that must sign is here.
+    pub(super) fn is_whole(&self) -> bool {
+        self.second.as_ref().is_none_or(|(_, is_here)| *is_here)
+    }
+
+    /// What a note of this signer is told from another's by.
+    fn tag(&self) -> String {
+        format!("{} {:?}", self.key.verifier(), self.second)
     }
 
     fn mac(&self, size: u64, root: &Hash, epoch: u64, last_time: Timestamp) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();
-        let text = format!("countersign/head/v1\n{}\n{size}\n{epoch}\n{}\n", self.key.verifier(), last_time.millis());
+        let second = self.second.as_ref().map_or_else(String::new, |(vkey, _)| format!("{vkey}\n"));
+        let time = last_time.millis();
+        let text = format!("countersign/head/v1\n{}\n{second}{size}\n{epoch}\n{time}\n", self.key.verifier());
         mac.update(text.as_bytes());
         mac.update(root);
         mac
     }
 
-    /// The seal on a head: that a holder of the log key admitted these entries. It is no signature of the log.
+    /// The seal on a head: that a holder of the log key admitted these entries, and that no other keys sign. It is no
+    /// signature of the log.
     pub(super) fn seal(&self, size: u64, root: &Hash, epoch: u64, last_time: Timestamp) -> Vec<u8> {
         self.mac(size, root, epoch, last_time).finalize().into_bytes().to_vec()
     }
@@ -119,7 +144,12 @@ impl Signing {
     /// The note of a committed head.
     pub(super) fn sign(&self, size: u64, root: Hash) -> Result<String, Error> {
         let checkpoint = Checkpoint { origin: self.key.name().to_owned(), size, root };
-        Ok(checkpoint.sign(&self.key)?)
+        let note = checkpoint.sign(&self.key)?;
+        let Some((_, before)) = self.before.as_ref().filter(|(at, _)| *at == size) else { return Ok(note) };
+        // The one between two keys carries both signatures, that of the key which is given up first.
+        let (mut both, mut note) = (Note::parse(checkpoint.sign(before)?.as_bytes())?, Note::parse(note.as_bytes())?);
+        both.signatures.append(&mut note.signatures);
+        Ok(both.to_string())
     }
 }
 
@@ -127,18 +157,26 @@ impl Signing {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) edge: Edge,
-    pub(super) note: Option<(u64, String)>,
+    pub(super) note: Option<(u64, Signed)>,
+}
+
+/// A note, and by whom it was signed; it was found published where that is not known.
+#[derive(Debug, Clone)]
+pub(super) struct Signed {
+    tag: Option<String>,
+    note: String,
 }
 
 impl Known {
     /// Starts from the checkpoint that was published, whose tree must lead to its root.
-    pub(super) fn start(conn: &mut Conn, head: &Head, origin: &str, vkey: &VerifierKey) -> Result<Self, Error> {
-        let published = head.checkpoint(origin, vkey)?;
+    pub(super) fn start(conn: &mut Conn, head: &Head, keys: &LogKeys) -> Result<Self, Error> {
+        let published = keys.published(&head.published)?;
         let edge = super::view::edge_at(conn, published.size)?;
         if edge.root() != published.root {
             return Err(Error::corrupt(CHECKPOINT, None, "the entries do not lead to its root"));
         }
-        Ok(Self { edge, note: Some((published.size, head.published.clone())) })
+        let note = Signed { tag: None, note: head.published.clone() };
+        Ok(Self { edge, note: Some((published.size, note)) })
     }
 
     /// Follows the log up to a head, which must continue what is known.
@@ -172,13 +210,15 @@ impl Known {
     /// The note of what is known. Call it only when that is committed.
     pub(super) fn sign(&mut self, signing: &Signing) -> Result<String, Error> {
         let size = self.edge.size();
-        if let Some((of, note)) = &self.note
+        let tag = signing.tag();
+        if let Some((of, signed)) = &self.note
             && *of == size
+            && signed.tag.as_ref().is_none_or(|by| *by == tag)
         {
-            return Ok(note.clone());
+            return Ok(signed.note.clone());
         }
         let note = signing.sign(size, self.edge.root())?;
-        self.note = Some((size, note.clone()));
+        self.note = Some((size, Signed { tag: Some(tag), note: note.clone() }));
         Ok(note)
     }
 }

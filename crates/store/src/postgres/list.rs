@@ -7,7 +7,7 @@ use countersign_evidence::tile::{self, TileId, WIDTH};
 use super::conn::Conn;
 use super::head::get;
 use crate::Error;
-use crate::layout::{self, CHECKPOINT, LEDGER, ORIGIN, SALT, SUBJECTS, VKEY};
+use crate::layout::{self, CHECKPOINT, LEDGER, ORIGIN, ROTATIONS, SALT, SUBJECTS, VKEY};
 use crate::source::Listed;
 
 const TILES: &str = "ledger/tile";
@@ -22,11 +22,15 @@ fn dir(name: impl Into<String>) -> Listed {
     Listed { name: name.into(), is_dir: true }
 }
 
-/// What stands directly in `dir`, in a log of `size` entries.
-pub(super) fn list(conn: &mut Conn, at: &str, size: u64) -> Result<Vec<Listed>, Error> {
+/// What stands directly in `dir`, in a log of `size` entries whose key was exchanged `rotations` times.
+pub(super) fn list(conn: &mut Conn, at: &str, size: u64, rotations: usize) -> Result<Vec<Listed>, Error> {
     Ok(match at {
         "" => vec![file(SALT), dir(LEDGER), dir("blobs"), dir(SUBJECTS)],
-        LEDGER => vec![file(ORIGIN), file(VKEY), file(CHECKPOINT), dir(TILES)],
+        LEDGER => {
+            let always = [file(ORIGIN), file(VKEY), file(CHECKPOINT), dir(TILES)];
+            always.into_iter().chain((rotations > 0).then(|| dir(ROTATIONS))).collect()
+        }
+        ROTATIONS => (1_u64..).zip(0..rotations).map(|(n, _)| file(layout::rotation_name(n))).collect(),
         TILES => {
             let levels = (0..u8::MAX).take_while(|level| tile::hashes_at(*level, size) > 0);
             levels.map(|level| dir(format!("{TILES}/{level}"))).chain((size > 0).then(|| dir(BUNDLES))).collect()

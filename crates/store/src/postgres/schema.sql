@@ -77,3 +77,10 @@ create table if not exists @.subject_keys (
     person text primary key,
     key    text not null
 );
+
+-- Exchanges of the log's keys, by the entry that says so. Follows from the entries; the first key stands in `ledger`.
+create table if not exists @.log_keys (
+    idx    bigint primary key,
+    note   text,                  -- a rotation: the note that the old and the new key signed
+    second text                   -- a second key: its verifier key, empty when it is retired
+);

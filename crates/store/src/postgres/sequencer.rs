@@ -1,8 +1,8 @@
 //! The one thread of a process that appends. It takes everything that waits, and does all of it in one transaction: lock
 //! the head, check it, give out indices, write, move the head on, commit. Then it signs what was committed.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
-use std::sync::{Arc, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,12 @@ use super::Shared;
 use super::conn::Conn;
 use super::error::PgError;
 use super::head::{self, FAR, Head, Signing};
-use super::write::{self, Placed, Plan, Verdict};
+use super::log_keys::{self, LogKeys, Step};
+use super::write::{self, Before, Placed, Plan, Verdict};
 use crate::Error;
 use crate::append::Appended;
+use crate::engine::KeyChange;
+use crate::engine::embedded::{Observer, Publishing};
 use crate::engine::prepare::Prepared;
 
 /// Batches that may wait; further callers wait for room.
@@ -27,6 +30,8 @@ const GROUP_BYTES: usize = 8 << 20;
 const LATE_BYTES: usize = 1 << 20;
 /// How long nothing must happen before the checkpoint is published by itself; the next append does it otherwise.
 const QUIET: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts to do so.
+const LONGEST_QUIET: Duration = Duration::from_secs(30);
 /// Pauses between attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
@@ -36,6 +41,8 @@ const PUBLISH_TRIES: u32 = 5;
 /// A batch that waits, and who waits for it.
 pub(super) struct Job {
     pub(super) batch: Prepared,
+    /// Other keys sign from its last entry on. Such a batch has a transaction for itself.
+    pub(super) change: Option<KeyChange>,
     pub(super) answer: Sender<Result<Appended, Error>>,
 }
 
@@ -47,12 +54,16 @@ pub(super) enum Ask {
 
 struct Sequencer {
     shared: Arc<Shared>,
-    signing: Arc<Signing>,
+    observer: Observer,
     conn: Option<Conn>,
     /// A batch that the last group had no place for.
     left: Option<Box<Job>>,
-    /// Whether something was appended that no checkpoint in the database covers yet.
-    unpublished: bool,
+    /// Entries that were appended and that no checkpoint in the database covers yet, as far as is known.
+    unpublished: u64,
+    /// How long nothing must happen before publishing is tried.
+    quiet: Duration,
+    /// The code of the error for which the last attempt to publish failed.
+    failing: Option<&'static str>,
 }
 
 /// A transaction that is written and not committed.
@@ -60,15 +71,21 @@ struct Pending {
     plan: Plan,
     epoch: u64,
     id: [u8; 16],
+    /// What signs the head that it makes.
+    signing: Arc<Signing>,
+    /// The keys of the log, where it exchanges them.
+    keys: Option<LogKeys>,
 }
 
 pub(super) fn start(
     shared: Arc<Shared>,
-    signing: Arc<Signing>,
     conn: Conn,
+    observer: Observer,
+    unpublished: u64,
 ) -> Result<(SyncSender<Ask>, JoinHandle<()>), Error> {
     let (send, receive) = mpsc::sync_channel(QUEUE);
-    let mut sequencer = Sequencer { shared, signing, conn: Some(conn), left: None, unpublished: false };
+    let (conn, left, quiet, failing) = (Some(conn), None, QUIET, None);
+    let mut sequencer = Sequencer { shared, observer, conn, left, unpublished, quiet, failing };
     let thread = Builder::new().name("countersign-pg".into()).spawn(move || sequencer.run(&receive));
     Ok((send, thread.map_err(|e| Error::writing("start", "thread", e))?))
 }
@@ -95,7 +112,7 @@ impl Waiting<'_> {
                             let text = |job: &Job| job.batch.key.as_ref().map(|k| k.text.clone());
                             text(other) == text(&job)
                         });
-                    if bytes > limit || is_twin {
+                    if bytes > limit || is_twin || job.change.is_some() {
                         return Some(job);
                     }
                     group.push(*job);
@@ -114,7 +131,7 @@ impl Sequencer {
         loop {
             let next = match self.left.take() {
                 Some(job) => Ok(Ask::Append(job)),
-                None if self.unpublished => asked.recv_timeout(QUIET),
+                None if self.unpublished > 0 => asked.recv_timeout(self.quiet),
                 None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
@@ -125,10 +142,11 @@ impl Sequencer {
                 }
                 Ok(Ask::Publish(answer)) => self.answer_publish(&answer),
                 Err(reason) => {
-                    // Nothing depends on it: the next append, reader or start does what was not done here.
-                    if self.unpublished {
-                        let _ = self.publish();
-                        self.unpublished = false;
+                    // Nobody waits for it, so it is told when it fails. It is tried again, and whoever appends or starts next
+                    // publishes it, too.
+                    if self.unpublished > 0 {
+                        let done = self.publish();
+                        self.published(&done);
                     }
                     if reason == RecvTimeoutError::Disconnected {
                         return;
@@ -140,16 +158,38 @@ impl Sequencer {
 
     fn answer_publish(&mut self, answer: &Sender<Result<(), Error>>) {
         let done = self.publish();
-        self.unpublished &= done.is_err();
+        self.published(&done);
         // Who asked may have gone.
         let _ = answer.send(done);
+    }
+
+    /// What an attempt to publish is followed by.
+    fn published(&mut self, done: &Result<(), Error>) {
+        match done {
+            Ok(()) => {
+                (self.unpublished, self.quiet) = (0, QUIET);
+                if self.failing.take().is_some() {
+                    let size = self.shared.known().edge.size();
+                    self.observer.tell(Publishing::Recovered { size });
+                }
+            }
+            Err(error) => {
+                self.quiet = (self.quiet * 2).min(LONGEST_QUIET);
+                if self.failing != Some(error.code()) {
+                    self.failing = Some(error.code());
+                    self.observer.tell(Publishing::Failed { waiting: self.unpublished, error });
+                }
+            }
+        }
     }
 
     /// Takes what waits, and appends it. Returns who asked for publication in between.
     fn gather(&mut self, first: Job, asked: &Receiver<Ask>) -> Vec<Sender<Result<(), Error>>> {
         let mut waiting = Waiting { asked, publish: Vec::new() };
         let mut group = vec![first];
-        self.left = waiting.take(&mut group, GROUP_BYTES);
+        if !is_exchange(&group) {
+            self.left = waiting.take(&mut group, GROUP_BYTES);
+        }
         self.append(group, &mut waiting);
         waiting.publish
     }
@@ -196,8 +236,8 @@ impl Sequencer {
                 self.settle(&pending, error)?;
             }
         }
-        self.unpublished = true;
-        self.committed(pending.plan, group);
+        self.unpublished = self.unpublished.saturating_add(pending.plan.len());
+        self.committed(pending, group);
         Ok(())
     }
 
@@ -219,42 +259,76 @@ impl Sequencer {
     ) -> Result<Option<Pending>, Error> {
         conn.batch("begin", "begin isolation level read committed")?;
         // Before the lock, for it may take long.
-        write::blobs(conn, group)?;
+        let mut found = write::blobs(conn, group)?;
         let head = Head::read(conn, head::LOCK)?;
-        self.signing.check(&head)?;
-        let (edge, note) = {
-            let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (edge, signing, before) = {
+            let mut known = self.shared.known();
+            let signing = self.shared.signing(conn, &head, &mut known)?;
             if head.size.saturating_sub(known.edge.size()) > FAR {
                 // Nobody should wait for the lock meanwhile.
                 conn.batch("roll back", "rollback")?;
-                let head = Head::read(conn, head::SELECT)?;
-                self.signing.check(&head)?;
+                let (head, _) = self.shared.head(conn, &mut known)?;
                 known.follow(conn, &head)?;
                 return Ok(None);
             }
             known.follow(conn, &head)?;
-            // What is locked is committed, so it may be signed.
-            let note = known.sign(&self.signing)?;
-            (known.edge.clone(), head.with_cosignatures(note, &self.shared.facts.origin, &self.shared.vkey()?)?)
+            let keys = self.shared.keys();
+            let before = if signing.is_whole() {
+                // What is locked is committed, so it may be signed.
+                let note = head.with_cosignatures(known.sign(&signing)?, &keys)?;
+                Before { note, size: head.size }
+            } else if is_exchange(group) {
+                // A second key that is lost is given up so. What it cannot sign any more is not published.
+                Before { size: keys.published(&head.published)?.size, note: head.published.clone() }
+            } else {
+                return Err(self.exchanged());
+            };
+            (known.edge.clone(), signing, before)
         };
         // Those that came while the lock was waited for go along: each front-end has its turn with all that it has. What
         // is large stays for the next turn, for its blobs would be written while others wait.
-        if self.left.is_none() {
+        if self.left.is_none() && !is_exchange(group) {
             let before = group.len();
             self.left = waiting.take(group, LATE_BYTES);
             if let Some(late) = group.get(before..).filter(|late| !late.is_empty()) {
-                write::blobs(conn, late)?;
+                found.extend(write::blobs(conn, late)?);
             }
+        }
+        if !write::are_there(conn, &found)? {
+            // Some were disposed of in between: all of it again, and they are written.
+            return Ok(None);
         }
         let (plan, verdicts) = Plan::make(conn, &head, edge, group)?;
         if verdicts.iter().any(|v| !matches!(v, Verdict::Placed)) {
-            answer_some(group, verdicts, &head, &note);
+            answer_some(group, verdicts, &head, &before.note);
             return Ok(None);
         }
+        let (signing, keys) = match group.iter().find_map(|job| job.change.clone()) {
+            None => (signing, None),
+            Some(change) => {
+                let (signing, keys) = self.exchange(conn, &plan, change)?;
+                (signing, Some(keys))
+            }
+        };
         let epoch = head.epoch.saturating_add(1);
         let id = countersign_evidence::random::<16>()?;
-        write::all(conn, &plan, &head, epoch, &id, &self.signing, &note)?;
-        Ok(Some(Pending { plan, epoch, id }))
+        write::all(conn, &plan, &head, epoch, &id, &signing, &before)?;
+        Ok(Some(Pending { plan, epoch, id, signing, keys }))
+    }
+
+    /// Notes the exchange, and gets what signs from here on. The head is locked, so no other exchange comes in between, and
+    /// the seal of the new keys on the head keeps everybody out who knows the former ones alone.
+    fn exchange(&self, conn: &mut Conn, plan: &Plan, change: KeyChange) -> Result<(Arc<Signing>, LogKeys), Error> {
+        let index = plan.edge.size().saturating_sub(1);
+        let keys = self.shared.keys().as_ref().clone().with(index, change.clone())?;
+        let held = self.shared.keyring.held(&keys.asked())?.map(|held| Signing::new(held, &keys));
+        let signing = held.transpose()?.flatten().filter(Signing::is_whole).ok_or_else(|| self.exchanged())?;
+        log_keys::put(conn, &Step { index, change })?;
+        Ok((Arc::new(signing), keys))
+    }
+
+    fn exchanged(&self) -> Error {
+        PgError::KeyExchanged { origin: self.shared.facts.origin.clone() }.into()
     }
 
     /// Finds out whether a transaction stands whose commit was not answered. The lock on the head is had only when the
@@ -288,14 +362,19 @@ impl Sequencer {
     }
 
     /// What was committed is known, signed, and answered.
-    fn committed(&self, plan: Plan, group: &mut Vec<Job>) {
+    fn committed(&self, pending: Pending, group: &mut Vec<Job>) {
+        let Pending { plan, signing, keys, .. } = pending;
         let (size, root) = (plan.edge.size(), plan.edge.root());
         let note = {
-            let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.shared.known();
+            if let Some(keys) = keys {
+                let mut log = self.shared.log();
+                (log.keys, log.signing) = (Arc::new(keys), Some(Arc::clone(&signing)));
+            }
             if known.edge.size() < size {
                 known.edge = plan.edge;
             }
-            if known.edge.size() == size { known.sign(&self.signing) } else { self.signing.sign(size, root) }
+            if known.edge.size() == size { known.sign(&signing) } else { signing.sign(size, root) }
         };
         for (job, placed) in group.drain(..).zip(plan.placed) {
             let answer = match &note {
@@ -312,19 +391,16 @@ impl Sequencer {
         let mut conn = self.connect()?;
         for _ in 0..PUBLISH_TRIES {
             let (head, note) = {
-                // The row is read while nobody can learn more, so a head behind what is known has gone back.
-                let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-                let head = Head::read(&mut conn, head::SELECT)?;
-                self.signing.check(&head)?;
+                let mut known = self.shared.known();
+                let (head, signing) = self.shared.head(&mut conn, &mut known)?;
+                if !signing.is_whole() {
+                    return Err(self.exchanged());
+                }
                 known.follow(&mut conn, &head)?;
-                let note = known.sign(&self.signing)?;
+                let note = known.sign(&signing)?;
                 (head, note)
             };
-            let is_there = self
-                .shared
-                .vkey()
-                .is_ok_and(|vkey| head.checkpoint(&self.shared.facts.origin, &vkey).is_ok_and(|c| c.size == head.size));
-            if is_there {
+            if self.shared.keys().open(&head.published).is_ok_and(|c| c.size == head.size) {
                 break;
             }
             if write::publish(&mut conn, &head, &note)? {
@@ -338,6 +414,11 @@ impl Sequencer {
         self.conn = Some(conn);
         Ok(())
     }
+}
+
+/// Whether this group is one batch that exchanges keys.
+fn is_exchange(group: &[Job]) -> bool {
+    group.iter().any(|job| job.change.is_some())
 }
 
 /// Answers those batches that are not appended; the others stay in the group, for the next attempt.

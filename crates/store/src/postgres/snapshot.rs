@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_evidence::checkpoint;
 use countersign_model::Digest;
 
 use super::conn::Conn;
 use super::error::{PgError, code};
 use super::head::{self, Head};
+use super::log_keys::LogKeys;
 use super::view::{self, Facts};
 use super::{Postgres, Shared, examine, list};
-use crate::layout::{self, CHECKPOINT};
+use crate::layout::{self, CHECKPOINT, VKEY};
 use crate::source::Listed;
 use crate::verify::Problem;
 use crate::{Error, Source, leaf};
@@ -27,6 +27,8 @@ pub(super) struct Snapshot {
     conn: Mutex<Conn>,
     shared: Arc<Shared>,
     facts: Facts,
+    /// As of the checkpoint; `None` where the rows that say so are not as they were written.
+    keys: Option<LogKeys>,
     note: String,
     size: u64,
     place: String,
@@ -48,7 +50,7 @@ impl Snapshot {
         conn.batch("begin", "begin isolation level repeatable read read only")?;
         // The head before all else: the first statement fixes what the transaction sees, and that must happen while nobody
         // of this process can learn more, or a head that others have left behind looks like one that went back.
-        let (head, note, refused) = match of.checkpoint_by(&mut conn) {
+        let (head, note, refused) = match of.checkpoint_by(&mut conn, true) {
             Ok((head, note)) => (head, note, None),
             // It is examined as it was published, and the refusal is part of what is found.
             Err(Error::Postgres(error @ PgError::Fenced { .. })) => {
@@ -59,13 +61,19 @@ impl Snapshot {
         };
         let facts = super::create::facts(&mut conn, of.address())?;
         // What is wrong with the checkpoint, the examination says.
-        let signed = checkpoint::open_any(note.as_bytes(), &facts.key().map(|k| vec![k]).unwrap_or_default());
+        let keys = match LogKeys::read(&mut conn, &facts.origin, &facts.vkey) {
+            Ok(keys) => Some(keys),
+            Err(Error::Corrupt { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        let signed = keys.as_ref().and_then(|keys| keys.open(&note).ok());
         let size = signed.map_or(head.size, |c| c.size);
         let tail = tail(&mut conn, size, head.size)?;
         Ok(Self {
             conn: Mutex::new(conn),
             shared: Arc::clone(&of.shared),
             facts,
+            keys: keys.map(|keys| keys.at(size)),
             note,
             size,
             place: of.place(),
@@ -79,7 +87,14 @@ impl Snapshot {
     }
 
     fn object(&self, name: &str) -> Option<Vec<u8>> {
-        if name == CHECKPOINT { Some(self.note.clone().into_bytes()) } else { self.facts.object(name) }
+        match name {
+            CHECKPOINT => Some(self.note.clone().into_bytes()),
+            _ => match &self.keys {
+                Some(keys) if LogKeys::is_one(name) => keys.object(name),
+                None if name == VKEY => Some(format!("{}\n", self.facts.vkey).into_bytes()),
+                _ => self.facts.object(name),
+            },
+        }
     }
 }
 
@@ -142,7 +157,8 @@ impl Source for Snapshot {
         if self.shared.hides(dir) {
             return Ok(Some(Vec::new()));
         }
-        let mut listed = self.with(|conn| list::list(conn, dir, self.size))?;
+        let mut listed =
+            self.with(|conn| list::list(conn, dir, self.size, self.keys.as_ref().map_or(0, LogKeys::rotations)))?;
         listed.retain(|l| !self.tail.contains(&l.name));
         Ok(Some(listed))
     }

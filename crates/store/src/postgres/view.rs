@@ -7,7 +7,7 @@ use postgres::Row;
 
 use super::conn::Conn;
 use super::head::{get, signed, unsigned};
-use crate::layout::{self, Item, ORIGIN, SALT, VKEY};
+use crate::layout::{self, Item, ORIGIN, SALT};
 use crate::tree::Edge;
 use crate::{Error, leaf};
 
@@ -23,16 +23,16 @@ const SMALL: u64 = 64 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub(super) origin: String,
+    /// The first key of the log; it may have been exchanged since.
     pub(super) vkey: String,
     pub(super) salt: String,
 }
 
 impl Facts {
-    /// The object of that name, where it is one of these.
+    /// The object of that name, where it is one of these. The key in force is for [`super::log_keys::LogKeys`] to say.
     pub(super) fn object(&self, name: &str) -> Option<Vec<u8>> {
         match name {
             ORIGIN => Some(format!("{}\n", self.origin).into_bytes()),
-            VKEY => Some(format!("{}\n", self.vkey).into_bytes()),
             SALT => Some(format!("{}\n", self.salt).into_bytes()),
             _ => None,
         }

@@ -114,6 +114,11 @@ impl Plan {
         entry_time(batch.now, (size > 0).then_some(self.last_time))
     }
 
+    /// How many entries it has.
+    pub(super) fn len(&self) -> u64 {
+        self.edge.size().saturating_sub(self.first)
+    }
+
     fn place(&mut self, batch: &Prepared, time: Timestamp) -> Result<(), Error> {
         let placed = Placed { first: self.edge.size(), time };
         for draft in &batch.drafts {
@@ -190,8 +195,13 @@ fn repeated(conn: &mut Conn, head: &Head, key: &BatchKey, first: u64) -> Result<
     Ok(Ok(Placed { first, time: begin.time }))
 }
 
-/// Writes the blobs of a group, in the order of their digests, so that two transactions never wait for each other.
-pub(super) fn blobs(conn: &mut Conn, group: &[Job]) -> Result<(), Error> {
+/// Parts of blobs that were there already.
+pub(super) type Found = Vec<(Digest, i32)>;
+
+/// Writes the blobs of a group, in the order of their digests, so that two transactions never wait for each other. Returns
+/// those that were there: before the lock on the head is had they may still go.
+pub(super) fn blobs(conn: &mut Conn, group: &[Job]) -> Result<Found, Error> {
+    let mut found = Found::new();
     let all: BTreeMap<&Digest, &Vec<u8>> = group.iter().flat_map(|job| &job.batch.blobs).collect();
     let mut rows: Vec<(&Digest, i32, &[u8])> = Vec::new();
     let mut bytes = 0;
@@ -201,7 +211,7 @@ pub(super) fn blobs(conn: &mut Conn, group: &[Job]) -> Result<(), Error> {
         let parts = if blob.is_empty() { whole.to_vec() } else { blob.chunks(PART).collect::<Vec<_>>() };
         for (part, number) in parts.into_iter().zip(0_i32..) {
             if bytes + part.len() > STATEMENT_BYTES {
-                put_parts(conn, &rows)?;
+                put_parts(conn, &rows, &mut found)?;
                 rows.clear();
                 bytes = 0;
             }
@@ -209,10 +219,25 @@ pub(super) fn blobs(conn: &mut Conn, group: &[Job]) -> Result<(), Error> {
             rows.push((digest, number, part));
         }
     }
-    put_parts(conn, &rows)
+    put_parts(conn, &rows, &mut found)?;
+    Ok(found)
 }
 
-fn put_parts(conn: &mut Conn, rows: &[(&Digest, i32, &[u8])]) -> Result<(), Error> {
+/// Whether these parts are still there, now that the head is locked: nobody disposes of any until it is free again.
+pub(super) fn are_there(conn: &mut Conn, found: &Found) -> Result<bool, Error> {
+    if found.is_empty() {
+        return Ok(true);
+    }
+    let digests: Vec<&[u8]> = found.iter().map(|(digest, _)| digest.as_bytes().as_slice()).collect();
+    let parts: Vec<i32> = found.iter().map(|(_, part)| *part).collect();
+    let sql = "select cast(count(*) as bigint) from unnest($1::bytea[], $2::int[]) as wanted (sha256, part) join @.blobs b \
+               on b.sha256 = wanted.sha256 and b.part = wanted.part";
+    let row = conn.row("look for blobs", sql, &[&digests, &parts])?;
+    let there = row.map_or(Ok(0), |row| unsigned(get(&row, 0)?))?;
+    Ok(there == found.len() as u64)
+}
+
+fn put_parts(conn: &mut Conn, rows: &[(&Digest, i32, &[u8])], found: &mut Found) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -239,6 +264,7 @@ fn put_parts(conn: &mut Conn, rows: &[(&Digest, i32, &[u8])]) -> Result<(), Erro
             let what = "its content does not hash to its name";
             return Err(Error::corrupt(layout::blob_name(digest), None, what));
         }
+        found.push((**digest, *part));
     }
     Ok(())
 }
@@ -250,11 +276,19 @@ with e as (insert into @.entries (idx, leaf, hash) select * from unnest($1::bigi
            on conflict (stream) do update set version = excluded.version), \
      k as (insert into @.keys (key, idx) select * from unnest($9::text[], $10::bigint[])), \
      c as (insert into @.commits (epoch, id, size, root) values ($11, $12, $13, $14)), \
-     p as (insert into @.checkpoints (size, note) values ($15, $16) on conflict do nothing) \
+     p as (insert into @.checkpoints (size, note) values ($21, $16) on conflict do nothing) \
 update @.head set size = $13, root = $14, epoch = $11, last_time = $17, seal = $18, checkpoint = $16 \
 where one = 1 and size = $15 and root = $19 and epoch = $20";
 
-/// Writes all of a plan, publishes the checkpoint of what stood there before, and moves the head on.
+/// The newest note of what stood there before, and how many entries it covers: all of them, where all keys that sign it are
+/// here.
+pub(super) struct Before {
+    pub(super) note: String,
+    pub(super) size: u64,
+}
+
+/// Writes all of a plan, publishes the checkpoint of what stood there before, and moves the head on. `signing` seals it:
+/// what the next one who appends must be.
 pub(super) fn all(
     conn: &mut Conn,
     plan: &Plan,
@@ -262,7 +296,7 @@ pub(super) fn all(
     epoch: u64,
     id: &[u8; 16],
     signing: &Signing,
-    note: &str,
+    before: &Before,
 ) -> Result<(), Error> {
     let (size, root) = (plan.edge.size(), plan.edge.root());
     let indices: Vec<i64> = (plan.first..size).map(signed).collect::<Result<_, _>>()?;
@@ -299,11 +333,12 @@ pub(super) fn all(
             &signed(size)?,
             &root.as_slice(),
             &signed(head.size)?,
-            &note,
+            &before.note,
             &plan.last_time.millis(),
             &seal,
             &head.root.as_slice(),
             &signed(head.epoch)?,
+            &signed(before.size)?,
         ],
     )?;
     // It is locked, so nobody moved it on.

@@ -13,8 +13,8 @@ use countersign_evidence::rotation::Rotation;
 use countersign_model::{ActorId, EventKind, PersonId, StreamId};
 
 use super::{ATTEMPTS, Plan, Session, SessionError};
-use crate::engine::Engine as _;
 use crate::engine::embedded::{Embedded, Options};
+use crate::engine::{Engine as _, KeyChange};
 use crate::installation::Pin;
 use crate::layout::{self, TMP, VKEY};
 use crate::lock::Lock;
@@ -37,29 +37,30 @@ impl Session {
         by: &PersonId,
         mut sign: impl FnMut(&Self, String) -> Result<SignedAct, E>,
     ) -> Result<Appended, E> {
-        let prepare = |session: &Self| session.rotation(uri).map(|(note, both)| (both, note));
+        let prepare =
+            |session: &Self| session.rotation(uri).map(|(note, both)| (both, KeyChange::Rotated(note.clone()), note));
         let appended = self.act_on_keys(EventKind::LogKeyRotated, by, prepare, &mut sign)?;
         self.settle_rotation()?;
         Ok(appended)
     }
 
     /// Appends an act about the log's keys, signed by what `prepare` gives, which is made anew whenever somebody else was
-    /// faster. A running engine signs with what it was started with, so it is not asked.
+    /// faster.
     pub(super) fn act_on_keys<T, E: From<SessionError>>(
         &mut self,
         kind: EventKind,
         by: &PersonId,
-        prepare: impl Fn(&Self) -> Result<(SignerKey, T), SessionError>,
+        prepare: impl Fn(&Self) -> Result<(SignerKey, KeyChange, T), SessionError>,
         mut sign: impl FnMut(&Self, T) -> Result<SignedAct, E>,
     ) -> Result<Appended, E> {
         for _ in 0..ATTEMPTS {
-            let (signer, shown) = prepare(self)?;
+            let (signer, change, shown) = prepare(self)?;
             let act = sign(self, shown)?;
             let stream = StreamId::from_text("ledger");
             let entry = self.act_entry(kind, stream, ActorId::from(by), &act, Vec::new(), Vec::new())?;
             let batch = self.batch(Plan { entries: vec![entry] }).map_err(SessionError::from)?;
-            let done = self.ledger.append_alone(batch, &signer, self.clock.as_ref()).map_err(SessionError::from);
-            match done.and_then(|appended| self.appended(appended)) {
+            let done = self.ledger.append_exchanging(batch, &change, &signer, self.clock.as_ref());
+            match done.map_err(SessionError::from).and_then(|appended| self.appended(appended)) {
                 Ok(appended) => return Ok(appended),
                 Err(SessionError::Store(e)) if e.is_conflict() => self.catch_up().map_err(SessionError::from)?,
                 Err(e) => return Err(e.into()),
@@ -105,8 +106,11 @@ impl Session {
         // Only who signs for the log completes it; for others it is to be read as it is.
         if is_left && self.first_key().is_ok() {
             if is_behind {
-                self.publish()?;
-                write_names(&self.ledger, &self.state)?;
+                // A database names the key in the transaction that appends the entry.
+                if self.ledger.writable().is_some() {
+                    self.publish()?;
+                    write_names(&self.ledger, &self.state)?;
+                }
                 self.ledger.follow_key()?;
             }
             self.installation.take_next_log_key(&origin, self.state.vkey())?;

@@ -8,6 +8,7 @@ use countersign_evidence::note::SignerKey;
 use countersign_model::{EventKind, PersonId};
 
 use super::{Session, SessionError};
+use crate::engine::KeyChange;
 use crate::{Appended, Error};
 
 /// What becomes of the second key.
@@ -34,7 +35,10 @@ impl Session {
         by: &PersonId,
         mut sign: impl FnMut(&Self, Option<String>) -> Result<SignedAct, E>,
     ) -> Result<Appended, E> {
-        let prepare = |session: &Self| session.signer_with(wanted);
+        let prepare = |session: &Self| {
+            let (signer, vkey) = session.signer_with(wanted)?;
+            Ok((signer, KeyChange::Second(vkey.clone()), vkey))
+        };
         let appended = self.act_on_keys(EventKind::SecondLogKeyChosen, by, prepare, &mut sign)?;
         if wanted == SecondKey::Retired {
             self.installation.drop_second_log_key(self.ledger.origin()).map_err(SessionError::from)?;
@@ -45,9 +49,6 @@ impl Session {
     /// What signs once it is done, and the verifier key of the second key.
     fn signer_with(&self, wanted: SecondKey) -> Result<(SignerKey, Option<String>), SessionError> {
         let origin = self.ledger.origin();
-        if self.ledger.directory().is_none() {
-            return Err(Error::NoWriter { place: self.ledger.place() }.into());
-        }
         let first = self.first_key()?;
         match (wanted, self.state.second_key()) {
             (SecondKey::Made, Some(_)) => Err(SessionError::HasSecondKey { origin: origin.to_owned() }),

@@ -5,7 +5,7 @@ use countersign_model::{Diagnostic as _, PersonId, StreamId};
 use countersign_store::{Batch, Engine as _, Error, NewBlob, Source as _};
 
 use crate::cluster::shared;
-use crate::support::{Seen, batch, entry, keyed, new_ledger, now, open, read_only};
+use crate::support::{Seen, batch, entry, keyed, keyring, new_ledger, now, open, read_only};
 
 #[test]
 fn what_was_acknowledged_is_read_back_under_a_signed_checkpoint() {
@@ -142,7 +142,7 @@ fn a_ledger_is_made_once() {
     let Some(cluster) = shared() else { return };
     let make = || {
         use countersign_store::postgres::{Options, Postgres};
-        Postgres::create(cluster.address("once"), Options::default(), crate::support::signer(), None)
+        Postgres::create(cluster.address("once"), Options::default(), crate::support::signer(), keyring(true), None)
     };
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6).map(|_| scope.spawn(make)).collect();
@@ -155,7 +155,7 @@ fn a_ledger_is_made_once() {
     let nothing = countersign_store::postgres::Postgres::open(
         cluster.address("nothing"),
         countersign_store::postgres::Options::default(),
-        |_| Ok::<_, Error>(None),
+        keyring(false),
     );
     assert!(nothing.unwrap_err().is_not_found());
 }

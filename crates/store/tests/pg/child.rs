@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_store::Engine as _;
 use countersign_store::postgres::{Address, Options, Postgres};
 
-use crate::support::{keyed, now, signer};
+use crate::support::{keyed, keyring, now};
 
 const VARIABLE: &str = "COUNTERSIGN_TEST_FRONT_END";
 
@@ -87,9 +87,13 @@ fn front_end() {
     let Ok(task) = std::env::var(VARIABLE) else { return };
     let fields: Vec<&str> = task.split(' ').collect();
     let [url, name, clients, count, idle] = fields.as_slice() else { panic!("{task}") };
-    let options = Options { wait: Duration::from_secs(60), idle: Duration::from_millis(idle.parse().unwrap()) };
+    let options = Options {
+        wait: Duration::from_secs(60),
+        idle: Duration::from_millis(idle.parse().unwrap()),
+        ..Options::default()
+    };
     let address = Address::parse(url, None).unwrap();
-    let ledger = Postgres::open(address, options, |_| Ok::<_, countersign_store::Error>(Some(signer()))).unwrap();
+    let ledger = Postgres::open(address, options, keyring(true)).unwrap();
     let (clients, count): (usize, usize) = (clients.parse().unwrap(), count.parse().unwrap());
     std::thread::scope(|scope| {
         for client in 0..clients {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use countersign_model::Diagnostic as _;
 use countersign_store::postgres::{Options, Postgres};
-use countersign_store::{Engine as _, Error, Source as _};
+use countersign_store::{Engine as _, Source as _};
 
 use crate::child::{Ack, FrontEnd};
 use crate::cluster::{Cluster, shared};
-use crate::support::{Seen, batch, keyed, new_ledger, now, open, open_with, read_only};
+use crate::support::{Seen, batch, keyed, keyring, new_ledger, now, open, open_with, read_only};
 
 /// Everything that was acknowledged stands in the log exactly once, where it was said to stand, and no note contradicts
 /// another.
@@ -198,7 +198,7 @@ fn a_head_that_nobody_with_the_log_key_made_is_never_signed() {
         ["update forged.head set checkpoint = 'x'", "update forged.head set checkpoint = replace(checkpoint, '4', '3')"]
     {
         cluster.sql(change);
-        let opened = Postgres::open(cluster.address("forged"), Options::default(), |_| Ok::<_, Error>(None));
+        let opened = Postgres::open(cluster.address("forged"), Options::default(), keyring(false));
         assert_eq!(opened.unwrap_err().code(), "CS-LEDGER-009", "{change}");
         restore(cluster, "forged", &good);
     }

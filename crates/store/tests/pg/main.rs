@@ -7,6 +7,8 @@ mod child;
 mod cluster;
 mod faults;
 mod insider;
+mod keys;
 mod many;
+mod remove;
 mod roles;
 mod support;

@@ -1,21 +1,22 @@
 //! The roles of docs/reference/sql/roles.sql, as `psql` makes them.
 
+use std::sync::Arc;
+
 use countersign_evidence::seal::SubjectKey;
 use countersign_model::{Diagnostic as _, PersonId};
 use countersign_store::postgres::{Address, Options, Postgres};
 use countersign_store::subjects::SubjectKeys as _;
 use countersign_store::verify::{LogTrust, verify_source};
-use countersign_store::{Engine as _, Error, Source as _};
+use countersign_store::{Engine as _, Ledger, Source as _};
 
 use crate::cluster::{Cluster, shared};
-use crate::support::{Seen, keyed, new_ledger, now, signer};
+use crate::support::{Seen, batch, keyed, keyring, new_ledger, now, signer};
 
 const ROLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/sql/roles.sql");
 
 fn as_user(cluster: &Cluster, user: &str, schema: &str, holds_key: bool) -> Postgres {
     let url = cluster.url(schema).replace("tester@", &format!("{user}@"));
-    let key = holds_key.then(signer);
-    Postgres::open(Address::parse(&url, None).unwrap(), Options::default(), |_| Ok::<_, Error>(key)).unwrap()
+    Postgres::open(Address::parse(&url, None).unwrap(), Options::default(), keyring(holds_key)).unwrap()
 }
 
 /// What the database says to a statement of this user; `None` when it does it.
@@ -51,7 +52,7 @@ fn roles_can_do_what_they_are_for_and_no_more() {
     assert!(server.get(&person).unwrap().is_some());
     server.destroy(&person).unwrap();
     assert_eq!(Seen::of(&server).count("by the writer 2 1"), 1);
-    for table in ["entries", "nodes", "blobs", "keys", "commits", "checkpoints", "ledger"] {
+    for table in ["entries", "nodes", "blobs", "keys", "commits", "checkpoints", "log_keys", "ledger"] {
         for sql in [
             format!("delete from roles.{table}"),
             format!("truncate roles.{table}"),
@@ -68,6 +69,7 @@ fn roles_can_do_what_they_are_for_and_no_more() {
         "update roles.keys set idx = idx",
         "update roles.commits set size = size",
         "update roles.checkpoints set note = note",
+        "update roles.log_keys set note = note",
         "update roles.ledger set vkey = vkey",
         "insert into roles.ledger select * from roles.ledger",
         "delete from roles.head",
@@ -78,10 +80,25 @@ fn roles_can_do_what_they_are_for_and_no_more() {
         assert_eq!(refused(cluster, "server", sql).as_deref(), Some("42501"), "{sql}");
     }
 
+    // Removing payloads takes a role of its own; a server's says no, blob by blob, and nothing is lost.
+    let remove = |user: &str| {
+        let engine = Arc::new(as_user(cluster, user, "roles", true));
+        let mut ledger = Ledger::with_engine(engine as _).unwrap();
+        ledger.remove_payloads(&[1].into(), &[1].into()).unwrap()
+    };
+    let refused_by = remove("server");
+    assert_eq!((refused_by.removed, refused_by.refused.len()), (0, 1));
+    assert!(refused_by.refused[0].1.contains("may not remove payloads"), "{:?}", refused_by.refused);
+    cluster.sql("create role disposer login in role countersign_disposer");
+    assert_eq!(remove("disposer").removed, 1);
+    assert_eq!(refused(cluster, "disposer", "delete from roles.entries").as_deref(), Some("42501"));
+    server.append(batch("by the writer 0", 1), now(4)).unwrap();
+    server.publish().unwrap();
+
     let auditor = as_user(cluster, "auditor", "roles", false);
     let trust = LogTrust { vkeys: vec![signer().verifier().clone()], ..LogTrust::default() };
     let report = verify_source(&*auditor.snapshot().unwrap().unwrap(), &trust, &mut |_, _, _| Vec::new()).unwrap();
-    assert!(report.problems.is_empty() && report.size == 7, "{:?}", report.problems);
+    assert!(report.problems.is_empty() && report.size == 8, "{:?}", report.problems);
     for sql in [
         "select * from roles.subject_keys",
         "insert into roles.entries select * from roles.entries",

@@ -1,12 +1,14 @@
 //! Ledgers in a database to play with.
 
+use std::sync::Arc;
+
 use countersign_evidence::canonical;
 use countersign_evidence::merkle::{Hash, MemoryTree, leaf_hash};
 use countersign_evidence::note::SignerKey;
 use countersign_evidence::{checkpoint, tile};
 use countersign_model::event::LedgerCreated;
 use countersign_model::{ActorId, Digest, Entry, EventKind, Retention, StreamId, Timestamp};
-use countersign_store::postgres::{Options, Postgres};
+use countersign_store::postgres::{Asked, Keyring, Options, Postgres};
 use countersign_store::{Batch, Engine as _, Error, NewBlob, NewEntry, Source};
 
 use crate::cluster::Cluster;
@@ -15,6 +17,11 @@ pub(crate) const ORIGIN: &str = "countersign.local/00112233445566778899";
 
 pub(crate) fn signer() -> SignerKey {
     SignerKey::from_seed(ORIGIN, &[7; 32]).unwrap()
+}
+
+/// Holds the first key of every ledger, or none.
+pub(crate) fn keyring(holds: bool) -> Arc<dyn Keyring> {
+    Arc::new(move |_: &Asked| Ok(holds.then(|| signer().into())))
 }
 
 pub(crate) fn now(seconds: i64) -> Timestamp {
@@ -60,7 +67,8 @@ pub(crate) fn genesis() -> Batch {
 
 /// A ledger with entry 0 in a schema of its own.
 pub(crate) fn new_ledger(cluster: &Cluster, schema: &str) -> Postgres {
-    let ledger = Postgres::create(cluster.address(schema), Options::default(), signer(), Some([5; 32])).unwrap();
+    let (address, salt) = (cluster.address(schema), Some([5; 32]));
+    let ledger = Postgres::create(address, Options::default(), signer(), keyring(true), salt).unwrap();
     ledger.append(genesis(), now(0)).unwrap();
     ledger
 }
@@ -70,11 +78,11 @@ pub(crate) fn open(cluster: &Cluster, schema: &str) -> Postgres {
 }
 
 pub(crate) fn open_with(cluster: &Cluster, schema: &str, options: Options) -> Result<Postgres, Error> {
-    Postgres::open(cluster.address(schema), options, |_| Ok::<_, Error>(Some(signer())))
+    Postgres::open(cluster.address(schema), options, keyring(true))
 }
 
 pub(crate) fn read_only(cluster: &Cluster, schema: &str) -> Postgres {
-    Postgres::open(cluster.address(schema), Options::default(), |_| Ok::<_, Error>(None)).unwrap()
+    Postgres::open(cluster.address(schema), Options::default(), keyring(false)).unwrap()
 }
 
 /// The log as any tlog client sees it: the entries, and the tree over them, which the checkpoint must name.

@@ -106,7 +106,7 @@ impl Observer {
         Self(Some(Arc::new(tell)))
     }
 
-    fn tell(&self, what: Publishing<'_>) {
+    pub(crate) fn tell(&self, what: Publishing<'_>) {
         if let Some(tell) = &self.0 {
             tell(what);
         }
