@@ -9,6 +9,7 @@ use countersign_evidence::note::VerifierKey;
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_model::{Digest, EventKind};
+use countersign_policy::Bundle;
 use countersign_store::installation::Pin;
 use countersign_store::projection::{Reading, State, StorageRow};
 use countersign_store::s3::code::NOT_WORM;
@@ -242,6 +243,9 @@ fn examine(
             report.add(problem);
         }
     }
+    for problem in other_bundles(&state)? {
+        report.add(problem);
+    }
     if state.has_open_removal()? {
         let what = "a disposal was interrupted; what it was to remove may still be there: countersign ledger dispose \
                     --finish";
@@ -270,6 +274,23 @@ fn examine(
     };
     let trusted = !matches!(anchor, Anchor::None);
     Ok(Verified { report, trusted, root, payloads, state })
+}
+
+/// Attached policy bundles that are not those which signed statements name: whoever uses one compares, and so does whoever
+/// looks at the evidence.
+fn other_bundles(state: &State) -> Result<Vec<Problem>, countersign_store::Error> {
+    let mut problems = Vec::new();
+    for (named, blob) in state.attached_bundles()? {
+        // One that is missing or damaged is a problem of its own.
+        let Ok(bytes) = state.payload(&blob) else { continue };
+        let is_it = Bundle::from_bytes(&bytes).is_ok_and(|bundle| bundle.digest().to_string() == named);
+        let entries = if is_it { Vec::new() } else { state.entries_with_bundle(&named, &blob.sha256)? };
+        problems.extend(entries.into_iter().map(|index| {
+            let what = "the attached policy bundle is not the one that the statement names";
+            Problem::new(DISBELIEVED, file_of(&blob.sha256), Some(index), what)
+        }));
+    }
+    Ok(problems)
 }
 
 /// What the remembered checkpoints say, each with the log that it speaks of. One that cannot be believed is a problem: it

@@ -7,16 +7,19 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use countersign_connect::SshSigner;
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::canonical;
 use countersign_evidence::statement::Subject;
 use countersign_govern::access::{people, root};
 use countersign_govern::audit::verify::{Anchor, verify};
 use countersign_govern::{Error, retention};
-use countersign_model::event::{EvidenceAttached, RunStarted};
+use countersign_model::event::{DecisionMade, EvidenceAttached, PolicyActivated, RunStarted};
 use countersign_model::retention::{Day, Selector};
-use countersign_model::{Clock, Digest, EventKind, RepositoryId, Retention, Role, RunId, StreamId, Timestamp};
+use countersign_model::{ActorId, Clock, Digest, EventKind, RepositoryId, Retention, Role, RunId, StreamId, Timestamp};
+use countersign_policy::Bundle;
 use countersign_store::installation::Installation;
 use countersign_store::projection::{State, Watch};
-use countersign_store::session::JSON;
+use countersign_store::session::{JSON, act_statement};
 use countersign_store::{NewBlob, Plan, Session};
 use proptest::prelude::*;
 
@@ -298,4 +301,91 @@ fn nothing_that_is_kept_ever_goes() {
         })
         .unwrap();
     assert!(seen.1 > 0 && seen.0 > seen.1, "the histories must dispose of something and keep something: {seen:?}");
+}
+
+/// Statements that the recorder and an officer really signed, with other things attached than they name: whoever holds the
+/// log's key alone can append that.
+#[test]
+fn what_is_attached_is_what_the_statement_names_or_verification_says_so() {
+    let Some(keys) = keys() else { return };
+    let (world, mut session) = World::new(&keys);
+    let run = world.run(&mut session, 1, Retention::SoxSevenYears).unwrap();
+    let blob = |bytes: Vec<u8>| NewBlob { bytes, media: JSON.into() };
+    let shipped = Bundle::shipped();
+    let facts = b"{}".to_vec();
+    let other = Bundle::new([("gates/build.rego".to_owned(), "package other\n".to_owned())].into()).unwrap();
+    let evidence = |digest: Digest| EvidenceAttached {
+        run: run.clone(),
+        kind: "file".into(),
+        name: "file".into(),
+        digest,
+        size: 4,
+        artifact: false,
+        subjects: Vec::new(),
+        report: None,
+    };
+    let mut append = |what: &str| {
+        let stream = StreamId::from(&run);
+        let subject = vec![Subject::new("app", "gitCommit", "0")];
+        let document = serde_json::json!({"facts": Digest::of(&facts), "bundle": shipped.digest()});
+        let decided =
+            DecisionMade { run: run.clone(), digest: canonical::digest(&document).unwrap(), decision: document };
+        let attach = |s: &Session, kind, attachments| match kind {
+            EventKind::DecisionMade => {
+                s.machine_entry(kind, stream.clone(), subject.clone(), decided.clone(), vec![], attachments)
+            }
+            _ => {
+                let said = evidence(Digest::of(b"true"));
+                s.machine_entry(kind, stream.clone(), subject.clone(), said, vec![], attachments)
+            }
+        };
+        let (appended, ()) = session
+            .transact::<_, countersign_store::session::SessionError>(|s| {
+                let entry = match what {
+                    "file" => attach(s, EventKind::EvidenceAttached, vec![blob(b"true".to_vec())]),
+                    "another file" => attach(s, EventKind::EvidenceAttached, vec![blob(b"lies".to_vec())]),
+                    "no file" => attach(s, EventKind::EvidenceAttached, vec![]),
+                    "decision" => {
+                        attach(s, EventKind::DecisionMade, vec![blob(facts.clone()), blob(shipped.to_bytes())])
+                    }
+                    "other facts" => {
+                        attach(s, EventKind::DecisionMade, vec![blob(b"[]".to_vec()), blob(shipped.to_bytes())])
+                    }
+                    "another bundle" => {
+                        attach(s, EventKind::DecisionMade, vec![blob(facts.clone()), blob(other.to_bytes())])
+                    }
+                    _ => {
+                        let by = s.state().holder(&world.keys["ruth"].public_key().fingerprint())?.unwrap();
+                        let predicate = PolicyActivated {
+                            origin: s.state().origin().to_owned(),
+                            bundle: shipped.digest(),
+                            by: by.clone(),
+                            reason: None,
+                            time: s.now(),
+                        };
+                        let said = act_statement(vec![Subject::sha256("policy-bundle", &shipped.digest())], predicate)?;
+                        let armored = world.keys["ruth"].sign(act::POLICY, &said).unwrap();
+                        let signed = SignedAct::new(act::POLICY, &said, &armored, &world.keys["ruth"].public_key());
+                        let (kind, stream) = (EventKind::PolicyActivated, StreamId::from_text("access"));
+                        let bundle = if what == "policy" { &shipped } else { &other };
+                        let attached = vec![blob(bundle.to_bytes())];
+                        s.act_entry(kind, stream, ActorId::from(&by), &signed.unwrap(), vec![], attached)
+                    }
+                }?;
+                Ok((Plan { entries: vec![entry] }, ()))
+            })
+            .unwrap();
+        let installation = Installation::at(world.dir.path().join("data"));
+        let pin = installation.pin(session.ledger().origin()).unwrap().unwrap();
+        let verified = verify(&world.dir.path().join("ledger"), &Anchor::Pin(pin)).unwrap();
+        let index = appended.unwrap().first_index;
+        let problems: Vec<_> = verified.report.problems.iter().filter(|p| p.entry == Some(index)).collect();
+        (problems.len(), problems.iter().all(|p| p.code == "CS-AUDIT-001"))
+    };
+    for named in ["file", "decision", "policy"] {
+        assert_eq!(append(named), (0, true), "{named}");
+    }
+    for another in ["another file", "no file", "other facts", "another bundle", "another policy"] {
+        assert_eq!(append(another), (1, true), "{another}");
+    }
 }

@@ -49,7 +49,9 @@ impl State {
         let document = String::from_utf8(document).map_err(|e| e.to_string())?;
         let digest = Digest::of(document.as_bytes());
         require(digest == p.digest, "the decision document is not the one its digest names")?;
-        let (facts, bundle) = (attachment(&reading.entry, 0)?, attachment(&reading.entry, 1)?);
+        let ((facts, said), bundle) = (reading.named(0)?, attachment(&reading.entry, 1)?);
+        let named = p.decision.get("facts").and_then(|f| f.as_str());
+        require(named == Some(said.to_string().as_str()), "the attached facts are not those the decision names")?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
         self.db
@@ -84,6 +86,41 @@ impl State {
     pub(super) fn decisions_of(&self, run: &RunId) -> Result<Vec<DecisionRow>, Error> {
         let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE run = ?1 ORDER BY idx"))?;
         Ok(query.query_map([run.as_str()], decision)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Every policy bundle that an activation or a decision names, with the blob that is attached as it.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn attached_bundles(&self) -> Result<Vec<(String, PayloadRef)>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT digest, blob, blob_size, blob_media FROM bundles
+             UNION SELECT coalesce(policy, ''), bundle, bundle_size, bundle_media FROM decisions",
+        )?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, blob(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The entries that name a policy bundle and have this blob attached as it, oldest first; some hundred of them at most.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn entries_with_bundle(&self, named: &str, attached: &Digest) -> Result<Vec<u64>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT idx FROM bundles WHERE digest = ?1 AND blob = ?2
+             UNION SELECT idx FROM decisions WHERE coalesce(policy, '') = ?1 AND bundle = ?2 ORDER BY 1 LIMIT 256",
+        )?;
+        let rows = query.query_map((named, attached.to_string()), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What a blob that a row names says.
+    ///
+    /// # Errors
+    /// As [`crate::Ledger::payload`].
+    pub fn payload(&self, blob: &PayloadRef) -> Result<Vec<u8>, Error> {
+        let stored = crate::blob::get(self.vault.source.as_ref(), blob)?;
+        crate::payload_key::open(stored, self.vault.payload_key.as_ref(), blob)
     }
 
     /// The decision that an entry made.

@@ -3,7 +3,7 @@
 use countersign_model::event::{Artifact, EvidenceAttached};
 use countersign_model::{Digest, PayloadRef, RunId};
 
-use super::read::{Machine, Reading, attachment, to_json};
+use super::read::{Machine, Reading, to_json};
 use super::sql::{Fold, blob, json, require, text};
 use super::state::State;
 use super::table::Table;
@@ -43,14 +43,24 @@ impl State {
         let p: EvidenceAttached = self.statement(machine)?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
+        // An artifact is named, and need not be there.
+        if !p.artifact || reading.attachments() > 0 {
+            let (file, said) = reading.named(0)?;
+            require(said == p.digest, "the attached file is not the one the statement names")?;
+            require(file.sealed.is_some() || file.size == p.size, "the attached file has another size")?;
+        }
         let report = match p.report {
             None => None,
             Some(digest) => {
-                let report = attachment(&reading.entry, 1)?;
-                require(report.sha256 == digest, "what was read out of the report is not what the statement names")?;
+                let (report, said) = reading.named(1)?;
+                require(said == digest, "what was read out of the report is not what the statement names")?;
                 Some(report)
             }
         };
+        require(
+            reading.attachments() <= 1 + usize::from(report.is_some()),
+            "the statement does not name all attachments",
+        )?;
         self.db
             .prepare_cached(
                 "INSERT INTO evidence (idx, run, kind, name, digest, size, artifact, subjects, report, report_size,

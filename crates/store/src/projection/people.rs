@@ -95,7 +95,7 @@ impl State {
         let index = reading.index;
         require(!self.is_enrolled(id)?, "that person is enrolled already")?;
         require(self.holder(&key.fingerprint())?.is_none(), "that key belongs to somebody else")?;
-        let (blob, said) = reading.named()?;
+        let (blob, said) = reading.named(0)?;
         require(said == profile, "the profile is not the one the statement names")?;
         self.db
             .prepare_cached(

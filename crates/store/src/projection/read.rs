@@ -24,8 +24,8 @@ pub struct Reading {
     /// RFC 6962 leaf hash.
     pub(super) leaf: Digest,
     pub(super) payload: Payload,
-    /// The digest of what attachment 0 says, where the statement names it.
-    named: Option<Digest>,
+    /// The digests of what the attachments say that the statement names, by their place.
+    named: Vec<Digest>,
 }
 
 /// A payload by who signs it.
@@ -125,16 +125,19 @@ impl Reading {
     #[must_use]
     pub fn new(index: u64, entry: Entry, leaf: Digest, opened: Opened, recorder: &str) -> Self {
         let Opened { payload, attachments } = opened;
-        let named = attachments.first().copied().flatten().filter(|_| is_named(entry.kind));
-        let absent = |entry, blob| Self { index, entry, leaf, payload: Payload::Absent(blob), named: None };
+        let absent = |entry, blob| Self { index, entry, leaf, payload: Payload::Absent(blob), named: Vec::new() };
         let Some(payload) = payload else {
             let blob = entry.payload.sha256;
             return absent(entry, blob);
         };
         // What a statement names and cannot be looked at is as much a part of it as the payload is.
-        if let (None, Some(blob)) = (named, entry.attachments.first().filter(|_| is_named(entry.kind))) {
-            let blob = blob.sha256;
-            return absent(entry, blob);
+        let mut named = Vec::new();
+        for (n, blob) in entry.attachments.iter().enumerate().take(named_by(entry.kind)) {
+            let Some(said) = attachments.get(n).copied().flatten() else {
+                let blob = blob.sha256;
+                return absent(entry, blob);
+            };
+            named.push(said);
         }
         let payload = match entry.kind {
             EventKind::LedgerCreated => Payload::Genesis(payload),
@@ -172,22 +175,30 @@ impl Reading {
         Self { index, entry, leaf, payload, named }
     }
 
-    /// Attachment 0, and the digest of what it says: where it is sealed, the entry's digest is that of other bytes.
-    pub(super) fn named(&self) -> Result<(PayloadRef, Digest), String> {
-        let blob = attachment(&self.entry, 0)?;
-        Ok((blob, self.named.ok_or("attachment 0 was not looked at")?))
+    /// An attachment, and the digest of what it says: where it is sealed, the entry's digest is that of other bytes.
+    pub(super) fn named(&self, n: usize) -> Result<(PayloadRef, Digest), String> {
+        let blob = attachment(&self.entry, n)?;
+        Ok((blob, *self.named.get(n).ok_or_else(|| format!("attachment {n} was not looked at"))?))
+    }
+
+    /// How many attachments there are.
+    pub(super) const fn attachments(&self) -> usize {
+        self.entry.attachments.len()
     }
 }
 
-/// Whether statements of this kind name the digest of attachment 0.
-const fn is_named(kind: EventKind) -> bool {
-    matches!(
-        kind,
+/// How many of the first attachments statements of this kind name by the digest of what they say. That of a policy bundle is
+/// over its files, so who looks at a bundle compares.
+const fn named_by(kind: EventKind) -> usize {
+    match kind {
         EventKind::TrustRootEstablished
-            | EventKind::PersonEnrolled
-            | EventKind::RunStarted
-            | EventKind::FindingsRecorded
-    )
+        | EventKind::PersonEnrolled
+        | EventKind::RunStarted
+        | EventKind::FindingsRecorded
+        | EventKind::DecisionMade => 1,
+        EventKind::EvidenceAttached => 2,
+        _ => 0,
+    }
 }
 
 /// Reads the entries from `from` to `to`.
@@ -216,10 +227,10 @@ fn open(ledger: &Ledger, entry: &Entry) -> Result<Opened, Error> {
         Err(e) => Err(e),
     };
     let payload = open(&entry.payload)?;
-    let needed = payload.is_some() && is_named(entry.kind);
-    let attachments = entry.attachments.iter().map(|blob| match &blob.sealed {
+    let needed = if payload.is_some() { named_by(entry.kind) } else { 0 };
+    let attachments = entry.attachments.iter().enumerate().map(|(n, blob)| match &blob.sealed {
         None => Ok(Some(blob.sha256)),
-        Some(_) if needed => Ok(open(blob)?.as_deref().map(Digest::of)),
+        Some(_) if n < needed => Ok(open(blob)?.as_deref().map(Digest::of)),
         Some(_) => Ok(None),
     });
     Ok(Opened { attachments: attachments.collect::<Result<_, Error>>()?, payload })

@@ -103,7 +103,7 @@ impl State {
     pub(super) fn on_run(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: RunStarted = self.statement(machine)?;
         let index = reading.index;
-        let (change, said) = reading.named()?;
+        let (change, said) = reading.named(0)?;
         require(said == p.change, "the change is not the one the statement names")?;
         self.belongs(reading, &p.run)?;
         if let Some(run) = self.run_key(&p.run)? {

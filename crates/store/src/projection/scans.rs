@@ -23,7 +23,7 @@ pub(super) const TABLES: &[Table] = &[Table {
 impl State {
     pub(super) fn on_findings(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: FindingsRecorded = self.statement(machine)?;
-        let (record, said) = reading.named()?;
+        let (record, said) = reading.named(0)?;
         require(said == p.record, "the scan record is not the one the statement names")?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;

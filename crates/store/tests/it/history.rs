@@ -65,7 +65,7 @@ pub(crate) struct History {
 }
 
 /// Kinds of steps that [`History::step`] knows; from [`FIRST_DISBELIEVED`] on they are not believed.
-pub(crate) const STEPS: u8 = 20;
+pub(crate) const STEPS: u8 = 23;
 /// See [`STEPS`].
 pub(crate) const FIRST_DISBELIEVED: u8 = 12;
 
@@ -198,6 +198,10 @@ impl History {
             // No act, no envelope, and an envelope of another recorder.
             17 => entry(EventKind::ApprovalSigned, self.stream(), format!("no act {}", self.serial), vec![]),
             18 => entry(EventKind::DecisionMade, self.stream(), format!("no envelope {}", self.serial), vec![]),
+            // Statements that are signed, with something else attached than they name.
+            19 => NewEntry { attachments: vec![blob("another file")], ..self.evidence() },
+            20 => NewEntry { attachments: vec![blob("other facts"), blob("bundle")], ..self.decision() },
+            21 => NewEntry { attachments: vec![blob("sbom"), blob("one more")], ..self.evidence() },
             _ => {
                 let mine = std::mem::replace(&mut self.recorder, MachineKey::from_seed(&[66; 32]));
                 let forged = self.refusal();
@@ -283,7 +287,7 @@ impl History {
             .collect();
         let gate = |name: &str| json!({"name": name, "outcome": "pending", "reasons": reasons, "controls": ["CC8.1"]});
         let document = json!({
-            "version": 1, "bundle": self.bundle, "engine": "rego 1", "facts": Digest::of(self.hex("facts").as_bytes()),
+            "version": 1, "bundle": self.bundle, "engine": "rego 1", "facts": Digest::of(b"facts"),
             "verdict": {"gates": [gate("pre-commit"), gate("build"), gate("release")]}, "serial": self.serial,
         });
         let digest = canonical::digest(&document).unwrap();
