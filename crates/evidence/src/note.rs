@@ -103,6 +103,12 @@ impl SignerKey {
         Ok(Self { second: Some(Box::new(second)), ..self })
     }
 
+    /// The public half of the key that signs checkpoints as well.
+    #[must_use]
+    pub fn second_verifier(&self) -> Option<&VerifierKey> {
+        self.second().map(CosignerKey::verifier)
+    }
+
     /// The key that signs checkpoints as well.
     pub(crate) fn second(&self) -> Option<&CosignerKey> {
         self.second.as_deref()

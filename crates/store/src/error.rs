@@ -103,6 +103,8 @@ pub mod code {
     pub const WEB: &str = "CS-LEDGER-054";
     /// The address of a published log is malformed.
     pub const WEB_ADDRESS: &str = "CS-LEDGER-055";
+    /// The process that has the ledger open does not hold the new keys.
+    pub const NEW_KEYS_ELSEWHERE: &str = "CS-LEDGER-056";
 }
 
 /// An expected error of the store. Files are named relative to the ledger's directory.
@@ -320,6 +322,12 @@ pub enum Error {
         /// The place.
         place: String,
     },
+    /// The process that has the ledger open does not hold the keys that are to sign from here on.
+    #[error("the process that has `{place}` open does not hold the new keys of its log")]
+    NewKeysElsewhere {
+        /// The place.
+        place: String,
+    },
     /// The process that holds the lock did not answer, or ended while it was asked.
     #[error("the process that writes the ledger did not answer{}", holder.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     WriterGone {
@@ -478,6 +486,7 @@ impl Diagnostic for Error {
             Self::KeyReused { .. } => code::KEY_REUSED,
             Self::Index { .. } => code::INDEX,
             Self::NoWriter { .. } => code::NO_WRITER,
+            Self::NewKeysElsewhere { .. } => code::NEW_KEYS_ELSEWHERE,
             Self::Sealed { .. } => code::SEALED,
             Self::WriterGone { .. } => code::WRITER_GONE,
             Self::Told { code, .. } => code,
@@ -523,7 +532,7 @@ impl Diagnostic for Error {
             | Self::WriterGone { .. } => Exit::Backend,
             Self::KeyReused { .. } | Self::NoWriter { .. } | Self::WebAddress { .. } => Exit::Usage,
             Self::Told { exit, .. } => *exit,
-            Self::WrongSigner { .. } => Exit::Forbidden,
+            Self::WrongSigner { .. } | Self::NewKeysElsewhere { .. } => Exit::Forbidden,
             Self::Corrupt { .. } | Self::MissingBlob { .. } | Self::UnknownFormat { .. } => Exit::Unverified,
             Self::Io { .. } | Self::BadBatch { .. } | Self::FoldBrokeOff => Exit::Internal,
             Self::Evidence(source) => source.exit(),
@@ -606,6 +615,9 @@ impl Diagnostic for Error {
                 "bring its key from a machine that holds it (`countersign key export-payload-key FILE`), \
                                     then: countersign key import-payload-key FILE"
                     .into()
+            }
+            Self::NewKeysElsewhere { .. } => {
+                "run the command with the data directory of that process (COUNTERSIGN_DATA_DIR), or end the process first".into()
             }
             Self::NoWriter { .. } => "name the ledger itself with `--ledger`".into(),
             Self::WriterGone { .. } => {

@@ -196,6 +196,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: code::NEW_KEYS_ELSEWHERE,
+        title: "the process that has the ledger open does not hold the new keys",
+        text: "While a process (`countersign serve`) has a ledger open, it appends for everybody, so it is asked to exchange the \
+               log's keys as well. It looks for the new ones in its own data directory and did not find them there. Nothing \
+               was appended.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
         code: code::WRITER_GONE,
         title: "the process that writes the ledger did not answer",
         text: "Another process has the ledger open and appends for everybody on this machine. It did not answer, or ended \
@@ -423,6 +431,7 @@ mod tests {
             Error::KeyReused { first_index: 1 },
             Error::Index { source: rusqlite::Error::InvalidQuery },
             Error::NoWriter { place: "p".into() },
+            Error::NewKeysElsewhere { place: "p".into() },
             Error::Sealed { key: "k".into() },
             Error::WriterGone { holder: Some(1), source: source() },
         ];
@@ -463,6 +472,7 @@ mod tests {
                 | Error::KeyReused { .. }
                 | Error::Index { .. }
                 | Error::NoWriter { .. }
+                | Error::NewKeysElsewhere { .. }
                 | Error::Sealed { .. }
                 | Error::WriterGone { .. }
                 | Error::Told { .. }

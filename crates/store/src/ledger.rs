@@ -508,8 +508,8 @@ impl Ledger {
         Ok(appended)
     }
 
-    /// Appends a batch that exchanges keys. An engine that is open here finds the new ones by itself. A directory is appended
-    /// to with this very signer: an engine of another process is not asked, for it signs with its own.
+    /// Appends a batch that exchanges keys. An engine that is open, here or in another process, finds the new ones by itself.
+    /// Otherwise a directory is appended to with this very signer.
     pub(crate) fn append_exchanging(
         &mut self,
         batch: Batch,
@@ -523,6 +523,14 @@ impl Ledger {
             return Ok(appended);
         }
         self.must_be_signed_by(signer)?;
+        #[cfg(unix)]
+        if let Backing::Directory { paths, .. } = &self.backing
+            && let Some(mut client) = socket::Client::connect(paths)?
+        {
+            let appended = client.exchange(batch, clock.now(), change)?;
+            self.refresh()?;
+            return Ok(appended);
+        }
         self.append_here(batch, signer, clock, true)
     }
 

@@ -6,8 +6,11 @@ use std::ops::Range;
 
 use countersign_model::{Digest, Entry};
 
-use crate::layout;
+#[cfg(unix)]
+use crate::engine::embedded::socket;
+use crate::layout::{self, Paths};
 use crate::lock::Lock;
+use crate::storage::Storage;
 use crate::writer::Writer;
 use crate::{Error, Ledger};
 
@@ -81,18 +84,17 @@ impl Ledger {
             return engine.remove_blobs(found, seen, &spared);
         }
         let (paths, storage) = self.directory_parts()?;
+        #[cfg(unix)]
+        if let Some(mut client) = socket::Client::connect(&paths)? {
+            let spared = going.union(gone).copied().collect();
+            let removal = client.remove_blobs(found, seen, &spared)?;
+            self.refresh()?;
+            return Ok(removal);
+        }
         let lock = Lock::exclusive(&paths, self.lock_wait())?;
         self.refresh()?;
         self.keep_shared(seen..self.size(), &mut found, going, gone)?;
-        let mut writer = Writer::new(&paths, storage.as_ref());
-        let mut removal = Removal { shared: found.shared, ..Removal::default() };
-        for digest in found.alone {
-            match writer.remove(&layout::blob_name(&digest)) {
-                Ok(()) => removal.removed += 1,
-                Err(e) => removal.refused.push((digest, said(&e))),
-            }
-        }
-        writer.sync()?;
+        let removal = remove_files(&paths, storage.as_ref(), found)?;
         drop(lock);
         Ok(removal)
     }
@@ -117,6 +119,25 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Keeps what the entries from `seen` on speak of, but for those that are `spared`.
+pub(crate) fn keep_newer(ledger: &Ledger, seen: u64, found: &mut Blobs, spared: &BTreeSet<u64>) -> Result<(), Error> {
+    ledger.keep_shared(seen..ledger.size(), found, spared, &BTreeSet::new())
+}
+
+/// Removes blobs of a directory. Nobody appends meanwhile.
+pub(crate) fn remove_files(paths: &Paths, storage: &dyn Storage, found: Blobs) -> Result<Removal, Error> {
+    let mut writer = Writer::new(paths, storage);
+    let mut removal = Removal { shared: found.shared, ..Removal::default() };
+    for digest in found.alone {
+        match writer.remove(&layout::blob_name(&digest)) {
+            Ok(()) => removal.removed += 1,
+            Err(e) => removal.refused.push((digest, said(&e))),
+        }
+    }
+    writer.sync()?;
+    Ok(removal)
 }
 
 /// What the storage said, on one line.

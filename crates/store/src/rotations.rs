@@ -7,7 +7,10 @@
 use countersign_evidence::note::{Note, VerifierKey};
 use countersign_evidence::rotation::Rotation;
 
+use crate::layout::{Paths, TMP, VKEY};
 use crate::source::Source;
+use crate::storage::{Access, Storage};
+use crate::writer::Writer;
 use crate::{Error, layout};
 
 /// Rotations that are followed. One a day for eleven years.
@@ -43,6 +46,34 @@ pub(crate) fn read_all(source: &dyn Source, origin: &str) -> Result<Vec<Step>, E
         steps.push(Step { note, rotation });
     }
     Err(Error::corrupt(layout::rotation_name(MAX), None, "there are more rotations than a log can have"))
+}
+
+/// Writes notes that the directory does not have, and then the key that is in force. The caller holds the lock.
+pub(crate) fn write_names<'n>(
+    paths: &Paths,
+    storage: &dyn Storage,
+    notes: impl IntoIterator<Item = (u64, &'n str)>,
+    vkey: &str,
+) -> Result<(), Error> {
+    let mut writer = Writer::new(paths, storage);
+    let notes = notes.into_iter().map(|(n, note)| (layout::rotation_name(n), note.to_owned()));
+    for (name, content) in notes.chain([(VKEY.to_owned(), format!("{vkey}\n"))]) {
+        if paths.read(&name, MAX_BYTES)?.as_deref() == Some(content.as_bytes()) {
+            continue;
+        }
+        let temporary = format!("{TMP}/rotation");
+        // One that an interruption left there is not whole, perhaps.
+        writer.remove(&temporary)?;
+        let written = storage.write_new(&paths.at(&temporary), content.as_bytes(), Access::Open);
+        written.map_err(|e| Error::writing("write", &name, e))?;
+        let dir = layout::parent(&name);
+        writer.make_dir(dir)?;
+        // One after the other: the key in force comes last, when all that leads to it is there.
+        writer.sync()?;
+        let placed = storage.rename(&paths.at(&temporary), &paths.at(&name));
+        placed.and_then(|()| storage.sync_dir(&paths.at(dir))).map_err(|e| Error::writing("place", &name, e))?;
+    }
+    Ok(())
 }
 
 /// The keys that follow `from`, oldest first; none when no rotation leads away from it.

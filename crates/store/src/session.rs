@@ -254,7 +254,9 @@ impl Session {
             Err(e) => return Err(e),
         };
         let index = Some(self.installation.ledger_dir(origin).join("index.db"));
-        Ok(Some(Embedded::open(dir, Options { index, socket: cfg!(unix), observer, ..Options::new(signer) })?))
+        let keyring = Some(keyring(&self.installation));
+        let options = Options { index, socket: cfg!(unix), observer, keyring, ..Options::new(signer) };
+        Ok(Some(Embedded::open(dir, options)?))
     }
 
     fn append(&mut self, plan: Plan) -> Result<Appended, SessionError> {

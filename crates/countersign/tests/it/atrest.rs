@@ -186,6 +186,12 @@ fn a_release_on_an_encrypted_ledger_leaves_no_clear_text() {
     let last = (size(&w) - 1).to_string();
     assert_eq!(w.cs(["ledger", "show", last.as_str(), "--attachment", "0"]).expect(0).out, said);
     assert!(!w.ledger_text().contains("a sentence of a report"));
+    // What is read out of another tool's report is held against what it says, not against its sealed bytes.
+    let sarif = w.path("semgrep.sarif");
+    let run = serde_json::json!({ "tool": { "driver": { "name": "semgrep", "rules": [] } }, "results": [] });
+    fs::write(&sarif, serde_json::json!({ "version": "2.1.0", "runs": [run] }).to_string()).unwrap();
+    let recorded = w.cs(["record", text(&sarif), "--format", "json"]).expect(0).json();
+    assert_eq!(recorded["files"][0]["kind"], "sarif", "{recorded}");
     sound(&w);
     assert_no_leak(&live(&w), &Clear::of(&w));
     assert!(!live(&w).join("cache").read_dir().unwrap().any(|_| true), "excerpts of finds are in the data directory");

@@ -131,6 +131,38 @@ fn two_people_dispose_of_what_nothing_keeps() {
     sound(&w);
 }
 
+#[cfg(unix)]
+#[test]
+fn beside_a_server_that_has_the_ledger_open_payloads_are_removed_through_it() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let mut w = audited();
+    at(&mut w, "2034-06-01");
+    let at_dir = w.repo().join(".countersign").display().to_string();
+    let server = crate::witness::Server::start(&w, &["--ledger", &at_dir, "serve", "--listen", "127.0.0.1:0"]);
+    let order = w.path("order.json");
+    let order = order.to_str().unwrap();
+    // What is still in the write-ahead log must not come back from there.
+    w.cs(["run"]).expect(11);
+    w.by("dan", &["ledger", "dispose", "--out", order, "--today", "2034-06-01"]).expect(11);
+    let before = blobs(&w);
+    let done = w.by("ada", &["ledger", "dispose", order, "--today", "2034-06-01", "--format", "json"]).expect(0).json();
+    let removed = usize::try_from(done["finished"]["removed"].as_u64().unwrap()).unwrap();
+    assert!(removed > 3, "{done}");
+    w.cs(["verify"]).expect(0);
+    server.kill();
+    // Whoever opens it next publishes what was left, and nothing that went.
+    w.cs(["run"]).expect(11);
+    assert!(blobs(&w) < before + removed, "{} {before} {removed}", blobs(&w));
+    let gone = done_index(&w, "FindingsRecorded");
+    fails(w.cs(["ledger", "show", &gone.to_string(), "--payload"]), 3, "CS-RETENTION-021");
+    assert!(!payload_file(&w, gone).exists());
+    sound(&w);
+    w.cs(["ledger", "rebuild"]).expect(0);
+    sound(&w);
+}
+
 fn done_index(w: &World, kind: &str) -> u64 {
     let all = w.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
     let entries = all["entries"].as_array().unwrap();

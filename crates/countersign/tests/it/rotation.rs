@@ -307,3 +307,59 @@ fn a_key_in_a_token_takes_over_and_is_taken_over_from() {
     hsm.w.cs(["run"]).expect(11);
     hsm.w.cs(["verify"]).expect(0);
 }
+
+#[cfg(unix)]
+#[test]
+fn beside_a_server_that_has_the_ledger_open_it_is_done_through_it() {
+    let Some(w) = firm() else { return };
+    let at = w.repo().join(".countersign").display().to_string();
+    let args = ["--ledger", &at, "serve", "--listen", "127.0.0.1:0"];
+    let serve = || crate::witness::Server::start(&w, &args);
+    let signers = |server: &crate::witness::Server| Note::parse(&server.get("/checkpoint").2).unwrap().signatures.len();
+    let server = serve();
+    w.cs(["run"]).expect(11);
+    let old = vkey(&w);
+    let rotated = rotate(&w, &[]).expect(0).json();
+    assert_eq!(
+        (rotated["old"].as_str(), rotated["new"].as_str()),
+        (Some(&*old.to_string()), Some(&*vkey(&w).to_string()))
+    );
+    assert_eq!(signers(&server), 2, "the checkpoint between the two");
+    assert_eq!(pinned(&w.path("data")), vkey(&w).to_string());
+    assert!(!keys(&w.path("data")).join("log.key.next").exists());
+    w.cs(["verify"]).expect(0);
+    w.cs(["run"]).expect(11);
+    assert_eq!(signers(&server), 1, "the new key alone");
+    // A second key comes and goes, and the first one is exchanged meanwhile.
+    w.by("ada", &["ledger", "sign-also", "ml-dsa-44"]).expect(0);
+    assert_eq!(signers(&server), 2);
+    rotate(&w, &[]).expect(0);
+    assert_eq!(signers(&server), 3);
+    w.cs(["run"]).expect(11);
+    assert_eq!(signers(&server), 2);
+    w.by("ada", &["ledger", "sign-also", "none"]).expect(0);
+    assert_eq!(signers(&server), 1);
+    w.cs(["verify"]).expect(0);
+    // It dies, and the next one is as good as it was.
+    server.kill();
+    w.cs(["verify"]).expect(0);
+    let server = serve();
+    rotate(&w, &[]).expect(0);
+    server.kill();
+    w.cs(["run"]).expect(11);
+    for args in [&["verify"][..], &["ledger", "rebuild", "--check"]] {
+        w.cs(args).expect(0);
+    }
+    // A process of another installation does not hold the new key: nothing happens.
+    let other = w.path("other-data");
+    copy(&w.path("data"), &other);
+    let elsewhere = [("COUNTERSIGN_DATA_DIR", other.to_str().unwrap())];
+    let server = crate::witness::Server::start_with(&w, &args, &elsewhere, std::process::Stdio::null());
+    let (before, size) = (vkey(&w), w.cs(["ledger", "info", "--format", "json"]).json()["size"].clone());
+    let refused = rotate(&w, &[]).expect(4);
+    assert!(refused.err.contains("CS-LEDGER-056"), "{}", refused.err);
+    assert_eq!((vkey(&w), &w.cs(["ledger", "info", "--format", "json"]).json()["size"]), (before, &size));
+    w.cs(["run"]).expect(11);
+    assert_eq!(server.terminate(), Some(0));
+    w.cs(["verify"]).expect(0);
+}

@@ -4,6 +4,7 @@
 //! An engine is a [`Source`] as well: what it has acknowledged can be read from it at once, published or not.
 
 pub mod embedded;
+pub mod keyring;
 pub mod prepare;
 
 use std::collections::BTreeSet;
@@ -11,18 +12,10 @@ use std::collections::BTreeSet;
 use countersign_evidence::note::Signature;
 use countersign_model::Timestamp;
 
+pub use self::keyring::{Asked, Held, KeyChange, Keyring};
 use crate::append::{Appended, Batch};
 use crate::subjects::SubjectKeys;
 use crate::{Blobs, Error, Notice, Removal, Source};
-
-/// Which keys sign the log from an entry on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyChange {
-    /// The one that takes over in this note ([`countersign_evidence::rotation`]), which the old and the new one signed.
-    Rotated(String),
-    /// The one with this verifier key signs checkpoints as well; none: no other does.
-    Second(Option<String>),
-}
 
 /// Appends to one ledger. Calls may come from many threads at once; those that wait together are made durable together.
 pub trait Engine: Source {

@@ -11,10 +11,11 @@ use super::address::Address;
 use super::conn::Conn;
 use super::error::PgError;
 use super::head::{Signing, fenced, get};
-use super::log_keys::{Keyring, LogKeys};
+use super::log_keys::LogKeys;
 use super::view::Facts;
 use super::{Options, Postgres};
 use crate::Error;
+use crate::engine::Keyring;
 
 /// The tables.
 const SCHEMA: &str = include_str!("schema.sql");

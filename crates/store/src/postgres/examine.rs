@@ -3,12 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countersign_evidence::act::SignedAct;
-use countersign_evidence::canonical;
 use countersign_evidence::merkle::Hash;
-use countersign_evidence::statement::Statement;
 use countersign_evidence::tile;
-use countersign_model::event::{LogKeyRotated, SecondLogKeyChosen};
 use countersign_model::{Entry, EventKind, StreamId, Timestamp};
 
 use super::conn::Conn;
@@ -206,15 +202,7 @@ impl Examiner<'_> {
         let name = layout::blob_name(&entry.payload.sha256);
         // One that is not there, or that nobody can read, was reported by the examination of the log.
         let Some(payload) = view::read(self.conn, &name, crate::MAX_BLOB_BYTES).ok().flatten() else { return Ok(()) };
-        let statement = SignedAct::from_slice(&payload).and_then(|act| act.statement());
-        let Ok(bytes) = statement else { return Ok(()) };
-        let said = match entry.kind {
-            EventKind::LogKeyRotated => canonical::from_slice::<Statement<LogKeyRotated>>(&bytes)
-                .map(|said| KeyChange::Rotated(said.predicate.note)),
-            _ => canonical::from_slice::<Statement<SecondLogKeyChosen>>(&bytes)
-                .map(|said| KeyChange::Second(said.predicate.vkey)),
-        };
-        let (Ok(said), Some(_)) = (said, &self.keys) else { return Ok(()) };
+        let (Some(said), Some(_)) = (KeyChange::said(entry.kind, &payload), &self.keys) else { return Ok(()) };
         let what = match self.exchanges.remove(&index) {
             Some(noted) if noted == said => return Ok(()),
             Some(_) => "it does not say what its entry says",

@@ -15,8 +15,9 @@ use sha2::Sha256;
 
 use super::conn::Conn;
 use super::error::PgError;
-use super::log_keys::{Held, LogKeys};
+use super::log_keys::LogKeys;
 use crate::Error;
+use crate::engine::Held;
 use crate::layout::CHECKPOINT;
 use crate::tree::Edge;
 

@@ -1,19 +1,16 @@
-//! The keys that sign the log, by the entries that say so, and whoever holds them here.
+//! The keys that sign the log, by the entries that say so.
 //!
 //! `ledger.vkey` names the first key for good. Each exchange is a row of `log_keys`, written in the transaction that
 //! appends its entry, so the rows are as far as the head is. Whoever signs reads them anew when the seal on the head is not
 //! that of the keys it knows.
 
-use std::fmt;
-
 use countersign_evidence::checkpoint::{self, Checkpoint};
-use countersign_evidence::cosignature::CosignerKey;
-use countersign_evidence::note::{Note, SignerKey, VerifierKey};
+use countersign_evidence::note::{Note, VerifierKey};
 use countersign_evidence::rotation::Rotation;
 
 use super::conn::Conn;
 use super::head::{fenced, get, unsigned};
-use crate::engine::KeyChange;
+use crate::engine::{Asked, KeyChange};
 use crate::layout::{self, CHECKPOINT, VKEY};
 use crate::{Error, rotations};
 
@@ -33,51 +30,6 @@ pub(super) struct LogKeys {
     steps: Vec<Step>,
     /// The key of each rotation, with the index of its entry.
     rotated: Vec<(u64, VerifierKey)>,
-}
-
-/// Which keys somebody is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The log's name.
-    pub origin: String,
-    /// The verifier key that signs now.
-    pub vkey: String,
-    /// The one that signed until the last exchange, where there was one.
-    pub before: Option<String>,
-    /// The verifier key that signs checkpoints as well.
-    pub second: Option<String>,
-}
-
-/// The keys that somebody holds.
-#[derive(Debug)]
-pub struct Held {
-    /// The private half of [`Asked::vkey`].
-    pub key: SignerKey,
-    /// That of [`Asked::before`], where it is still there: the checkpoint between the two carries both signatures.
-    pub before: Option<SignerKey>,
-    /// That of [`Asked::second`]. Where one is asked for and not there, nothing is signed.
-    pub second: Option<CosignerKey>,
-}
-
-impl From<SignerKey> for Held {
-    fn from(key: SignerKey) -> Self {
-        Self { key, before: None, second: None }
-    }
-}
-
-/// Who holds the keys of logs. It is asked again whenever the log says that others sign from here on.
-pub trait Keyring: Send + Sync {
-    /// The keys that are asked for; `None` where the first of them is not held here.
-    ///
-    /// # Errors
-    /// When one is there and cannot be read or opened.
-    fn held(&self, asked: &Asked) -> Result<Option<Held>, Error>;
-}
-
-impl<F: Fn(&Asked) -> Result<Option<Held>, Error> + Send + Sync> Keyring for F {
-    fn held(&self, asked: &Asked) -> Result<Option<Held>, Error> {
-        self(asked)
-    }
 }
 
 impl LogKeys {
@@ -234,10 +186,4 @@ pub(super) fn put(conn: &mut Conn, step: &Step) -> Result<(), Error> {
     let written =
         conn.execute("note an exchange of keys", sql, &[&super::head::signed(step.index)?, &note, &second])?;
     if written == 1 { Ok(()) } else { Err(fenced("an exchange of keys could not be noted")) }
-}
-
-impl fmt::Debug for dyn Keyring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keyring")
-    }
 }

@@ -16,12 +16,8 @@ use super::{ATTEMPTS, Plan, Session, SessionError};
 use crate::engine::embedded::{Embedded, Options};
 use crate::engine::{Engine as _, KeyChange};
 use crate::installation::Pin;
-use crate::layout::{self, TMP, VKEY};
 use crate::lock::Lock;
 use crate::projection::State;
-use crate::source::Source as _;
-use crate::storage::Access;
-use crate::writer::Writer;
 use crate::{Appended, DEFAULT_LOCK_WAIT, Error, Ledger, rotations};
 
 impl Session {
@@ -145,25 +141,8 @@ fn write_names(ledger: &Ledger, state: &State) -> Result<(), Error> {
     let no_writer = || Error::NoWriter { place: ledger.source().place() };
     let (paths, storage) = ledger.writable().ok_or_else(no_writer)?;
     let _lock = Lock::exclusive(paths, DEFAULT_LOCK_WAIT)?;
-    let mut writer = Writer::new(paths, storage);
-    let notes = (1_u64..).zip(state.rotations()).map(|(n, r)| (layout::rotation_name(n), r.note.clone()));
-    for (name, content) in notes.chain([(VKEY.to_owned(), format!("{}\n", state.vkey()))]) {
-        if paths.read(&name, rotations::MAX_BYTES)?.as_deref() == Some(content.as_bytes()) {
-            continue;
-        }
-        let temporary = format!("{TMP}/rotation");
-        // One that an interruption left there is not whole, perhaps.
-        writer.remove(&temporary)?;
-        let written = writer.storage.write_new(&writer.paths.at(&temporary), content.as_bytes(), Access::Open);
-        written.map_err(|e| Error::writing("write", &name, e))?;
-        let dir = layout::parent(&name);
-        writer.make_dir(dir)?;
-        // One after the other: the key in force comes last, when all that leads to it is there.
-        writer.sync()?;
-        let placed = storage.rename(&paths.at(&temporary), &paths.at(&name));
-        placed.and_then(|()| storage.sync_dir(&paths.at(dir))).map_err(|e| Error::writing("place", &name, e))?;
-    }
-    Ok(())
+    let notes = (1_u64..).zip(state.rotations()).map(|(n, r)| (n, r.note.as_str()));
+    rotations::write_names(paths, storage, notes, state.vkey())
 }
 
 /// Whether the log's own keys are those that the pin leads to: the pinned one, or one that rotations in the log put in its

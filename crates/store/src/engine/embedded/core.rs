@@ -373,6 +373,23 @@ impl Core {
         Ok(())
     }
 
+    /// Publishes everything and leaves no write-ahead log behind, for now.
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
+        if let Some((path, why)) = &self.poisoned {
+            return Err(Error::Poisoned { path: path.clone(), why: why.clone() });
+        }
+        let size = self.publisher.publish()?;
+        if let Some(open) = self.segment.take() {
+            self.closed.push((open.name, size));
+        }
+        self.retire(size)
+    }
+
+    /// Nothing is acknowledged any more until the ledger is opened anew.
+    pub(super) fn poison(&mut self, path: &str, why: &Error) {
+        self.poisoned.get_or_insert_with(|| (path.to_owned(), why.to_string()));
+    }
+
     /// Publishes everything and leaves no write-ahead log behind. The index comes back for the next writer.
     pub(crate) fn close(mut self) -> (Index, Result<(), Error>) {
         if self.poisoned.is_some() {

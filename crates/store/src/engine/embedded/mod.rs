@@ -11,11 +11,13 @@
 //! | `tail` | what is acknowledged and not in files yet, laid over the directory |
 //! | `queue` | who waits, and whose turn it is |
 //! | `core` | the writer: places, record, sync; failures |
+//! | `alone` | what is done while nobody appends: keys exchanged, payloads removed |
 //! | `present` | blobs that need not be read again |
 //! | `publish` | tiles, bundles, blobs, and then the checkpoint |
 //! | `index` | versions of streams, idempotency keys |
 //! | `socket` | other processes on the same directory |
 
+mod alone;
 mod core;
 mod index;
 mod present;
@@ -26,9 +28,10 @@ pub(crate) mod socket;
 mod tail;
 pub(crate) mod wal;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -42,8 +45,8 @@ pub(crate) use self::present::Present;
 use self::publish::Publisher;
 use self::queue::{Next, Queue};
 pub(crate) use self::tail::Overlay;
-use super::Engine;
 use super::prepare::{Prepared, prepare};
+use super::{Engine, KeyChange, Keyring};
 use crate::append::{Appended, Batch};
 use crate::bell::Bell;
 use crate::layout::Paths;
@@ -51,7 +54,7 @@ use crate::lock::Lock;
 use crate::source::{Listed, Source};
 use crate::storage::{Disk, Storage};
 use crate::subjects::SubjectKeys;
-use crate::{DEFAULT_LOCK_WAIT, Error, Ledger, Notice};
+use crate::{Blobs, DEFAULT_LOCK_WAIT, Error, Ledger, Notice, Removal};
 
 /// Bytes that are held for what is not published, before the writer waits for the publisher.
 const MAX_HELD: usize = 256 << 20;
@@ -63,6 +66,8 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 pub struct Options {
     /// Signs the checkpoints.
     pub signer: Arc<SignerKey>,
+    /// Who is asked for the keys that sign when they are exchanged; without one they are not, while this lives.
+    pub keyring: Option<Arc<dyn Keyring>>,
     /// Where the index of streams and keys is kept; in memory without it. It belongs beside the log's key.
     pub index: Option<PathBuf>,
     /// Through which everything is written.
@@ -124,7 +129,7 @@ impl Options {
     #[must_use]
     pub fn new(signer: Arc<SignerKey>) -> Self {
         let (storage, observer) = (Arc::new(Disk), Observer::default());
-        Self { signer, index: None, storage, lock_wait: DEFAULT_LOCK_WAIT, socket: false, observer }
+        Self { signer, keyring: None, index: None, storage, lock_wait: DEFAULT_LOCK_WAIT, socket: false, observer }
     }
 }
 
@@ -132,7 +137,7 @@ impl Options {
 struct Work {
     core: Mutex<Option<Core>>,
     queue: Queue,
-    signer: Arc<SignerKey>,
+    signer: RwLock<Arc<SignerKey>>,
     publisher: Arc<Publisher>,
 }
 
@@ -142,6 +147,9 @@ pub struct Embedded {
     publisher: Arc<Publisher>,
     storage: Arc<dyn Storage>,
     present: Present,
+    keyring: Option<Arc<dyn Keyring>>,
+    /// Held together by all who append, and alone by who must know that nothing is on its way.
+    gate: RwLock<()>,
     work: Arc<Work>,
     writer: Option<JoinHandle<()>>,
     publishing: Option<JoinHandle<()>>,
@@ -178,7 +186,7 @@ impl Embedded {
         let work = Arc::new(Work {
             core: Mutex::new(Some(core)),
             queue: Queue::default(),
-            signer: options.signer,
+            signer: RwLock::new(options.signer),
             publisher: Arc::clone(&publisher),
         });
         let ended = Arc::new(Bell::default());
@@ -199,6 +207,8 @@ impl Embedded {
             publisher,
             storage: options.storage,
             present: Present::default(),
+            keyring: options.keyring,
+            gate: RwLock::new(()),
             work,
             writer: Some(writer),
             publishing: Some(publishing),
@@ -219,6 +229,10 @@ impl Embedded {
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn gone() -> Error {
+    Error::WriterGone { holder: None, source: std::io::ErrorKind::BrokenPipe.into() }
 }
 
 fn thread_failed(source: std::io::Error) -> Error {
@@ -246,7 +260,12 @@ impl Work {
             // Memory is bounded: the disk has to catch up. If it cannot, the log itself says so next.
             let _ = self.publisher.publish();
         }
-        core.commit(batches, &self.signer)
+        core.commit(batches, &self.signer())
+    }
+
+    fn signer(&self) -> Arc<SignerKey> {
+        // It is replaced in one step.
+        Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -287,6 +306,7 @@ impl Drop for Embedded {
 
 impl Engine for Embedded {
     fn append(&self, batch: Batch, now: Timestamp) -> Result<Appended, Error> {
+        let _together = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let _caller = self.work.queue.enter();
         let mut prepared = prepare(batch, now)?;
         stage_blobs(&self.overlay, self.storage.as_ref(), &self.present, &mut prepared)?;
@@ -295,8 +315,15 @@ impl Engine for Embedded {
             Some(Next::Wait(ticket)) => ticket.wait(),
             None => None,
         };
-        let gone = || Error::WriterGone { holder: None, source: std::io::ErrorKind::BrokenPipe.into() };
         answer.ok_or_else(gone)?
+    }
+
+    fn exchange(&self, batch: Batch, now: Timestamp, change: &KeyChange) -> Result<Appended, Error> {
+        self.exchange_keys(batch, now, change)
+    }
+
+    fn remove_blobs(&self, blobs: Blobs, seen: u64, spared: &BTreeSet<u64>) -> Result<Removal, Error> {
+        self.remove(blobs, seen, spared)
     }
 
     fn publish(&self) -> Result<Vec<Notice>, Error> {

@@ -4,6 +4,7 @@
 //! many bytes, and the blobs that the head gives the sizes of, one after the other. An answer is a length and JSON.
 //! Who may reach the socket is what may write the directory: the socket grants nothing more.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -20,10 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::Embedded;
 use crate::append::{Appended, Batch, NewBlob, NewEntry};
 use crate::blob::MAX_BLOB_BYTES;
-use crate::engine::Engine as _;
+use crate::engine::{Engine as _, KeyChange};
 use crate::layout::{Paths, TMP};
 use crate::lock;
-use crate::{Error, Notice};
+use crate::{Blobs, Error, Notice, Removal};
 
 /// The largest head of a request or answer.
 const MAX_HEAD: u32 = 64 << 20;
@@ -31,13 +32,29 @@ const MAX_HEAD: u32 = 64 << 20;
 const MAX_BLOBS: u64 = 2 * MAX_BLOB_BYTES;
 /// How long a process waits for the other one; a sync on a busy disk takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Blobs that one request removes at most.
+const MAX_REMOVED: usize = 4096;
 /// Connections that are served at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;
 
-/// What is asked: to append, or to add cosignatures to the checkpoint with this text.
+/// What is asked: to append, also a batch that exchanges keys, to add cosignatures to the checkpoint with this text, or to
+/// remove blobs.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Ask {
+    /// See [`crate::Engine::exchange`]. The blobs of the batch follow.
+    Exchange {
+        v: u32,
+        exchange: KeyChange,
+        append: Head,
+    },
+    /// See [`crate::Engine::remove_blobs`].
+    Remove {
+        v: u32,
+        remove: Vec<Digest>,
+        seen: u64,
+        spared: Vec<u64>,
+    },
     /// A note of that text with the cosignatures alone.
     Cosign {
         v: u32,
@@ -49,6 +66,8 @@ enum Ask {
 /// A request as it was read, its blobs included.
 enum Request {
     Append(Batch, Timestamp),
+    Exchange(Batch, Timestamp, KeyChange),
+    Remove(Blobs, u64, BTreeSet<u64>),
     Cosign(Note),
 }
 
@@ -85,7 +104,16 @@ struct BlobHead {
 enum Answer {
     Appended { first_index: u64, size: u64, root: Digest, time: Timestamp, checkpoint: String, repeated: bool },
     Cosigned { current: bool },
+    Removed { removed: u64, shared: Vec<Digest>, refused: Vec<(Digest, String)> },
     Refused { code: String, what: String, help: String, exit: u8, conflict: bool },
+}
+
+impl Answer {
+    fn of(a: Appended) -> Self {
+        let (root, checkpoint) = (Digest::from_bytes(a.root), a.checkpoint);
+        let (first_index, size, time, repeated) = (a.first_index, a.size, a.time, a.repeated);
+        Self::Appended { first_index, size, root, time, checkpoint, repeated }
+    }
 }
 
 /// The socket's path. It is short whatever the ledger's own path is, for a socket's may have a hundred bytes only.
@@ -175,13 +203,11 @@ fn serve(mut stream: UnixStream, engine: &Weak<Embedded>) -> io::Result<()> {
     while let Some(request) = read_request(&mut stream)? {
         let Some(engine) = engine.upgrade() else { return Ok(()) };
         let done = match request {
-            Request::Append(batch, now) => engine.append(batch, now).map(|a| Answer::Appended {
-                first_index: a.first_index,
-                size: a.size,
-                root: Digest::from_bytes(a.root),
-                time: a.time,
-                checkpoint: a.checkpoint,
-                repeated: a.repeated,
+            Request::Append(batch, now) => engine.append(batch, now).map(Answer::of),
+            Request::Exchange(batch, now, change) => engine.exchange(batch, now, &change).map(Answer::of),
+            Request::Remove(blobs, seen, spared) => engine.remove_blobs(blobs, seen, &spared).map(|done| {
+                let (removed, refused) = (done.removed, done.refused);
+                Answer::Removed { removed, shared: done.shared.into_iter().collect(), refused }
             }),
             Request::Cosign(note) => {
                 engine.add_cosignatures(&note.text, &note.signatures).map(|current| Answer::Cosigned { current })
@@ -231,8 +257,13 @@ fn read_bytes(stream: &mut UnixStream, length: u64) -> io::Result<Vec<u8>> {
 
 fn read_request(stream: &mut UnixStream) -> io::Result<Option<Request>> {
     let Some(head) = read_message(stream)? else { return Ok(None) };
-    let head = match serde_json::from_slice(&head)? {
-        Ask::Append(head) => head,
+    let (head, change) = match serde_json::from_slice(&head)? {
+        Ask::Append(head) => (head, None),
+        Ask::Exchange { exchange, append, .. } => (append, Some(exchange)),
+        Ask::Remove { remove, seen, spared, .. } => {
+            let blobs = Blobs { alone: remove.into_iter().collect(), ..Blobs::default() };
+            return Ok(Some(Request::Remove(blobs, seen, spared.into_iter().collect())));
+        }
         Ask::Cosign { cosign, .. } => {
             let note = Note::parse(cosign.as_bytes()).map_err(|_| io::ErrorKind::InvalidData)?;
             return Ok(Some(Request::Cosign(note)));
@@ -260,7 +291,10 @@ fn read_request(stream: &mut UnixStream) -> io::Result<Option<Request>> {
     }
     let (expect, expect_size, key) = (head.expect, head.expect_size, head.key);
     let batch = Batch { entries, expect, expect_size, key, sealed_with: head.sealed_with };
-    Ok(Some(Request::Append(batch, head.now)))
+    Ok(Some(match change {
+        Some(change) => Request::Exchange(batch, head.now, change),
+        None => Request::Append(batch, head.now),
+    }))
 }
 
 /// A connection to the process that writes the ledger.
@@ -279,7 +313,39 @@ impl Client {
 
     pub(crate) fn append(&mut self, batch: Batch, now: Timestamp) -> Result<Appended, Error> {
         let holder = self.holder;
-        self.exchange(batch, now).map_err(|source| Error::WriterGone { holder, source })?
+        self.send(batch, now, None).map_err(|source| Error::WriterGone { holder, source })?
+    }
+
+    /// As [`crate::Engine::exchange`].
+    pub(crate) fn exchange(&mut self, batch: Batch, now: Timestamp, change: &KeyChange) -> Result<Appended, Error> {
+        let holder = self.holder;
+        self.send(batch, now, Some(change.clone())).map_err(|source| Error::WriterGone { holder, source })?
+    }
+
+    /// As [`crate::Engine::remove_blobs`], some at a time: others append in between, and no answer takes long.
+    pub(crate) fn remove_blobs(&mut self, blobs: Blobs, seen: u64, spared: &BTreeSet<u64>) -> Result<Removal, Error> {
+        let holder = self.holder;
+        let mut removal = Removal { shared: blobs.shared, ..Removal::default() };
+        let going: Vec<Digest> = blobs.alone.into_iter().collect();
+        for some in going.chunks(MAX_REMOVED) {
+            let ask = Ask::Remove { v: 1, remove: some.to_vec(), seen, spared: spared.iter().copied().collect() };
+            let answer = self.limit().and_then(|()| {
+                write_message(&mut self.stream, &serde_json::to_vec(&ask)?)?;
+                self.answer()
+            });
+            match answer.map_err(|source| Error::WriterGone { holder, source })? {
+                Answer::Removed { removed, shared, refused } => {
+                    removal.removed = removal.removed.saturating_add(removed);
+                    removal.shared.extend(shared);
+                    removal.refused.extend(refused);
+                }
+                Answer::Refused { code, what, help, exit, conflict } => {
+                    return Err(refused(&code, what, help, exit, conflict));
+                }
+                _ => return Err(Error::WriterGone { holder, source: io::ErrorKind::InvalidData.into() }),
+            }
+        }
+        Ok(removal)
     }
 
     /// As [`crate::Engine::add_cosignatures`].
@@ -294,7 +360,7 @@ impl Client {
         match answer.map_err(|source| Error::WriterGone { holder, source })? {
             Answer::Cosigned { current } => Ok(current),
             Answer::Refused { code, what, help, exit, conflict } => Err(refused(&code, what, help, exit, conflict)),
-            Answer::Appended { .. } => Err(Error::WriterGone { holder, source: io::ErrorKind::InvalidData.into() }),
+            _ => Err(Error::WriterGone { holder, source: io::ErrorKind::InvalidData.into() }),
         }
     }
 
@@ -308,7 +374,7 @@ impl Client {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    fn exchange(&mut self, batch: Batch, now: Timestamp) -> io::Result<Result<Appended, Error>> {
+    fn send(&mut self, batch: Batch, now: Timestamp, change: Option<KeyChange>) -> io::Result<Result<Appended, Error>> {
         self.limit()?;
         let entries = batch.entries.iter().map(|entry| EntryHead {
             kind: entry.kind,
@@ -321,7 +387,7 @@ impl Client {
                 .map(|b| BlobHead { size: b.bytes.len() as u64, media: b.media.clone() })
                 .collect(),
         });
-        let head = Ask::Append(Head {
+        let append = Head {
             v: 1,
             now,
             expect: batch.expect.clone(),
@@ -329,8 +395,12 @@ impl Client {
             key: batch.key.clone(),
             sealed_with: batch.sealed_with.clone(),
             entries: entries.collect(),
-        });
-        write_message(&mut self.stream, &serde_json::to_vec(&head)?)?;
+        };
+        let ask = match change {
+            None => Ask::Append(append),
+            Some(exchange) => Ask::Exchange { v: 1, exchange, append },
+        };
+        write_message(&mut self.stream, &serde_json::to_vec(&ask)?)?;
         for entry in &batch.entries {
             for blob in std::iter::once(&entry.payload).chain(&entry.attachments) {
                 self.stream.write_all(&blob.bytes)?;
@@ -342,7 +412,7 @@ impl Client {
                 Ok(Appended { first_index, size, root, time, checkpoint, repeated, notices: Vec::<Notice>::new() })
             }
             Answer::Refused { code, what, help, exit, conflict } => Err(refused(&code, what, help, exit, conflict)),
-            Answer::Cosigned { .. } => return Err(io::ErrorKind::InvalidData.into()),
+            _ => return Err(io::ErrorKind::InvalidData.into()),
         })
     }
 }
