@@ -144,6 +144,7 @@ fn beside_a_server_that_has_the_ledger_open_payloads_are_removed_through_it() {
     let order = w.path("order.json");
     let order = order.to_str().unwrap();
     // What is still in the write-ahead log must not come back from there.
+    w.commit_signed("mia", "more.sh", "echo more\n");
     w.cs(["run"]).expect(11);
     w.by("dan", &["ledger", "dispose", "--out", order, "--today", "2034-06-01"]).expect(11);
     let before = blobs(&w);
