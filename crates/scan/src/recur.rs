@@ -68,7 +68,7 @@ pub(crate) fn recurrences(
     learn(looked, &sought, &quiet, gaps)?;
     let fault = |e: aho_corasick::BuildError| Error::RuleSearch { rules: sought.len(), source: Box::new(e) };
     let wanted = Wanted::new(sought.values().copied(), values).map_err(fault)?;
-    let again: Vec<Item> = open.iter().filter_map(|(n, _)| items.get(*n).cloned()).collect();
+    let again: Vec<&Item> = open.iter().filter_map(|(n, _)| items.get(*n)).collect();
     let looked = look(source, &scanner.seeking(&wanted), &again, &quiet, limit)?;
     for ((n, key), (item, outcome)) in open.into_iter().zip(again.iter().zip(looked)) {
         match outcome.result {
@@ -120,7 +120,7 @@ fn learn(looked: &Looked<'_, '_>, sought: &SoughtSet, quiet: &Options<'_>, gaps:
         let before = missing.len();
         telling(outcome).for_each(|m| _ = missing.remove(&m.identity));
         if missing.len() < before {
-            again.push(item.clone());
+            again.push(item);
         }
     }
     for outcome in look(source, scanner, &again, quiet, limit)? {

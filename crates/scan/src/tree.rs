@@ -1,6 +1,6 @@
 //! Scans everything a source has, on all cores, and turns matches into findings.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Mutex;
@@ -234,10 +234,10 @@ pub(crate) fn tally(report: &mut Report, gaps: &mut Vec<Gap>, path: &TreePath, o
 }
 
 /// Looks at every item, one worker a core, each with a reader of its own. Outcomes come in the order of `items`.
-pub(crate) fn look<S: Source + ?Sized>(
+pub(crate) fn look<S: Source + ?Sized, I: Borrow<Item> + Sync>(
     source: &S,
     scanner: &Scanner<'_>,
-    items: &[Item],
+    items: &[I],
     options: &Options<'_>,
     limit: usize,
 ) -> Result<Vec<Outcome>, Error> {
@@ -296,17 +296,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn look_at<'s, S: Source + ?Sized>(
+fn look_at<'s, S: Source + ?Sized, I: Borrow<Item>>(
     source: &'s S,
     reader: &mut Option<Box<dyn ItemReader + 's>>,
     scanner: &Scanner<'_>,
-    batch: &[Item],
+    batch: &[I],
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>, Error> {
     let rules = scanner.rules();
     let keys: Vec<(Vec<u32>, Option<Key>)> = batch
         .iter()
         .map(|item| {
+            let item = item.borrow();
             let excluded = rules.excluded(&item.path);
             let key = options.cache.and(item.blob.as_deref()).and_then(|blob| Key::new(blob, &excluded));
             (excluded, key)
@@ -320,7 +321,7 @@ fn look_at<'s, S: Source + ?Sized>(
         })
         .collect();
 
-    let open: Vec<&Item> = batch.iter().zip(&outcomes).filter(|(_, o)| o.is_none()).map(|(i, _)| i).collect();
+    let open: Vec<&Item> = batch.iter().zip(&outcomes).filter(|(_, o)| o.is_none()).map(|(i, _)| i.borrow()).collect();
     if !open.is_empty() {
         if reader.is_none() {
             *reader = Some(source.reader()?);
@@ -331,7 +332,7 @@ fn look_at<'s, S: Source + ?Sized>(
                 if slot.is_some() {
                     continue;
                 }
-                let result = read(reader.as_mut(), item, scanner, excluded);
+                let result = read(reader.as_mut(), item.borrow(), scanner, excluded);
                 if let (Some(cache), Some(key), Ok(result)) = (options.cache, key, &result) {
                     cache.put(key, result);
                 }

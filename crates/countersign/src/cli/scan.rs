@@ -64,6 +64,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome
 fn run_staged(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome {
     let (report, rules) = staged_report(at, &args.rules, args.baseline.as_deref())?;
     print_report(args.format, &report, &rules, env)?;
+    leave(rules);
     // A commit that only takes away, or has a message alone, has nothing to look at and nothing against it.
     Ok(exit_of(&report))
 }
@@ -71,7 +72,15 @@ fn run_staged(at: &PlaceArgs, args: &ScanArgs, env: &Environment) -> Outcome {
 /// The hook `pre-commit`.
 pub(crate) fn before_commit(at: &PlaceArgs, env: &Environment) -> Outcome {
     let (report, rules) = staged_report(at, &[], None)?;
-    say(&report, &rules, env, "commit")
+    let outcome = say(&report, &rules, env, "commit");
+    leave(rules);
+    outcome
+}
+
+/// Leaves the rules to the end of the process, which is next: taking them apart, piece by piece, would make somebody who
+/// commits wait for nothing.
+fn leave(rules: RuleSet) {
+    std::mem::forget(rules);
 }
 
 /// The hook `commit-msg`.

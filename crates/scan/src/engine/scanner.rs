@@ -108,6 +108,12 @@ impl<'r> Scanner<'r> {
         if let Some(kind) = Kind::of(&head) {
             let mut raw = Counted { inner: Cursor::new(head).chain(reader), bytes: 0 };
             self.archive(kind, &mut raw, excluded, &mut gathered);
+            // What is broken is left where it breaks; how large it is, is said all the same.
+            if size.is_none()
+                && let Err(e) = io::copy(&mut raw, &mut io::sink())
+            {
+                gathered.note(format!("the archive: {}", e.kind()));
+            }
             let bytes = size.unwrap_or(raw.bytes);
             return Ok(self.text(bytes, gathered));
         }

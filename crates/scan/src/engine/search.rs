@@ -1,13 +1,14 @@
 //! The search for all keywords at once.
 //!
-//! A full table makes one step for each byte, and the next step waits for the memory that this one reads. So a long text is
-//! gone through at several places at once: their steps do not wait for each other, and a core does twice as much.
+//! An automaton makes one step for each byte, and the next step waits for the memory that this one reads. So a text is gone
+//! through at several places at once: their steps do not wait for each other, and a core does twice as much.
 
 use std::ops::Range;
 
-use aho_corasick::automaton::Automaton as _;
+use aho_corasick::automaton::Automaton;
 use aho_corasick::dfa::DFA;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, StartKind};
+use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{Anchored, BuildError, StartKind};
 
 /// At so many places at once.
 const LANES: usize = 4;
@@ -16,13 +17,15 @@ const LANES: usize = 4;
 const STEP: usize = 4 * 1024;
 
 /// For little text: quickly built.
-#[derive(Debug)]
-pub(crate) struct Small(AhoCorasick);
+pub(crate) type Small = Search<NFA>;
 
 /// For much text: a full table, which takes thirty times as long in the making.
+pub(crate) type Large = Search<DFA>;
+
+/// Finds words, which are ASCII, without regard to case.
 #[derive(Debug)]
-pub(crate) struct Large {
-    table: DFA,
+pub(crate) struct Search<A> {
+    automaton: A,
     /// The length of each word.
     lengths: Vec<usize>,
     /// The length of the longest.
@@ -30,37 +33,32 @@ pub(crate) struct Large {
 }
 
 impl Small {
-    /// Finds `words`, which are ASCII, without regard to case.
     pub(crate) fn new(words: &[String]) -> Result<Self, BuildError> {
-        let builder = &mut AhoCorasick::builder();
-        builder.ascii_case_insensitive(true).start_kind(StartKind::Unanchored);
-        builder.kind(Some(AhoCorasickKind::ContiguousNFA)).build(words).map(Self)
+        Ok(Self::of(NFA::builder().ascii_case_insensitive(true).prefilter(false).build(words)?, words))
     }
+}
 
-    /// Tells every word in `text` with its number, in the order of their ends.
-    pub(crate) fn each(&self, text: &[u8], mut tell: impl FnMut(usize, Range<usize>)) {
-        for hit in self.0.find_overlapping_iter(text) {
-            tell(hit.pattern().as_usize(), hit.range());
-        }
+impl Large {
+    pub(crate) fn new(words: &[String]) -> Result<Self, BuildError> {
+        let mut builder = DFA::builder();
+        builder.ascii_case_insensitive(true).prefilter(false).start_kind(StartKind::Unanchored);
+        Ok(Self::of(builder.build(words)?, words))
     }
 }
 
 /// A word by its end in a lane, and its number.
 type End = (usize, usize);
 
-impl Large {
-    /// As [`Small::new`].
-    pub(crate) fn new(words: &[String]) -> Result<Self, BuildError> {
+impl<A: Automaton> Search<A> {
+    fn of(automaton: A, words: &[String]) -> Self {
         let lengths: Vec<usize> = words.iter().map(String::len).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let builder = &mut DFA::builder();
-        builder.ascii_case_insensitive(true).prefilter(false).start_kind(StartKind::Unanchored);
-        Ok(Self { table: builder.build(words)?, lengths, longest })
+        Self { automaton, lengths, longest }
     }
 
-    /// As [`Small::each`].
+    /// Tells every word in `text` with its number, in the order of their ends.
     pub(crate) fn each(&self, text: &[u8], mut tell: impl FnMut(usize, Range<usize>)) {
-        let Ok(start) = self.table.start_state(Anchored::No) else { return };
+        let Ok(start) = self.automaton.start_state(Anchored::No) else { return };
         let mut found: [Vec<End>; LANES] = Default::default();
         let mut at = 0;
         while at < text.len() {
@@ -72,12 +70,12 @@ impl Large {
             // What began before a lane is seen only with what stands there.
             let mut states = begins.map(|begin| {
                 let before = text.get(begin.saturating_sub(self.longest)..begin).unwrap_or_default();
-                before.iter().fold(start, |state, byte| self.table.next_state(Anchored::No, state, *byte))
+                before.iter().fold(start, |state, byte| self.automaton.next_state(Anchored::No, state, *byte))
             });
             if lanes == 1 {
                 for (n, byte) in text[at..at + step].iter().enumerate() {
-                    states[0] = self.table.next_state(Anchored::No, states[0], *byte);
-                    if self.table.is_special(states[0]) {
+                    states[0] = self.automaton.next_state(Anchored::No, states[0], *byte);
+                    if self.automaton.is_special(states[0]) {
                         self.ends(states[0], at + n + 1, &mut found[0]);
                     }
                 }
@@ -85,14 +83,14 @@ impl Large {
                 let [a, b, c, d] = begins.map(|begin| &text[begin..begin + step]);
                 let [mut sa, mut sb, mut sc, mut sd] = states;
                 for (n, (((a, b), c), d)) in a.iter().zip(b).zip(c).zip(d).enumerate() {
-                    sa = self.table.next_state(Anchored::No, sa, *a);
-                    sb = self.table.next_state(Anchored::No, sb, *b);
-                    sc = self.table.next_state(Anchored::No, sc, *c);
-                    sd = self.table.next_state(Anchored::No, sd, *d);
-                    let special = self.table.is_special(sa)
-                        | self.table.is_special(sb)
-                        | self.table.is_special(sc)
-                        | self.table.is_special(sd);
+                    sa = self.automaton.next_state(Anchored::No, sa, *a);
+                    sb = self.automaton.next_state(Anchored::No, sb, *b);
+                    sc = self.automaton.next_state(Anchored::No, sc, *c);
+                    sd = self.automaton.next_state(Anchored::No, sd, *d);
+                    let special = self.automaton.is_special(sa)
+                        | self.automaton.is_special(sb)
+                        | self.automaton.is_special(sc)
+                        | self.automaton.is_special(sd);
                     if special {
                         for ((state, begin), found) in [sa, sb, sc, sd].into_iter().zip(begins).zip(&mut found) {
                             self.ends(state, begin + n + 1, found);
@@ -110,8 +108,8 @@ impl Large {
 
     /// Notes the words that end where `state` was reached.
     fn ends(&self, state: aho_corasick::automaton::StateID, end: usize, found: &mut Vec<End>) {
-        if self.table.is_match(state) {
-            let words = (0..self.table.match_len(state)).map(|n| self.table.match_pattern(state, n).as_usize());
+        if self.automaton.is_match(state) {
+            let words = (0..self.automaton.match_len(state)).map(|n| self.automaton.match_pattern(state, n).as_usize());
             found.extend(words.map(|word| (end, word)));
         }
     }
@@ -120,34 +118,39 @@ impl Large {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aho_corasick::AhoCorasick;
     use proptest::prelude::*;
 
-    fn both(words: &[String], text: &[u8]) -> [Vec<(usize, Range<usize>)>; 2] {
+    fn all(words: &[String], text: &[u8]) -> [Vec<(usize, Range<usize>)>; 3] {
+        let plain = AhoCorasick::builder().ascii_case_insensitive(true).build(words).unwrap();
+        let plain = plain.find_overlapping_iter(text).map(|hit| (hit.pattern().as_usize(), hit.range())).collect();
         let (mut small, mut large) = (Vec::new(), Vec::new());
         Small::new(words).unwrap().each(text, |word, place| small.push((word, place)));
         Large::new(words).unwrap().each(text, |word, place| large.push((word, place)));
-        [small, large]
+        [plain, small, large]
     }
 
     #[test]
     fn words_over_the_edges_of_lanes_are_found() {
         let words = ["token".to_owned(), "en".to_owned(), "a-very-long-keyword".to_owned()];
         let text = b"xToKeN a-very-long-KEYWORD".repeat(3_000);
-        let [small, large] = both(&words, &text);
-        assert_eq!(small.len(), 9_000);
-        assert_eq!(small, large);
+        let [plain, small, large] = all(&words, &text);
+        assert_eq!(plain.len(), 9_000);
+        assert_eq!(plain, small);
+        assert_eq!(plain, large);
     }
 
     proptest! {
         #[test]
-        fn both_say_the_same(
+        fn all_say_the_same(
             words in proptest::collection::btree_set("[ab]{2,6}", 1..8),
             part in "[aBc]{1,50}", other in "[aBc]{1,50}", times in 0_usize..400,
         ) {
             let text = [part.repeat(times), other.repeat(times)].concat().into_bytes();
             let words: Vec<String> = words.into_iter().collect();
-            let [small, large] = both(&words, &text);
-            prop_assert_eq!(small, large);
+            let [plain, small, large] = all(&words, &text);
+            prop_assert_eq!(&plain, &small);
+            prop_assert_eq!(&plain, &large);
         }
     }
 }

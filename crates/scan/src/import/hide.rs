@@ -116,7 +116,8 @@ fn documents(text: &[u8]) -> Result<(Vec<Value>, bool), String> {
         return Ok((Vec::new(), true));
     }
     if let Ok(whole) = serde_json::from_slice(text) {
-        return Ok((vec![whole], false));
+        // One document on one line may be all that a format with one a line had to say: it stays on its line.
+        return Ok((vec![whole], !text.trim_ascii().contains(&b'\n')));
     }
     let lines = text.split(|b| *b == b'\n').filter(|l| !l.iter().all(u8::is_ascii_whitespace));
     // An error of this reader may quote what must not be kept.

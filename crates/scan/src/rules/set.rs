@@ -192,8 +192,10 @@ impl RuleSet {
             }
             for kind in &one.rule.kinds {
                 let (glob, not) = kind.strip_prefix('!').map_or((kind.as_str(), false), |g| (g, true));
-                globs.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| fault(e.into()))?);
-                glob_rules.push((n, not));
+                for glob in alternatives(glob) {
+                    globs.add(GlobBuilder::new(&glob).literal_separator(true).build().map_err(|e| fault(e.into()))?);
+                    glob_rules.push((n, not));
+                }
             }
         }
         let all: Vec<&Rule> = loaded.iter().map(|l| &l.rule).collect();
@@ -377,6 +379,23 @@ impl RuleSet {
     }
 }
 
+/// A glob with one list of alternatives as so many globs without: an extension or a name is looked up, where a list would
+/// be an expression to compile and to run on every path.
+fn alternatives(glob: &str) -> Vec<String> {
+    let plain = |part: &str| !part.contains(['{', '}', '[', '\\']);
+    let one = || {
+        let (before, rest) = glob.split_once('{')?;
+        let (list, behind) = rest.split_once('}')?;
+        [before, list, behind].into_iter().all(plain).then_some((before, list, behind))
+    };
+    match one() {
+        Some((before, list, behind)) if list.split(',').all(|part| !part.is_empty()) => {
+            list.split(',').map(|part| format!("{before}{part}{behind}")).collect()
+        }
+        _ => vec![glob.to_owned()],
+    }
+}
+
 fn shipped_rules() -> Result<Vec<Loaded>, Error> {
     let files: BTreeMap<&'static str, &'static RawValue> =
         serde_json::from_str(SHIPPED).map_err(|source| Error::RuleSearch { rules: 0, source: source.into() })?;
@@ -433,5 +452,19 @@ fn missing_reason() -> Rule {
         references: Vec::new(),
         matching: None,
         examples: Examples::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_as_many_globs() {
+        assert_eq!(alternatives("**/*.{a,b}"), ["**/*.a", "**/*.b"]);
+        assert_eq!(alternatives("**/{x,*.y}/z"), ["**/x/z", "**/*.y/z"]);
+        for whole in ["**/*.a", "{a,{b,c}}", "{a,b}{c,d}", "[{a,b}]", "\\{a,b}", "{a,b"] {
+            assert_eq!(alternatives(whole), [whole]);
+        }
     }
 }

@@ -321,6 +321,13 @@ fn regular(value: &[u8]) -> bool {
         24..=31 => 3.3,
         _ => 3.5,
     };
+    // A date and a time.
+    if value
+        .iter()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b' ' | b'T' | b't' | b'Z' | b'z'))
+    {
+        return true;
+    }
     // Bytes written out: a test vector, or text in another encoding that is looked at as such.
     if value.windows(2).filter(|w| matches!(w, [b'\\', b'x' | b'u' | b'0'..=b'9'])).count() >= 2 {
         return true;
@@ -457,6 +464,8 @@ mod tests {
                 "this-is-a-long-sentence-of-words",
                 "aaaaaaaaaaaaaaaaaaaa",
                 "1234123412341234",
+                "1979-05-27T07:32:00",
+                "2026-01-02 03:04:05.123+01:00",
             ],
         );
         kept(Filter::Regular, &RANDOM);

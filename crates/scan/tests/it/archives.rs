@@ -177,6 +177,12 @@ fn what_cannot_be_opened_is_told() {
         assert_eq!(look(bytes).1.unwrap(), format!("the archive: {why}"));
         assert_eq!(look(&tar(&[("in/it", bytes)])).1.unwrap(), format!("in/it: {why}"));
     }
+    // How large it is does not depend on how it is read.
+    let set = rules(&[token_rule()]);
+    let path = TreePath::from_text("a.gz");
+    let scanner = Scanner::new(&set, SALT);
+    let long = [&garbled[..], &[0xFF; 100_000]].concat();
+    assert_eq!(scanner.scan_reader(&path, &long[..]).unwrap(), scanner.scan_bytes(&path, &long));
     // A name that is no text and would break a line.
     let (matches, _) = look(&zip(&[("a\n\u{1b}[31m", SECRET)]));
     assert_eq!(matches[0].inside.as_deref(), Some("a\\n\\x1b[31m"));

@@ -331,6 +331,11 @@ fn a_value_that_the_tool_hid_has_no_identity() {
 #[test]
 fn what_is_verified_is_certain_and_what_is_resolved_asks() {
     let text = trufflehog(&value()).replace("\"Verified\":false", "\"Verified\":true");
+    // What is stored of one line is one line, and a report of the same tool.
+    let line = text.lines().last().unwrap();
+    let stored = Desk::new().read(line.as_bytes(), "hog.json", None).unwrap().unwrap().stored.unwrap();
+    assert_eq!(stored.iter().filter(|b| **b == b'\n').count(), 1);
+    assert!(Desk::new().read(&stored, "hog.json", None).unwrap().is_some());
     let read = Desk::new().read(text.as_bytes(), "r", None).unwrap().unwrap();
     assert_eq!((only(&read).severity, only(&read).confidence), (Severity::Critical, Confidence::Certain));
     let mut resolved = alerts(&value());
