@@ -233,6 +233,36 @@ pub enum Error {
         /// The certificate.
         certificate: u64,
     },
+    /// No such framework.
+    #[error("there is no framework `{}`", framework.escape_debug())]
+    NoSuchFramework {
+        /// What was asked for.
+        framework: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// No such control.
+    #[error("there is no control `{}`", control.escape_debug())]
+    NoSuchControl {
+        /// What was asked for.
+        control: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A window that holds nothing.
+    #[error("the window from {from} to {to} ends before it begins")]
+    NoWindow {
+        /// From when on.
+        from: countersign_model::Timestamp,
+        /// Before when.
+        to: countersign_model::Timestamp,
+    },
+    /// Facts of another shape.
+    #[error("the facts of the assessment are not as they must be: {what}")]
+    Facts {
+        /// What is wrong.
+        what: String,
+    },
     /// Erased already.
     #[error("the data of {person} was erased in entry {index}")]
     ErasedAlready {
@@ -278,6 +308,10 @@ impl Diagnostic for Error {
             Self::AmbiguousPerson { .. } => "CS-ACCESS-010",
             Self::OtherLog { .. } => "CS-AUDIT-020",
             Self::NoPolicy { .. } => "CS-AUDIT-021",
+            Self::NoSuchFramework { .. } => "CS-ASSESS-001",
+            Self::NoSuchControl { .. } => "CS-ASSESS-002",
+            Self::NoWindow { .. } => "CS-ASSESS-003",
+            Self::Facts { .. } => "CS-ASSESS-004",
             Self::NotRecordsRole { .. } => "CS-RETENTION-001",
             Self::BadText { .. } => "CS-RETENTION-002",
             Self::NotLonger { .. } => "CS-RETENTION-003",
@@ -341,6 +375,15 @@ impl Diagnostic for Error {
                 }
             }
             Self::AmbiguousPerson { .. } => "use the id: countersign person list".into(),
+            Self::NoSuchFramework { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::NoSuchControl { nearest, .. } => match nearest {
+                Some(near) => format!("did you mean `{near}`? all of them: countersign control list"),
+                None => "list them: countersign control list".into(),
+            },
+            Self::NoWindow { .. } => "name the earlier day first: --from 2026-01-01 --to 2026-04-01".into(),
+            Self::Facts { .. } => {
+                "this is a fault of ours: report it with the output of `countersign --version`".into()
+            }
             Self::NotRecordsRole { .. } => "somebody with that role signs this: --key FILE".into(),
             Self::BadText { .. } => "say it in one line, without names of people".into(),
             Self::NotLonger { .. } => "see the classes there are: countersign retention show".into(),
@@ -399,6 +442,13 @@ mod tests {
             Error::NotRooted,
             Error::RootedAlready { index: 1 },
             Error::BadName { name: String::new() },
+            Error::NoSuchFramework { framework: String::new(), known: Vec::new() },
+            Error::NoSuchControl { control: String::new(), nearest: None },
+            Error::NoWindow {
+                from: countersign_model::Timestamp::from_millis(1),
+                to: countersign_model::Timestamp::from_millis(0),
+            },
+            Error::Facts { what: String::new() },
         ] {
             assert!(crate::EXPLANATIONS.iter().any(|e| e.code == error.code()), "{}", error.code());
         }

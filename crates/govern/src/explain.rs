@@ -236,4 +236,31 @@ pub const EXPLANATIONS: &[Explanation] = &[
                it is about another log. It was to show that nothing was taken back, and cannot.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-ASSESS-001",
+        title: "no such framework",
+        text: "Frameworks come with the program, and a project adds its own in `frameworks/` under the directory that \
+               `catalogue.dir` of countersign.toml names. `countersign framework list` shows them.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ASSESS-002",
+        title: "no such control",
+        text: "Controls come with the program, and a project adds its own in `controls/` under the directory that \
+               `catalogue.dir` of countersign.toml names. `countersign control list` shows them.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ASSESS-003",
+        title: "a window that ends before it begins",
+        text: "A window holds the moments from `--from` on and before `--to`. A day stands for its first moment in UTC.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ASSESS-004",
+        title: "facts of another shape",
+        text: "The facts that were folded from the ledger lack a field, or have one too many. A rule would be silent \
+               over it, so nothing was judged.",
+        exit: Exit::Internal,
+    },
 ];

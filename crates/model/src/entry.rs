@@ -65,6 +65,8 @@ pub enum EventKind {
     PayloadsDisposed,
     /// How the removal ended, and what is still there.
     DisposalCompleted,
+    /// What an assessment came to, and by which controls.
+    AssessmentRecorded,
     /// A person's data is to be erased.
     ErasureRequested,
     /// The key of a person's data is destroyed.
@@ -73,7 +75,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -103,6 +105,7 @@ impl EventKind {
         Self::RecordsOfficerRevoked,
         Self::PayloadsDisposed,
         Self::DisposalCompleted,
+        Self::AssessmentRecorded,
         Self::ErasureRequested,
         Self::SubjectErased,
     ];
@@ -140,6 +143,7 @@ impl EventKind {
             Self::RecordsOfficerRevoked => "RecordsOfficerRevoked",
             Self::PayloadsDisposed => "PayloadsDisposed",
             Self::DisposalCompleted => "DisposalCompleted",
+            Self::AssessmentRecorded => "AssessmentRecorded",
             Self::ErasureRequested => "ErasureRequested",
             Self::SubjectErased => "SubjectErased",
         }

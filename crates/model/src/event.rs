@@ -111,6 +111,27 @@ pub struct LockAttack {
 }
 
 predicates! {
+    /// What an assessment of a window of time came to. Its first attachment says it control by control, with the digest of
+    /// each control's file: by that anybody can see later whether a control changed between two assessments.
+    AssessmentRecorded: "assessment" {
+        /// From when on.
+        from: Timestamp,
+        /// Before when.
+        to: Timestamp,
+        /// How many entries the log had that was assessed.
+        size: u64,
+        /// Digest of the facts, which can be folded from the log again.
+        facts: Digest,
+        /// Digest over all controls that judged.
+        catalogue: Digest,
+        /// The outcome of all requirements together.
+        outcome: crate::Outcome,
+        /// Digest of the record (the first attachment).
+        record: Digest,
+        /// When.
+        time: Timestamp,
+    }
+
     /// A storage was probed: everything was tried that its lock must not let happen.
     StorageProbed: "storage-probe" {
         /// The bucket, without credentials.

@@ -54,6 +54,12 @@ impl Period {
         self.months >= other.months && self.days >= other.days
     }
 
+    /// The whole months in it; days beside them are not counted.
+    #[must_use]
+    pub const fn whole_months(self) -> u32 {
+        self.months
+    }
+
     const fn is_allowed(self) -> bool {
         let none = self.months == 0 && self.days == 0;
         !none && self.months <= MAX_YEARS * 12 && self.days <= MAX_YEARS * 366

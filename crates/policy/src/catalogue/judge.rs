@@ -32,6 +32,9 @@ pub struct Judgement {
     pub entries_in_all: usize,
     /// Sources that were needed and were not there.
     pub missing: Vec<&'static str>,
+    /// What it was judged over: ids and the entries of each.
+    #[serde(skip)]
+    pub subjects: Vec<(String, Vec<u64>)>,
 }
 
 /// Something that breaks a control.
@@ -53,6 +56,12 @@ struct Said {
 }
 
 impl Judgement {
+    /// The judgement of what could not be judged.
+    #[must_use]
+    pub fn error(why: impl Into<String>) -> Self {
+        Self::none(Outcome::Error, why)
+    }
+
     fn none(outcome: Outcome, why: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -62,6 +71,7 @@ impl Judgement {
             entries: Vec::new(),
             entries_in_all: 0,
             missing: Vec::new(),
+            subjects: Vec::new(),
         }
     }
 }
@@ -97,7 +107,7 @@ pub fn judge(control: &Control, facts: &Value) -> Judgement {
         return Judgement::none(Outcome::NotEvaluated, format!("people attest it: {what}"));
     };
     let Some(collection) = facts::collection(&decides.over) else {
-        return Judgement::none(Outcome::Error, format!("there is no collection `{}`", decides.over));
+        return Judgement::error(format!("there is no collection `{}`", decides.over));
     };
     let elements: BTreeMap<&str, Vec<u64>> = facts
         .get(collection.name)
@@ -115,7 +125,7 @@ pub fn judge(control: &Control, facts: &Value) -> Judgement {
     }
     let (failing, applies) = match evaluate(control, facts) {
         Ok(answer) => answer,
-        Err(why) => return Judgement::none(Outcome::Error, why),
+        Err(why) => return Judgement::error(why),
     };
     let population: BTreeSet<&str> = match &applies {
         Some(ids) => ids.iter().map(String::as_str).collect(),
@@ -124,11 +134,11 @@ pub fn judge(control: &Control, facts: &Value) -> Judgement {
     let odd = population.iter().copied().chain(failing.iter().map(|f| f.subject.as_str()));
     if let Some(odd) = odd.into_iter().find(|id| !elements.contains_key(id)) {
         let why = format!("the rule speaks of `{odd}`, which is no {} in the facts", collection.one);
-        return Judgement::none(Outcome::Error, why);
+        return Judgement::error(why);
     }
     if let Some(odd) = failing.iter().find(|f| !population.contains(f.subject.as_str())) {
         let why = format!("the rule lets `{}` fail, to which it says it does not apply", odd.subject);
-        return Judgement::none(Outcome::Error, why);
+        return Judgement::error(why);
     }
     if population.is_empty() {
         let why = format!("nothing to judge: it applies to no {} in the window", collection.one);
@@ -159,7 +169,8 @@ fn conclude(said: &[Said], population: &BTreeSet<&str>, elements: &BTreeMap<&str
     } else {
         (Outcome::Pass, format!("all {count} keep it (each a {one})"))
     };
-    Judgement { outcome, why, population: count, failing, entries, entries_in_all, missing: Vec::new() }
+    let subjects = population.iter().map(|id| ((*id).to_owned(), of(id))).collect();
+    Judgement { outcome, why, population: count, failing, entries, entries_in_all, missing: Vec::new(), subjects }
 }
 
 /// What the rule says: what fails, and what it applies to, where it says that.

@@ -16,6 +16,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::Error;
 
+mod collections;
 pub mod control;
 pub mod facts;
 mod fields;

@@ -50,6 +50,7 @@ impl State {
                 EventKind::DeploymentRecorded => self.on_deployment(reading, machine),
                 EventKind::ActRefused => self.on_refusal(index, machine),
                 EventKind::StorageProbed => self.on_probe(index, machine),
+                EventKind::AssessmentRecorded => self.on_assessment(reading, machine),
                 EventKind::DisposalCompleted => self.on_disposal_completed(index, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },

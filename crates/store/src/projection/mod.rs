@@ -16,6 +16,7 @@
 //! | `read.rs` | an entry read and its signature checked, on all cores |
 //! | `fold.rs` | which kind of event goes to which noun; folding many entries |
 //! | `check.rs` | `ledger rebuild` and `--check` |
+//! | `history.rs` | what an assessment asks: everything of a kind |
 //! | one file a noun | its tables, its event, its rows and queries |
 //!
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
@@ -23,6 +24,7 @@
 
 mod anomalies;
 mod approvals;
+mod assessments;
 mod bundles;
 mod check;
 mod claims;
@@ -35,6 +37,7 @@ mod erasures;
 mod evidence;
 mod fold;
 mod grants;
+mod history;
 mod log_keys;
 mod offices;
 mod people;
@@ -53,6 +56,7 @@ mod trust;
 
 pub use anomalies::Anomaly;
 pub use approvals::ApprovalRow;
+pub use assessments::AssessmentRow;
 pub use bundles::ActiveBundle;
 pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
 pub use decisions::DecisionRow;
@@ -61,6 +65,7 @@ pub use disposals::{CertificateRow, Completion, Group, disposal_time};
 pub use erasures::{ErasureRow, Forbids};
 pub use evidence::EvidenceRow;
 pub use grants::{GrantRow, GrantState};
+pub use history::{BundleRow, ErasureStep, GrantSteps, RefusalRow, RoleRow, SuppressionAct};
 pub use log_keys::RotationRow;
 pub use offices::OfficeRow;
 pub use people::{LostProfile, Person};

@@ -147,6 +147,7 @@ impl Reading {
             | EventKind::DecisionMade
             | EventKind::ActRefused
             | EventKind::StorageProbed
+            | EventKind::AssessmentRecorded
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
             | EventKind::DisposalCompleted => Payload::Machine(Machine::read(payload, recorder)),

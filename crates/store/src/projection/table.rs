@@ -3,8 +3,9 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, bundles, claims, db, decisions, deployments, disposals, entries, erasures, evidence, grants,
-    log_keys, offices, people, refusals, runs, scans, schedule, second_keys, storages, suppressions, trust,
+    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, entries, erasures,
+    evidence, grants, log_keys, offices, people, refusals, runs, scans, schedule, second_keys, storages, suppressions,
+    trust,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -44,6 +45,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         deployments::TABLES,
         refusals::TABLES,
         storages::TABLES,
+        assessments::TABLES,
         schedule::TABLES,
         second_keys::TABLES,
         offices::TABLES,

@@ -10,9 +10,9 @@ use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse};
 use countersign_model::event::{
-    ActRefused, ApprovalSigned, CommitsClaimed, DecisionMade, DeploymentRecorded, DeploymentStarted, Device,
-    EvidenceAttached, FindingsRecorded, GrantIssued, LedgerCreated, PersonEnrolled, PolicyActivated, Predicate,
-    RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted, TrustRootEstablished,
+    ActRefused, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade, DeploymentRecorded,
+    DeploymentStarted, Device, EvidenceAttached, FindingsRecorded, GrantIssued, LedgerCreated, PersonEnrolled,
+    PolicyActivated, Predicate, RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted, TrustRootEstablished,
 };
 use countersign_model::{
     ActorId, Digest, EventKind, GrantId, PersonId, RepositoryId, Retention, Role, RunId, Slot, StreamId, Timestamp,
@@ -415,6 +415,23 @@ impl History {
             time: self.time(),
         };
         self.act(4, act::SUPPRESSION, EventKind::SuppressionGranted, self.stream(), granted, vec![])
+    }
+
+    /// An assessment of a log of `size` entries.
+    pub(crate) fn assessment(&mut self, size: u64) -> NewEntry {
+        self.serial += 1;
+        let assessed = AssessmentRecorded {
+            from: Timestamp::from_millis(0),
+            to: self.time(),
+            size,
+            facts: Digest::of(b"facts"),
+            catalogue: Digest::of(b"catalogue"),
+            outcome: countersign_model::Outcome::Fail,
+            record: Digest::of(b"record"),
+            time: self.time(),
+        };
+        let stream = StreamId::from_text("assessments");
+        self.machine(EventKind::AssessmentRecorded, stream, assessed, vec![blob("record")])
     }
 
     fn machine<P: Predicate>(&self, kind: EventKind, stream: StreamId, predicate: P, more: Vec<NewBlob>) -> NewEntry {

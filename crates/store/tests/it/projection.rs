@@ -465,3 +465,20 @@ fn another_pin_makes_other_tables() {
         assert!(check(&path, &mut ledger, Some(pin), &quiet()).unwrap().differences.is_empty());
     }
 }
+
+#[test]
+fn an_assessment_is_believed_and_not_one_of_more_than_there_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut history, mut ledger) = History::begin(dir.path());
+    let founding = history.founding();
+    history.append(&mut ledger, founding);
+    let size = ledger.size();
+    let (good, odd) = (history.assessment(size), history.assessment(size + 2));
+    history.append(&mut ledger, vec![good, odd]);
+    let state = State::replay(&ledger, None, &quiet()).unwrap();
+    let believed = state.assessments().unwrap();
+    assert_eq!(believed.iter().map(|a| a.index).collect::<Vec<_>>(), [size]);
+    let anomalies = state.anomalies().unwrap();
+    assert_eq!(anomalies.iter().map(|a| a.index).collect::<Vec<_>>(), [size + 1]);
+    assert!(anomalies[0].what.contains("more of the log"), "{}", anomalies[0].what);
+}

@@ -95,6 +95,7 @@ fn every_event_is_on_its_page() {
         ("DeploymentStarted", event::DeploymentStarted::TYPE),
         ("DeploymentRecorded", event::DeploymentRecorded::TYPE),
         ("StorageProbed", event::StorageProbed::TYPE),
+        ("AssessmentRecorded", event::AssessmentRecorded::TYPE),
         ("RetentionClassDefined", event::RetentionClassDefined::TYPE),
         ("RetentionDefaultChosen", event::RetentionDefaultChosen::TYPE),
         ("RetentionStarted", event::RetentionStarted::TYPE),
