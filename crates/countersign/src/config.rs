@@ -38,6 +38,17 @@ pub(crate) struct Config {
     /// What a release is told.
     #[serde(default)]
     pub(crate) release: ReleaseConfig,
+    /// Where the project keeps its own controls and frameworks.
+    #[serde(default)]
+    pub(crate) catalogue: CatalogueConfig,
+}
+
+/// `[catalogue]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CatalogueConfig {
+    /// A directory in the repository with `controls/` and `frameworks/`.
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// `[scan]`

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Role, Slot};
 
+use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::hook_args::HookArgs;
 use super::ledger_args::LedgerArgs;
 use super::retention_args::{HoldArgs, RecordsOfficerArgs, RetentionArgs};
@@ -82,6 +83,12 @@ pub(crate) enum Verb {
     Import(ImportArgs),
     /// Issue a deploy grant, or redeem one and run a command
     Deploy(DeployArgs),
+    /// Show and import frameworks: what others demand
+    Framework(FrameworkArgs),
+    /// Show, try and certify controls: what the firm does
+    Control(ControlArgs),
+    /// Hold the ledger against frameworks: which requirements are met, by which evidence, and what is missing
+    Assess(AssessArgs),
     /// Check a whole ledger offline
     Verify(VerifyArgs),
     /// Show the ledger, its entries, and receipts

@@ -3,12 +3,17 @@
 mod access;
 mod approve;
 pub(crate) mod args;
+mod assess;
 mod audit;
 mod backup;
+mod catalogue;
+mod catalogue_args;
+pub(crate) mod control;
 mod deploy;
 mod dispose;
 mod doctor;
 mod explain;
+mod framework;
 mod gate;
 mod hook;
 mod hook_args;
@@ -89,6 +94,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Approve(_)
             | Verb::Import(_)
             | Verb::Deploy(_)
+            | Verb::Assess(_)
     )
 }
 
@@ -112,6 +118,9 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Approve(a) => approve::run(at, a, env),
         Verb::Import(a) => approve::import(at, a, env),
         Verb::Deploy(a) => deploy::run(at, a, env),
+        Verb::Framework(a) => framework::run(at, a, env),
+        Verb::Control(a) => control::run(at, a, env),
+        Verb::Assess(a) => assess::run(at, a, env),
         Verb::Verify(a) => verify::run(at, a, env),
         Verb::Ledger(a) => ledger::run(at, a, env),
         Verb::Key(a) => key::run(at, a, env),

@@ -9,7 +9,7 @@ use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published};
 use countersign_model::Exit;
 use countersign_store::installation::Pin;
-use countersign_store::postgres::Address;
+use countersign_store::postgres::{Address, Postgres};
 use countersign_store::s3::Location;
 use countersign_store::subjects::SharedVault;
 use countersign_store::{Ledger, PublishedLog, Source, session};
@@ -42,20 +42,40 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
 
 /// Verifies the ledger in a database, the tables that follow from it included.
 fn database(address: Address, args: &VerifyArgs, env: &Environment) -> Outcome {
-    let installation = env.installation()?;
-    let kept = Arc::new(session::engine(address, countersign_store::postgres::Options::default(), &installation)?);
-    if !kept.reads_subject_keys() {
-        output::note("the database role may not read the keys of people: what they seal is taken as it is");
-    }
+    let kept = kept(address, env)?;
     let ((anchor, policy), by) = match &args.trust {
         // Nothing on this machine lies inside a database.
         Some(file) => (trust_file(file, Path::new(""))?, format!("trusted by {}", file.display())),
         None => with_policy(pinned_as(Some(kept.origin().to_owned()), env)?, env)?,
     };
-    let payload_key = installation.payload_key(kept.origin())?;
-    let vault = SharedVault { source: kept.clone(), keys: kept, payload_key };
-    let verified = verify_kept(vault, &anchor, policy.as_ref(), &since(args)?)?;
+    let verified = verify_kept(vault_of(&kept, env)?, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
+}
+
+fn kept(address: Address, env: &Environment) -> Result<Arc<Postgres>, Failure> {
+    let options = countersign_store::postgres::Options::default();
+    let kept = Arc::new(session::engine(address, options, &env.installation()?)?);
+    if !kept.reads_subject_keys() {
+        output::note("the database role may not read the keys of people: what they seal is taken as it is");
+    }
+    Ok(kept)
+}
+
+fn vault_of(kept: &Arc<Postgres>, env: &Environment) -> Result<SharedVault, Failure> {
+    let payload_key = env.installation()?.payload_key(kept.origin())?;
+    Ok(SharedVault { source: kept.clone(), keys: kept.clone(), payload_key })
+}
+
+/// The ledger that a command works on, verified by what this machine knows of it. Nothing is printed and nothing remembered.
+pub(super) fn here(at: &PlaceArgs, env: &Environment) -> Result<Verified, Failure> {
+    if let Some(address) = at.database(env)? {
+        let kept = kept(address, env)?;
+        let ((anchor, policy), _) = with_policy(pinned_as(Some(kept.origin().to_owned()), env)?, env)?;
+        return Ok(verify_kept(vault_of(&kept, env)?, &anchor, policy.as_ref(), &[])?);
+    }
+    let dir = at.ledger_dir()?;
+    let ((anchor, policy), _) = with_policy(pinned(&dir, env)?, env)?;
+    Ok(verify_kept(unlocked(&dir, env)?, &anchor, policy.as_ref(), &[])?)
 }
 
 /// Says what was found; what holds by this machine's pin is remembered.

@@ -1,5 +1,8 @@
 //! The only room that prints. People's text on stdout; errors, notes and progress on stderr.
 
+pub(crate) mod assess;
+pub(crate) mod assess_html;
+pub(crate) mod catalogue;
 pub(crate) mod disposal;
 pub(crate) mod gates;
 pub(crate) mod progress;

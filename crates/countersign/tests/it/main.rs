@@ -1,6 +1,8 @@
 //! Tests of the real binary.
 
 #[cfg(test)]
+mod assess;
+#[cfg(test)]
 mod atrest;
 #[cfg(test)]
 mod backup;

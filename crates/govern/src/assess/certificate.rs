@@ -149,7 +149,7 @@ pub fn certify(
         one_of_all(&folded.facts, "rules_digest", "the detection rules did not change"),
         one_of_all(&folded.facts, "engine", "the policy engine did not change"),
         enforcement(session, id, window, &times)?,
-        changes_controlled(catalogue, &folded),
+        changes_controlled(session, catalogue, &folded, window, &times)?,
         record(verified),
     ];
     let size = session.state().size();
@@ -284,9 +284,23 @@ fn enforcement(session: &Session, id: &str, window: Window, times: &[Timestamp])
     Ok(Statement { what, shown, because, entries })
 }
 
-/// That changes to what decides were under control: the controls over policy changes.
-fn changes_controlled(catalogue: &Catalogue, folded: &super::Folded) -> Statement {
+/// That changes to what decides were under control: there were none, or the controls over them were kept.
+fn changes_controlled(
+    session: &Session,
+    catalogue: &Catalogue,
+    folded: &super::Folded,
+    window: Window,
+    times: &[Timestamp],
+) -> Result<Statement, Error> {
     let what = "changes to what decides are controlled";
+    let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied();
+    let bundles = session.state().bundles()?;
+    let within = bundles.iter().any(|b| at(b.index).is_some_and(|time| window.holds(time)));
+    if let (false, Some(last)) = (within, bundles.iter().rfind(|b| at(b.index).is_some_and(|time| time < window.from)))
+    {
+        let because = "nothing of it was changed in the period".to_owned();
+        return Ok(Statement { what, shown: Shown::Proved, because, entries: vec![last.index] });
+    }
     let ids = ["policy-in-effect", "policy-editor-is-independent", "default-deny"];
     let judged: Vec<_> = ids.iter().filter_map(|id| catalogue.get(id)).map(|c| super::judged::one(c, folded)).collect();
     let outcome = Outcome::all(judged.iter().map(|c| c.judgement.outcome));
@@ -298,7 +312,7 @@ fn changes_controlled(catalogue: &Catalogue, folded: &super::Folded) -> Statemen
         Outcome::Fail => Shown::Refuted,
         _ => Shown::NotProved,
     };
-    Statement { what, shown, because: each.join(", "), entries: entries.into_iter().collect() }
+    Ok(Statement { what, shown, because: each.join(", "), entries: entries.into_iter().collect() })
 }
 
 /// That the record itself holds.

@@ -66,7 +66,11 @@ pub(super) fn of(frameworks: &[Assessed], controls: &[JudgedControl]) -> Plan {
                 items.push(alone(30, format!("{}: it cannot be judged: {}", control.title, judgement.why)))
             }
             Outcome::NotEvaluated if judgement.missing.is_empty() => {
-                items.push(alone(60, format!("{}: {}", control.title, judgement.why)));
+                // People decide it, or there was no case of it.
+                let nothing = judgement.why.starts_with("nothing to judge");
+                let more = if nothing { "; attest that there was none, or wait for the first" } else { "" };
+                let what = format!("{}{more}", judgement.why);
+                items.push(alone(60, format!("{}: {what}", control.title)));
             }
             Outcome::NotEvaluated => {
                 // Where a later part has to come first, what can be delivered today does not help yet.
@@ -85,7 +89,14 @@ pub(super) fn of(frameworks: &[Assessed], controls: &[JudgedControl]) -> Plan {
             Delivery::Later(part) => (90, format!("bring in `{name}`, {}; it comes with {part}", source.what)),
         };
         let requirements: BTreeSet<String> = controls.iter().flat_map(|c| of(&c.id)).cloned().collect();
-        let owner = controls.first().map(|c| c.owner.clone()).unwrap_or_default();
+        // Whoever answers for most of them.
+        let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
+        for control in &controls {
+            let count = owners.entry(&control.owner).or_default();
+            *count = count.saturating_add(1);
+        }
+        let owner = owners.into_iter().max_by_key(|(_, count)| *count).map(|(owner, _)| owner.to_owned());
+        let owner = owner.unwrap_or_default();
         let controls = controls.iter().map(|c| c.id.clone()).collect();
         items.push(Item { days, what, owner, controls, requirements: requirements.into_iter().collect() });
     }

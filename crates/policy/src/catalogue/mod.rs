@@ -7,6 +7,7 @@
 //! | [`framework`] | [`Framework`] and its [`Requirement`]s |
 //! | [`source`] | [`Source`](source::Source): what a control may need to see, and what is not recorded yet |
 //! | [`facts`] | the shape of an assessment's facts, which rules read |
+//! | [`import`](mod@import) | frameworks of others, from the formats in which they are published |
 //! | [`judge`](mod@judge) | [`judge()`]: a control over facts |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub mod control;
 pub mod facts;
 mod fields;
 pub mod framework;
+pub mod import;
 pub mod judge;
 mod read;
 pub mod source;

@@ -34,7 +34,7 @@ pub struct AssessmentRow {
 impl State {
     pub(super) fn on_assessment(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: AssessmentRecorded = self.statement(machine)?;
-        let (record, said) = reading.named()?;
+        let (record, said) = reading.named(0)?;
         require(said == p.record, "the record is not the one the statement names")?;
         require(p.size <= reading.index, "it assesses more of the log than there was")?;
         self.db

@@ -196,6 +196,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::PersonEnrolled
         | EventKind::RunStarted
         | EventKind::FindingsRecorded
+        | EventKind::AssessmentRecorded
         | EventKind::DecisionMade => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,

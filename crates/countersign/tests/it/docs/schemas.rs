@@ -125,6 +125,16 @@ fn documents_for_programs_fit_their_schemas() {
     let told = fits(&info, &desk.said(&["--repo", &app, "ledger", "info", "--format", "json"]));
     assert!(std::path::Path::new(told["tiles"].as_str().unwrap()).join("checkpoint").is_file());
 
+    let (assess, certificate) = (schema("assess.v1"), schema("certificate.v1"));
+    let (code, text, _) = desk.countersign(&["--repo", &app, "assess", "--record", "--format", "json"]);
+    let assessed = fits(&assess, &text);
+    assert_eq!((code, &assessed["outcome"]), (10, &Value::from("fail")));
+    assert!(assessed["recorded"].is_u64() && !text.contains("Ada"), "a name is printed");
+    let args = ["--repo", &app, "control", "certificate", "safeguards-run", "--format", "json"];
+    let (code, text, _) = desk.countersign(&args);
+    assert_eq!((code, &fits(&certificate, &text)["shown"]), (14, &Value::from("not-proved")));
+
+    let told = fits(&info, &desk.said(&["--repo", &app, "ledger", "info", "--format", "json"]));
     let good = fits(&verify, &desk.said(&["verify", &app, "--format", "json"]));
     assert_eq!((&good["verdict"], &good["root"]), (&Value::from("verified"), &told["root"]));
     std::fs::rename(desk.path("data"), desk.path("elsewhere")).unwrap();
