@@ -16,9 +16,7 @@ use countersign_evidence::payload_key::id_of;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
-use countersign_model::{
-    ActorId, Clock, Diagnostic as _, Digest, EventKind, PersonId, Retention, RunId, StreamId, digest,
-};
+use countersign_model::{ActorId, Clock, Diagnostic, Digest, EventKind, PersonId, Retention, RunId, StreamId, digest};
 
 use crate::engine::embedded::{Embedded, Observer, Options};
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
@@ -254,7 +252,9 @@ impl Session {
             Err(e) => return Err(e),
         };
         let index = Some(self.installation.ledger_dir(origin).join("index.db"));
-        let keyring = Some(keyring(&self.installation));
+        let (installation, clock, pin) = (self.installation.clone(), Arc::clone(&self.clock), self.pin.clone());
+        let keyring: Option<Arc<dyn Keyring>> =
+            Some(Arc::new(Keeper { dir: dir.to_owned(), installation, clock, pin: pin.filter(|_| !self.is_own_pin) }));
         let options = Options { index, socket: cfg!(unix), observer, keyring, ..Options::new(signer) };
         Ok(Some(Embedded::open(dir, options)?))
     }
@@ -555,23 +555,53 @@ pub fn engine(
 /// Looks for the keys of logs in an installation, each time it is asked.
 fn keyring(installation: &Installation) -> Arc<dyn Keyring> {
     let installation = installation.clone();
-    Arc::new(move |asked: &Asked| {
-        let origin = &asked.origin;
-        let key = match held(installation.log_key_of(origin, &asked.vkey))? {
-            Some(key) => key,
-            None => return Ok(None),
-        };
-        // A device may hold the key before, or not any more: nothing depends on it.
-        let before = asked
-            .before
-            .as_ref()
-            .and_then(|vkey| installation.log_key(origin).ok().filter(|key| key.verifier().to_string() == *vkey));
-        let second = match &asked.second {
-            Some(vkey) => held(installation.second_log_key(origin, vkey))?,
-            None => None,
-        };
-        Ok(Some(Held { key, before, second }))
-    })
+    Arc::new(move |asked: &Asked| keys_of(&installation, asked))
+}
+
+/// Keeps the ledger in a directory open for others, and its keys.
+struct Keeper {
+    dir: PathBuf,
+    installation: Installation,
+    clock: Arc<dyn Clock>,
+    /// A trust file's, where it is not this machine's.
+    pin: Option<Pin>,
+}
+
+impl Keyring for Keeper {
+    fn held(&self, asked: &Asked) -> Result<Option<Held>, Error> {
+        keys_of(&self.installation, asked)
+    }
+
+    fn is_ordered(&self, kind: EventKind, act: &[u8]) -> Result<(), Error> {
+        let ledger = Ledger::open(&self.dir)?;
+        let session =
+            Session::with_ledger(ledger, self.installation.clone(), Arc::clone(&self.clock), self.pin.clone());
+        let session = session.map_err(|e| told(&e))?;
+        session
+            .state()
+            .is_key_act(kind, act)?
+            .map_err(|why| Error::BadBatch { what: format!("nobody may order it: {why}") })
+    }
+}
+
+fn keys_of(installation: &Installation, asked: &Asked) -> Result<Option<Held>, Error> {
+    let origin = &asked.origin;
+    let Some(key) = held(installation.log_key_of(origin, &asked.vkey))? else { return Ok(None) };
+    // A device may hold the key before, or not any more: nothing depends on it.
+    let before = asked
+        .before
+        .as_ref()
+        .and_then(|vkey| installation.log_key(origin).ok().filter(|key| key.verifier().to_string() == *vkey));
+    let second = match &asked.second {
+        Some(vkey) => held(installation.second_log_key(origin, vkey))?,
+        None => None,
+    };
+    Ok(Some(Held { key, before, second }))
+}
+
+/// An error that keeps its code on the way through an engine.
+fn told(e: &dyn Diagnostic) -> Error {
+    Error::Told { code: e.code(), what: e.to_string(), help: e.help(), exit: e.exit(), conflict: false }
 }
 
 /// A key, unless it is not here, or another one is.

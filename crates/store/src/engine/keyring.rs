@@ -77,6 +77,16 @@ pub trait Keyring: Send + Sync {
     /// # Errors
     /// When one is there and cannot be read or opened.
     fn held(&self, asked: &Asked) -> Result<Option<Held>, Error>;
+
+    /// Whether an act orders an exchange of keys that readers of the log will believe. Asked by a process that exchanges keys
+    /// for others; who exchanges them with keys of its own judges by itself.
+    ///
+    /// # Errors
+    /// [`Error::BadBatch`] with why they will not; when that cannot be found out.
+    fn is_ordered(&self, kind: EventKind, act: &[u8]) -> Result<(), Error> {
+        let _ = (kind, act);
+        Ok(())
+    }
 }
 
 impl<F: Fn(&Asked) -> Result<Option<Held>, Error> + Send + Sync> Keyring for F {

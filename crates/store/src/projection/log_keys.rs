@@ -3,11 +3,11 @@
 use countersign_evidence::act;
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::rotation::Rotation;
-use countersign_model::event::LogKeyRotated;
-use countersign_model::{PersonId, Role};
+use countersign_model::event::{LogKeyRotated, SecondLogKeyChosen};
+use countersign_model::{EventKind, PersonId, Role};
 
 use super::read::Act;
-use super::sql::{Fold, require, text};
+use super::sql::{Fold, Stop, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -54,6 +54,32 @@ impl State {
         self.head.vkey.clone_from(&new);
         self.head.rotations.push(RotationRow { index, old, new, note: p.note, by: p.by });
         Ok(())
+    }
+
+    /// Whether an act about the log's keys is believed in the present state: an administrator of this ledger signed it. The
+    /// inner error says why not.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn is_key_act(&self, kind: EventKind, payload: &[u8]) -> Result<Result<(), String>, Error> {
+        let look = || -> Fold {
+            let signed = Act::read(payload)?;
+            let (origin, by) = if kind == EventKind::LogKeyRotated {
+                let p: LogKeyRotated = self.signed(&signed, act::LOG_KEY, |p: &LogKeyRotated| &p.by)?;
+                (p.origin, p.by)
+            } else {
+                let p: SecondLogKeyChosen =
+                    self.signed(&signed, act::SECOND_LOG_KEY, |p: &SecondLogKeyChosen| &p.by)?;
+                (p.origin, p.by)
+            };
+            self.same_ledger(&origin)?;
+            self.needs(&by, &[Role::Administrator])
+        };
+        match look() {
+            Ok(()) => Ok(Ok(())),
+            Err(Stop::Disbelieved(why)) => Ok(Err(why)),
+            Err(Stop::Failed(e)) => Err(e),
+        }
     }
 
     pub(super) fn load_log_keys(&mut self) -> Result<(), Error> {

@@ -85,7 +85,7 @@ pub(super) struct Act {
 }
 
 impl Act {
-    fn read(payload: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(payload: &[u8]) -> Result<Self, String> {
         Self::of(SignedAct::from_slice(payload).map_err(|e| e.to_string())?)
     }
 

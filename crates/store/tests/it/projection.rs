@@ -9,14 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::note::Algorithm;
 use countersign_evidence::{canonical, merkle};
-use countersign_model::Digest;
+use countersign_model::{Clock as _, Digest, EventKind};
+use countersign_store::engine::embedded::{Embedded, Options};
+use countersign_store::engine::{Asked, Held, KeyChange, Keyring};
 use countersign_store::installation::{Pin, PinnedEntry, Seen};
 use countersign_store::projection::{Difference, DifferenceKind, Reading, State, Watch, check, rebuild};
-use countersign_store::{Ledger, Opened};
+use countersign_store::{Batch, Engine as _, Ledger, Opened};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
 use crate::history::{FIRST_DISBELIEVED, History, STEPS};
+use crate::support::{clock, signer};
 
 fn quiet() -> Watch {
     Watch::default()
@@ -481,4 +484,59 @@ fn an_assessment_is_believed_and_not_one_of_more_than_there_was() {
     let anomalies = state.anomalies().unwrap();
     assert_eq!(anomalies.iter().map(|a| a.index).collect::<Vec<_>>(), [size + 1]);
     assert!(anomalies[0].what.contains("more of the log"), "{}", anomalies[0].what);
+}
+
+#[test]
+fn an_act_about_the_logs_keys_is_ordered_by_an_administrator_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, ledger) = sample(dir.path(), 1);
+    let state = State::replay(&ledger, None, &quiet()).unwrap();
+    let asked = |who: usize| {
+        let entry = history.second_key(who, None);
+        state.is_key_act(entry.kind, &entry.payload.bytes).unwrap()
+    };
+    assert_eq!(asked(0), Ok(()));
+    for who in 1..6 {
+        assert!(asked(who).unwrap_err().contains("administrator"), "{who}");
+    }
+    let entry = history.second_key(0, None);
+    assert!(state.is_key_act(EventKind::LogKeyRotated, &entry.payload.bytes).unwrap().is_err(), "it is another act");
+    assert!(state.is_key_act(entry.kind, b"{}").unwrap().is_err());
+}
+
+/// Nobody has ordered anything.
+struct Refuses;
+
+impl Keyring for Refuses {
+    fn held(&self, _: &Asked) -> Result<Option<Held>, countersign_store::Error> {
+        Ok(Some(signer().into()))
+    }
+
+    fn is_ordered(&self, _: EventKind, _: &[u8]) -> Result<(), countersign_store::Error> {
+        Err(countersign_store::Error::BadBatch { what: "nobody may order it".into() })
+    }
+}
+
+#[test]
+fn an_engine_exchanges_no_key_that_nobody_ordered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, ledger) = sample(dir.path(), 1);
+    let options = Options { keyring: Some(Arc::new(Refuses)), ..Options::new(Arc::new(signer())) };
+    let engine = Embedded::open(&dir.path().join("ledger"), options).unwrap();
+    let batch = |who| Batch {
+        entries: vec![history.second_key(who, None)],
+        expect_size: Some(ledger.size()),
+        ..Batch::default()
+    };
+    let change = KeyChange::Second(None);
+    let refused = engine.exchange(batch(4), clock(9).now(), &change).unwrap_err();
+    assert!(refused.to_string().contains("nobody may order it"), "{refused}");
+    // Nor one that the batch does not speak of.
+    let other = KeyChange::Second(Some("x".into()));
+    assert!(matches!(
+        engine.exchange(batch(0), clock(9).now(), &other),
+        Err(countersign_store::Error::BadBatch { .. })
+    ));
+    drop(engine);
+    assert_eq!(Ledger::open(&dir.path().join("ledger")).unwrap().size(), ledger.size());
 }

@@ -42,6 +42,10 @@ impl Embedded {
         if said.as_ref() != Some(change) || batch.expect_size.is_none() {
             return Err(Error::BadBatch { what: "it does not say that these keys are exchanged".into() });
         }
+        // Who may write to the directory may ask; what signs the log is for an administrator to say.
+        if let (Some(keyring), Some(entry)) = (&self.keyring, batch.entries.last()) {
+            keyring.is_ordered(entry.kind, &entry.payload.bytes)?;
+        }
         let mut prepared = prepare(batch, now)?;
         self.alone(|core| {
             stage_blobs(&self.overlay, self.storage.as_ref(), &self.present, &mut prepared)?;
