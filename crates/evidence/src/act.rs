@@ -55,6 +55,33 @@ pub const ERASURE_REQUEST: &str = "countersign-erasure-request@v1";
 /// The key of a person's data is destroyed.
 pub const ERASURE: &str = "countersign-erasure@v1";
 
+/// An application is registered or changed.
+pub const APPLICATION: &str = "countersign-application@v1";
+/// An application is retired.
+pub const APPLICATION_RETIREMENT: &str = "countersign-application-retirement@v1";
+/// An environment is registered or changed.
+pub const ENVIRONMENT: &str = "countersign-environment@v1";
+/// An environment is retired.
+pub const ENVIRONMENT_RETIREMENT: &str = "countersign-environment-retirement@v1";
+/// How strongly controls are enforced is put in effect.
+pub const ENFORCEMENT: &str = "countersign-enforcement@v1";
+/// Reasons of a soft level are overridden.
+pub const OVERRIDE: &str = "countersign-enforcement-override@v1";
+/// A waiver is asked for.
+pub const WAIVER_REQUEST: &str = "countersign-waiver-request@v1";
+/// A waiver is granted.
+pub const WAIVER: &str = "countersign-waiver@v1";
+/// A waiver is refused.
+pub const WAIVER_REJECTION: &str = "countersign-waiver-rejection@v1";
+/// A waiver is revoked.
+pub const WAIVER_REVOCATION: &str = "countersign-waiver-revocation@v1";
+/// Who answers for which gate is put in effect.
+pub const GATE_OWNERS: &str = "countersign-gate-owners@v1";
+/// A gate is taken on.
+pub const GATE_ACKNOWLEDGEMENT: &str = "countersign-gate-acknowledgement@v1";
+/// A gate was reviewed.
+pub const GATE_REVIEW: &str = "countersign-gate-review@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -78,6 +105,19 @@ pub const NAMESPACES: &[&str] = &[
     DISPOSAL,
     ERASURE_REQUEST,
     ERASURE,
+    APPLICATION,
+    APPLICATION_RETIREMENT,
+    ENVIRONMENT,
+    ENVIRONMENT_RETIREMENT,
+    ENFORCEMENT,
+    OVERRIDE,
+    WAIVER_REQUEST,
+    WAIVER,
+    WAIVER_REJECTION,
+    WAIVER_REVOCATION,
+    GATE_OWNERS,
+    GATE_ACKNOWLEDGEMENT,
+    GATE_REVIEW,
 ];
 
 /// The media type of a stored act.

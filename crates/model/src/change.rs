@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::governance::{Level, Tier};
 use crate::{Confidence, Digest, Finding, FindingState, Gap, Severity, TreePath};
 
 /// The change that a release covers.
@@ -119,6 +120,23 @@ pub struct ScanRecord {
     /// Tools whose reports the change must have, sorted: what the judged commit asks for, and what the base asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_reports: Vec<String>,
+    /// What the repository enforces more strictly than the firm, sorted: what the judged commit asks for, and what the
+    /// base asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tightened: Vec<Tightened>,
+}
+
+/// A control that a repository enforces at least at a level.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tightened {
+    /// The control's id.
+    pub control: String,
+    /// At least so strongly.
+    pub level: Level,
+    /// In which tiers, sorted; empty: in all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
 }
 
 /// A finding as recorded: no excerpt, no value.

@@ -71,11 +71,37 @@ pub enum EventKind {
     ErasureRequested,
     /// The key of a person's data is destroyed.
     SubjectErased,
+    /// An application, as it is from here on; signed by an administrator or release manager.
+    ApplicationRegistered,
+    /// An application is no more.
+    ApplicationRetired,
+    /// An environment and its tier, as they are from here on.
+    EnvironmentRegistered,
+    /// An environment is no more.
+    EnvironmentRetired,
+    /// How strongly each control is enforced where, signed by an officer.
+    EnforcementActivated,
+    /// Reasons of a soft level do not hold a run up, signed by the role that the assignment names.
+    EnforcementOverridden,
+    /// Somebody asks that a broken control may stand for a while.
+    WaiverRequested,
+    /// A waiver is granted by somebody who did not ask for it.
+    WaiverGranted,
+    /// A waiver is refused.
+    WaiverRejected,
+    /// A waiver ends before its time.
+    WaiverRevoked,
+    /// Who answers for which gate, signed by an officer.
+    GateOwnersAssigned,
+    /// An owner or deputy takes a gate on.
+    GateAcknowledged,
+    /// Somebody looked at how a gate is set up.
+    GateReviewed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 45] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -108,6 +134,19 @@ impl EventKind {
         Self::AssessmentRecorded,
         Self::ErasureRequested,
         Self::SubjectErased,
+        Self::ApplicationRegistered,
+        Self::ApplicationRetired,
+        Self::EnvironmentRegistered,
+        Self::EnvironmentRetired,
+        Self::EnforcementActivated,
+        Self::EnforcementOverridden,
+        Self::WaiverRequested,
+        Self::WaiverGranted,
+        Self::WaiverRejected,
+        Self::WaiverRevoked,
+        Self::GateOwnersAssigned,
+        Self::GateAcknowledged,
+        Self::GateReviewed,
     ];
 
     /// The text form, as in the entry.
@@ -146,6 +185,19 @@ impl EventKind {
             Self::AssessmentRecorded => "AssessmentRecorded",
             Self::ErasureRequested => "ErasureRequested",
             Self::SubjectErased => "SubjectErased",
+            Self::ApplicationRegistered => "ApplicationRegistered",
+            Self::ApplicationRetired => "ApplicationRetired",
+            Self::EnvironmentRegistered => "EnvironmentRegistered",
+            Self::EnvironmentRetired => "EnvironmentRetired",
+            Self::EnforcementActivated => "EnforcementActivated",
+            Self::EnforcementOverridden => "EnforcementOverridden",
+            Self::WaiverRequested => "WaiverRequested",
+            Self::WaiverGranted => "WaiverGranted",
+            Self::WaiverRejected => "WaiverRejected",
+            Self::WaiverRevoked => "WaiverRevoked",
+            Self::GateOwnersAssigned => "GateOwnersAssigned",
+            Self::GateAcknowledged => "GateAcknowledged",
+            Self::GateReviewed => "GateReviewed",
         }
     }
 

@@ -25,6 +25,11 @@ macro_rules! predicates {
 
 pub(crate) use predicates;
 
+pub use crate::governance::events::{
+    ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
+    EnvironmentRetired, GateAcknowledged, GateOwnersAssigned, GateReviewed, WaiverGranted, WaiverRejected,
+    WaiverRequested, WaiverRevoked,
+};
 pub use crate::retention::events::{
     DisposalCompleted, DisposalPart, ErasureRequested, HoldPlaced, HoldReleased, PayloadsDisposed,
     RecordsOfficerDesignated, RecordsOfficerRevoked, Remaining, RetentionClassDefined, RetentionDefaultChosen,

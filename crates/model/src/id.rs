@@ -50,6 +50,10 @@ ids! {
     RepositoryId, "rep-";
     /// A short-lived permission to deploy. `gra-` + 20 hex digits.
     GrantId, "gra-";
+    /// A waiver, from its request on. `wai-` + 20 hex digits.
+    WaiverId, "wai-";
+    /// An override of reasons whose level is soft. `ovr-` + 20 hex digits.
+    OverrideId, "ovr-";
     /// A stream of events that is appended to conditionally; equal to the id of the noun it is about.
     StreamId, "str-";
     /// Who appended an entry: a person's or an installation's id.
@@ -59,7 +63,7 @@ ids! {
 macro_rules! as_stream { ($($name:ident),*) => {$(
     impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
 )*}; }
-as_stream!(RunId, PersonId, RepositoryId, GrantId);
+as_stream!(RunId, PersonId, RepositoryId, GrantId, WaiverId);
 
 impl From<&PersonId> for ActorId {
     fn from(id: &PersonId) -> Self {

@@ -11,6 +11,7 @@
 //! | [`entry`] | [`Entry`], the leaf of the log, and [`EventKind`] |
 //! | [`event`] | what each kind of event says: predicates of signed statements |
 //! | [`finding`] | [`Finding`], [`Severity`], [`Confidence`], [`Gap`] |
+//! | [`governance`] | applications and environments, levels of enforcement, waivers, owners of gates |
 //! | [`outcome`] | [`Outcome`] of a gate or control, and how outcomes combine |
 //! | [`person`] | [`Role`], [`Slot`] |
 //! | [`retention`] | [`Retention`] classes, and until when an entry is kept |
@@ -24,6 +25,7 @@ pub mod digest;
 pub mod entry;
 pub mod event;
 pub mod finding;
+pub mod governance;
 pub mod id;
 pub mod outcome;
 pub mod path;
@@ -36,7 +38,7 @@ pub use diagnostic::{Diagnostic, Exit, Explanation, Place};
 pub use digest::{Digest, Hasher};
 pub use entry::{Entry, EventKind, PayloadRef};
 pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
-pub use id::{ActorId, GrantId, PersonId, RepositoryId, RunId, StreamId};
+pub use id::{ActorId, GrantId, OverrideId, PersonId, RepositoryId, RunId, StreamId, WaiverId};
 pub use outcome::Outcome;
 pub use path::TreePath;
 pub use person::{Role, Slot};

@@ -5,6 +5,7 @@ use countersign_model::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::enforcement::{self, Assignment, Governed};
 use crate::gates;
 use crate::{Bundle, Error, PolicyEngine, Verdict};
 
@@ -20,8 +21,27 @@ const MAX_DEPTH: usize = 32;
 /// When the facts are not an object of version 1, or the engine has no well-formed answer. There is no verdict then,
 /// and no gate may be opened.
 pub fn decide(engine: &dyn PolicyEngine, bundle: &Bundle, facts: &Value, time: Timestamp) -> Result<Verdict, Error> {
+    decide_under(engine, bundle, None, facts, time)
+}
+
+/// As [`decide`], under the assignment in effect. What the facts say of waivers, overrides and what a repository tightens
+/// counts with it and without.
+///
+/// # Errors
+/// As [`decide`]; and when what the facts say of waivers is malformed or not in force.
+pub fn decide_under(
+    engine: &dyn PolicyEngine,
+    bundle: &Bundle,
+    assignment: Option<&Assignment>,
+    facts: &Value,
+    time: Timestamp,
+) -> Result<Verdict, Error> {
     check_facts(facts)?;
-    gates::verdict(engine.evaluate(bundle, facts, time)?, time)
+    let governed = Governed::of(facts, time)?;
+    if assignment.is_none() && !governed.speaks() {
+        return Ok(gates::close(gates::answers(engine.evaluate(bundle, facts, time)?, time)?));
+    }
+    enforcement::verdict(engine, bundle, facts, time, assignment, &governed)
 }
 
 /// Refuses facts that no policy should be asked about. What stands in them is for the policy to check.
@@ -54,8 +74,11 @@ fn check_facts(facts: &Value) -> Result<(), Error> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Format version, 1.
+    /// Format version: 1 where everything blocks as the policy says, 2 where levels, waivers or overrides had a say.
     pub version: u32,
+    /// [`Assignment::digest`] of the assignment in effect; none: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Digest>,
     /// SHA-256 of the canonical facts (RFC 8785).
     pub facts: Digest,
     /// [`Bundle::digest`].
@@ -69,23 +92,54 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The format version written today.
+    /// The format version of a decision in which everything blocks as the policy says.
     pub const VERSION: u32 = 1;
+    /// The format version of a decision in which levels, waivers or overrides had a say.
+    pub const GOVERNED: u32 = 2;
 
     /// Decides and binds.
     ///
     /// # Errors
     /// As [`decide`]; and when the facts have no canonical form.
     pub fn make(engine: &dyn PolicyEngine, bundle: &Bundle, facts: &Value, time: Timestamp) -> Result<Self, Error> {
-        let verdict = decide(engine, bundle, facts, time)?;
+        Self::make_under(engine, bundle, None, facts, time)
+    }
+
+    /// Decides under the assignment in effect, and binds it as well.
+    ///
+    /// # Errors
+    /// As [`decide_under`]; and when facts or assignment have no canonical form.
+    pub fn make_under(
+        engine: &dyn PolicyEngine,
+        bundle: &Bundle,
+        assignment: Option<&Assignment>,
+        facts: &Value,
+        time: Timestamp,
+    ) -> Result<Self, Error> {
+        let verdict = decide_under(engine, bundle, assignment, facts, time)?;
         Ok(Self {
-            version: Self::VERSION,
+            version: if verdict.enforcement.is_some() { Self::GOVERNED } else { Self::VERSION },
+            assignment: assignment.map(Assignment::digest).transpose()?,
             facts: canonical::digest(facts).map_err(Error::canonical)?,
             bundle: bundle.digest(),
             engine: engine.name_and_version(),
             time,
             verdict,
         })
+    }
+
+    /// Whether the format is one that is known, and its parts belong to it.
+    ///
+    /// # Errors
+    /// [`Error::DecisionVersion`] otherwise.
+    pub fn check_version(&self) -> Result<(), Error> {
+        let governed = self.verdict.enforcement.as_ref();
+        let sound = match self.version {
+            Self::VERSION => governed.is_none() && self.assignment.is_none(),
+            Self::GOVERNED => governed.is_some_and(|applied| applied.assignment == self.assignment),
+            _ => false,
+        };
+        if sound { Ok(()) } else { Err(Error::DecisionVersion(self.version)) }
     }
 
     /// The canonical bytes (RFC 8785).
@@ -110,6 +164,7 @@ impl Decision {
     /// When they are not canonical, not a decision, or of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let decision: Self = canonical::from_slice(bytes).map_err(Error::canonical)?;
-        if decision.version == Self::VERSION { Ok(decision) } else { Err(Error::DecisionVersion(decision.version)) }
+        decision.check_version()?;
+        Ok(decision)
     }
 }

@@ -88,8 +88,37 @@ pub enum Error {
         present: Digest,
     },
     /// The decision was written by another version.
-    #[error("a decision of version {0}, and only version 1 is known")]
+    #[error("a decision of version {0} that is not what that version holds; known are 1 and 2")]
     DecisionVersion(u32),
+    /// The enforcement file is wrong.
+    #[error("the enforcement file is wrong: {message}")]
+    Enforcement {
+        /// File and line.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// A replay under another assignment than the recorded one.
+    #[error("this is not the assignment of the decision: it names {}, this is {}", named(*recorded), named(*present))]
+    OtherAssignment {
+        /// The digest in the decision.
+        recorded: Option<Digest>,
+        /// The digest of the given assignment.
+        present: Option<Digest>,
+    },
+    /// The assignment was written by another version.
+    #[error("an assignment of version {0}, and only version 1 is known")]
+    AssignmentVersion(u32),
+    /// A waiver's glob is none.
+    #[error("the {what} `{}` is no glob", glob.escape_debug())]
+    Scope {
+        /// What it is for.
+        what: &'static str,
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
     /// A control file is wrong.
     #[error("the control file is wrong: {message}")]
     Control {
@@ -112,6 +141,10 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<countersign_evidence::Error>,
     },
+}
+
+fn named(digest: Option<Digest>) -> String {
+    digest.map_or_else(|| "none".to_owned(), |d| d.to_string())
 }
 
 impl Error {
@@ -144,6 +177,10 @@ impl Diagnostic for Error {
             Self::Control { .. } => "CS-POLICY-015",
             Self::Canonical { .. } => "CS-POLICY-016",
             Self::Framework { .. } => "CS-POLICY-030",
+            Self::Enforcement { .. } => "CS-ENFORCE-001",
+            Self::OtherAssignment { .. } => "CS-ENFORCE-002",
+            Self::AssignmentVersion(_) => "CS-ENFORCE-003",
+            Self::Scope { .. } => "CS-WAIVER-001",
         }
     }
 
@@ -154,7 +191,9 @@ impl Diagnostic for Error {
             | Self::Rego { .. }
             | Self::Control { .. }
             | Self::Framework { .. }
-            | Self::Time(_) => Exit::Usage,
+            | Self::Time(_)
+            | Self::Enforcement { .. }
+            | Self::Scope { .. } => Exit::Usage,
             Self::Panic(_) | Self::Engine(_) => Exit::Internal,
             Self::Evaluation { .. }
             | Self::TooLong(_)
@@ -163,9 +202,12 @@ impl Diagnostic for Error {
             | Self::Answer(_)
             | Self::Gate { .. }
             | Self::Facts(_) => Exit::Incomplete,
-            Self::OtherFacts { .. } | Self::OtherBundle { .. } | Self::DecisionVersion(_) | Self::Canonical { .. } => {
-                Exit::Unverified
-            }
+            Self::OtherFacts { .. }
+            | Self::OtherBundle { .. }
+            | Self::OtherAssignment { .. }
+            | Self::AssignmentVersion(_)
+            | Self::DecisionVersion(_)
+            | Self::Canonical { .. } => Exit::Unverified,
         }
     }
 
@@ -173,7 +215,9 @@ impl Diagnostic for Error {
         match self {
             Self::Read { path, .. } => Some(Place::file(path)),
             Self::Rego { place, .. } | Self::Evaluation { place, .. } => place.clone(),
-            Self::Control { place, .. } | Self::Framework { place, .. } => Some(place.clone()),
+            Self::Control { place, .. } | Self::Framework { place, .. } | Self::Enforcement { place, .. } => {
+                Some(place.clone())
+            }
             _ => None,
         }
     }
@@ -204,6 +248,10 @@ impl Diagnostic for Error {
             Self::DecisionVersion(_) => "replay with the version of countersign that wrote the decision",
             Self::Control { .. } => "correct the file; `controls/README.md` lists its keys",
             Self::Framework { .. } => "correct the file; `frameworks/README.md` lists its keys",
+            Self::Enforcement { .. } => "correct the line, then: countersign enforcement check FILE",
+            Self::OtherAssignment { .. } => "replay under the assignment that was in effect then",
+            Self::AssignmentVersion(_) => "use the version of countersign that activated it, or a later one",
+            Self::Scope { .. } => "`*` stays within a directory, `**` crosses them, `[ab]` is one of two letters",
             Self::Canonical { .. } => {
                 "run `countersign verify`: a record that is not canonical was not written by this tool"
             }
@@ -238,6 +286,10 @@ mod tests {
             Error::OtherFacts { recorded: digest, present: digest },
             Error::OtherBundle { recorded: digest, present: digest },
             Error::DecisionVersion(2),
+            Error::Enforcement { place: Place::line("p", 1), message: "m".to_owned() },
+            Error::OtherAssignment { recorded: Some(digest), present: None },
+            Error::AssignmentVersion(2),
+            Error::Scope { what: "path", glob: "[".to_owned(), source: globset::Glob::new("[").unwrap_err() },
             Error::Control { place: Place::file("p"), message: "m".to_owned() },
             Error::Framework { place: Place::file("p"), message: "m".to_owned() },
             Error::canonical(evidence),

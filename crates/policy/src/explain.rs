@@ -5,6 +5,31 @@ use countersign_model::{Exit, Explanation};
 /// One explanation for every code, in their order.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
+        code: "CS-ENFORCE-001",
+        title: "the enforcement file is wrong",
+        text: "An enforcement file is YAML: `version: 1`, `default` (a level, `hard` unless it is said), `override` (the role \
+               that may override what is soft) and `rules`. A rule has `controls` (ids, or `\"*\"`), `tiers`, \
+               `criticality`, `level` and `why`; where it is soft it may name an `override` of its own.\n\n\
+               Levels are audit, advisory, soft and hard; tiers development, test, pre-production and production; \
+               criticalities low, medium, high and critical. A control that does not exist is an error, for a misspelt \
+               one would leave another level in effect than the file seems to say. Nothing was put in effect.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ENFORCE-002",
+        title: "a replay under another assignment",
+        text: "A decision names the assignment of levels that it was made under by digest, and the given one has another. \
+               Use the one that was in effect when the decision was made; it is attached to its activation in the ledger.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-ENFORCE-003",
+        title: "an assignment of an unknown version",
+        text: "The assignment of levels in effect was written in a format that this version does not know. Nothing is decided \
+               under levels that are guessed at.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
         code: "CS-POLICY-001",
         title: "not a policy bundle",
         text: "A policy bundle is a folder of Rego files, or the canonical JSON of one. Paths are relative and made of \
@@ -139,6 +164,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
                requirements. An unknown or missing key, an id that stands twice, a requirement without a duty, or one \
                that is called verified and does not say in what it was checked, is an error with file and line.\n\n\
                The same code stands for a file to import that has none of the formats that are read.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-WAIVER-001",
+        title: "a waiver's glob is none",
+        text: "Path and rule of a waiver are globs: `*` stays within a directory, `**` crosses directories, `?` is one letter, \
+               `[ab]` one of two, `{a,b}` one of two words. This one cannot be read, and a waiver that covers what nobody \
+               can say is not asked for.",
         exit: Exit::Usage,
     },
 ];

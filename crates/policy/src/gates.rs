@@ -12,7 +12,7 @@ use crate::{Effect, Error, GateVerdict, Reason, Verdict};
 const GATES: [&str; 3] = ["pre-commit", "build", RELEASE];
 
 /// The gate that opens only where the others did.
-const RELEASE: &str = "release";
+pub(crate) const RELEASE: &str = "release";
 
 /// The most reasons of one gate. More is a runaway policy, or a scan that nobody will read.
 const MAX_REASONS: usize = 100_000;
@@ -46,35 +46,50 @@ struct Said {
     controls: BTreeSet<String>,
 }
 
-/// The verdict that follows from the value of `data.countersign.gates`.
-pub(crate) fn verdict(answer: Value, time: Timestamp) -> Result<Verdict, Error> {
+/// What one gate said, checked.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) name: String,
+    pub(crate) checks: Vec<String>,
+    pub(crate) reasons: BTreeSet<Reason>,
+    pub(crate) requires: BTreeSet<Slot>,
+    pub(crate) controls: BTreeSet<String>,
+}
+
+/// What all gates said, and when the first thing ends that it rests on.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) gates: Vec<Answered>,
+    pub(crate) expires: Option<Timestamp>,
+}
+
+/// Reads the value of `data.countersign.gates`.
+pub(crate) fn answers(answer: Value, time: Timestamp) -> Result<Answers, Error> {
     let Value::Object(gates) = answer else {
         return Err(Error::Answer("`data.countersign.gates` is not an object".to_owned()));
     };
-    let mut answers: BTreeMap<String, Value> = gates.into_iter().collect();
-    let mut verdict = Verdict { gates: Vec::with_capacity(GATES.len()), expires: None };
+    let mut given: BTreeMap<String, Value> = gates.into_iter().collect();
+    let mut answers = Answers { gates: Vec::with_capacity(GATES.len()), expires: None };
     for name in GATES {
-        let answer = answers.remove(name).ok_or_else(|| Error::Answer(format!("the gate `{name}` does not answer")))?;
+        let answer = given.remove(name).ok_or_else(|| Error::Answer(format!("the gate `{name}` does not answer")))?;
         let answer: Answer =
             serde_json::from_value(answer).map_err(|source| Error::Gate { gate: name.to_owned(), source })?;
         if let Some(end) = answer.expires.first() {
             if *end <= time {
                 return Err(Error::Answer(format!("the gate `{name}` rests on something that ended at {end}")));
             }
-            verdict.expires = Some(verdict.expires.map_or(*end, |earliest| earliest.min(*end)));
+            answers.expires = Some(answers.expires.map_or(*end, |earliest| earliest.min(*end)));
         }
-        let earlier = if name == RELEASE { verdict.gates.as_slice() } else { &[] };
-        let gate = gate(name, answer, earlier)?;
-        verdict.gates.push(gate);
+        answers.gates.push(answered(name, answer)?);
     }
-    match answers.into_keys().next() {
-        None => Ok(verdict),
+    match given.into_keys().next() {
+        None => Ok(answers),
         Some(name) => Err(Error::Answer(format!("there is no gate `{}`, so nothing would ask it", printable(&name)))),
     }
 }
 
-/// The verdict of one gate, given the gates that must have opened before it.
-fn gate(name: &str, answer: Answer, earlier: &[GateVerdict]) -> Result<GateVerdict, Error> {
+/// The answer of one gate, checked.
+fn answered(name: &str, answer: Answer) -> Result<Answered, Error> {
     let mut reasons = BTreeSet::new();
     let said = [
         (Effect::Deny, answer.deny),
@@ -92,20 +107,38 @@ fn gate(name: &str, answer: Answer, earlier: &[GateVerdict]) -> Result<GateVerdi
     }
     if answer.checks.is_empty() {
         let text = "no check ran, so nothing speaks for a pass: see the errors of this gate".to_owned();
-        reasons.insert(Reason { effect: Effect::Error, code: "nothing-checked".to_owned(), text, controls: vec![] });
+        let code = "nothing-checked".to_owned();
+        reasons.insert(Reason { effect: Effect::Error, code, text, controls: vec![], enforced: None });
     }
-    for gate in earlier {
-        reasons.extend(held_back_by(gate));
-    }
-    let outcome = Outcome::all(reasons.iter().filter_map(|r| r.effect.outcome()).chain([Outcome::Pass]));
-    Ok(GateVerdict {
+    let controls = names(name, answer.controls)?.into_iter().collect();
+    Ok(Answered {
         name: name.to_owned(),
-        outcome,
         checks: names(name, answer.checks)?,
-        reasons: reasons.into_iter().collect(),
-        requires: answer.requires.into_iter().collect(),
-        controls: names(name, answer.controls)?,
+        reasons,
+        requires: answer.requires,
+        controls,
     })
+}
+
+/// The verdict that follows: the outcome of every gate, from what became of its reasons.
+pub(crate) fn close(answers: Answers) -> Verdict {
+    let mut gates: Vec<GateVerdict> = Vec::with_capacity(answers.gates.len());
+    for gate in answers.gates {
+        let mut reasons = gate.reasons;
+        if gate.name == RELEASE {
+            reasons.extend(gates.iter().filter_map(held_back_by));
+        }
+        let outcome = Outcome::all(reasons.iter().filter_map(Reason::outcome).chain([Outcome::Pass]));
+        gates.push(GateVerdict {
+            name: gate.name,
+            outcome,
+            checks: gate.checks,
+            reasons: reasons.into_iter().collect(),
+            requires: gate.requires.into_iter().collect(),
+            controls: gate.controls.into_iter().collect(),
+        });
+    }
+    Verdict { gates, expires: answers.expires, enforcement: None }
 }
 
 /// Why `release` is held back by an earlier gate, if it is.
@@ -117,9 +150,10 @@ fn held_back_by(gate: &GateVerdict) -> Option<Reason> {
         _ => (Effect::Deny, "did not pass"),
     };
     let text = format!("the gate `{}` {text}: see its reasons first", gate.name);
-    let telling = gate.reasons.iter().filter(|r| r.effect != Effect::Note);
+    let telling = gate.reasons.iter().filter(|r| r.blocks());
     let controls: BTreeSet<String> = telling.flat_map(|r| r.controls.iter().cloned()).collect();
-    Some(Reason { effect, code: "earlier-gate".to_owned(), text, controls: controls.into_iter().collect() })
+    let code = "earlier-gate".to_owned();
+    Some(Reason { effect, code, text, controls: controls.into_iter().collect(), enforced: None })
 }
 
 fn reason(gate: &str, effect: Effect, said: Said) -> Result<Reason, Error> {
@@ -127,7 +161,8 @@ fn reason(gate: &str, effect: Effect, said: Said) -> Result<Reason, Error> {
     if said.text.trim().is_empty() {
         return Err(Error::Answer(format!("the gate `{gate}` gives the reason `{code}` without a text")));
     }
-    Ok(Reason { effect, code, text: printable(&said.text), controls: names(gate, said.controls)? })
+    let controls = names(gate, said.controls)?;
+    Ok(Reason { effect, code, text: printable(&said.text), controls, enforced: None })
 }
 
 fn names(gate: &str, names: BTreeSet<String>) -> Result<Vec<String>, Error> {
@@ -167,7 +202,7 @@ mod tests {
         let said = json!({"checks": ["x"], "deny": [], "error": []});
         let mut answer = json!({"pre-commit": said, "build": said, "release": said});
         change(&mut answer[gate]);
-        verdict(answer, Timestamp::from_millis(1_000))
+        Ok(close(answers(answer, Timestamp::from_millis(1_000))?))
     }
 
     fn outcomes(verdict: &Verdict) -> Vec<&'static str> {
@@ -228,13 +263,13 @@ mod tests {
 
     #[test]
     fn every_gate_must_answer_and_no_other() {
-        assert!(verdict(json!({}), Timestamp::from_millis(0)).is_err());
-        assert!(verdict(json!(true), Timestamp::from_millis(0)).is_err());
+        assert!(answers(json!({}), Timestamp::from_millis(0)).is_err());
+        assert!(answers(json!(true), Timestamp::from_millis(0)).is_err());
         let said = json!({"checks": ["x"], "deny": [], "error": []});
         let two = json!({"pre-commit": said, "release": said});
-        assert!(verdict(two, Timestamp::from_millis(0)).is_err());
+        assert!(answers(two, Timestamp::from_millis(0)).is_err());
         let four = json!({"pre-commit": said, "build": said, "release": said, "deploy": said});
-        assert!(verdict(four, Timestamp::from_millis(0)).is_err());
+        assert!(answers(four, Timestamp::from_millis(0)).is_err());
     }
 
     #[test]

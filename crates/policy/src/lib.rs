@@ -31,11 +31,13 @@
 //! | [`decision`] | [`decide`] and [`Decision`] |
 //! | [`replay`](mod@replay) | [`replay()`] and [`Replay`] |
 //! | [`catalogue`] | [`Catalogue`] of controls and frameworks, one file each; [`judge()`](catalogue::judge()): a control over an assessment's facts |
+//! | [`enforcement`] | [`enforcement::Assignment`]: how strongly each control holds a change up; waivers and overrides |
 //! | [`explain`] | the long text behind every error code |
 
 pub mod bundle;
 pub mod catalogue;
 pub mod decision;
+pub mod enforcement;
 pub mod engine;
 pub mod error;
 pub mod explain;
@@ -45,9 +47,10 @@ pub mod verdict;
 
 pub use bundle::Bundle;
 pub use catalogue::{Catalogue, Control};
-pub use decision::{Decision, decide};
+pub use decision::{Decision, decide, decide_under};
+pub use enforcement::Assignment;
 pub use engine::{PolicyEngine, RegorusEngine};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
-pub use replay::{Replay, replay};
+pub use replay::{Replay, replay, replay_under};
 pub use verdict::{Effect, GateVerdict, Reason, Verdict};

@@ -3,7 +3,8 @@
 use countersign_evidence::canonical;
 use serde_json::Value;
 
-use crate::{Bundle, Decision, Error, PolicyEngine, decide};
+use crate::enforcement::Assignment;
+use crate::{Bundle, Decision, Error, PolicyEngine, decide_under};
 
 /// The most differences that are listed one by one.
 const MAX_DIFFERENCES: usize = 100;
@@ -35,8 +36,24 @@ pub enum Replay {
 /// When `facts` or `bundle` are not those that the record names by digest, the record is of another version, or
 /// deciding fails.
 pub fn replay(engine: &dyn PolicyEngine, recorded: &Decision, facts: &Value, bundle: &Bundle) -> Result<Replay, Error> {
-    if recorded.version != Decision::VERSION {
-        return Err(Error::DecisionVersion(recorded.version));
+    replay_under(engine, recorded, facts, bundle, None)
+}
+
+/// As [`replay()`], under the assignment that was in effect.
+///
+/// # Errors
+/// As [`replay()`], and when `assignment` is not the one that the record names by digest.
+pub fn replay_under(
+    engine: &dyn PolicyEngine,
+    recorded: &Decision,
+    facts: &Value,
+    bundle: &Bundle,
+    assignment: Option<&Assignment>,
+) -> Result<Replay, Error> {
+    recorded.check_version()?;
+    let present = assignment.map(Assignment::digest).transpose()?;
+    if present != recorded.assignment {
+        return Err(Error::OtherAssignment { recorded: recorded.assignment, present });
     }
     let digest = canonical::digest(facts).map_err(Error::canonical)?;
     if digest != recorded.facts {
@@ -45,7 +62,7 @@ pub fn replay(engine: &dyn PolicyEngine, recorded: &Decision, facts: &Value, bun
     if bundle.digest() != recorded.bundle {
         return Err(Error::OtherBundle { recorded: recorded.bundle, present: bundle.digest() });
     }
-    let verdict = decide(engine, bundle, facts, recorded.time)?;
+    let verdict = decide_under(engine, bundle, assignment, facts, recorded.time)?;
     let before = canonical::to_vec(&recorded.verdict).map_err(Error::canonical)?;
     let after = canonical::to_vec(&verdict).map_err(Error::canonical)?;
     let present = engine.name_and_version();

@@ -3,6 +3,8 @@
 use countersign_model::{Outcome, Slot, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::enforcement::{Applied, Enforced, Standing};
+
 /// What a reason does to its gate. Ordered by how strongly it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,6 +61,29 @@ pub struct Reason {
     pub text: String,
     /// Ids of the controls it touches, sorted.
     pub controls: Vec<String>,
+    /// How it is enforced; none: it is a note, or follows from another gate, or the decision is of version 1, where
+    /// everything blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforced: Option<Enforced>,
+}
+
+impl Reason {
+    /// The outcome that it forces on its gate; none where it holds nothing up.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.enforced.as_ref().map_or(Standing::Blocks, |e| e.standing) {
+            Standing::Blocks => self.effect.outcome(),
+            Standing::Advised | Standing::Audited => None,
+            Standing::Waived | Standing::Overridden => Some(Outcome::Waived),
+            Standing::Mitigated => Some(Outcome::Mitigated),
+        }
+    }
+
+    /// Whether it holds its gate up.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.outcome().is_some_and(|outcome| !outcome.opens())
+    }
 }
 
 /// What one gate says.
@@ -88,6 +113,9 @@ pub struct Verdict {
     /// When the first thing that the verdict rests on ends; after that it must be computed again.
     /// `None`: it rests on nothing that ends.
     pub expires: Option<Timestamp>,
+    /// What was enforced and what was lifted; none in a decision of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Applied>,
 }
 
 impl Verdict {

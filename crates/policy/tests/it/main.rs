@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod enforcement;
 mod engine;
 #[cfg(test)]
 mod facts;

@@ -170,7 +170,20 @@ impl Reading {
             | EventKind::RecordsOfficerDesignated
             | EventKind::RecordsOfficerRevoked
             | EventKind::ErasureRequested
-            | EventKind::SubjectErased => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::SubjectErased
+            | EventKind::ApplicationRegistered
+            | EventKind::ApplicationRetired
+            | EventKind::EnvironmentRegistered
+            | EventKind::EnvironmentRetired
+            | EventKind::EnforcementActivated
+            | EventKind::EnforcementOverridden
+            | EventKind::WaiverRequested
+            | EventKind::WaiverGranted
+            | EventKind::WaiverRejected
+            | EventKind::WaiverRevoked
+            | EventKind::GateOwnersAssigned
+            | EventKind::GateAcknowledged
+            | EventKind::GateReviewed => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload, named }
@@ -197,7 +210,9 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::RunStarted
         | EventKind::FindingsRecorded
         | EventKind::AssessmentRecorded
-        | EventKind::DecisionMade => 1,
+        | EventKind::DecisionMade
+        | EventKind::EnforcementActivated
+        | EventKind::GateOwnersAssigned => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,
     }

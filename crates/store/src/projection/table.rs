@@ -3,9 +3,9 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, entries, erasures,
-    evidence, grants, log_keys, offices, people, refusals, runs, scans, schedule, second_keys, storages, suppressions,
-    trust,
+    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, enforcements, entries, erasures,
+    evidence, gates, grants, log_keys, offices, people, refusals, registry, runs, scans, schedule, second_keys,
+    storages, suppressions, trust, waivers,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -51,6 +51,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         offices::TABLES,
         disposals::TABLES,
         erasures::TABLES,
+        registry::TABLES,
+        enforcements::TABLES,
+        waivers::TABLES,
+        gates::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()
