@@ -271,7 +271,158 @@ pub enum Error {
         /// Log index.
         index: u64,
     },
+    /// Not one of the roles that an act needs.
+    #[error("{person} is no {roles} and may not {act}")]
+    NotRole {
+        /// Who.
+        person: String,
+        /// The roles that may.
+        roles: String,
+        /// What was tried.
+        act: &'static str,
+    },
+    /// Something cannot be said so.
+    #[error("{what} is `{}`: it must be said, in one line of at most {LONGEST_LINE} bytes", text.escape_debug())]
+    BadLine {
+        /// What.
+        what: &'static str,
+        /// The start of it.
+        text: String,
+    },
+    /// Somebody else was quicker.
+    #[error("{what} changed while you signed")]
+    MovedOn {
+        /// What.
+        what: String,
+    },
+    /// It cannot be registered.
+    #[error("the {kind} `{}` cannot be registered: {why}", id.escape_debug())]
+    NotRegistrable {
+        /// `application` or `environment`.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Why not.
+        why: String,
+    },
+    /// Not registered.
+    #[error("no {kind} `{}` is registered", id.escape_debug())]
+    NotRegistered {
+        /// `application` or `environment`.
+        kind: &'static str,
+        /// What was asked for.
+        id: String,
+        /// What is registered.
+        known: Vec<String>,
+    },
+    /// Registered already.
+    #[error("the {kind} `{id}` is registered already, in entry {index}")]
+    RegisteredAlready {
+        /// `application` or `environment`.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Log index.
+        index: u64,
+    },
+    /// The repository belongs to another application.
+    #[error("the repository `{}` belongs to the application `{application}`", repository.escape_debug())]
+    RepositoryTaken {
+        /// The repository's identity.
+        repository: String,
+        /// The application.
+        application: String,
+    },
+    /// It takes an administrator.
+    #[error("{person} is no administrator, and {how}")]
+    Weakens {
+        /// Who.
+        person: String,
+        /// What would be weaker.
+        how: &'static str,
+    },
+    /// The active assignment is not what was activated.
+    #[error("the assignment activated in entry {index} is not the one its digest names")]
+    AssignmentChanged {
+        /// Log index of the activation.
+        index: u64,
+    },
+    /// The policy room.
+    #[error(transparent)]
+    Policy(#[from] countersign_policy::Error),
+    /// No such control.
+    #[error("there is no control `{}`", control.escape_debug())]
+    NoSuchControl {
+        /// What was named.
+        control: String,
+    },
+    /// Such a waiver cannot be asked for.
+    #[error("such a waiver cannot be asked for: {why}")]
+    BadWaiver {
+        /// Why not.
+        why: String,
+    },
+    /// No such waiver.
+    #[error("there is no waiver `{}`", waiver.escape_debug())]
+    NoSuchWaiver {
+        /// What was asked for.
+        waiver: String,
+    },
+    /// The waiver is in another state.
+    #[error("the waiver {waiver} is {state} and cannot be {act}")]
+    WaiverState {
+        /// Which.
+        waiver: countersign_model::WaiverId,
+        /// Where it stands.
+        state: &'static str,
+        /// What was tried.
+        act: &'static str,
+    },
+    /// Whoever asks cannot grant.
+    #[error("{person} asked for the waiver {waiver} and cannot grant it")]
+    OwnWaiver {
+        /// Who.
+        person: String,
+        /// Which.
+        waiver: countersign_model::WaiverId,
+    },
+    /// The file of owners is wrong.
+    #[error("the file of gate owners is wrong: {message}")]
+    GateFile {
+        /// File and line.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// Nobody owns any gate.
+    #[error("nobody has said who owns the gates")]
+    NoGateOwners,
+    /// No such gate, or nobody owns it.
+    #[error("nobody owns a gate `{}`", gate.escape_debug())]
+    NoSuchGate {
+        /// What was asked for.
+        gate: String,
+    },
+    /// Not the owner.
+    #[error("{person} is neither owner nor deputy of the gate `{gate}`{or}")]
+    NotGateParty {
+        /// Who.
+        person: String,
+        /// The gate.
+        gate: String,
+        /// Who else may.
+        or: &'static str,
+    },
+    /// The document of owners is not what was put in effect.
+    #[error("the owners of gates put in effect in entry {index} are not those that its digest names")]
+    GateOwnersChanged {
+        /// Log index.
+        index: u64,
+    },
 }
+
+/// The longest line that somebody says in an act, in bytes.
+pub(crate) const LONGEST_LINE: usize = 1_000;
 
 impl From<countersign_store::Error> for Error {
     fn from(e: countersign_store::Error) -> Self {
@@ -285,6 +436,7 @@ impl Error {
             Self::Session(e) => Some(e),
             Self::Connect(e) => Some(e),
             Self::Evidence(e) => Some(e),
+            Self::Policy(e) => Some(e),
             _ => None,
         }
     }
@@ -296,6 +448,26 @@ impl Diagnostic for Error {
             Self::Session(e) => e.code(),
             Self::Connect(e) => e.code(),
             Self::Evidence(e) => e.code(),
+            Self::Policy(e) => e.code(),
+            Self::NotRole { .. } => "CS-ACCESS-011",
+            Self::BadLine { .. } => "CS-ACCESS-012",
+            Self::MovedOn { .. } => "CS-ACCESS-013",
+            Self::NotRegistrable { .. } => "CS-REGISTRY-001",
+            Self::NotRegistered { .. } => "CS-REGISTRY-002",
+            Self::RegisteredAlready { .. } => "CS-REGISTRY-003",
+            Self::RepositoryTaken { .. } => "CS-REGISTRY-004",
+            Self::Weakens { .. } => "CS-REGISTRY-005",
+            Self::AssignmentChanged { .. } => "CS-ENFORCE-004",
+            Self::NoSuchControl { .. } => "CS-WAIVER-002",
+            Self::BadWaiver { .. } => "CS-WAIVER-003",
+            Self::NoSuchWaiver { .. } => "CS-WAIVER-004",
+            Self::WaiverState { .. } => "CS-WAIVER-005",
+            Self::OwnWaiver { .. } => "CS-WAIVER-006",
+            Self::GateFile { .. } => "CS-GATE-001",
+            Self::NoGateOwners => "CS-GATE-002",
+            Self::NoSuchGate { .. } => "CS-GATE-003",
+            Self::NotGateParty { .. } => "CS-GATE-004",
+            Self::GateOwnersChanged { .. } => "CS-GATE-005",
             Self::NotRooted => "CS-ACCESS-001",
             Self::RootedAlready { .. } => "CS-ACCESS-002",
             Self::UnknownKey { .. } => "CS-ACCESS-003",
@@ -343,7 +515,10 @@ impl Diagnostic for Error {
     }
 
     fn place(&self) -> Option<Place> {
-        self.wrapped().and_then(Diagnostic::place)
+        match self {
+            Self::GateFile { place, .. } => Some(place.clone()),
+            _ => self.wrapped().and_then(Diagnostic::place),
+        }
     }
 
     fn help(&self) -> String {
@@ -351,6 +526,31 @@ impl Diagnostic for Error {
             Self::Session(e) => e.help(),
             Self::Connect(e) => e.help(),
             Self::Evidence(e) => e.help(),
+            Self::Policy(e) => e.help(),
+            Self::NotRole { .. } => "somebody with that role signs this: --key FILE".into(),
+            Self::BadLine { .. } => "say it in one line, without names of people".into(),
+            Self::MovedOn { .. } => "look at it again, then repeat the command".into(),
+            Self::NotRegistrable { kind, .. } => format!("see what it takes: countersign {kind} register --help"),
+            Self::NotRegistered { kind, known, .. } => match known.as_slice() {
+                [] => format!("register it: countersign {kind} register --help"),
+                known => format!("registered are: {}", known.join(", ")),
+            },
+            Self::RegisteredAlready { kind, id, .. } => format!("change it: countersign {kind} change {id}"),
+            Self::RepositoryTaken { application, .. } => {
+                format!("take it out there first: countersign application change {application} --without-repository ID")
+            }
+            Self::Weakens { .. } => "an administrator signs this: --key FILE".into(),
+            Self::AssignmentChanged { .. } => "run `countersign verify`; nothing is decided until it is clear".into(),
+            Self::NoSuchControl { .. } => "name one of: countersign enforcement show".into(),
+            Self::BadWaiver { .. } => "see what it takes: countersign waive request --help".into(),
+            Self::NoSuchWaiver { .. } => "list them: countersign waive list".into(),
+            Self::WaiverState { waiver, .. } => format!("see what was said about it: countersign waive show {waiver}"),
+            Self::OwnWaiver { waiver, .. } => format!("somebody else decides: countersign waive show {waiver}"),
+            Self::GateFile { .. } => "correct the line, then: countersign gate activate FILE --dry-run".into(),
+            Self::NoGateOwners => "an officer says so: countersign gate activate FILE".into(),
+            Self::NoSuchGate { .. } => "gates are pre-commit, build and release: countersign gate list".into(),
+            Self::NotGateParty { .. } => "see who is: countersign gate list".into(),
+            Self::GateOwnersChanged { .. } => "run `countersign verify`".into(),
             Self::OtherLog { .. } => {
                 "name the log in the policy: log VKEY, as `countersign ledger info` prints it".into()
             }

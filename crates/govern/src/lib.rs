@@ -5,14 +5,20 @@
 //! | [`access`] | the root of trust, people, roles, policy activation: signed acts of administrators and officers |
 //! | [`retention`] | classes, holds, disposal, erasure, records officers: signed acts of compliance officers |
 //! | [`assess`] | a window of the ledger held against the catalogue: requirements, maturity, plan, certificates |
+//! | [`registry`] | applications and environments, as facts for policies |
+//! | [`enforcement`] | how strongly each control is enforced where, put in effect by officers |
+//! | [`waivers`] | requests, grants, refusals and revocations of waivers |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
 
 pub mod access;
 pub mod assess;
 pub mod audit;
+pub mod enforcement;
 mod error;
 mod explain;
+pub mod registry;
 pub mod retention;
+pub mod waivers;
 
 pub use error::Error;
 pub use explain::EXPLANATIONS;

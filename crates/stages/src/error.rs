@@ -248,6 +248,18 @@ pub enum Error {
         /// The grant.
         grant: GrantId,
     },
+    /// An assignment that is gone.
+    #[error("no assignment of levels with the digest {assignment} was activated in this ledger")]
+    NoSuchAssignment {
+        /// Its digest.
+        assignment: Digest,
+    },
+    /// Nothing to override.
+    #[error("nothing that is soft holds run {run} up")]
+    NothingToOverride {
+        /// The run.
+        run: RunId,
+    },
     /// Nothing to grant.
     #[error("run {run} asks for no such suppression")]
     NothingToGrant {
@@ -319,6 +331,8 @@ impl Diagnostic for Error {
             Self::GrantExpired { .. } => "CS-RELEASE-017",
             Self::GrantOutdated { .. } => "CS-RELEASE-018",
             Self::NothingToGrant { .. } => "CS-RELEASE-019",
+            Self::NothingToOverride { .. } => "CS-RELEASE-020",
+            Self::NoSuchAssignment { .. } => "CS-BUILD-011",
         }
     }
 
@@ -414,6 +428,12 @@ impl Diagnostic for Error {
                 "a release manager issues another: countersign deploy RUN --env ENV --key FILE".into()
             }
             Self::GrantOutdated { .. } => "judge and approve it again: countersign run".into(),
+            Self::NothingToOverride { run } => {
+                format!("see what holds it up, and at which level: countersign gate check {run}")
+            }
+            Self::NoSuchAssignment { .. } => {
+                "run `countersign verify`; nothing is decided under levels that cannot be read".into()
+            }
             Self::NothingToGrant { run } => format!("see what is asked for: countersign suppression list {run}"),
         }
     }

@@ -200,4 +200,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "A decision or change in the ledger cannot be read: it is damaged, or a newer program wrote it.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-RELEASE-020",
+        title: "nothing to override",
+        text: "Only what blocks at the level `soft` can be overridden. What is `hard` changes with the assignment alone, \
+               and what is `advisory` or `audit` holds nobody up. Without an assignment everything is hard.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BUILD-011",
+        title: "an assignment that is gone",
+        text: "A decision names the assignment of levels that it was made under, and the ledger holds no activation of such \
+               a one, or its document is another.",
+        exit: Exit::Unverified,
+    },
 ];

@@ -7,9 +7,11 @@ pub mod log_key;
 pub mod people;
 pub mod policy;
 pub mod root;
+mod saying;
 pub mod second_key;
 
 pub(crate) use people::rooted;
+pub(crate) use saying::{Saying, ledger_subject, line, one_of, say, say_with};
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
@@ -67,6 +69,6 @@ fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<
 }
 
 /// A new opaque id.
-fn random_id() -> Result<[u8; 10], Error> {
+pub(crate) fn random_id() -> Result<[u8; 10], Error> {
     Ok(countersign_evidence::random::<10>()?)
 }

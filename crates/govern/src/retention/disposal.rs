@@ -18,9 +18,9 @@ use countersign_store::projection::{Group, disposal_time};
 use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, Plan, Session};
 
-use super::{erasure, ledger_subject, show, stream};
+use super::{erasure, show, stream};
 use crate::Error;
-use crate::access::{allowed, rooted, signer_of};
+use crate::access::{allowed, ledger_subject, rooted, signer_of};
 use crate::audit::witness;
 
 /// What a disposal would remove now.

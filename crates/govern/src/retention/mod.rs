@@ -30,61 +30,16 @@ pub use offices::{designate, revoke};
 pub use show::{Due, Kept, due, show};
 pub use undertaking::undertaking;
 
-use countersign_connect::SshSigner;
-use countersign_evidence::statement::Subject;
-use countersign_model::event::Predicate;
-use countersign_model::{ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_model::{PersonId, Role, StreamId};
+use countersign_store::Session;
 use countersign_store::projection::MAX_TEXT;
-use countersign_store::session::SessionError;
-use countersign_store::{Plan, Session};
 
 use crate::Error;
-use crate::access::{allowed, rooted, sign, signer_of};
-
-/// Something a person says about retention.
-struct Saying<'a> {
-    /// The command, for the record of a refusal.
-    act: &'static str,
-    /// The event.
-    kind: EventKind,
-    /// The namespace it is signed for.
-    namespace: &'a str,
-    /// The stream it stands in.
-    stream: StreamId,
-}
+use crate::access::{Saying, say};
 
 /// The stream of everything about retention that is not about one person.
 fn stream() -> StreamId {
     StreamId::from_text("retention")
-}
-
-/// Signs and appends an act. `may` is asked before anybody signs, and again on the state that it is appended to.
-fn say<P: Predicate>(
-    session: &mut Session,
-    signer: &SshSigner,
-    saying: &Saying<'_>,
-    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
-    predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
-) -> Result<u64, Error> {
-    session.require_pin()?;
-    rooted(session.state())?;
-    let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
-    allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
-    let predicate = predicate(session, by.clone())?;
-    let signed = sign(signer, saying.namespace, ledger_subject(session), predicate)?;
-    let (appended, ()) = session.transact(|s| {
-        may(s, &by)?;
-        let entry =
-            s.act_entry(saying.kind, saying.stream.clone(), ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
-        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
-    })?;
-    Ok(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?)
-}
-
-/// The ledger as the subject of a statement.
-fn ledger_subject(session: &Session) -> Vec<Subject> {
-    let state = session.state();
-    vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
 }
 
 /// The person must be a compliance officer.

@@ -61,7 +61,7 @@ pub(crate) fn verdict(
                         WaiverCategory::Mitigated => Standing::Mitigated,
                     };
                     (standing, Some(waiver.id.to_string()))
-                } else if let Some(id) = overridden(&gate.name, &reason, level, governed)? {
+                } else if let Some(id) = overridden(&gate.name, &reason, level, assignment, governed)? {
                     overrides.insert(id.clone());
                     (Standing::Overridden, Some(id))
                 } else {
@@ -179,13 +179,27 @@ fn level(reason: &Reason, assignment: Option<&Assignment>, governed: &Governed, 
     reason.controls.iter().map(of).max().unwrap_or(Level::Hard)
 }
 
-/// The override that lifts a reason, if its level is soft and one names it.
-fn overridden(gate: &str, reason: &Reason, level: Level, governed: &Governed) -> Result<Option<String>, Error> {
-    if level != Level::Soft || governed.overrides.is_empty() {
+/// The override that lifts a reason: its level is soft, the override names exactly it, and whoever signed holds every role
+/// that the assignment names.
+fn overridden(
+    gate: &str,
+    reason: &Reason,
+    level: Level,
+    assignment: Option<&Assignment>,
+    governed: &Governed,
+) -> Result<Option<String>, Error> {
+    let Some(assignment) = assignment.filter(|_| level == Level::Soft && !governed.overrides.is_empty()) else {
         return Ok(None);
-    }
+    };
+    let tier = governed.environment.as_ref().map(|e| e.tier);
+    let criticality = governed.application.as_ref().map(|a| a.criticality);
+    let needed = assignment.overriders(&reason.controls, tier, criticality);
     let digest = reason_digest(gate, reason)?;
-    Ok(governed.overrides.iter().find(|o| o.reasons.contains(&digest)).map(|o| o.id.to_string()))
+    let lifts = governed
+        .overrides
+        .iter()
+        .find(|o| o.reasons.contains(&digest) && needed.iter().all(|role| o.roles.contains(role)));
+    Ok(lifts.map(|o| o.id.to_string()))
 }
 
 fn unmatched(waiver: &WaiverFact) -> Reason {

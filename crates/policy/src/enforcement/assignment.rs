@@ -97,8 +97,8 @@ impl Assignment {
         levels.max().unwrap_or(Level::Hard)
     }
 
-    /// The roles of which whoever overrides what concerns these controls must hold every one. None of them is soft there:
-    /// then nobody may.
+    /// The roles of which whoever overrides what concerns these controls must hold every one. Where no rule makes one of them
+    /// soft (a repository tightened it), it is the assignment's own.
     #[must_use]
     pub fn overriders(
         &self,
@@ -119,6 +119,9 @@ impl Assignment {
                 }
                 roles.extend(named);
             }
+        }
+        if roles.is_empty() {
+            roles.insert(self.overrider);
         }
         roles
     }
@@ -229,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_soft_can_be_overridden_and_by_the_role_that_is_named() {
+    fn what_is_soft_is_overridden_by_the_role_that_is_named() {
         let mut a = assignment();
         let b = ["b".to_owned()];
         let at = |a: &Assignment, c: &[String]| a.overriders(c, Some(Tier::Production), Some(Criticality::Low));
         assert_eq!(at(&a, &b), [Role::SecurityOfficer].into());
         a.rules[2].overrider = Some(Role::ComplianceOfficer);
         assert_eq!(at(&a, &b), [Role::ComplianceOfficer].into());
-        assert!(at(&a, &["c".to_owned()]).is_empty());
+        assert_eq!(at(&a, &["c".to_owned()]), [Role::SecurityOfficer].into());
     }
 
     #[test]

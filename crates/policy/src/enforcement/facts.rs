@@ -2,7 +2,7 @@
 
 use countersign_model::change::Tightened;
 use countersign_model::governance::{CardholderScope, Criticality, DataClass, Tier, WaiverCategory};
-use countersign_model::{Digest, OverrideId, Timestamp, WaiverId};
+use countersign_model::{Digest, OverrideId, Role, Timestamp, WaiverId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,6 +65,8 @@ pub struct OverrideFact {
     pub id: OverrideId,
     /// Digests of the reasons, sorted.
     pub reasons: Vec<Digest>,
+    /// The roles of whoever signed it, sorted: the assignment says which are needed.
+    pub roles: Vec<Role>,
 }
 
 /// What the facts say for enforcement.

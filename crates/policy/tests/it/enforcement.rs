@@ -293,7 +293,10 @@ fn an_override_lifts_exactly_the_soft_reasons_that_it_names() {
     }
     reasons.sort();
     let id = OverrideId::from_text("ovr-1");
-    facts["overrides"] = json!([OverrideFact { id: id.clone(), reasons }]);
+    let by = |role: Role| json!([OverrideFact { id: id.clone(), reasons: reasons.clone(), roles: vec![role] }]);
+    facts["overrides"] = by(Role::SecurityOfficer);
+    assert_eq!(gate(&decide(Some(&soft), &facts), "build").outcome, Outcome::Fail, "the role that is named, no other");
+    facts["overrides"] = by(Role::ReleaseManager);
     let decision = decide(Some(&soft), &facts);
     assert_eq!(outcomes(&decision), [Outcome::Waived, Outcome::Waived, Outcome::Pass]);
     assert_eq!(decision.verdict.enforcement.as_ref().unwrap().overrides, [id.to_string()]);

@@ -9,7 +9,7 @@ use countersign_store::{Ledger, Plan, Session};
 use serde_json::Value;
 
 use super::reported::Reported;
-use super::{events, reported, rules};
+use super::{events, governed, reported, rules};
 use crate::Error;
 use crate::release::approve::run_row;
 
@@ -58,6 +58,8 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Decided, Error> {
     let bundle = bundle_in_effect(session)?;
+    let assignment = governed::assignment_in_effect(session)?;
+    let under = assignment.as_ref().map(countersign_policy::Assignment::digest).transpose()?;
     let joined = reported::join(scan, &reported::records(session, run)?, &change.commit);
     let facts = rules::facts(change, scan, &joined, run, attached, session.state(), now)?;
     let digest = canonical::digest(&facts)?;
@@ -65,13 +67,14 @@ pub fn decide(
         let decision = read_decision(row)?;
         let same = decision.facts == digest
             && decision.bundle == bundle.digest()
+            && decision.assignment == under
             && decision.engine == engine.name_and_version()
             && decision.verdict.expires.is_none_or(|end| end > now);
         if same {
             return Ok(Decided { decision, facts, bundle, recorded: Some(row.index) });
         }
     }
-    let decision = Decision::make(engine, &bundle, &facts, now)?;
+    let decision = Decision::make_under(engine, &bundle, assignment.as_ref(), &facts, now)?;
     Ok(Decided { decision, facts, bundle, recorded: None })
 }
 

@@ -11,6 +11,7 @@
 //! | `observe` | reads the change through git |
 //! | `source` | the commit's tree as something to scan |
 //! | `rules` | pure: facts from a change, a scan and the ledger's state |
+//! | `governed` | pure: what is registered, waived, overridden and tightened, as facts |
 //! | `decide` | reuses the recorded decision or makes a new one |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
@@ -19,6 +20,7 @@
 
 pub mod decide;
 pub(crate) mod events;
+pub mod governed;
 pub mod kind;
 pub mod observe;
 pub mod record;

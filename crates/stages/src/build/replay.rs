@@ -2,12 +2,12 @@
 
 use countersign_evidence::canonical;
 use countersign_model::RunId;
-use countersign_policy::{Bundle, Decision, PolicyEngine, Replay, replay as recompute};
+use countersign_policy::{Bundle, Decision, PolicyEngine, Replay, replay_under};
 use countersign_store::Session;
 use countersign_store::projection::DecisionRow;
 use serde_json::Value;
 
-use super::decide;
+use super::{decide, governed};
 use crate::Error;
 
 /// A decision computed again.
@@ -39,7 +39,8 @@ pub fn replay(session: &Session, engine: &dyn PolicyEngine, text: &str) -> Resul
     let decision = decide::read_decision(&row)?;
     let facts: Value = canonical::from_slice(&session.ledger().payload(&row.facts)?)?;
     let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle)?)?;
-    let result = recompute(engine, &decision, &facts, &bundle)?;
+    let assignment = decision.assignment.as_ref().map(|d| governed::read_assignment(session, d)).transpose()?;
+    let result = replay_under(engine, &decision, &facts, &bundle, assignment.as_ref())?;
     Ok(Replayed { run: row.run, index: row.index, decision, result })
 }
 

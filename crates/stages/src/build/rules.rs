@@ -8,6 +8,7 @@ use countersign_model::{FindingState, PersonId, Timestamp};
 use countersign_store::projection::{EvidenceRow, RunRow, State};
 use serde_json::{Value, json};
 
+use super::governed;
 use super::reported::Reported;
 use crate::Error;
 
@@ -120,7 +121,7 @@ pub fn facts(
         .collect();
     evidence.sort_by_key(ToString::to_string);
     evidence.dedup();
-    Ok(json!({
+    let mut facts = json!({
         "version": FACTS_VERSION,
         "repository": {"identity": change.identity},
         "change": {
@@ -142,7 +143,11 @@ pub fn facts(
         "reports": reports,
         "artifacts": artifacts,
         "evidence": evidence,
-    }))
+    });
+    if let Some(facts) = facts.as_object_mut() {
+        governed::add(facts, change, scan, reported, run.map(|r| &r.id), &authors, state, now)?;
+    }
+    Ok(facts)
 }
 
 fn commit_facts(commit: &ChangeCommit, repository: Option<&str>, state: &State) -> Result<Value, Error> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
 use countersign_evidence::canonical;
-use countersign_model::change::{Change, ScanFinding, ScanRecord};
+use countersign_model::change::{Change, ScanFinding, ScanRecord, Tightened};
 use countersign_model::event::{EvidenceAttached, RunStarted};
 use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
 use countersign_policy::{Decision, PolicyEngine};
@@ -39,6 +39,9 @@ pub struct Inputs<'a> {
     /// base, so that a change cannot lift a requirement for itself. A configuration that cannot be read requires nothing
     /// here; that of the judged commit was read before.
     pub required_reports: &'a dyn Fn(&str) -> BTreeSet<String>,
+    /// What a commit's own configuration enforces more strictly than the firm: of the commit that is judged, and of its base, as
+    /// with reports.
+    pub tightened: &'a dyn Fn(&str) -> BTreeSet<Tightened>,
     /// Told how far the scan is.
     pub progress: &'a dyn Progress,
     /// Where answers of earlier scans are kept.
@@ -115,6 +118,9 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     required.extend(observed.change.base.as_deref().map(inputs.required_reports).unwrap_or_default());
     let mut record = scan_record(&report, inputs.rules);
     record.required_reports = required.into_iter().collect();
+    let mut tightened = (inputs.tightened)(&commit);
+    tightened.extend(observed.change.base.as_deref().map(inputs.tightened).unwrap_or_default());
+    record.tightened = tightened.into_iter().collect();
     let (bypasses, bypasses_missed) = match inputs.hooks_required {
         true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
         false => (None, 0),
@@ -370,6 +376,7 @@ pub fn scan_record(report: &Report, rules: &RuleSet) -> ScanRecord {
         unused_declarations: report.unused_declarations.iter().map(|d| format!("{} in {}", d.rule, d.path)).collect(),
         stale_baseline: report.stale_baseline.len() as u64,
         required_reports: Vec::new(),
+        tightened: Vec::new(),
     }
 }
 

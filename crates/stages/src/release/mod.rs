@@ -11,15 +11,17 @@
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
 //! | `deploy` | grants: issue, redeem once, record the outcome |
 //! | `claim` | commits claimed by a person |
+//! | `overrule` | what is soft and blocks, let pass by the role that the assignment names |
 //! | `suppression` | suppressions requested by the tree, granted by somebody else |
 //! | `refuse` | records a refusal before the command fails (`ActRefused`) |
 //!
 //! Records: `ApprovalSigned`, `GrantIssued`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
-//! `SuppressionGranted`, `ActRefused`.
+//! `SuppressionGranted`, `EnforcementOverridden`, `ActRefused`.
 
 pub mod approve;
 pub mod claim;
 pub mod deploy;
+pub mod overrule;
 mod refuse;
 pub mod rules;
 pub mod suppression;

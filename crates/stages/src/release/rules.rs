@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::{Outcome, PersonId, Role, Slot};
+use countersign_policy::enforcement::Enforced;
 use countersign_policy::{Effect, GateVerdict, Verdict};
 use countersign_store::projection::{ApprovalRow, RunRow, State};
 
@@ -66,6 +67,17 @@ pub struct GateReason {
     pub effect: Effect,
     /// One sentence.
     pub text: String,
+    /// Its level, and what became of it; none where everything blocks as the policy says.
+    pub enforced: Option<Enforced>,
+}
+
+impl GateReason {
+    /// Whether it holds its gate up.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.effect != Effect::Note
+            && self.enforced.as_ref().is_none_or(|e| e.standing == countersign_policy::enforcement::Standing::Blocks)
+    }
 }
 
 /// The gates of a verdict with the approvals of exactly this decision.
@@ -94,7 +106,12 @@ fn gate_status(
     let mut reasons: Vec<GateReason> = gate
         .reasons
         .iter()
-        .map(|r| GateReason { code: r.code.clone(), effect: r.effect, text: r.text.clone() })
+        .map(|r| GateReason {
+            code: r.code.clone(),
+            effect: r.effect,
+            text: r.text.clone(),
+            enforced: r.enforced.clone(),
+        })
         .collect();
     let approvals: Vec<&ApprovalRow> =
         run.map(|r| r.approvals.iter().filter(|a| a.decision == decision).collect()).unwrap_or_default();
@@ -102,7 +119,8 @@ fn gate_status(
     let mut outcome = gate.outcome;
     for slot in slots.iter().filter(|s| s.filled.is_none()) {
         outcome = outcome.and(Outcome::Pending);
-        reasons.push(GateReason { code: "approval-missing".into(), effect: Effect::Wait, text: missing(slot, state)? });
+        let (code, text) = ("approval-missing".into(), missing(slot, state)?);
+        reasons.push(GateReason { code, effect: Effect::Wait, text, enforced: None });
     }
     Ok(GateStatus { name: gate.name.clone(), outcome, reasons, controls: gate.controls.clone(), slots })
 }

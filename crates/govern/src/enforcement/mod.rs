@@ -1,0 +1,77 @@
+//! `enforcement activate`: a security or compliance officer puts levels in effect.
+//!
+//! Control objective: how strongly a control holds a change up is decided by somebody who answers for it, outside of the
+//! policy and of the judged repository, and can be shown for every decision.
+//! Regulatory mapping: PCAOB AS 2201 .B28 (changes of the control itself); PCI DSS v4.0.1 12.1.3; NIST 800-53r5 CM-3.
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act;
+use countersign_model::event::EnforcementActivated;
+use countersign_model::{EventKind, Role, StreamId};
+use countersign_policy::{Assignment, Catalogue};
+use countersign_store::projection::ActivatedAssignment;
+use countersign_store::session::JSON;
+use countersign_store::{NewBlob, Session};
+
+use crate::Error;
+use crate::access::{Saying, line, one_of, say_with};
+
+/// Reads an enforcement file against the controls there are.
+///
+/// # Errors
+/// With file and line: a key, a word or a control that does not exist.
+pub fn parse(file: &str, text: &str) -> Result<Assignment, Error> {
+    let catalogue = Catalogue::shipped()?;
+    Ok(Assignment::parse(file, text, |control| catalogue.get(control).is_some())?)
+}
+
+/// The assignment in effect, and its activation.
+///
+/// # Errors
+/// When it cannot be read back, or is not the one that was activated.
+pub fn in_effect(session: &Session) -> Result<Option<(ActivatedAssignment, Assignment)>, Error> {
+    let Some(active) = session.state().assignment()? else { return Ok(None) };
+    let assignment = Assignment::from_bytes(&session.ledger().payload(&active.blob)?)?;
+    if assignment.digest()? == active.digest {
+        Ok(Some((active, assignment)))
+    } else {
+        Err(Error::AssignmentChanged { index: active.index })
+    }
+}
+
+/// Puts an assignment in effect. One that is already is not activated twice: then the index is `None`.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is neither security nor compliance officer.
+pub fn activate(
+    session: &mut Session,
+    assignment: &Assignment,
+    reason: Option<&str>,
+    signer: &SshSigner,
+) -> Result<Option<u64>, Error> {
+    let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    let digest = assignment.digest()?;
+    if session.state().assignment()?.is_some_and(|a| a.digest == digest) {
+        return Ok(None);
+    }
+    let saying = Saying {
+        act: "enforcement activate",
+        kind: EventKind::EnforcementActivated,
+        namespace: act::ENFORCEMENT,
+        stream: StreamId::from_text("enforcement"),
+    };
+    let blob = NewBlob { bytes: assignment.to_bytes()?, media: JSON.into() };
+    let roles = [Role::SecurityOfficer, Role::ComplianceOfficer];
+    let index = say_with(
+        session,
+        signer,
+        &saying,
+        vec![blob],
+        |s, by| one_of(s, by, &roles, "put levels in effect"),
+        |s, by| {
+            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            Ok(EnforcementActivated { origin, assignment: digest, by, reason, time })
+        },
+    )?;
+    Ok(Some(index))
+}
