@@ -1,12 +1,16 @@
 //! The environment and `countersign.toml`. The only room that reads either.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_connect::pkcs11::Devices;
 use countersign_connect::process::PIN_VARIABLE;
+use countersign_model::change::Tightened;
+use countersign_model::governance::{Criticality, Level, Tier};
 use countersign_model::{Clock, Place, SystemClock};
+use countersign_policy::Assignment;
 use countersign_scan::Declaration;
 use countersign_scan::import::{self, Mapping, MappingTable};
 use countersign_store::installation::Installation;
@@ -38,6 +42,9 @@ pub(crate) struct Config {
     /// What a release is told.
     #[serde(default)]
     pub(crate) release: ReleaseConfig,
+    /// What is enforced more strictly here than in the firm.
+    #[serde(default)]
+    pub(crate) enforcement: EnforcementConfig,
     /// Where the project keeps its own controls and frameworks.
     #[serde(default)]
     pub(crate) catalogue: CatalogueConfig,
@@ -99,6 +106,31 @@ pub(crate) struct ReleaseConfig {
     pub(crate) environment: Option<String>,
 }
 
+/// `[enforcement]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnforcementConfig {
+    /// `[[enforcement.tighten]]`
+    #[serde(default)]
+    pub(crate) tighten: Vec<Tighten>,
+}
+
+/// A control that holds a change up at least so strongly here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tighten {
+    /// The control's id.
+    control: toml::Spanned<String>,
+    /// At least so strongly.
+    level: toml::Spanned<Level>,
+    /// In which tiers; all where none is named.
+    #[serde(default)]
+    tiers: Vec<Tier>,
+    /// The lines that control and level stand in.
+    #[serde(skip)]
+    lines: (Option<u32>, Option<u32>),
+}
+
 const fn one() -> u32 {
     1
 }
@@ -106,12 +138,18 @@ const fn one() -> u32 {
 impl Config {
     /// Parses a configuration; errors name file, line and the nearest known key.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self, CliError> {
-        let config: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map(|s| 1 + text.as_bytes().iter().take(s.start).filter(|b| **b == b'\n').count());
-            let place = Place { file: file.into(), line: line.and_then(|l| u32::try_from(l).ok()), column: None };
+        let line_of = |at: usize| {
+            let line = 1 + text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
+            u32::try_from(line).ok()
+        };
+        let mut config: Self = toml::from_str(text).map_err(|e| {
+            let place = Place { file: file.into(), line: e.span().and_then(|s| line_of(s.start)), column: None };
             let what = e.message().lines().next().unwrap_or_default().to_owned();
             CliError::Config { place, suggestion: nearest_key(&what), what }
         })?;
+        for tighten in &mut config.enforcement.tighten {
+            tighten.lines = (line_of(tighten.control.span().start), line_of(tighten.level.span().start));
+        }
         let wrong = |what: String| Err(CliError::Config { place: Place::file(file), what, suggestion: None });
         if config.version != 1 {
             return wrong(format!("version {} is not known, only version 1 is", config.version));
@@ -157,6 +195,53 @@ impl Config {
             return Err(countersign_scan::Error::Mapping { file: FILE.into(), why }.into());
         }
         Ok(mapping)
+    }
+
+    /// What is enforced more strictly here than in the firm.
+    pub(crate) fn tightened(&self) -> BTreeSet<Tightened> {
+        let one = |t: &Tighten| {
+            let tiers: BTreeSet<Tier> = t.tiers.iter().copied().collect();
+            let control = t.control.get_ref().clone();
+            Tightened { control, level: *t.level.get_ref(), tiers: tiers.into_iter().collect() }
+        };
+        self.enforcement.tighten.iter().map(one).collect()
+    }
+
+    /// A repository may tighten what the firm enforces, and never loosen it: what it says must be a control that exists, and
+    /// nowhere less than the firm's level. `criticality` is that of its application; where it belongs to none, all count.
+    pub(crate) fn check_tightened(
+        &self,
+        file: &str,
+        firm: Option<&Assignment>,
+        criticality: Option<Criticality>,
+    ) -> Result<(), Failure> {
+        let all_hard = Assignment::none();
+        let (firm, catalogue) = (firm.unwrap_or(&all_hard), countersign_policy::Catalogue::shipped()?);
+        for t in &self.enforcement.tighten {
+            let (control, level) = (t.control.get_ref(), *t.level.get_ref());
+            let wrong = |line: Option<u32>, what: String| {
+                let place = Place { file: file.into(), line, column: None };
+                let suggestion = Some("see the firm's levels: countersign enforcement show".to_owned());
+                Err(CliError::Config { place, what, suggestion }.into())
+            };
+            if catalogue.get(control).is_none() {
+                return wrong(t.lines.0, format!("there is no control `{}`", control.escape_debug()));
+            }
+            let tiers: &[Tier] = if t.tiers.is_empty() { Tier::ALL } else { &t.tiers };
+            for tier in tiers {
+                let of_firm = firm.level(control, Some(*tier), criticality);
+                if level < of_firm {
+                    return wrong(
+                        t.lines.1,
+                        format!(
+                            "`{control}` is `{level}` here and `{of_firm}` in the firm ({tier}): a repository may tighten, \
+                             never loosen"
+                        ),
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The configured salt.

@@ -8,10 +8,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Role, Slot};
 
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
+use super::enforcement_args::EnforcementArgs;
 use super::hook_args::HookArgs;
 use super::ledger_args::LedgerArgs;
+use super::registry_args::{ApplicationArgs, EnvironmentArgs};
 use super::retention_args::{HoldArgs, RecordsOfficerArgs, RetentionArgs};
 use super::secrets_args::{LspArgs, SecretsArgs};
+use super::waive_args::WaiveArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -77,6 +80,14 @@ pub(crate) enum Verb {
     Claim(ClaimArgs),
     /// List and grant suppressions that the judged tree asks for
     Suppression(SuppressionArgs),
+    /// Register applications: what they are, who answers for them, how much depends on them
+    Application(ApplicationArgs),
+    /// Register environments and their tiers
+    Environment(EnvironmentArgs),
+    /// How strongly each control holds a change up, and letting pass what is soft
+    Enforcement(EnforcementArgs),
+    /// Ask for and grant waivers: a broken control may stand for a while
+    Waive(WaiveArgs),
     /// Sign an approval of a run
     Approve(ApproveArgs),
     /// Add an approval that was signed on another machine

@@ -12,6 +12,8 @@ pub(crate) mod control;
 mod deploy;
 mod dispose;
 mod doctor;
+mod enforcement;
+mod enforcement_args;
 mod explain;
 mod framework;
 mod gate;
@@ -26,6 +28,8 @@ mod lsp;
 mod notes;
 mod place;
 mod record;
+mod registry;
+mod registry_args;
 mod replay;
 mod requests;
 mod retention;
@@ -40,6 +44,8 @@ mod storage;
 mod suppression;
 mod trust;
 mod verify;
+mod waive;
+mod waive_args;
 mod witness;
 mod witnessing;
 
@@ -91,6 +97,10 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Policy(_)
             | Verb::Claim(_)
             | Verb::Suppression(_)
+            | Verb::Application(_)
+            | Verb::Environment(_)
+            | Verb::Enforcement(_)
+            | Verb::Waive(_)
             | Verb::Approve(_)
             | Verb::Import(_)
             | Verb::Deploy(_)
@@ -115,6 +125,10 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Policy(a) => access::policy(at, a, env),
         Verb::Claim(a) => access::claim(at, a, env),
         Verb::Suppression(a) => suppression::run(at, a, env),
+        Verb::Application(a) => registry::application(at, a, env),
+        Verb::Environment(a) => registry::environment(at, a, env),
+        Verb::Enforcement(a) => enforcement::run(at, a, env),
+        Verb::Waive(a) => waive::run(at, a, env),
         Verb::Approve(a) => approve::run(at, a, env),
         Verb::Import(a) => approve::import(at, a, env),
         Verb::Deploy(a) => deploy::run(at, a, env),

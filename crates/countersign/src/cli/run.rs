@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign_connect::git::Repository;
 use countersign_model::Diagnostic as _;
+use countersign_model::change::Tightened;
 use countersign_policy::RegorusEngine;
 use countersign_scan::{Baseline, RuleSet, report};
+use countersign_stages::build::governed::assignment_in_effect;
 use countersign_stages::build::observe::Ask;
 use countersign_stages::build::run::{Inputs, Ran, run as judge};
 use countersign_stages::release::rules::overall;
@@ -32,6 +34,14 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let required = |commit: &str| required_reports(&repository, commit);
     let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
     let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()), false)?;
+    let identity = repository.identity()?;
+    let application = identity.as_deref().map(|id| session.state().application_of(id)).transpose()?.flatten();
+    let criticality = application.map(|a| a.what.criticality);
+    let levels = assignment_in_effect(&session)?;
+    for config in [&edited, config] {
+        config.check_tightened(FILE, levels.as_ref(), criticality)?;
+    }
+    let tightened = |commit: &str| tightened(&repository, commit);
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
     let declarations = config.declarations();
     let environment = args.env.clone().or_else(|| config.release.environment.clone());
@@ -46,6 +56,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         declarations: &declarations,
         baseline: committed.baseline.as_ref(),
         required_reports: &required,
+        tightened: &tightened,
         progress: &bar,
         cache_dir: &session.cache_dir(),
         hooks_required: config.hooks.required,
@@ -126,6 +137,13 @@ fn required_reports(repository: &Repository, commit: &str) -> BTreeSet<String> {
     let bytes = repository.file_at(commit, FILE, MOST_CONFIG).ok().flatten().unwrap_or_default();
     let config = String::from_utf8(bytes).ok().and_then(|text| Config::parse(&text, FILE).ok());
     config.map(|c| c.scan.required_reports.into_iter().collect()).unwrap_or_default()
+}
+
+/// What a commit's configuration enforces more strictly than the firm; nothing where it has none that can be read.
+fn tightened(repository: &Repository, commit: &str) -> BTreeSet<Tightened> {
+    let bytes = repository.file_at(commit, FILE, MOST_CONFIG).ok().flatten().unwrap_or_default();
+    let config = String::from_utf8(bytes).ok().and_then(|text| Config::parse(&text, FILE).ok());
+    config.map(|c| c.tightened()).unwrap_or_default()
 }
 
 /// What a commit proposes.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use countersign_model::governance::Level;
 use countersign_model::{Outcome, RunId};
-use countersign_policy::Effect;
-use countersign_stages::release::rules::{Excluded, GateStatus};
+use countersign_policy::enforcement::{Enforced, Standing};
+use countersign_stages::release::rules::{Excluded, GateReason, GateStatus};
 use countersign_store::projection::State;
 use serde_json::{Value, json};
 
@@ -37,15 +38,26 @@ pub(crate) fn table(gates: &[GateStatus], p: &Paint) -> String {
             if *n > REASONS_SHOWN {
                 continue;
             }
-            let colour = if reason.effect == Effect::Note { p.dim } else { "" };
+            let colour = if reason.blocks() { "" } else { p.dim };
             let reset = if colour.is_empty() { "" } else { p.reset };
-            let _ = writeln!(out, "      {colour}{}: {}{reset}", reason.code, printable(&reason.text));
+            let how = reason.enforced.as_ref().map(how).unwrap_or_default();
+            let _ = writeln!(out, "      {colour}{}{how}: {}{reset}", reason.code, printable(&reason.text));
         }
         for (code, n) in shown.into_iter().filter(|(_, n)| *n > REASONS_SHOWN) {
             let _ = writeln!(out, "      {}{code}: and {} more{}", p.dim, n - REASONS_SHOWN, p.reset);
         }
     }
     out
+}
+
+/// What became of a reason, in brackets, where that is not plain: it blocks, as everything did before there were levels.
+fn how(enforced: &Enforced) -> String {
+    match (&enforced.by, enforced.standing) {
+        (Some(by), standing) => format!(" [{} by {by}]", standing.as_str()),
+        (None, Standing::Blocks) if enforced.level == Level::Soft => " [soft]".to_owned(),
+        (None, Standing::Blocks) => String::new(),
+        (None, standing) => format!(" [{}]", standing.as_str()),
+    }
 }
 
 /// Who must sign: one line a required signature.
@@ -98,15 +110,13 @@ pub(crate) fn to_json(gates: &[GateStatus]) -> Value {
     gates
         .iter()
         .map(|g| {
-            let mut codes: Vec<&str> =
-                g.reasons.iter().filter(|r| r.effect != Effect::Note).map(|r| r.code.as_str()).collect();
+            let mut codes: Vec<&str> = g.reasons.iter().filter(|r| r.blocks()).map(|r| r.code.as_str()).collect();
             codes.dedup();
             json!({
                 "name": g.name,
                 "outcome": g.outcome,
                 "reasons": codes,
-                "details": g.reasons.iter().map(|r| json!({"code": r.code, "effect": r.effect, "text": r.text}))
-                    .collect::<Vec<_>>(),
+                "details": g.reasons.iter().map(detail).collect::<Vec<_>>(),
                 "controls": g.controls,
                 "approvals": g.slots.iter().map(|s| json!({
                     "slot": s.slot,
@@ -118,4 +128,16 @@ pub(crate) fn to_json(gates: &[GateStatus]) -> Value {
             })
         })
         .collect()
+}
+
+fn detail(reason: &GateReason) -> Value {
+    let mut detail = json!({"code": reason.code, "effect": reason.effect, "text": reason.text});
+    if let (Some(enforced), Some(object)) = (&reason.enforced, detail.as_object_mut()) {
+        object.insert("level".into(), json!(enforced.level));
+        object.insert("standing".into(), json!(enforced.standing));
+        if let Some(by) = &enforced.by {
+            object.insert("by".into(), json!(by));
+        }
+    }
+    detail
 }

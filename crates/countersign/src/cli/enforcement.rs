@@ -1,0 +1,174 @@
+//! `enforcement`: how strongly each control holds a change up, and letting pass what is soft.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_govern::enforcement as acts;
+use countersign_model::Exit;
+use countersign_model::governance::{Criticality, Level, Tier};
+use countersign_policy::{Assignment, Catalogue, RegorusEngine};
+use countersign_stages::release::overrule::overrule;
+use serde_json::{Value, json};
+
+use super::args::{Format, PlaceArgs};
+use super::enforcement_args::{EnforcementArgs, EnforcementVerb};
+use super::place::{find_run, notices};
+use crate::config::Environment;
+use crate::errors::{CliError, Failure, Outcome};
+use crate::output::{self, printable};
+
+/// `enforcement`.
+pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> Outcome {
+    match &args.verb {
+        EnforcementVerb::Check { file, format } => {
+            let assignment = read(file)?;
+            match format {
+                Format::Json => output::json(&to_json(&assignment, None)?)?,
+                Format::Text => {
+                    output::print(&format!("✓ {} can be put in effect\n{}", file.display(), table(&assignment)?))?;
+                }
+            }
+        }
+        EnforcementVerb::Activate { file, reason, key, format } => {
+            let assignment = read(file)?;
+            let mut session = at.open(env)?;
+            let index = acts::activate(&mut session, &assignment, reason.as_deref(), &key.signer(env)?)?;
+            notices(&mut session);
+            let digest = assignment.digest()?;
+            match format {
+                Format::Json => output::json(&json!({"version": 1, "index": index, "assignment": digest}))?,
+                Format::Text => output::print(&match index {
+                    Some(index) => format!(
+                        "✓ the levels of {digest} are in effect from here on (entry {index}); decisions made before do not \
+                         count any more\n"
+                    ),
+                    None => format!("✓ the levels of {digest} are in effect already\n"),
+                })?,
+            }
+        }
+        EnforcementVerb::Show { format } => {
+            let session = at.open(env)?;
+            let active = acts::in_effect(&session)?;
+            match (format, active) {
+                (Format::Json, Some((active, assignment))) => output::json(&to_json(&assignment, Some(active.index))?)?,
+                (Format::Json, None) => output::json(&to_json(&Assignment::none(), None)?)?,
+                (Format::Text, Some((active, assignment))) => {
+                    let by = printable(&session.state().label(&active.by)?);
+                    let mut out = format!("{}  entry {}, by {by}, {}\n", active.digest, active.index, active.time);
+                    out.push_str(&table(&assignment)?);
+                    output::print(&out)?;
+                }
+                (Format::Text, None) => output::print(
+                    "nobody has put levels in effect: every control is hard\n\
+                     Next: write enforcement.yaml, then: countersign enforcement activate enforcement.yaml\n",
+                )?,
+            }
+        }
+        EnforcementVerb::Diff { file, format } => {
+            let after = read(file)?;
+            let session = at.open(env)?;
+            let before = acts::in_effect(&session)?.map_or_else(Assignment::none, |(_, assignment)| assignment);
+            let catalogue = Catalogue::shipped()?;
+            let changes = before.changes(&after, catalogue.controls.keys().map(String::as_str));
+            match format {
+                Format::Json => {
+                    let rows: Vec<Value> = changes
+                        .iter()
+                        .map(|c| {
+                            json!({
+                                "control": c.control, "tier": c.cell.0, "criticality": c.cell.1, "before": c.before,
+                                "after": c.after, "loosens": c.after < c.before,
+                            })
+                        })
+                        .collect();
+                    output::json(&json!({"version": 1, "changes": rows}))?;
+                }
+                Format::Text => {
+                    let mut out = String::new();
+                    for c in &changes {
+                        let (tier, criticality) = c.cell;
+                        let word = if c.after < c.before { "looser" } else { "stricter" };
+                        let _ = writeln!(
+                            out,
+                            "{word:<8}  {:<32} {tier:<15} {criticality:<9} {} → {}",
+                            c.control, c.before, c.after
+                        );
+                    }
+                    let _ = writeln!(out, "{}", output::count(changes.len() as u64, "level changes", "levels change"));
+                    output::print(&out)?;
+                }
+            }
+        }
+        EnforcementVerb::Override { run, control, reason, key, format } => {
+            let mut session = at.open(env)?;
+            let run = find_run(&session, run)?;
+            let done = overrule(&mut session, &RegorusEngine, &run, control, reason, &key.signer(env)?)?;
+            notices(&mut session);
+            match format {
+                Format::Json => output::json(&json!({
+                    "version": 1, "override": done.id, "run": run, "by": done.person, "index": done.index,
+                    "reasons": done.reasons.iter().map(|(gate, r)| json!({
+                        "gate": gate, "code": r.code, "text": r.text, "controls": r.controls,
+                    })).collect::<Vec<_>>(),
+                }))?,
+                Format::Text => {
+                    let mut out = format!("✓ {} overrides (entry {}):\n", done.id, done.index);
+                    for (gate, r) in &done.reasons {
+                        let _ = writeln!(out, "  {gate}  {}: {}", r.code, printable(&r.text));
+                    }
+                    let _ = writeln!(out, "Approvals given before count no more: countersign gate check {run}");
+                    output::print(&out)?;
+                }
+            }
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// Reads an enforcement file.
+fn read(file: &Path) -> Result<Assignment, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    Ok(acts::parse(&file.display().to_string(), &text)?)
+}
+
+fn to_json(assignment: &Assignment, index: Option<u64>) -> Result<Value, Failure> {
+    let catalogue = Catalogue::shipped()?;
+    let mut levels = Vec::new();
+    for control in catalogue.controls.keys() {
+        for ((tier, criticality), level) in assignment.levels(control) {
+            levels.push(json!({"control": control, "tier": tier, "criticality": criticality, "level": level}));
+        }
+    }
+    let digest = assignment.digest()?;
+    Ok(json!({"version": 1, "index": index, "digest": digest, "assignment": assignment, "levels": levels}))
+}
+
+/// Controls whose levels are not all hard, by tier; the level of each criticality where they differ.
+fn table(assignment: &Assignment) -> Result<String, Failure> {
+    let catalogue = Catalogue::shipped()?;
+    let mut out = String::new();
+    let mut hard = 0_u64;
+    for control in catalogue.controls.keys() {
+        let levels = assignment.levels(control);
+        if levels.values().all(|level| *level == Level::Hard) {
+            hard += 1;
+            continue;
+        }
+        let _ = writeln!(out, "  {control}");
+        for tier in Tier::ALL.iter().rev() {
+            let of = |c: Criticality| assignment.level_at(control, (*tier, c));
+            let all: Vec<(Criticality, Level)> = Criticality::ALL.iter().rev().map(|c| (*c, of(*c))).collect();
+            let first = all.first().map(|(_, level)| *level);
+            let text = if all.iter().all(|(_, level)| Some(*level) == first) {
+                first.map(|level| level.to_string()).unwrap_or_default()
+            } else {
+                all.iter().map(|(c, level)| format!("{c} {level}")).collect::<Vec<_>>().join(", ")
+            };
+            let _ = writeln!(out, "      {tier:<15} {text}");
+        }
+    }
+    let _ = writeln!(out, "  {} hard everywhere", output::count(hard, "control is", "controls are"));
+    let _ =
+        writeln!(out, "  soft is overridden by {}, unless a rule says otherwise", assignment.overrider.with_article());
+    Ok(out)
+}
