@@ -266,7 +266,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-ACCESS-011",
         title: "not the role",
-        text: "The act needs a role that the signer does not hold. [Trust](docs/concepts/trust.md) has the table of acts and roles. What was tried is recorded.",
+        text: "The act needs a role that the signer does not hold. The page on trust has the table of acts and roles. What was tried is recorded.",
         exit: Exit::Forbidden,
     },
     Explanation {

@@ -24,6 +24,8 @@ mod docs;
 #[cfg(unix)]
 mod follow;
 #[cfg(test)]
+mod governance;
+#[cfg(test)]
 #[cfg(unix)]
 mod history;
 #[cfg(test)]

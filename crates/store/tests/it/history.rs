@@ -10,12 +10,18 @@ use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse};
 use countersign_model::event::{
-    ActRefused, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade, DeploymentRecorded,
-    DeploymentStarted, Device, EvidenceAttached, FindingsRecorded, GrantIssued, LedgerCreated, PersonEnrolled,
+    ActRefused, ApplicationRegistered, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade, DeploymentRecorded,
+    DeploymentStarted, Device, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered, EvidenceAttached,
+    FindingsRecorded, GateAcknowledged, GateOwnersAssigned, GrantIssued, LedgerCreated, PersonEnrolled,
     PolicyActivated, Predicate, RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted, TrustRootEstablished,
+    WaiverRequested,
+};
+use countersign_model::governance::{
+    Application, CardholderScope, Criticality, DataClass, DeploymentEnvironment, Scope, Tier, WaiverCategory,
 };
 use countersign_model::{
-    ActorId, Digest, EventKind, GrantId, PersonId, RepositoryId, Retention, Role, RunId, Slot, StreamId, Timestamp,
+    ActorId, Digest, EventKind, GrantId, OverrideId, PersonId, RepositoryId, Retention, Role, RunId, Slot, StreamId,
+    Timestamp, WaiverId,
 };
 use countersign_store::{Batch, Ledger, NewBlob, NewEntry, NewLedger};
 use serde_json::json;
@@ -62,12 +68,14 @@ pub(crate) struct History {
     serial: u64,
     run: Option<Run>,
     grant: Option<GrantIssued>,
+    levels: bool,
+    owners: bool,
 }
 
 /// Kinds of steps that [`History::step`] knows; from [`FIRST_DISBELIEVED`] on they are not believed.
-pub(crate) const STEPS: u8 = 23;
+pub(crate) const STEPS: u8 = 33;
 /// See [`STEPS`].
-pub(crate) const FIRST_DISBELIEVED: u8 = 12;
+pub(crate) const FIRST_DISBELIEVED: u8 = 19;
 
 fn blob(bytes: impl Into<Vec<u8>>) -> NewBlob {
     NewBlob { bytes: bytes.into(), media: "application/json".into() }
@@ -87,6 +95,8 @@ impl History {
             serial: 0,
             run: None,
             grant: None,
+            levels: false,
+            owners: false,
         };
         let created = LedgerCreated {
             version: 1,
@@ -187,21 +197,38 @@ impl History {
             9 => self.refusal(),
             10 => self.claim(5, 5),
             11 => self.suppression(),
+            12 => self.application(3, Criticality::Critical),
+            13 => self.environment(),
+            14 => {
+                self.levels = true;
+                self.enforcement(4)
+            }
+            15 => self.waiver(5, 90),
+            16 => {
+                self.owners = true;
+                self.gate_owners()
+            }
+            17 => self.overriding(),
+            18 => self.acknowledgement(),
             // A second root, an enrolment and a role by somebody who may not, a role for nobody.
-            12 => self.founding().swap_remove(0),
-            13 => self.enrolment(1, 0),
-            14 => self.role(5, Role::Administrator, 4),
+            19 => self.founding().swap_remove(0),
+            20 => self.enrolment(1, 0),
+            21 => self.role(5, Role::Administrator, 4),
             // An act that names another person than the one who signed it.
-            15 => self.claim(4, 5),
+            22 => self.claim(4, 5),
             // An engineer's approval in the other slot.
-            16 => self.approval(1, Slot::Regulatory),
+            23 => self.approval(1, Slot::Regulatory),
             // No act, no envelope, and an envelope of another recorder.
-            17 => entry(EventKind::ApprovalSigned, self.stream(), format!("no act {}", self.serial), vec![]),
-            18 => entry(EventKind::DecisionMade, self.stream(), format!("no envelope {}", self.serial), vec![]),
+            24 => entry(EventKind::ApprovalSigned, self.stream(), format!("no act {}", self.serial), vec![]),
+            25 => entry(EventKind::DecisionMade, self.stream(), format!("no envelope {}", self.serial), vec![]),
+            // A release manager who makes something weaker, levels by an engineer, a waiver that lasts too long.
+            26 => self.application(3, Criticality::Low),
+            27 => self.enforcement(1),
+            28 => self.waiver(5, 400),
             // Statements that are signed, with something else attached than they name.
-            19 => NewEntry { attachments: vec![blob("another file")], ..self.evidence() },
-            20 => NewEntry { attachments: vec![blob("other facts"), blob("bundle")], ..self.decision() },
-            21 => NewEntry { attachments: vec![blob("sbom"), blob("one more")], ..self.evidence() },
+            29 => NewEntry { attachments: vec![blob("another file")], ..self.evidence() },
+            30 => NewEntry { attachments: vec![blob("other facts"), blob("bundle")], ..self.decision() },
+            31 => NewEntry { attachments: vec![blob("sbom"), blob("one more")], ..self.evidence() },
             _ => {
                 let mine = std::mem::replace(&mut self.recorder, MachineKey::from_seed(&[66; 32]));
                 let forged = self.refusal();
@@ -216,6 +243,9 @@ impl History {
         match kind {
             0 | 9 | 10 | 11 => true,
             7 | 8 => self.grant.is_some(),
+            12..=16 | 26..=28 => true,
+            17 => self.levels && self.run.is_some(),
+            18 => self.owners,
             _ => self.run.is_some(),
         }
     }
@@ -434,6 +464,109 @@ impl History {
         self.machine(EventKind::AssessmentRecorded, stream, assessed, vec![blob("record")])
     }
 
+    fn application(&self, by: usize, criticality: Criticality) -> NewEntry {
+        let registered = ApplicationRegistered {
+            origin: ORIGIN.into(),
+            application: Application {
+                id: format!("app-{}", self.serial),
+                name: "Shop".into(),
+                owner: self.people[1].id.clone(),
+                deputy: Some(self.people[2].id.clone()),
+                criticality,
+                data: vec![DataClass::Personal],
+                cardholder_scope: CardholderScope::Out,
+                sox_key_system: false,
+                repositories: vec![format!("git:host/{}", self.serial)],
+            },
+            replaces: None,
+            by: self.people[by].id.clone(),
+            reason: None,
+            time: self.time(),
+        };
+        let stream = StreamId::from_text("registry");
+        self.act(by, act::APPLICATION, EventKind::ApplicationRegistered, stream, registered, vec![])
+    }
+
+    fn environment(&self) -> NewEntry {
+        let environment = DeploymentEnvironment { id: format!("live-{}", self.serial), tier: Tier::Production };
+        let (origin, by, time) = (ORIGIN.into(), self.people[3].id.clone(), self.time());
+        let registered = EnvironmentRegistered { origin, environment, replaces: None, by, reason: None, time };
+        let stream = StreamId::from_text("registry");
+        self.act(3, act::ENVIRONMENT, EventKind::EnvironmentRegistered, stream, registered, vec![])
+    }
+
+    pub(crate) fn enforcement(&self, by: usize) -> NewEntry {
+        let assignment = Digest::of(b"levels");
+        let (origin, time) = (ORIGIN.into(), self.time());
+        let activated = EnforcementActivated { origin, assignment, by: self.person(by), reason: None, time };
+        let stream = StreamId::from_text("enforcement");
+        self.act(by, act::ENFORCEMENT, EventKind::EnforcementActivated, stream, activated, vec![blob("levels")])
+    }
+
+    fn overriding(&self) -> NewEntry {
+        let run = self.the_run();
+        let overridden = EnforcementOverridden {
+            origin: ORIGIN.into(),
+            id: OverrideId::from_random(self.id("override")),
+            repository: IDENTITY.into(),
+            run: run.id.clone(),
+            decision: run.decision,
+            assignment: Digest::of(b"levels"),
+            reasons: vec![Digest::of(b"reason")],
+            by: self.person(4),
+            reason: "revoked already".into(),
+            time: self.time(),
+        };
+        self.act(4, act::OVERRIDE, EventKind::EnforcementOverridden, self.stream(), overridden, vec![])
+    }
+
+    /// What somebody would ask for.
+    pub(crate) fn request(&self, by: usize, days: i64) -> WaiverRequested {
+        let scope = Scope { controls: vec!["a".into()], path: Some("**".into()), ..Scope::default() };
+        WaiverRequested {
+            origin: ORIGIN.into(),
+            waiver: WaiverId::from_random(self.id("waiver")),
+            scope,
+            category: WaiverCategory::Waived,
+            compensating: None,
+            acceptance: "nothing of clients is there".into(),
+            not_before: self.time(),
+            expires: self.time().plus_seconds(days * 86_400),
+            renews: None,
+            renewals: 0,
+            by: self.person(by),
+            time: self.time(),
+        }
+    }
+
+    fn waiver(&self, by: usize, days: i64) -> NewEntry {
+        let request = self.request(by, days);
+        let stream = StreamId::from(&request.waiver);
+        self.act(by, act::WAIVER_REQUEST, EventKind::WaiverRequested, stream, request, vec![])
+    }
+
+    fn gate_owners(&self) -> NewEntry {
+        let (origin, owners, time) = (ORIGIN.into(), Digest::of(b"owners"), self.time());
+        let assigned = GateOwnersAssigned { origin, owners, by: self.person(4), reason: None, time };
+        let stream = StreamId::from_text("gates");
+        self.act(4, act::GATE_OWNERS, EventKind::GateOwnersAssigned, stream, assigned, vec![blob("owners")])
+    }
+
+    fn acknowledgement(&self) -> NewEntry {
+        let (origin, owners, time) = (ORIGIN.into(), Digest::of(b"owners"), self.time());
+        let acknowledged = GateAcknowledged { origin, gate: "build".into(), owners, by: self.person(5), time };
+        let stream = StreamId::from_text("gates");
+        self.act(5, act::GATE_ACKNOWLEDGEMENT, EventKind::GateAcknowledged, stream, acknowledged, vec![])
+    }
+
+    pub(crate) fn person(&self, n: usize) -> PersonId {
+        self.people[n].id.clone()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time()
+    }
+
     fn machine<P: Predicate>(&self, kind: EventKind, stream: StreamId, predicate: P, more: Vec<NewBlob>) -> NewEntry {
         let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
         let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &self.recorder).unwrap();
@@ -448,7 +581,7 @@ impl History {
         self.act(who, act::SECOND_LOG_KEY, EventKind::SecondLogKeyChosen, stream, chosen, vec![])
     }
 
-    fn act<P: Predicate>(
+    pub(crate) fn act<P: Predicate>(
         &self,
         who: usize,
         namespace: &str,

@@ -17,6 +17,8 @@ mod faults;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
+mod governance;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod kill;

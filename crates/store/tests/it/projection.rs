@@ -312,6 +312,13 @@ fn an_insiders_update_is_found_in_every_table_and_named() {
         ("grants", "idx = (SELECT max(idx) FROM grants)", "started = NULL, ended = NULL", "idx"),
         ("deployments", "idx = (SELECT max(idx) FROM deployments)", "success = 1 - success", "idx"),
         ("refusals", "idx = (SELECT max(idx) FROM refusals)", "code = 'none'", "idx"),
+        ("applications", "application = (SELECT min(application) FROM applications)", "document = '{}'", "idx"),
+        ("environments", "environment = (SELECT min(environment) FROM environments)", "retired = 3", "idx"),
+        ("assignments", "idx = (SELECT max(idx) FROM assignments)", "digest = 'sha256:00'", "idx"),
+        ("overrides", "idx = (SELECT max(idx) FROM overrides)", "reasons = '[]'", "idx"),
+        ("waivers", "idx = (SELECT max(idx) FROM waivers)", "decided = 1, granted = 1", "idx"),
+        ("gate_owners", "idx = (SELECT max(idx) FROM gate_owners)", "person = 'per-0'", "idx"),
+        ("gate_marks", "idx = (SELECT max(idx) FROM gate_marks)", "gate = 'release'", "idx"),
         ("anomalies", "idx = (SELECT max(idx) FROM anomalies)", "what = 'nothing'", "idx"),
     ];
     let mut tables = BTreeSet::from(["position".to_owned()]);

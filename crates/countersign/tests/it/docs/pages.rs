@@ -108,6 +108,19 @@ fn every_event_is_on_its_page() {
         ("DisposalCompleted", event::DisposalCompleted::TYPE),
         ("ErasureRequested", event::ErasureRequested::TYPE),
         ("SubjectErased", event::SubjectErased::TYPE),
+        ("ApplicationRegistered", event::ApplicationRegistered::TYPE),
+        ("ApplicationRetired", event::ApplicationRetired::TYPE),
+        ("EnvironmentRegistered", event::EnvironmentRegistered::TYPE),
+        ("EnvironmentRetired", event::EnvironmentRetired::TYPE),
+        ("EnforcementActivated", event::EnforcementActivated::TYPE),
+        ("EnforcementOverridden", event::EnforcementOverridden::TYPE),
+        ("WaiverRequested", event::WaiverRequested::TYPE),
+        ("WaiverGranted", event::WaiverGranted::TYPE),
+        ("WaiverRejected", event::WaiverRejected::TYPE),
+        ("WaiverRevoked", event::WaiverRevoked::TYPE),
+        ("GateOwnersAssigned", event::GateOwnersAssigned::TYPE),
+        ("GateAcknowledged", event::GateAcknowledged::TYPE),
+        ("GateReviewed", event::GateReviewed::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {
@@ -153,6 +166,8 @@ fn every_key_of_the_configuration_is_on_its_page() {
         ("[hooks]\n", "hooks."),
         ("[release]\n", "release."),
         ("[catalogue]\n", "catalogue."),
+        ("[enforcement]\n", "enforcement."),
+        ("[[enforcement.tighten]]\n", ""),
         ("[[scan.declare]]\n", ""),
     ] {
         std::fs::write(desk.path("countersign.toml"), format!("{section}qqqq = 1\n")).unwrap();
@@ -161,7 +176,7 @@ fn every_key_of_the_configuration_is_on_its_page() {
         let known = err.split("known here: ").nth(1).and_then(|k| k.lines().next()).unwrap_or_else(|| panic!("{err}"));
         for key in known.split(", ") {
             let name = format!("{prefix}{key}");
-            let is_section = prefix.is_empty() && ["scan", "hooks", "release", "catalogue"].contains(&key);
+            let is_section = prefix.is_empty() && ["scan", "hooks", "release", "catalogue", "enforcement"].contains(&key);
             assert!(is_section || text.contains(&format!("| `{name}` |")), "`{name}` is missing from the page");
         }
     }
