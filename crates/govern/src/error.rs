@@ -350,9 +350,9 @@ pub enum Error {
     /// The policy room.
     #[error(transparent)]
     Policy(#[from] countersign_policy::Error),
-    /// No such control.
+    /// A control that does not exist is named.
     #[error("there is no control `{}`", control.escape_debug())]
-    NoSuchControl {
+    UnknownControl {
         /// What was named.
         control: String,
     },
@@ -458,7 +458,7 @@ impl Diagnostic for Error {
             Self::RepositoryTaken { .. } => "CS-REGISTRY-004",
             Self::Weakens { .. } => "CS-REGISTRY-005",
             Self::AssignmentChanged { .. } => "CS-ENFORCE-004",
-            Self::NoSuchControl { .. } => "CS-WAIVER-002",
+            Self::UnknownControl { .. } => "CS-WAIVER-002",
             Self::BadWaiver { .. } => "CS-WAIVER-003",
             Self::NoSuchWaiver { .. } => "CS-WAIVER-004",
             Self::WaiverState { .. } => "CS-WAIVER-005",
@@ -541,7 +541,7 @@ impl Diagnostic for Error {
             }
             Self::Weakens { .. } => "an administrator signs this: --key FILE".into(),
             Self::AssignmentChanged { .. } => "run `countersign verify`; nothing is decided until it is clear".into(),
-            Self::NoSuchControl { .. } => "name one of: countersign enforcement show".into(),
+            Self::UnknownControl { .. } => "list them: countersign control list".into(),
             Self::BadWaiver { .. } => "see what it takes: countersign waive request --help".into(),
             Self::NoSuchWaiver { .. } => "list them: countersign waive list".into(),
             Self::WaiverState { waiver, .. } => format!("see what was said about it: countersign waive show {waiver}"),

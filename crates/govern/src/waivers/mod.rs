@@ -136,7 +136,7 @@ fn ask(
     let catalogue = Catalogue::shipped()?;
     for control in asked.scope.controls.iter().chain(&asked.compensating) {
         if catalogue.get(control).is_none() {
-            return Err(Error::NoSuchControl { control: control.clone() });
+            return Err(Error::UnknownControl { control: control.clone() });
         }
     }
     let bad = |why: &str| Error::BadWaiver { why: why.to_owned() };

@@ -7,6 +7,7 @@
 mod catalogue;
 #[cfg(test)]
 mod enforcement;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod facts;

@@ -76,7 +76,7 @@ impl State {
         let p: EnforcementActivated = self.signed(signed, act::ENFORCEMENT, |p: &EnforcementActivated| &p.by)?;
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
-        let (blob, said) = reading.named()?;
+        let (blob, said) = reading.named(0)?;
         require(said == p.assignment, "the assignment is not the one that the statement names")?;
         self.db
             .prepare_cached(

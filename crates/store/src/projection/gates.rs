@@ -67,7 +67,7 @@ impl State {
         let p: GateOwnersAssigned = self.signed(signed, act::GATE_OWNERS, |p: &GateOwnersAssigned| &p.by)?;
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
-        let (blob, said) = reading.named()?;
+        let (blob, said) = reading.named(0)?;
         require(said == p.owners, "the document is not the one that the statement names")?;
         self.db
             .prepare_cached(

@@ -10,11 +10,11 @@ use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse};
 use countersign_model::event::{
-    ActRefused, ApplicationRegistered, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade, DeploymentRecorded,
-    DeploymentStarted, Device, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered, EvidenceAttached,
-    FindingsRecorded, GateAcknowledged, GateOwnersAssigned, GrantIssued, LedgerCreated, PersonEnrolled,
-    PolicyActivated, Predicate, RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted, TrustRootEstablished,
-    WaiverRequested,
+    ActRefused, ApplicationRegistered, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade,
+    DeploymentRecorded, DeploymentStarted, Device, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
+    EvidenceAttached, FindingsRecorded, GateAcknowledged, GateOwnersAssigned, GrantIssued, LedgerCreated,
+    PersonEnrolled, PolicyActivated, Predicate, RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted,
+    TrustRootEstablished, WaiverRequested,
 };
 use countersign_model::governance::{
     Application, CardholderScope, Criticality, DataClass, DeploymentEnvironment, Scope, Tier, WaiverCategory,

@@ -176,7 +176,8 @@ fn every_key_of_the_configuration_is_on_its_page() {
         let known = err.split("known here: ").nth(1).and_then(|k| k.lines().next()).unwrap_or_else(|| panic!("{err}"));
         for key in known.split(", ") {
             let name = format!("{prefix}{key}");
-            let is_section = prefix.is_empty() && ["scan", "hooks", "release", "catalogue", "enforcement"].contains(&key);
+            let is_section =
+                prefix.is_empty() && ["scan", "hooks", "release", "catalogue", "enforcement"].contains(&key);
             assert!(is_section || text.contains(&format!("| `{name}` |")), "`{name}` is missing from the page");
         }
     }
