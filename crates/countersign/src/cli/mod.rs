@@ -58,6 +58,7 @@ use crate::config::Environment;
 use crate::errors::Outcome;
 use crate::output;
 use args::{Cli, Verb};
+use catalogue_args::AssessArgs;
 
 /// Parses, dispatches, and turns an expected error into text and an exit code.
 pub(crate) fn main() -> Exit {
@@ -104,7 +105,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Approve(_)
             | Verb::Import(_)
             | Verb::Deploy(_)
-            | Verb::Assess(_)
+            | Verb::Assess(AssessArgs { record: true, .. })
     )
 }
 

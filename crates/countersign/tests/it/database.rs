@@ -122,6 +122,13 @@ fn witnesses_cosign_a_ledger_in_a_database_and_the_cosignatures_stay() {
     let size: u64 = cluster.sql("select size from cosigned.head").parse().unwrap();
     let verified = w.cs(["verify", "--format", "json"]).expect(0).json();
     assert_eq!(verified["size"], size);
+    // An assessment verifies it as well, and sees the witness.
+    let assessed = w.cs(["assess", "--format", "json"]).expect(10).json();
+    let outcome = |id: &str| {
+        let controls = assessed["controls"].as_array().unwrap();
+        controls.iter().find(|c| c["id"] == id).unwrap()["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([outcome("evidence-is-immutable"), outcome("log-is-witnessed")], ["pass", "pass"]);
     let receipt = w.cs(["ledger", "witness", "--format", "json"]).expect(0).json();
     assert_eq!(receipt["size"], size);
     // The witness is down: the entry stands, and verification says what is missing.

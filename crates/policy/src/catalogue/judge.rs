@@ -184,8 +184,9 @@ fn evaluate(control: &Control, facts: &Value) -> Result<(Vec<Said>, Option<BTree
     };
     let bundle = Bundle::new(BTreeMap::from([(name.clone(), text)])).map_err(told)?;
     let to = facts.get("window").and_then(|w| w.get("to")).and_then(Value::as_i64).unwrap_or_default();
+    let seen = seen_by(control, facts);
     let answer =
-        RegorusEngine.value(&bundle, "data.countersign.control", facts, Timestamp::from_millis(to)).map_err(told)?;
+        RegorusEngine.value(&bundle, "data.countersign.control", &seen, Timestamp::from_millis(to)).map_err(told)?;
     let said = answer.get("fail").cloned().ok_or("the rule has no `fail`")?;
     let failing: Vec<Said> = serde_json::from_value(said)
         .map_err(|e| format!("what fails is `{{\"subject\": …, \"text\": …}}`, both texts: {e}"))?;
@@ -196,6 +197,16 @@ fn evaluate(control: &Control, facts: &Value) -> Result<(Vec<Said>, Option<BTree
         }
     };
     Ok((failing, applies))
+}
+
+/// The facts without the collections that the rule does not name: a long window has much that most rules never look at. A rule
+/// that takes the document as a whole gets it as a whole.
+fn seen_by(control: &Control, facts: &Value) -> Value {
+    let rule = control.decides.as_ref().map_or("", |d| d.rule.as_str());
+    let takes_all = rule.split("input").skip(1).any(|after| !after.starts_with('.'));
+    let Some(all) = facts.as_object().filter(|_| !takes_all) else { return facts.clone() };
+    let is_seen = |name: &str| facts::collection(name).is_none() || rule.contains(name);
+    all.iter().filter(|(name, _)| is_seen(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn missing_text(missing: &[&'static str]) -> String {

@@ -164,6 +164,20 @@ fn a_rule_cannot_talk_itself_into_a_pass() {
 }
 
 #[test]
+fn a_rule_sees_what_it_names_and_all_where_it_names_nothing() {
+    let over = |condition: &str| {
+        let text = CONTROL.replace("      not d.success\n", &format!("      {condition}\n"));
+        let catalogue = parse(&text, FRAMEWORK).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let facts = json!({"deployments": [{}], "people": [{"id": "per-a", "keys": 2}]});
+        judge(catalogue.get("a").unwrap(), &facts::complete(&facts).unwrap()).outcome
+    };
+    assert_eq!(over("some p in input.people; p.keys == 2; d.id"), Outcome::Fail);
+    assert_eq!(over("input[\"people\"][0].keys == 2; d.id"), Outcome::Fail);
+    assert_eq!(over("all := input; count(all[\"people\"]) == 1; d.id"), Outcome::Fail);
+    assert_eq!(over("count(input.people) == 9; d.id"), Outcome::Pass);
+}
+
+#[test]
 fn a_missing_source_is_named() {
     let needs = |need: &str| {
         let catalogue = parse(&CONTROL.replace("[ledger]", &format!("[ledger, {need}]")), FRAMEWORK).unwrap();
