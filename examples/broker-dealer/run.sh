@@ -647,6 +647,23 @@ else
     expect 1 "$stage/verifier" "$stage/tampered/ledger" "$vkey" "$receipts"
 fi
 
+# ---------------------------------------------------------------------------------------------------------------------
+act 'What the clauses say'
+# ---------------------------------------------------------------------------------------------------------------------
+
+say 'The same ledger, held against the general controls of Sarbanes-Oxley. What is broken ends with 10, and names who must act.'
+expect 10 "$countersign" assess --framework sox
+shows 'CM-2' tested-before-release dual-approval standing-duties-split 'not verified'
+quietly 10 "$evidence/assessment.json" "$countersign" assess --record --format json
+say 'Two people approved; and Dan, who is engineer and release manager, holds roles that must not meet.'
+holds 'the breach names Dan by his id' grep -qF "$(id_of dan)" "$evidence/assessment.json"
+holds 'and nobody by name' not grep -qiwE 'priya|mia|dan|ruth|omar' "$evidence/assessment.json"
+expect 0 "$countersign" control test dual-approval standing-duties-split
+say 'A certificate needs an assessment at both ends of its period; one alone proves nothing.'
+expect 14 "$countersign" control certificate dual-approval
+shows 'not-proved' 'Operations'
+expect 0 "$countersign" verify
+
 say 'And to the end, the key that Mia planted was never said again.'
 for value in "$key_id" "$secret"; do
     holds "${value:0:4}… is nowhere" not grep -rqaF -e "$value" .countersign "$stage/desk" "$stage/ruth/data" \

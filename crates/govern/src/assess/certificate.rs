@@ -185,8 +185,12 @@ fn definition(session: &Session, id: &str, window: Window) -> Result<Statement, 
     let entries: Vec<u64> = counted.iter().map(|(index, ..)| *index).collect();
     let [first, .., last] = counted.as_slice() else {
         let because = format!(
-            "{} recorded assessments name its version; one at the start and one at the end are needed: countersign assess --record",
-            counted.len()
+            "one recorded assessment at the start and one at the end are needed, and {} there: countersign assess --record",
+            match counted.len() {
+                0 => "none is".to_owned(),
+                1 => "one alone is".to_owned(),
+                n => format!("{n} are"),
+            }
         );
         return Ok(Statement { what, shown: Shown::NotProved, because, entries });
     };
@@ -242,7 +246,7 @@ fn one_of_all(facts: &Value, field: &str, what: &'static str) -> Statement {
     let (shown, because) = match values.len() {
         0 => (Shown::NotProved, "nothing was decided in the period".to_owned()),
         1 if values.contains_key("") => (Shown::NotProved, "the decisions of the period cannot be read".to_owned()),
-        1 => (Shown::Proved, format!("{} decisions: {}", decisions.len(), named.join(", "))),
+        1 => (Shown::Proved, format!("in every decision ({}): {}", decisions.len(), named.join(", "))),
         _ => (Shown::Refuted, named.join(", ")),
     };
     Statement { what, shown, because, entries }
@@ -276,7 +280,7 @@ fn enforcement(session: &Session, id: &str, window: Window, times: &[Timestamp])
     let (shown, because) = if !past.is_empty() {
         (Shown::Refuted, past.join("; "))
     } else if served > 0 {
-        (Shown::Proved, format!("{served} gates that serve it were open before a grant was issued"))
+        (Shown::Proved, format!("open before a grant was issued, each of {served} times that a gate served it"))
     } else {
         let because = "no gate of a decision in the period that a grant rests on serves it; it is judged afterwards";
         (Shown::NotApplicable, because.to_owned())
