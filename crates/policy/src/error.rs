@@ -12,6 +12,9 @@ pub enum Error {
     /// The bundle's form is wrong: a path, a size, its transport bytes.
     #[error("not a policy bundle: {0}")]
     Bundle(String),
+    /// A bundle is not signed as it must be.
+    #[error("the bundle's signature is not valid: {0}")]
+    BundleSignature(String),
     /// A file or folder of a bundle cannot be read.
     #[error("cannot read the policy `{path}`")]
     Read {
@@ -181,6 +184,7 @@ impl Diagnostic for Error {
             Self::OtherAssignment { .. } => "CS-ENFORCE-002",
             Self::AssignmentVersion(_) => "CS-ENFORCE-003",
             Self::Scope { .. } => "CS-WAIVER-001",
+            Self::BundleSignature(_) => "CS-POLICY-031",
         }
     }
 
@@ -207,7 +211,8 @@ impl Diagnostic for Error {
             | Self::OtherAssignment { .. }
             | Self::AssignmentVersion(_)
             | Self::DecisionVersion(_)
-            | Self::Canonical { .. } => Exit::Unverified,
+            | Self::Canonical { .. }
+            | Self::BundleSignature(_) => Exit::Unverified,
         }
     }
 
@@ -246,6 +251,9 @@ impl Diagnostic for Error {
             Self::OtherFacts { .. } => "replay with the facts that are attached to the decision",
             Self::OtherBundle { .. } => "replay with the bundle that is attached to the decision",
             Self::DecisionVersion(_) => "replay with the version of countersign that wrote the decision",
+            Self::BundleSignature(_) => {
+                "nothing was activated; ask whoever signs your bundles, and name their key by `--verification-key`"
+            }
             Self::Control { .. } => "correct the file; `controls/README.md` lists its keys",
             Self::Framework { .. } => "correct the file; `frameworks/README.md` lists its keys",
             Self::Enforcement { .. } => "correct the line, then: countersign enforcement check FILE",
@@ -293,6 +301,7 @@ mod tests {
             Error::Control { place: Place::file("p"), message: "m".to_owned() },
             Error::Framework { place: Place::file("p"), message: "m".to_owned() },
             Error::canonical(evidence),
+            Error::BundleSignature("m".to_owned()),
         ]
     }
 

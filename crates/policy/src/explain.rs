@@ -167,6 +167,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-POLICY-031",
+        title: "the signature of a bundle is not valid",
+        text: "An OPA bundle carries `.signatures.json`: a JWT that lists every file with its hash. Here it is missing, \
+               made by a key that was not named or by an algorithm that is not believed (those with a shared secret are \
+               not), does not verify, or a file was added, taken away or changed afterwards.\n\n\
+               Nothing was activated: the bundle that was in effect still is. Get the bundle again from where it is \
+               published, and the public key from whoever signs it by another way than the bundle itself.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
         code: "CS-WAIVER-001",
         title: "a waiver's glob is none",
         text: "Path and rule of a waiver are globs: `*` stays within a directory, `**` crosses directories, `?` is one letter, \

@@ -25,17 +25,21 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`adapters`] | policies of other people by their conventions: Conftest, Gatekeeper, Trivy |
 //! | [`bundle`] | [`Bundle`]: Rego files, their digest, their transport form, the bundle shipped with the binary |
 //! | [`engine`] | [`PolicyEngine`], and [`RegorusEngine`], the only user of the Rego interpreter |
 //! | [`verdict`] | [`Verdict`], [`GateVerdict`], [`Reason`], [`Effect`] |
 //! | [`decision`] | [`decide`] and [`Decision`] |
 //! | [`replay`](mod@replay) | [`replay()`] and [`Replay`] |
+//! | [`check`] | tests, linter, layout and differences of bundles, for their authors |
 //! | [`catalogue`] | [`Catalogue`] of controls and frameworks, one file each; [`judge()`](catalogue::judge()): a control over an assessment's facts |
 //! | [`enforcement`] | [`enforcement::Assignment`]: how strongly each control holds a change up; waivers and overrides |
 //! | [`explain`] | the long text behind every error code |
 
+pub mod adapters;
 pub mod bundle;
 pub mod catalogue;
+pub mod check;
 pub mod decision;
 pub mod enforcement;
 pub mod engine;
@@ -49,7 +53,7 @@ pub use bundle::Bundle;
 pub use catalogue::{Catalogue, Control};
 pub use decision::{Decision, decide, decide_under};
 pub use enforcement::Assignment;
-pub use engine::{PolicyEngine, RegorusEngine};
+pub use engine::{Coverage, Options, PolicyEngine, Program, RegorusEngine};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use replay::{Replay, replay, replay_under};

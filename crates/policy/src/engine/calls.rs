@@ -2,8 +2,9 @@
 //! too long.
 //!
 //! Rego forbids recursion, but the interpreter notices it only between rules and only while it evaluates; a function
-//! that calls itself would end the process. So the graph is drawn from the syntax trees beforehand. It knows nothing of
-//! local variables: a local of the same name as a rule counts as that rule, which can only refuse too much.
+//! that calls itself would end the process. So the graph is drawn from the syntax trees beforehand. Of local variables it
+//! knows a function's arguments; any other local of the same name as a rule counts as that rule, which can only refuse
+//! too much.
 //!
 //! The graph serves one more thing. A rule that is evaluated for the value after `with … as` counts as evaluated inside
 //! the statement too, though its value is not there: it is undefined then, in silence. Such statements are refused.
@@ -15,8 +16,8 @@ use countersign_model::Place;
 use regorus::Engine;
 use regorus::unstable::{BUILTINS, Expr, Module, Rule, RuleHead};
 
-use super::place;
 use super::syntax::{self, Found};
+use super::{builtins, place};
 use crate::Error;
 
 /// The longest chain of rules, each built on the next.
@@ -49,12 +50,15 @@ pub(super) fn check(engine: &mut Engine) -> Result<(), Error> {
         let resolve = |expr: &Expr| resolve(&package, &syntax::chain(expr).0);
         for rule in &module.policy {
             let (head, found) = syntax::rule(rule);
+            let arguments = syntax::arguments(rule);
+            let argument = |expr: &Expr| syntax::first(expr).is_some_and(|span| arguments.contains(span.text()));
             let path = package.iter().cloned().chain(syntax::chain(head).0).collect();
             let function = matches!(&**rule, Rule::Spec { head: RuleHead::Func { .. }, .. });
             let new = || Node { place: place(head.span()), uses: BTreeSet::new(), function };
             let node = nodes.entry(path).or_insert_with(new);
             for found in found {
                 match found {
+                    Found::Reference(expr) if argument(expr) => {}
                     Found::Reference(expr) => node.uses.extend(resolve(expr)),
                     Found::Call(expr) => {
                         let path = resolve(expr);
@@ -75,7 +79,7 @@ pub(super) fn check(engine: &mut Engine) -> Result<(), Error> {
         }
     }
     for (name, path, place) in calls {
-        let builtin = name == "print" || BUILTINS.contains_key(name.as_str());
+        let builtin = name == "print" || builtins::find(&name).is_some() || BUILTINS.contains_key(name.as_str());
         if !builtin && !path.is_some_and(|p| nodes.contains_key(&p)) {
             return Err(Error::Rego { place: Some(place), message: format!("there is no function `{name}`") });
         }

@@ -12,7 +12,7 @@ use regorus::Engine;
 use regorus::unstable::{Module, Span};
 
 use super::syntax::{self, Found};
-use super::{message, place};
+use super::{message, place, wide};
 use crate::Error;
 
 /// A text with the names of imports written out, and the lines on which columns are no longer those of the author.
@@ -25,8 +25,10 @@ pub(super) struct Qualified {
 ///
 /// # Errors
 /// When it does not parse; or declares a name that is an import's too, for the two could not be told apart.
-pub(super) fn qualify(path: &str, text: &str) -> Result<Qualified, Error> {
+pub(super) fn qualify(path: &str, text: &str, v0: bool) -> Result<Qualified, Error> {
     let mut engine = Engine::new();
+    engine.set_rego_v0(v0);
+    engine.set_policy_length_config(wide());
     engine.add_policy(path.to_owned(), text.to_owned()).map_err(|e| {
         let (place, message) = message::split(&e.to_string());
         Error::Rego { place: place.or_else(|| Some(Place::file(path))), message }
@@ -86,7 +88,7 @@ mod tests {
         let text = "package p\n\nimport data.a.lib\nimport data.b[\"c-d\"] as short\nimport input.c\n\n# lib.f(x)\n\
                     x := lib.f(1) + lib.g.h(lib.i(2))\n\ny[lib.k] := lib.v[short.w].lib if {\n\tsome z in lib.s\n\t\
                     c.f == data.lib.v\n\tz.lib != \"lib.v\"\n\tevery e in short.t { e in lib } with lib.q as short\n}\n";
-        let out = qualify("a.rego", text).unwrap();
+        let out = qualify("a.rego", text, false).unwrap();
         let expected = "package p\n\nimport data.a.lib\nimport data.b[\"c-d\"] as short\nimport input.c\n\n# lib.f(x)\n\
                     x := data.a.lib.f(1) + data.a.lib.g.h(data.a.lib.i(2))\n\n\
                     y[data.a.lib.k] := data.a.lib.v[data.b[\"c-d\"].w].lib if {\n\tsome z in data.a.lib.s\n\t\
@@ -110,7 +112,8 @@ mod tests {
             "lib contains 1",
             "default lib := 1",
         ] {
-            let error = qualify("a.rego", &format!("package p\n\nimport data.a.lib\n\n{rule}\n")).err().expect(rule);
+            let error =
+                qualify("a.rego", &format!("package p\n\nimport data.a.lib\n\n{rule}\n"), false).err().expect(rule);
             assert!(error.to_string().contains("name of an import"), "{rule}: {error}");
         }
     }

@@ -3,6 +3,8 @@
 //! The interpreter's parser, evaluator and even the release of a syntax tree recurse as deep as an expression nests,
 //! and a long enough chain (`1 + 1 + …`, `not not …`) ends the whole process, which no `catch_unwind` can hold.
 
+use std::num::NonZeroU32;
+
 use countersign_model::Place;
 use regorus::Source;
 use regorus::unstable::{Lexer, Token, TokenKind};
@@ -12,6 +14,9 @@ use crate::Error;
 
 /// The most brackets, operators and negations that may stand one inside the other. People's policies need ten.
 const MAX_NESTING: usize = 100;
+
+/// The widest line, in characters. Keys and tokens that are written out need a few thousand.
+const MAX_WIDTH: NonZeroU32 = NonZeroU32::MIN.saturating_add(65_535);
 
 /// Refuses a file whose expressions could nest deeper than [`MAX_NESTING`].
 ///
@@ -25,6 +30,7 @@ pub(super) fn check(path: &str, text: &str) -> Result<(), Error> {
     };
     let source = Source::from_contents(path.to_owned(), text.to_owned()).map_err(|e| fault(e.to_string()))?;
     let mut lexer = Lexer::new(&source);
+    lexer.set_max_col(MAX_WIDTH);
     // Links of the chain in each bracket that is still open, the outermost first; and their sum.
     let mut chains = vec![0_usize];
     let mut links = 0_usize;

@@ -1,5 +1,7 @@
 //! Walking the interpreter's syntax trees, with a stack of our own instead of the thread's.
 
+use std::collections::BTreeSet;
+
 use regorus::unstable::{AssignOp, Expr, Literal, Query, Rule, RuleAssign, RuleHead, Span};
 
 /// An expression of a rule, or a name that it declares.
@@ -56,6 +58,18 @@ pub(super) fn rule(rule: &Rule) -> (&Expr, Vec<Found<'_>>) {
     walk.expressions(chain(head).1);
     walk.run();
     (head, walk.found)
+}
+
+/// The names of a function's arguments. They mean nothing else in the whole of the rule.
+pub(super) fn arguments(rule: &Rule) -> BTreeSet<&str> {
+    let (Rule::Default { args, .. } | Rule::Spec { head: RuleHead::Func { args, .. }, .. }) = rule else {
+        return BTreeSet::new();
+    };
+    let mut walk = Walk { found: Vec::new(), todo: Vec::new() };
+    walk.patterns(args.iter().map(|a| &**a));
+    walk.run();
+    let declared = |found| if let Found::Declared(span) = found { Some(span.text()) } else { None };
+    walk.found.into_iter().filter_map(declared).collect()
 }
 
 /// The constant names at the start of `a.b["c"][x].d` (`a`, `b`, `c`); and every expression that is an index in it, or

@@ -28,15 +28,12 @@ fn the_clock_stands_still_at_the_time_of_the_decision() {
 #[test]
 fn what_varies_from_machine_to_machine_is_refused() {
     for call in [
-        "rand.intn(\"seed\", 10)",
         "time.clock([0, \"Local\"])",
         "time.date([0, \"Local\"])",
         "time.format([0, \"Local\", \"RFC3339\"])",
         "time.diff(0, [0, \"Local\"])",
         "http.send({\"method\": \"get\", \"url\": \"http://localhost\"})",
         "net.lookup_ip_addr(\"localhost\")",
-        "opa.runtime()",
-        "uuid.rfc4122(\"x\")",
         "numbers.range(0, 100000000)",
     ] {
         let error = value(&format!("x := {call}"), TIME).unwrap_err();
@@ -44,6 +41,7 @@ fn what_varies_from_machine_to_machine_is_refused() {
         assert_eq!(error.place().unwrap().to_string().split(':').take(2).collect::<Vec<_>>(), ["a/test.rego", "3"]);
     }
     assert_eq!(value("x := numbers.range(1, 3)", TIME).unwrap(), json!([1, 2, 3]));
+    assert_eq!(value("x := opa.runtime()", TIME).unwrap(), json!({}));
 }
 
 #[test]
@@ -150,5 +148,8 @@ fn print_says_nothing_and_breaks_nothing() {
 fn the_name_is_that_of_the_locked_version() {
     let lock = include_str!("../../../../Cargo.lock");
     let version = lock.split("name = \"regorus\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
-    assert_eq!(RegorusEngine.name_and_version(), format!("regorus/{}", version.unwrap()));
+    let name = RegorusEngine.name_and_version();
+    let (engine, ours) = name.split_once('+').unwrap();
+    assert_eq!(engine, format!("regorus/{}", version.unwrap()));
+    assert!(ours.parse::<u32>().is_ok());
 }

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod catalogue;
+mod conformance;
 #[cfg(test)]
 mod enforcement;
 #[cfg(test)]

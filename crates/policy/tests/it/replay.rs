@@ -59,7 +59,7 @@ fn every_part_of_a_decision_is_in_its_digest() {
 fn another_engine_is_told_apart_from_a_difference() {
     let (facts, mut decision) = denied();
     let other = |same_result| Replay::OtherEngine {
-        recorded: "regorus/0.11.0".to_owned(),
+        recorded: "regorus/0.11.0+1".to_owned(),
         present: "regorus/9.0.0".to_owned(),
         same_result,
     };

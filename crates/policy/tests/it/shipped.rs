@@ -183,7 +183,7 @@ fn a_decision_in_canonical_json() {
     let text = text.replace(&decision.bundle.to_string(), "sha256:bundle").replace(",\"", ",\n\"");
     insta::assert_snapshot!(text, @r#"
     {"bundle":"sha256:bundle",
-    "engine":"regorus/0.11.0",
+    "engine":"regorus/0.11.0+1",
     "facts":"sha256:91cfb33f6758f4b9fc371c0b82a5d619bf0fe2bdb6cbb8223c2d69fb0d51b173",
     "time":"2026-11-23T17:48:00.000Z",
     "verdict":{"expires":null,

@@ -1,4 +1,4 @@
-//! A policy bundle: a few Rego files under one digest.
+//! A policy bundle: a few Rego files, and documents they read, under one digest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::Error;
+
+mod archive;
+mod data;
+mod signatures;
+
+pub use archive::{Archive, read_archive, write_archive};
+pub use data::Manifest;
+pub(crate) use data::join as join_documents;
+pub use signatures::{Key, Signed, sign, verify};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../policies");
 
@@ -28,8 +37,9 @@ const MAX_PATH: usize = 200;
 /// The deepest folder that is read.
 const MAX_DEPTH: usize = 8;
 
-/// Rego files by path. Paths are relative, `/`-separated, of plain ASCII; tests (`*_test.rego`) are never part of it,
-/// so that what is digested is what decides.
+/// Rego files and documents (`data.json`, `data.yaml`) by path, and OPA's `.manifest` where there is one. Paths are
+/// relative, `/`-separated, of plain ASCII; tests (`*_test.rego`) are never part of it, so that what is digested is what
+/// decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     files: BTreeMap<String, String>,
@@ -52,12 +62,27 @@ impl Bundle {
         Self { files }
     }
 
+    /// The files that the shipped bundle is made of, with their tests and notes: where a firm's own starts from.
+    #[must_use]
+    pub fn shipped_sources() -> BTreeMap<String, String> {
+        fn all(dir: &Dir<'_>, out: &mut BTreeMap<String, String>) {
+            for file in dir.files() {
+                let path = file.path().iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+                out.extend(file.contents_utf8().map(|text| (path, text.to_owned())));
+            }
+            dir.dirs().for_each(|d| all(d, out));
+        }
+        let mut out = BTreeMap::new();
+        all(&SHIPPED, &mut out);
+        out
+    }
+
     /// A bundle of `files`, path to Rego text.
     ///
     /// # Errors
     /// [`Error::Bundle`] when there are none or too many, one is too large, or a path is not plain.
     pub fn new(files: BTreeMap<String, String>) -> Result<Self, Error> {
-        if files.is_empty() {
+        if !files.keys().any(|path| is_policy(path)) {
             return Err(Error::bundle("there is no `.rego` file in it"));
         }
         if files.len() > MAX_FILES {
@@ -72,11 +97,14 @@ impl Bundle {
         if files.values().map(String::len).sum::<usize>() > MAX_BYTES {
             return Err(Error::bundle(format!("more than {MAX_BYTES} bytes in all")));
         }
-        Ok(Self { files })
+        let bundle = Self { files };
+        // What cannot be one document is no bundle.
+        bundle.data()?;
+        Ok(bundle)
     }
 
-    /// Reads a folder: its `.rego` files, without tests. Markdown and hidden files are passed over; anything else is
-    /// an error rather than silently without effect.
+    /// Reads a folder: its `.rego` files, without tests, its documents and its `.manifest`. Markdown and other hidden
+    /// files are passed over; anything else is an error rather than silently without effect.
     ///
     /// # Errors
     /// [`Error::Read`] when something cannot be read, [`Error::Bundle`] when it is no bundle.
@@ -113,10 +141,17 @@ impl Bundle {
         Digest::of(&canonical_text(digests))
     }
 
-    /// The files, path to Rego text.
+    /// The files, path to text.
     #[must_use]
     pub const fn files(&self) -> &BTreeMap<String, String> {
         &self.files
+    }
+}
+
+impl Bundle {
+    /// The Rego files, path to text.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter(|(path, _)| is_policy(path)).map(|(path, text)| (path.as_str(), text.as_str()))
     }
 }
 
@@ -147,11 +182,13 @@ fn collect(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
 fn check_path(path: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
-    if path.len() <= MAX_PATH && is_policy(path) && path.split('/').all(part) {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let known = is_policy(path) || data::is_document(name);
+    if path == data::MANIFEST || path.len() <= MAX_PATH && known && path.split('/').all(part) {
         return Ok(());
     }
     let shown: String = path.chars().take(MAX_PATH).flat_map(char::escape_default).collect();
-    Err(Error::bundle(format!("`{shown}` is not a plain path that ends with `.rego`")))
+    Err(Error::bundle(format!("`{shown}` is not a plain path of a `.rego` file, a `data.json` or a `data.yaml`")))
 }
 
 fn read(
@@ -171,7 +208,7 @@ fn read(
     for entry in fs::read_dir(dir).map_err(unreadable(dir))? {
         let entry = entry.map_err(unreadable(dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
+        if name.starts_with('.') && !(depth == 0 && name == data::MANIFEST) {
             continue;
         }
         let kind = entry.file_type().map_err(unreadable(&entry.path()))?;
@@ -180,7 +217,7 @@ fn read(
             read(&entry.path(), &format!("{path}/"), depth + 1, files, bytes)?;
         } else if !kind.is_file() {
             return Err(Error::bundle(format!("`{path}` is neither a file nor a folder; links are not followed")));
-        } else if is_policy(&name) {
+        } else if is_policy(&name) || data::is_document(&name) || name == data::MANIFEST {
             let file = fs::File::open(entry.path()).map_err(unreadable(&entry.path()))?;
             let mut text = String::new();
             // One byte more than allowed, so that `new` sees that it is too large.
