@@ -22,6 +22,14 @@ pub enum Error {
         /// The version it names.
         found: String,
     },
+    /// A file could not be brought to a web server.
+    #[error("it could not be brought to `{url}`: {detail}")]
+    Push {
+        /// Where, without what stands after `?`.
+        url: String,
+        /// Why.
+        detail: String,
+    },
     /// The directory is in no git repository.
     #[error("not inside a git repository: {}", dir.display())]
     NotARepository {
@@ -239,6 +247,7 @@ impl Diagnostic for Error {
             Self::SignatureMismatch { .. } => "CS-SSH-008",
             Self::Signing { .. } => "CS-SSH-009",
             Self::Handover { .. } => "CS-SSH-010",
+            Self::Push { .. } => "CS-PUSH-001",
             Self::NoCommand => "CS-RUN-001",
             Self::CommandNotFound { .. } => "CS-RUN-002",
             Self::CommandNotStarted { .. } => "CS-RUN-003",
@@ -248,6 +257,7 @@ impl Diagnostic for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::NoCommits => Exit::Nothing,
+            Self::Push { .. } => Exit::Backend,
             Self::MissingObject { .. } | Self::CorruptObject { .. } | Self::TooLarge { .. } => Exit::Incomplete,
             Self::GitFailed { .. } | Self::GitAnswer { .. } | Self::GitPipe { .. } | Self::Handover { .. } => {
                 Exit::Internal
@@ -302,6 +312,9 @@ impl Diagnostic for Error {
             Self::UnknownRevision { .. } => {
                 "fetch it first (`git fetch origin`), or name another; `git log --oneline` lists what is here"
                     .to_owned()
+            }
+            Self::Push { .. } => {
+                "check the address with whoever runs that server; `--to DIR` writes to a directory".to_owned()
             }
             Self::NoCommits => "make the first commit: `git add -A && git commit`".to_owned(),
             Self::MissingObject { .. } => {

@@ -196,6 +196,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Internal,
     },
     Explanation {
+        code: "CS-PUSH-001",
+        title: "a bundle could not be published",
+        text: "The web server was not reached, or did not take the file: it must answer HTTP PUT with a 2xx status. \
+               Redirects are not followed, and a token is sent over HTTPS or to this machine only. What was there \
+               before is still there, as far as this program did it.",
+        exit: Exit::Backend,
+    },
+    Explanation {
         code: "CS-RUN-001",
         title: "no command",
         text: "A deployment runs a command, and none was given. It stands behind two dashes at the end of the line.",

@@ -320,6 +320,8 @@ pub(crate) struct Environment {
     pub(crate) database_password: Option<String>,
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
+    /// The bearer token that `policy push` sends.
+    pub(crate) push_token: Option<String>,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether colour is wanted at all.
@@ -373,6 +375,7 @@ impl Environment {
                 no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
             },
             database_password: text("PGPASSWORD"),
+            push_token: text("COUNTERSIGN_PUSH_TOKEN"),
             clock: clock(),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             pre_commit: text("PRE_COMMIT").map(|_| PreCommit {

@@ -1,18 +1,15 @@
-//! `person`, `role`, `policy`, `claim`: acts about who is who and what is in effect.
+//! `person`, `role`, `claim`: acts about who is who.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign_evidence::sshsig::PublicKey;
-use countersign_govern::access::{people, policy as activation};
+use countersign_govern::access::people;
 use countersign_model::Exit;
-use countersign_policy::Bundle;
 use countersign_stages::release::claim as claims;
 use serde_json::json;
 
-use super::args::{
-    ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs, PolicyArgs, PolicyVerb, RoleArgs, RoleVerb,
-};
+use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs, RoleArgs, RoleVerb};
 use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -111,52 +108,6 @@ pub(crate) fn role(at: &PlaceArgs, args: &RoleArgs, env: &Environment) -> Outcom
             output::print(&match index {
                 Some(index) => format!("✓ {label} is {role} from here on (entry {index})\n"),
                 None => format!("✓ {label} is {role} already\n"),
-            })?;
-        }
-    }
-    Ok(Exit::Pass)
-}
-
-/// `policy show`, `policy activate`.
-pub(crate) fn policy(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Outcome {
-    match &args.verb {
-        PolicyVerb::Show { format } => {
-            let session = at.open(env)?;
-            let shipped = Bundle::shipped().digest();
-            let active = session.state().bundle();
-            match format {
-                Format::Json => output::json(&json!({
-                    "version": 1, "shipped": shipped,
-                    "active": active.map(|b| json!({"bundle": b.digest, "by": b.by, "index": b.index})),
-                }))?,
-                Format::Text => {
-                    let mut out = match active {
-                        Some(b) => format!("in effect  {} (entry {}, by {})\n", b.digest, b.index, b.by),
-                        None => "in effect  the shipped one; nobody activated a bundle: countersign init\n".into(),
-                    };
-                    out.push_str(&format!("shipped    {shipped}\n"));
-                    if active.is_some_and(|b| b.digest != shipped) {
-                        out.push_str("Next: an officer puts the shipped one in effect: countersign policy activate\n");
-                    }
-                    output::print(&out)?;
-                }
-            }
-        }
-        PolicyVerb::Activate { dir, reason, key } => {
-            let bundle = match dir {
-                Some(dir) => Bundle::load(dir)?,
-                None => Bundle::shipped(),
-            };
-            countersign_policy::RegorusEngine.check(&bundle)?;
-            let mut session = at.open(env)?;
-            let index = activation::activate(&mut session, &bundle, reason.as_deref(), &key.signer(env)?)?;
-            notices(&mut session);
-            output::print(&match index {
-                Some(index) => format!(
-                    "✓ {} is in effect from here on (entry {index}); decisions made before it no longer count\n",
-                    bundle.digest()
-                ),
-                None => format!("✓ {} is in effect already\n", bundle.digest()),
             })?;
         }
     }

@@ -11,6 +11,7 @@ use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::enforcement_args::EnforcementArgs;
 use super::hook_args::HookArgs;
 use super::ledger_args::LedgerArgs;
+use super::policy_args::PolicyArgs;
 use super::registry_args::{ApplicationArgs, EnvironmentArgs};
 use super::retention_args::{HoldArgs, RecordsOfficerArgs, RetentionArgs};
 use super::secrets_args::{LspArgs, SecretsArgs};
@@ -74,7 +75,7 @@ pub(crate) enum Verb {
     Person(PersonArgs),
     /// Grant roles
     Role(RoleArgs),
-    /// Show or activate the policy bundle in effect
+    /// Write, test, build, sign and activate policy bundles; show the one in effect
     Policy(PolicyArgs),
     /// Say that commits without a verified signature are yours
     Claim(ClaimArgs),
@@ -267,8 +268,23 @@ pub(crate) enum GateVerb {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// The decision: its id (`dec-…`), digest or log index; or a run, for its last decision
-    #[arg(default_value = "latest")]
+    #[arg(default_value = "latest", conflicts_with_all = ["all", "from", "to", "sample"])]
     pub(crate) decision: String,
+    /// Every recorded decision
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Every decision from this day on (2026-01-31), or from this time (RFC 3339)
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+    /// Every decision before this day or time
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+    /// Only so many of them, chosen by --seed
+    #[arg(long, value_name = "N", requires = "seed", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) sample: Option<u64>,
+    /// What chooses the sample; the choice can be made again by anybody (docs/guides/replay.md)
+    #[arg(long, value_name = "TEXT", requires = "sample")]
+    pub(crate) seed: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -365,33 +381,6 @@ pub(crate) enum RoleVerb {
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PolicyArgs {
-    #[command(subcommand)]
-    pub(crate) verb: PolicyVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyVerb {
-    /// Show which bundle is in effect, who activated it, and the one shipped with this binary
-    Show {
-        /// Output format
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
-    /// Put a bundle in effect; a security or compliance officer signs
-    Activate {
-        /// A directory of Rego files [default: the bundle shipped with this binary]
-        #[arg(value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-        #[command(flatten)]
-        key: KeyArgs,
     },
 }
 

@@ -27,6 +27,8 @@ mod looked;
 mod lsp;
 mod notes;
 mod place;
+mod policy;
+mod policy_args;
 mod record;
 mod registry;
 mod registry_args;
@@ -87,6 +89,9 @@ pub(crate) fn main() -> Exit {
 
 /// Whether a command may append, so that witnesses are to be asked. Failures are recorded too, so its outcome does not matter.
 const fn appends(verb: &Verb) -> bool {
+    if let Verb::Policy(args) = verb {
+        return matches!(args.verb, policy_args::PolicyVerb::Activate { .. });
+    }
     matches!(
         verb,
         Verb::Run(_)
@@ -95,7 +100,6 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Init(_)
             | Verb::Person(_)
             | Verb::Role(_)
-            | Verb::Policy(_)
             | Verb::Claim(_)
             | Verb::Suppression(_)
             | Verb::Application(_)
@@ -123,7 +127,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Init(a) => init::run(at, a, env),
         Verb::Person(a) => access::person(at, a, env),
         Verb::Role(a) => access::role(at, a, env),
-        Verb::Policy(a) => access::policy(at, a, env),
+        Verb::Policy(a) => policy::run(at, a, env),
         Verb::Claim(a) => access::claim(at, a, env),
         Verb::Suppression(a) => suppression::run(at, a, env),
         Verb::Application(a) => registry::application(at, a, env),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_connect::SshSigner;
 use countersign_connect::git::Repository;
-use countersign_model::RunId;
+use countersign_model::{RunId, Timestamp};
 use countersign_store::installation::KeyError;
 use countersign_store::postgres::Address;
 use countersign_store::session::{self, default_ledger_dir};
@@ -152,4 +152,16 @@ pub(crate) fn notices(session: &mut Session) {
     for notice in session.take_notices() {
         output::note(&format!("[{}] {}", notice.code, notice.what));
     }
+}
+
+/// A time as people type it: a day, which begins at midnight UTC, or RFC 3339.
+pub(super) fn day_or_time(text: &str) -> Result<Timestamp, Failure> {
+    let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    full.parse().map_err(|_| {
+        CliError::Usage {
+            what: format!("`{}` is neither a day nor a time", output::printable(text)),
+            help: "write 2026-01-31, or 2026-01-31T09:00:00Z".into(),
+        }
+        .into()
+    })
 }

@@ -2,10 +2,13 @@
 
 use countersign_model::Exit;
 use countersign_policy::{RegorusEngine, Replay};
+use countersign_stages::build::impact::{Deviation, Period, Sample, population_digest, replay_many};
 use countersign_stages::build::replay::{decision_id, replay};
+use countersign_store::Session;
 use serde_json::json;
 
 use super::args::{Format, PlaceArgs, ReplayArgs};
+use super::place::day_or_time;
 use crate::config::Environment;
 use crate::errors::Outcome;
 use crate::output::{self, Paint};
@@ -13,6 +16,9 @@ use crate::output::{self, Paint};
 /// Replays a decision.
 pub(crate) fn run(at: &PlaceArgs, args: &ReplayArgs, env: &Environment) -> Outcome {
     let session = at.open(env)?;
+    if args.all || args.from.is_some() || args.to.is_some() || args.sample.is_some() {
+        return many(&session, args);
+    }
     let replayed = replay(&session, &RegorusEngine, &args.decision)?;
     let digest = replayed.decision.digest()?;
     let id = decision_id(&digest);
@@ -62,4 +68,61 @@ pub(crate) fn run(at: &PlaceArgs, args: &ReplayArgs, env: &Environment) -> Outco
         }
     }
     Ok(exit)
+}
+
+/// Replays a period or a sample of it.
+fn many(session: &Session, args: &ReplayArgs) -> Outcome {
+    let period = Period {
+        from: args.from.as_deref().map(day_or_time).transpose()?,
+        to: args.to.as_deref().map(day_or_time).transpose()?,
+    };
+    let sample = args.sample.zip(args.seed.clone()).map(|(size, seed)| Sample { size, seed });
+    let population = population_digest(session, &period)?;
+    let done = replay_many(session, &RegorusEngine, &period, sample.as_ref())?;
+    let told = |d: &Deviation| match &d.result {
+        Ok(Replay::Different { differences }) => differences.clone(),
+        Ok(Replay::OtherEngine { recorded, present, .. }) => {
+            vec![format!("recorded with {recorded}, replayed with {present}: another verdict")]
+        }
+        Ok(Replay::Identical) => Vec::new(),
+        Err(e) => vec![format!("it could not be computed: {e}")],
+    };
+    match args.format {
+        Format::Json => {
+            let deviations: Vec<_> = done
+                .deviations
+                .iter()
+                .map(|d| json!({"index": d.index, "run": d.run, "decision": d.decision, "differences": told(d)}))
+                .collect();
+            output::json(&json!({
+                "version": 1, "population": done.population, "population_digest": population,
+                "sample": sample.map(|s| json!({"size": s.size, "seed": s.seed})), "replayed": done.replayed,
+                "identical": done.identical, "other_engine": done.other_engine, "deviations": deviations,
+            }))?;
+        }
+        Format::Text => {
+            let mut out = String::new();
+            for d in &done.deviations {
+                out.push_str(&format!("✗ {}  entry {}, {}\n", d.decision, d.index, d.run));
+                for line in told(d) {
+                    out.push_str(&format!("  {}\n", output::printable(&line)));
+                }
+            }
+            let mark = if done.deviations.is_empty() && done.replayed > 0 { "✓" } else { "✗" };
+            out.push_str(&format!(
+                "{mark} {} of {} replayed: {} identical, {} by another engine version with the same \
+                 verdict, {} different\n  population {population}\n",
+                output::thousands(done.replayed),
+                output::count(done.population, "decision", "decisions"),
+                output::thousands(done.identical),
+                output::thousands(done.other_engine),
+                output::thousands(done.deviations.len() as u64)
+            ));
+            output::print(&out)?;
+        }
+    }
+    if done.replayed == 0 {
+        return Ok(Exit::Nothing);
+    }
+    Ok(if done.deviations.is_empty() { Exit::Pass } else { Exit::Unverified })
 }

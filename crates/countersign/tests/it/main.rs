@@ -37,6 +37,8 @@ mod hsm;
 #[cfg(test)]
 mod lsp;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod release;

@@ -16,11 +16,15 @@
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
 //! | `replay` | the use case `replay` |
+//! | `impact` | the use cases that look at many decisions: replay of a period or a sample, and `policy impact` |
+//! | `decision_log` | the use case `policy decision-log`: decisions as events of OPA's decision log |
 //! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade` |
 
 pub mod decide;
+pub mod decision_log;
 pub(crate) mod events;
 pub mod governed;
+pub mod impact;
 pub mod kind;
 pub mod observe;
 pub mod record;

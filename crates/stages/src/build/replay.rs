@@ -35,13 +35,20 @@ pub fn decision_id(digest: &countersign_model::Digest) -> String {
 /// # Errors
 /// When nothing or more than one thing is named, or facts or bundle cannot be read back.
 pub fn replay(session: &Session, engine: &dyn PolicyEngine, text: &str) -> Result<Replayed, Error> {
-    let row = find(session, text)?;
-    let decision = decide::read_decision(&row)?;
+    replay_row(session, engine, &find(session, text)?)
+}
+
+/// Replays one recorded decision.
+///
+/// # Errors
+/// When facts or bundle cannot be read back.
+pub(super) fn replay_row(session: &Session, engine: &dyn PolicyEngine, row: &DecisionRow) -> Result<Replayed, Error> {
+    let decision = decide::read_decision(row)?;
     let facts: Value = canonical::from_slice(&session.ledger().payload(&row.facts)?)?;
     let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle)?)?;
     let assignment = decision.assignment.as_ref().map(|d| governed::read_assignment(session, d)).transpose()?;
     let result = replay_under(engine, &decision, &facts, &bundle, assignment.as_ref())?;
-    Ok(Replayed { run: row.run, index: row.index, decision, result })
+    Ok(Replayed { run: row.run.clone(), index: row.index, decision, result })
 }
 
 fn find(session: &Session, text: &str) -> Result<DecisionRow, Error> {

@@ -133,6 +133,16 @@ impl State {
         Ok(query.query_row([index], decision).optional()?)
     }
 
+    /// Decisions of entries from `from` on, oldest first, at most `limit`: a page of all of them.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn decisions_from(&self, from: u64, limit: u32) -> Result<Vec<DecisionRow>, Error> {
+        let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE idx >= ?1 ORDER BY idx LIMIT ?2"))?;
+        Ok(query.query_map((from, limit), decision)?.collect::<Result<_, _>>()?)
+    }
+
     /// Decisions whose digest's hex digits start with `hex`, oldest first; at most two, which tells one from several.
     ///
     /// # Errors
