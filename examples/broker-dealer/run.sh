@@ -431,7 +431,7 @@ decision_before=$(grep -oE 'dec-[0-9a-f]+' <<<"$said")
 say 'Without the two signatures there is no grant.'
 expect 11 "$countersign" deploy latest --env production --key ../keys/omar
 
-cp -R .countersign "$stage/old-ledger" # for act 11: somebody will want this history back
+cp -R .countersign "$stage/old-ledger" # for act 12: somebody will want this history back
 
 # ---------------------------------------------------------------------------------------------------------------------
 act 'Nobody approves their own change'
@@ -530,6 +530,77 @@ act 'The decision is computed again'
 
 expect 0 "$countersign" replay latest
 shows identical
+
+# ---------------------------------------------------------------------------------------------------------------------
+act 'What may stand for a while, and who answers for a gate'
+# ---------------------------------------------------------------------------------------------------------------------
+
+say 'Priya says what this repository is a part of. Omar, who releases it, cannot make it less.'
+expect 0 "$countersign" application register order-routing --owner mia --deputy dan --criticality critical \
+    --data client-confidential,market-sensitive --this-repository
+expect 0 "$countersign" environment register production --tier production
+expect 4 "$countersign" application change order-routing --criticality low --key ../keys/omar
+shows 'it lowers the criticality'
+
+say 'A compliance officer says how strongly controls hold a change up, and where. What is misspelt has no effect.'
+cat >../evidence/enforcement.yaml <<'FILE'
+version: 1
+rules:
+  - controls: [secrets-out-of-source]
+    tiers: [test, development]
+    level: advisory
+    why: no key of clients is there
+FILE
+sed 's/secrets-out-of-source/secrets-out-of-sauce/' ../evidence/enforcement.yaml >../evidence/misspelt.yaml
+expect 2 "$countersign" enforcement activate ../evidence/misspelt.yaml --key ../keys/dan
+shows CS-ENFORCE-001 misspelt.yaml:3
+expect 0 "$countersign" enforcement activate ../evidence/enforcement.yaml --reason 'as resolved in May' --key ../keys/dan
+expect 0 "$countersign" enforcement show
+shows 'test            advisory'
+
+say 'Mia asks for a waiver. She cannot grant it, Omar may not, Dan does; and it ends.'
+expect 0 "$countersign" waive request --control secrets-out-of-source --path 'test/**' --days 30 \
+    --accept 'samples of the exchange, valid nowhere' --key ../keys/mia
+waiver=$(grep -oE 'wai-[0-9a-f]{20}' <<<"$said" | sed -n 1p)
+expect 4 "$countersign" waive grant "$waiver" --reason 'mine' --key ../keys/mia
+shows CS-WAIVER-006
+expect 4 "$countersign" waive grant "$waiver" --reason 'for the release' --key ../keys/omar
+expect 0 "$countersign" waive grant "$waiver" --reason 'seen with the exchange' --key ../keys/dan
+expect 0 "$countersign" waive list
+shows "$waiver" active
+
+say 'Every gate is somebody'"'"'s. The runbook is written from what is in effect, and the lint says what is missing.'
+expect 10 "$countersign" runbook lint
+shows no-owner
+cat >../evidence/gates.yaml <<'FILE'
+version: 1
+gates:
+  - gate: pre-commit
+    owner: mia
+    respond_within: 1d
+    fallback: commit without it; the gate build looks again
+  - gate: build
+    owner: dan
+    deputy: mia
+    respond_within: 2h
+    escalation: [{after: 4h, role: administrator}]
+    fallback: nobody releases until it answers
+  - gate: release
+    owner: dan
+    deputy: omar
+    respond_within: 4h
+    escalation: [{after: 8h, role: administrator}]
+    fallback: two officers decide on paper, and record it within a day
+FILE
+expect 0 "$countersign" gate activate ../evidence/gates.yaml --key ../keys/dan
+expect 10 "$countersign" runbook lint
+shows unacknowledged
+expect 0 "$countersign" gate acknowledge build --key ../keys/dan
+expect 0 "$countersign" gate acknowledge release --key ../keys/dan
+expect 0 "$countersign" runbook lint
+expect 0 "$countersign" runbook --format html --out ../evidence/runbook.html
+holds 'the runbook names the waiver' grep -qF "$waiver" ../evidence/runbook.html
+holds 'it needs nothing else' not grep -qE '<script|src=|href=' ../evidence/runbook.html
 
 # ---------------------------------------------------------------------------------------------------------------------
 act 'The ledger is verified, then tampered with'

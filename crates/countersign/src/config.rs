@@ -10,7 +10,7 @@ use countersign_connect::process::PIN_VARIABLE;
 use countersign_model::change::Tightened;
 use countersign_model::governance::{Criticality, Level, Tier};
 use countersign_model::{Clock, Place, SystemClock};
-use countersign_policy::Assignment;
+use countersign_policy::{Assignment, Catalogue};
 use countersign_scan::Declaration;
 use countersign_scan::import::{self, Mapping, MappingTable};
 use countersign_store::installation::Installation;
@@ -214,9 +214,10 @@ impl Config {
         file: &str,
         firm: Option<&Assignment>,
         criticality: Option<Criticality>,
+        catalogue: &Catalogue,
     ) -> Result<(), Failure> {
         let all_hard = Assignment::none();
-        let (firm, catalogue) = (firm.unwrap_or(&all_hard), countersign_policy::Catalogue::shipped()?);
+        let firm = firm.unwrap_or(&all_hard);
         for t in &self.enforcement.tighten {
             let (control, level) = (t.control.get_ref(), *t.level.get_ref());
             let wrong = |line: Option<u32>, what: String| {

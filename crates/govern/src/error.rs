@@ -341,6 +341,12 @@ pub enum Error {
         /// What would be weaker.
         how: &'static str,
     },
+    /// The active bundle is not what was activated.
+    #[error("the policy bundle activated in entry {index} is not the one its digest names")]
+    BundleChanged {
+        /// Log index of the activation.
+        index: u64,
+    },
     /// The active assignment is not what was activated.
     #[error("the assignment activated in entry {index} is not the one its digest names")]
     AssignmentChanged {
@@ -457,6 +463,7 @@ impl Diagnostic for Error {
             Self::RegisteredAlready { .. } => "CS-REGISTRY-003",
             Self::RepositoryTaken { .. } => "CS-REGISTRY-004",
             Self::Weakens { .. } => "CS-REGISTRY-005",
+            Self::BundleChanged { .. } => "CS-ENFORCE-005",
             Self::AssignmentChanged { .. } => "CS-ENFORCE-004",
             Self::UnknownControl { .. } => "CS-WAIVER-002",
             Self::BadWaiver { .. } => "CS-WAIVER-003",
@@ -540,8 +547,10 @@ impl Diagnostic for Error {
                 format!("take it out there first: countersign application change {application} --without-repository ID")
             }
             Self::Weakens { .. } => "an administrator signs this: --key FILE".into(),
-            Self::AssignmentChanged { .. } => "run `countersign verify`; nothing is decided until it is clear".into(),
             Self::UnknownControl { .. } => "list them: countersign control list".into(),
+            Self::BundleChanged { .. } | Self::AssignmentChanged { .. } => {
+                "run `countersign verify`; nothing is decided until it is clear".into()
+            }
             Self::BadWaiver { .. } => "see what it takes: countersign waive request --help".into(),
             Self::NoSuchWaiver { .. } => "list them: countersign waive list".into(),
             Self::WaiverState { waiver, .. } => format!("see what was said about it: countersign waive show {waiver}"),

@@ -377,4 +377,10 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "A waiver takes two people: one signs the request, another the grant. What was tried is recorded.",
         exit: Exit::Forbidden,
     },
+    Explanation {
+        code: "CS-ENFORCE-005",
+        title: "the bundle is not what was activated",
+        text: "The policy bundle that the ledger holds is not the one that an officer signed. What the gates serve cannot be told from it.",
+        exit: Exit::Unverified,
+    },
 ];

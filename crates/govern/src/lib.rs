@@ -8,6 +8,8 @@
 //! | [`registry`] | applications and environments, as facts for policies |
 //! | [`enforcement`] | how strongly each control is enforced where, put in effect by officers |
 //! | [`waivers`] | requests, grants, refusals and revocations of waivers |
+//! | [`gates`] | who answers for which gate, taken on and reviewed |
+//! | [`runbook`] | the Pipeline Governance Runbook from what is configured, and what is wrong with it |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
 
 pub mod access;
@@ -16,8 +18,10 @@ pub mod audit;
 pub mod enforcement;
 mod error;
 mod explain;
+pub mod gates;
 pub mod registry;
 pub mod retention;
+pub mod runbook;
 pub mod waivers;
 
 pub use error::Error;

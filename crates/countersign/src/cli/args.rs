@@ -14,6 +14,7 @@ use super::ledger_args::LedgerArgs;
 use super::policy_args::PolicyArgs;
 use super::registry_args::{ApplicationArgs, EnvironmentArgs};
 use super::retention_args::{HoldArgs, RecordsOfficerArgs, RetentionArgs};
+use super::runbook_args::RunbookArgs;
 use super::secrets_args::{LspArgs, SecretsArgs};
 use super::waive_args::WaiveArgs;
 
@@ -65,7 +66,7 @@ pub(crate) enum Verb {
     Secrets(SecretsArgs),
     /// Attach evidence or artifacts to a run
     Record(RecordArgs),
-    /// Show where a run's gates stand now
+    /// Show where a run's gates stand now, and who answers for them
     Gate(GateArgs),
     /// Compute a recorded decision again and compare
     Replay(ReplayArgs),
@@ -89,6 +90,8 @@ pub(crate) enum Verb {
     Enforcement(EnforcementArgs),
     /// Ask for and grant waivers: a broken control may stand for a while
     Waive(WaiveArgs),
+    /// Write the Pipeline Governance Runbook from what is configured, or say what is wrong with it
+    Runbook(RunbookArgs),
     /// Sign an approval of a run
     Approve(ApproveArgs),
     /// Add an approval that was signed on another machine
@@ -259,6 +262,60 @@ pub(crate) enum GateVerb {
         /// The run: its id or the start of it, its commit, or `latest`
         #[arg(default_value = "latest")]
         run: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List the gates with their owners
+    List {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show who answers for a gate, how soon, and who is asked next
+    Show {
+        /// pre-commit, build or release
+        gate: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Put the owners of a file in effect; a security or compliance officer signs
+    Activate {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Check it only; changes nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Take a gate on; its owner signs, or its deputy
+    Acknowledge {
+        /// pre-commit, build or release
+        gate: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Say what came of looking at how a gate is set up; its owner, its deputy or an officer signs
+    Review {
+        /// pre-commit, build or release
+        gate: String,
+        /// What came of it
+        #[arg(long, value_name = "TEXT")]
+        finding: String,
+        #[command(flatten)]
+        key: KeyArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

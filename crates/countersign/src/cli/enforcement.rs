@@ -11,6 +11,7 @@ use countersign_stages::release::overrule::overrule;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
+use super::catalogue;
 use super::enforcement_args::{EnforcementArgs, EnforcementVerb};
 use super::place::{find_run, notices};
 use crate::config::Environment;
@@ -19,18 +20,23 @@ use crate::output::{self, printable};
 
 /// `enforcement`.
 pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> Outcome {
+    let catalogue = catalogue::load(at)?;
     match &args.verb {
         EnforcementVerb::Check { file, format } => {
-            let assignment = read(file)?;
+            let assignment = read(file, &catalogue)?;
             match format {
-                Format::Json => output::json(&to_json(&assignment, None)?)?,
+                Format::Json => output::json(&to_json(&assignment, None, &catalogue)?)?,
                 Format::Text => {
-                    output::print(&format!("✓ {} can be put in effect\n{}", file.display(), table(&assignment)?))?;
+                    output::print(&format!(
+                        "✓ {} can be put in effect\n{}",
+                        file.display(),
+                        table(&assignment, &catalogue)
+                    ))?;
                 }
             }
         }
         EnforcementVerb::Activate { file, reason, key, format } => {
-            let assignment = read(file)?;
+            let assignment = read(file, &catalogue)?;
             let mut session = at.open(env)?;
             let index = acts::activate(&mut session, &assignment, reason.as_deref(), &key.signer(env)?)?;
             notices(&mut session);
@@ -50,12 +56,14 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
             let session = at.open(env)?;
             let active = acts::in_effect(&session)?;
             match (format, active) {
-                (Format::Json, Some((active, assignment))) => output::json(&to_json(&assignment, Some(active.index))?)?,
-                (Format::Json, None) => output::json(&to_json(&Assignment::none(), None)?)?,
+                (Format::Json, Some((active, assignment))) => {
+                    output::json(&to_json(&assignment, Some(active.index), &catalogue)?)?
+                }
+                (Format::Json, None) => output::json(&to_json(&Assignment::none(), None, &catalogue)?)?,
                 (Format::Text, Some((active, assignment))) => {
                     let by = printable(&session.state().label(&active.by)?);
                     let mut out = format!("{}  entry {}, by {by}, {}\n", active.digest, active.index, active.time);
-                    out.push_str(&table(&assignment)?);
+                    out.push_str(&table(&assignment, &catalogue));
                     output::print(&out)?;
                 }
                 (Format::Text, None) => output::print(
@@ -65,10 +73,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
             }
         }
         EnforcementVerb::Diff { file, format } => {
-            let after = read(file)?;
+            let after = read(file, &catalogue)?;
             let session = at.open(env)?;
             let before = acts::in_effect(&session)?.map_or_else(Assignment::none, |(_, assignment)| assignment);
-            let catalogue = Catalogue::shipped()?;
             let changes = before.changes(&after, catalogue.controls.keys().map(String::as_str));
             match format {
                 Format::Json => {
@@ -126,13 +133,12 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
 }
 
 /// Reads an enforcement file.
-fn read(file: &Path) -> Result<Assignment, Failure> {
+fn read(file: &Path, catalogue: &Catalogue) -> Result<Assignment, Failure> {
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
-    Ok(acts::parse(&file.display().to_string(), &text)?)
+    Ok(acts::parse(&file.display().to_string(), &text, catalogue)?)
 }
 
-fn to_json(assignment: &Assignment, index: Option<u64>) -> Result<Value, Failure> {
-    let catalogue = Catalogue::shipped()?;
+fn to_json(assignment: &Assignment, index: Option<u64>, catalogue: &Catalogue) -> Result<Value, Failure> {
     let mut levels = Vec::new();
     for control in catalogue.controls.keys() {
         for ((tier, criticality), level) in assignment.levels(control) {
@@ -144,8 +150,7 @@ fn to_json(assignment: &Assignment, index: Option<u64>) -> Result<Value, Failure
 }
 
 /// Controls whose levels are not all hard, by tier; the level of each criticality where they differ.
-fn table(assignment: &Assignment) -> Result<String, Failure> {
-    let catalogue = Catalogue::shipped()?;
+fn table(assignment: &Assignment, catalogue: &Catalogue) -> String {
     let mut out = String::new();
     let mut hard = 0_u64;
     for control in catalogue.controls.keys() {
@@ -170,5 +175,5 @@ fn table(assignment: &Assignment) -> Result<String, Failure> {
     let _ = writeln!(out, "  {} hard everywhere", output::count(hard, "control is", "controls are"));
     let _ =
         writeln!(out, "  soft is overridden by {}, unless a rule says otherwise", assignment.overrider.with_article());
-    Ok(out)
+    out
 }

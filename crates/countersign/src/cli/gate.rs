@@ -1,25 +1,85 @@
-//! `gate check`: decides again on the present state, and says where every gate stands.
+//! `gate`: where a run's gates stand, and who answers for them.
 
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_govern::gates::{self as acts, Owned};
+use countersign_govern::runbook::lint::duration;
+use countersign_model::governance::GateOwners;
+use countersign_model::governance::gates::Asked;
+use countersign_model::{Exit, PersonId};
 use countersign_policy::RegorusEngine;
 use countersign_stages::build::replay::decision_id;
 use countersign_stages::build::run::check;
 use countersign_stages::release::rules::overall;
-use serde_json::json;
+use countersign_store::Session;
+use serde_json::{Value, json};
 
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
 use super::place::{find_run, notices};
 use crate::config::Environment;
-use crate::errors::Outcome;
+use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
-use crate::output::{self, Paint, gates};
+use crate::output::{self, Paint, gates, printable};
 
-/// Checks the gates of a run.
+/// `gate`.
 pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome {
-    let GateVerb::Check { run, format } = &args.verb;
     let mut session = at.open(env)?;
-    let run = find_run(&session, run)?;
-    let (decision, gates, index) = check(&mut session, &RegorusEngine, &run)?;
+    match &args.verb {
+        GateVerb::Check { run, format } => return checked(&mut session, run, *format, env),
+        GateVerb::List { format } => {
+            let all = acts::list(&session)?;
+            match format {
+                Format::Json => {
+                    let rows: Vec<Value> = all.iter().map(to_json).collect();
+                    output::json(&json!({"version": 1, "gates": rows}))?;
+                }
+                Format::Text => output::print(&list(&session, &all)?)?,
+            }
+        }
+        GateVerb::Show { gate, format } => {
+            let all = acts::list(&session)?;
+            let one = all.iter().find(|g| g.ownership.gate == *gate);
+            let one = one.ok_or_else(|| countersign_govern::Error::NoSuchGate { gate: gate.clone() })?;
+            match format {
+                Format::Json => {
+                    let mut one = to_json(one);
+                    if let Some(object) = one.as_object_mut() {
+                        object.insert("version".into(), 1.into());
+                    }
+                    output::json(&one)?;
+                }
+                Format::Text => output::print(&page(&session, one)?)?,
+            }
+        }
+        GateVerb::Activate { file, dry_run, reason, key, format } => {
+            let owners = read(&session, file)?;
+            let name = file.display();
+            if *dry_run {
+                output::print(&format!("✓ {name} can be put in effect; nothing was changed\n"))?;
+                return Ok(Exit::Pass);
+            }
+            let index = acts::activate(&mut session, &owners, reason.as_deref(), &key.signer(env)?)?;
+            said(*format, index, "the owners of the gates are in effect from here on", json!(owners))?;
+        }
+        GateVerb::Acknowledge { gate, key, format } => {
+            let index = acts::acknowledge(&mut session, gate, &key.signer(env)?)?;
+            said(*format, Some(index), &format!("the gate {gate} is taken on"), json!({"gate": gate}))?;
+        }
+        GateVerb::Review { gate, finding, key, format } => {
+            let index = acts::review(&mut session, gate, finding, &key.signer(env)?)?;
+            said(*format, Some(index), &format!("the gate {gate} is reviewed"), json!({"gate": gate}))?;
+        }
+    }
     notices(&mut session);
+    Ok(Exit::Pass)
+}
+
+/// Decides again on the present state, and says where every gate stands.
+fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) -> Outcome {
+    let run = find_run(session, run)?;
+    let (decision, gates, index) = check(session, &RegorusEngine, &run)?;
+    notices(session);
     let outcome = overall(&gates);
     let digest = decision.digest()?;
     match format {
@@ -28,7 +88,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
             "run": {"id": run},
             "gates": gates::to_json(&gates),
             "decision": {"id": decision_id(&digest), "outcome": outcome, "digest": digest},
-            "receipt": {"index": index, "size": session.ledger().size(), "root": root(&session)},
+            "receipt": {"index": index, "size": session.ledger().size(), "root": root(session)},
         }))?,
         Format::Text => {
             let p = Paint::of(env);
@@ -41,4 +101,85 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
         }
     }
     Ok(exit(outcome))
+}
+
+fn read(session: &Session, file: &Path) -> Result<GateOwners, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    let name = file.display().to_string();
+    let owners = acts::parse(session.state(), &name, &text)?;
+    acts::check_open(session, &RegorusEngine, &name, &owners)?;
+    Ok(owners)
+}
+
+fn said(format: Format, index: Option<u64>, text: &str, what: Value) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "index": index, "said": what})),
+        Format::Text => output::print(&match index {
+            Some(index) => format!("✓ {text} (entry {index})\n"),
+            None => "✓ they are in effect already\n".to_owned(),
+        }),
+    }
+}
+
+fn to_json(gate: &Owned) -> Value {
+    json!({
+        "gate": gate.ownership.gate, "ownership": gate.ownership, "reviewed": gate.reviewed,
+        "acknowledged": gate.acknowledged.as_ref().map(|m| json!({"index": m.index, "time": m.time})),
+        "review": gate.review.as_ref().map(|m| json!({
+            "index": m.index, "time": m.time, "by": m.by, "finding": m.finding,
+        })),
+    })
+}
+
+fn list(session: &Session, all: &[Owned]) -> Result<String, Failure> {
+    if all.is_empty() {
+        return Ok("nobody owns a gate: an officer says who with `countersign gate activate FILE`\n".to_owned());
+    }
+    let mut out = String::new();
+    for gate in all {
+        let own = &gate.ownership;
+        let taken = if gate.acknowledged.is_some() { "taken on" } else { "not taken on" };
+        let _ = writeln!(
+            out,
+            "{:<11} {:<20} within {:<5} reviewed {}  {taken}",
+            own.gate,
+            printable(&session.state().label(&own.owner)?),
+            duration(own.respond_minutes),
+            gate.reviewed
+        );
+    }
+    out.push_str("What is wrong with them: countersign runbook lint\n");
+    Ok(out)
+}
+
+fn page(session: &Session, gate: &Owned) -> Result<String, Failure> {
+    let label = |id: &PersonId| session.state().label(id).map(|name| printable(&name));
+    let own = &gate.ownership;
+    let mut out = format!("{}\n", own.gate);
+    let _ = writeln!(out, "  owner            {}", label(&own.owner)?);
+    if let Some(deputy) = &own.deputy {
+        let _ = writeln!(out, "  deputy           {}", label(deputy)?);
+    }
+    let _ = writeln!(out, "  answered within  {}", duration(own.respond_minutes));
+    for step in &own.escalation {
+        let whom = match &step.ask {
+            Asked::Person(person) => label(person)?,
+            Asked::Role(role) => role.with_article(),
+        };
+        let _ = writeln!(out, "  after {:<10} {whom}", duration(step.after_minutes));
+    }
+    let _ = writeln!(out, "  cannot be asked  {}: {}", own.failure, printable(&own.fallback));
+    let clocks = if own.clocks.is_empty() { "all that are known".to_owned() } else { own.clocks.join(", ") };
+    let _ = writeln!(out, "  clocks           {clocks}");
+    match &gate.acknowledged {
+        Some(mark) => {
+            let _ = writeln!(out, "  taken on         {} (entry {})", mark.time, mark.index);
+        }
+        None => {
+            let _ = writeln!(out, "  taken on         not yet: countersign gate acknowledge {}", own.gate);
+        }
+    }
+    let finding = gate.review.as_ref().and_then(|r| r.finding.as_deref()).map(printable).unwrap_or_default();
+    let _ = writeln!(out, "  last reviewed    {} {finding}", gate.reviewed);
+    Ok(out)
 }

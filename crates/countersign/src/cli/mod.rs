@@ -37,6 +37,8 @@ mod requests;
 mod retention;
 mod retention_args;
 mod run;
+mod runbook;
+mod runbook_args;
 pub(crate) mod scan;
 mod secrets;
 mod secrets_args;
@@ -133,6 +135,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Application(a) => registry::application(at, a, env),
         Verb::Environment(a) => registry::environment(at, a, env),
         Verb::Enforcement(a) => enforcement::run(at, a, env),
+        Verb::Runbook(a) => runbook::run(at, a, env),
         Verb::Waive(a) => waive::run(at, a, env),
         Verb::Approve(a) => approve::run(at, a, env),
         Verb::Import(a) => approve::import(at, a, env),

@@ -13,6 +13,7 @@ use countersign_stages::build::run::{Inputs, Ran, run as judge};
 use countersign_stages::release::rules::overall;
 
 use super::args::{PlaceArgs, ReportFormat, RunArgs};
+use super::catalogue;
 use super::place::notices;
 use crate::config::{Config, Environment, FILE};
 use crate::errors::{CliError, Failure, Outcome};
@@ -38,8 +39,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let application = identity.as_deref().map(|id| session.state().application_of(id)).transpose()?.flatten();
     let criticality = application.map(|a| a.what.criticality);
     let levels = assignment_in_effect(&session)?;
-    for config in [&edited, config] {
-        config.check_tightened(FILE, levels.as_ref(), criticality)?;
+    let tightens = [&edited, config].into_iter().filter(|c| !c.enforcement.tighten.is_empty());
+    for config in tightens {
+        config.check_tightened(FILE, levels.as_ref(), criticality, &catalogue::load(at)?)?;
     }
     let tightened = |commit: &str| tightened(&repository, commit);
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);

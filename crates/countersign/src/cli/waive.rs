@@ -12,6 +12,7 @@ use countersign_store::projection::{Said, WaiverState};
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
+use super::catalogue;
 use super::place::{find_run, notices};
 use super::registry::this_repository;
 use super::waive_args::{RequestArgs, WaiveArgs, WaiveVerb};
@@ -25,7 +26,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcom
     match &args.verb {
         WaiveVerb::Request(a) => {
             let asked = asked(at, &session, a)?;
-            let (id, index) = acts::request(&mut session, &asked, &a.key.signer(env)?)?;
+            let (id, index) = acts::request(&mut session, &asked, &catalogue::load(at)?, &a.key.signer(env)?)?;
             let role = asked.category.granted_by().with_article();
             let next = format!("Next: {role} who did not ask: countersign waive grant {id} --reason TEXT\n");
             said(a.format, &id, index, "is asked for", &next)?;
@@ -44,7 +45,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcom
             said(*format, &id, index, "is revoked", "What it covered counts again.\n")?;
         }
         WaiveVerb::Renew { waiver, accept, days, key, format } => {
-            let (id, index) = acts::renew(&mut session, waiver, accept, *days, &key.signer(env)?)?;
+            let (id, index) =
+                acts::renew(&mut session, waiver, accept, *days, &catalogue::load(at)?, &key.signer(env)?)?;
             let row = acts::find(&session, id.as_str())?.row;
             let role = row.request.category.granted_by().with_article();
             let next = format!(

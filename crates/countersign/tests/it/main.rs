@@ -50,6 +50,8 @@ mod retention;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod runbook;
+#[cfg(test)]
 mod second_key;
 #[cfg(test)]
 mod secrets;

@@ -12,6 +12,16 @@ use countersign_store::{NewBlob, Plan, Session};
 use super::{allowed, sign, signer_of};
 use crate::Error;
 
+/// The bundle in effect: the activated one; before any was activated, the one shipped with this binary.
+///
+/// # Errors
+/// When the activated bundle cannot be read back, or is not the one that was activated.
+pub fn in_effect(session: &Session) -> Result<Bundle, Error> {
+    let Some(active) = session.state().bundle() else { return Ok(Bundle::shipped()) };
+    let bundle = Bundle::from_bytes(&session.ledger().payload(&active.blob)?)?;
+    if bundle.digest() == active.digest { Ok(bundle) } else { Err(Error::BundleChanged { index: active.index }) }
+}
+
 /// Activates a bundle. One that is in effect already is not activated twice: then the index is `None`.
 ///
 /// # Errors

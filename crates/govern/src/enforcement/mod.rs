@@ -20,8 +20,7 @@ use crate::access::{Saying, line, one_of, say_with};
 ///
 /// # Errors
 /// With file and line: a key, a word or a control that does not exist.
-pub fn parse(file: &str, text: &str) -> Result<Assignment, Error> {
-    let catalogue = Catalogue::shipped()?;
+pub fn parse(file: &str, text: &str, catalogue: &Catalogue) -> Result<Assignment, Error> {
     Ok(Assignment::parse(file, text, |control| catalogue.get(control).is_some())?)
 }
 

@@ -92,8 +92,13 @@ pub fn find(session: &Session, text: &str) -> Result<Standing, Error> {
 ///
 /// # Errors
 /// When the signer takes no part, or such a waiver cannot be.
-pub fn request(session: &mut Session, asked: &Request, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
-    ask(session, asked, None, signer)
+pub fn request(
+    session: &mut Session,
+    asked: &Request,
+    catalogue: &Catalogue,
+    signer: &SshSigner,
+) -> Result<(WaiverId, u64), Error> {
+    ask(session, asked, None, catalogue, signer)
 }
 
 /// Asks that a waiver goes on after its end: the same scope, category and compensating control. Returns the new one's id and the
@@ -106,6 +111,7 @@ pub fn renew(
     text: &str,
     acceptance: &str,
     days: u16,
+    catalogue: &Catalogue,
     signer: &SshSigner,
 ) -> Result<(WaiverId, u64), Error> {
     let before = find(session, text)?;
@@ -123,17 +129,17 @@ pub fn renew(
         not_before: None,
         days,
     };
-    ask(session, &asked, Some(&before.row), signer)
+    ask(session, &asked, Some(&before.row), catalogue, signer)
 }
 
 fn ask(
     session: &mut Session,
     asked: &Request,
     renewed: Option<&WaiverRow>,
+    catalogue: &Catalogue,
     signer: &SshSigner,
 ) -> Result<(WaiverId, u64), Error> {
     let acceptance = line("the acceptance of the risk", &asked.acceptance)?;
-    let catalogue = Catalogue::shipped()?;
     for control in asked.scope.controls.iter().chain(&asked.compensating) {
         if catalogue.get(control).is_none() {
             return Err(Error::UnknownControl { control: control.clone() });

@@ -193,6 +193,23 @@ fn every_key_of_the_configuration_is_on_its_page() {
 }
 
 #[test]
+fn every_clock_and_every_finding_about_gates_is_in_the_guide() {
+    let text = page("docs/guides/runbook.md");
+    for c in countersign_govern::runbook::clocks::CLOCKS {
+        let row = format!("| `{}` | {} | {} hours | {} |", c.id, c.what, c.hours, c.source);
+        assert!(text.contains(&row), "{row}");
+    }
+    let lint = page("crates/govern/src/runbook/lint.rs");
+    let code = lint.split("mod tests").next().unwrap();
+    let mut codes: BTreeSet<&str> = code.split("say(").skip(1).filter_map(|s| s.split('"').nth(1)).collect();
+    codes.insert("unacknowledged");
+    assert!(codes.len() >= 9, "{codes:?}");
+    for code in codes {
+        assert!(text.contains(&format!("| `{code}` |")), "{code}");
+    }
+}
+
+#[test]
 fn every_role_has_a_word() {
     let (words, trust) = (page("docs/concepts/words.md"), page("docs/concepts/trust.md"));
     for role in Role::ALL {
