@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod catalogue;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod enforcement;
