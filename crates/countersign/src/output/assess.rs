@@ -16,8 +16,16 @@ const SHOWN: usize = 3;
 const LISTED: usize = 500;
 
 /// Outcomes in the order in which they are counted.
-const OUTCOMES: [Outcome; 6] =
-    [Outcome::Pass, Outcome::Fail, Outcome::Error, Outcome::Pending, Outcome::NotEvaluated, Outcome::NotApplicable];
+const OUTCOMES: [Outcome; 8] = [
+    Outcome::Pass,
+    Outcome::Waived,
+    Outcome::Mitigated,
+    Outcome::Fail,
+    Outcome::Error,
+    Outcome::Pending,
+    Outcome::NotEvaluated,
+    Outcome::NotApplicable,
+];
 
 fn mark(outcome: Outcome, p: &Paint) -> (&'static str, &'static str) {
     match outcome {

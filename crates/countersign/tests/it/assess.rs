@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{World, have_ssh_keygen};
+use crate::support::{World, have_ssh_keygen, planted_secret};
 
 const DAY: &str = "2026-03-10";
 
@@ -259,6 +259,67 @@ fn a_project_imports_a_framework_and_adds_a_control() {
     std::fs::remove_file(w.repo().join("compliance/controls/two-eyes-here.yaml")).unwrap();
     w.write("compliance/controls/dual-approval.yaml", &OWN.replace("two-eyes-here", "dual-approval"));
     assert!(w.cs(["assess"]).expect(2).err.contains("already"));
+}
+
+#[test]
+fn what_people_register_and_let_stand_is_judged_as_that() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let mut w = World::new();
+    w.now = Some(format!("{DAY}T08:00:00Z"));
+    w.firm();
+    w.cs(["assess", "--record"]).expect(10);
+    let shop = ["application", "register", "shop", "--owner", "mia", "--deputy", "dan", "--criticality", "critical"];
+    w.by("ada", &[shop.as_slice(), &["--data", "personal", "--repository", "git:host/shop"]].concat()).expect(0);
+    w.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    w.now = Some(format!("{DAY}T09:00:00Z"));
+    w.commit_signed("mia", "app.py", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
+    w.cs(["run"]).expect(10);
+    let request = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
+    let request = [request.as_slice(), &["--accept", "the key is revoked", "--format", "json"]].concat();
+    let id = w.by("mia", &request).expect(0).json()["waiver"].as_str().unwrap().to_owned();
+    w.by("ruth", &["waive", "grant", &id, "--reason", "for a night"]).expect(0);
+    w.cs(["run"]).expect(11);
+    deploy(&w, "grant.json");
+    w.now = Some("2026-03-11T00:00:00Z".into());
+    let facts = w.path("facts.json").display().to_string();
+    let assessed = w.cs(["assess", "--record", "--facts", &facts, "--format", "json"]).expect(10).json();
+    let control = |id: &str| at(&assessed["controls"], id).clone();
+    let secrets = control("secrets-out-of-source");
+    assert_eq!((&secrets["outcome"], secrets["failing"].as_array().unwrap().len()), (&"waived".into(), 1), "{secrets}");
+    for (id, wanted) in [
+        ("waivers-are-sound", "pass"),
+        ("applications-registered", "pass"),
+        // A decision that a waiver had a say in comes out the same again.
+        ("decisions-repeat", "pass"),
+        ("processing-recorded", "not-evaluated"),
+        ("environments-separated", "not-evaluated"),
+        ("gate-owners-named", "not-evaluated"),
+    ] {
+        assert_eq!(control(id)["outcome"], wanted, "{id}: {}", control(id)["why"]);
+    }
+    assert_eq!(control("environments-separated")["missing"], serde_json::json!(["environment-inventory"]));
+    let folded: Value = serde_json::from_str(&std::fs::read_to_string(&facts).unwrap()).unwrap();
+    assert_eq!(folded["waivers"][0]["category"], "waived");
+    assert_eq!(folded["environments"][0]["production"], true);
+    assert_eq!(folded["deployments"][0]["lifted"][0]["standing"], "waived");
+
+    // Levels that came into effect within the period are a change of what decides.
+    w.now = Some("2026-03-11T06:00:00Z".into());
+    std::fs::write(w.path("enforcement.yaml"), "version: 1\ndefault: hard\nrules: []\n").unwrap();
+    w.by("ruth", &["enforcement", "activate", w.path("enforcement.yaml").to_str().unwrap()]).expect(0);
+    w.now = Some("2026-03-12T00:00:00Z".into());
+    let certificate = ["control", "certificate", "dual-approval", "--from", "2026-03-11", "--format", "json"];
+    let certificate = w.cs(certificate).expect(10).json();
+    let levels = &certificate["statements"].as_array().unwrap()[2];
+    assert!(levels["what"].as_str().unwrap().contains("enforced"), "{levels}");
+    assert_eq!(levels["shown"], "refuted", "{levels}");
+    // What was registered anew after the window has lost its earlier state: an error, and no pass.
+    w.by("ada", &["application", "change", "shop", "--deputy", "ruth"]).expect(0);
+    let before = w.cs(["assess", "--to", "2026-03-11", "--format", "json"]).expect(10).json();
+    assert_eq!(at(&before["controls"], "applications-registered")["outcome"], "error");
+    assert_eq!(before["unreadable"][0]["collection"], "applications");
 }
 
 #[test]

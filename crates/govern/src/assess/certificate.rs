@@ -146,6 +146,7 @@ pub fn certify(
     let statements = vec![
         definition(session, id, window)?,
         policy(session, window, &times)?,
+        levels(session, window, &times)?,
         one_of_all(&folded.facts, "rules_digest", "the detection rules did not change"),
         one_of_all(&folded.facts, "engine", "the policy engine did not change"),
         enforcement(session, id, window, &times)?,
@@ -204,29 +205,58 @@ fn definition(session: &Session, id: &str, window: Window) -> Result<Statement, 
     Ok(Statement { what, shown: if whole { Shown::Proved } else { Shown::NotProved }, because, entries })
 }
 
+/// Something that is in effect from an entry on.
+struct InEffect {
+    index: u64,
+    digest: Digest,
+}
+
 /// The policy bundle in effect.
 fn policy(session: &Session, window: Window, times: &[Timestamp]) -> Result<Statement, Error> {
+    let bundles = session.state().bundles()?.into_iter().map(|b| InEffect { index: b.index, digest: b.digest });
     let what = "the policy bundle in effect did not change";
+    let none = "no bundle was put in effect: countersign init";
+    Ok(unchanged(what, &bundles.collect::<Vec<_>>(), window, times, (Shown::NotProved, none)))
+}
+
+/// How strongly each control holds a change up.
+fn levels(session: &Session, window: Window, times: &[Timestamp]) -> Result<Statement, Error> {
+    let assignments = session.state().assignments()?.into_iter().map(|a| InEffect { index: a.index, digest: a.digest });
+    let what = "how strongly controls are enforced did not change";
+    let none = "nobody put levels in effect, so every control is hard";
+    Ok(unchanged(what, &assignments.collect::<Vec<_>>(), window, times, (Shown::Proved, none)))
+}
+
+/// That one and the same was in effect from the start of the period to its end. Where nothing ever was, `none` says what that
+/// means; what came into effect within the period changed it.
+fn unchanged(
+    what: &'static str,
+    all: &[InEffect],
+    window: Window,
+    times: &[Timestamp],
+    none: (Shown, &str),
+) -> Statement {
     let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(window.to);
-    let bundles = session.state().bundles()?;
-    let base = bundles.iter().rposition(|b| at(b.index) <= window.from);
-    let counted: Vec<_> = bundles.iter().skip(base.unwrap_or_default()).filter(|b| at(b.index) < window.to).collect();
-    let entries = counted.iter().map(|b| b.index).collect();
-    let Some(first) = counted.first() else {
-        let because = "no bundle was put in effect: countersign init".to_owned();
-        return Ok(Statement { what, shown: Shown::NotProved, because, entries });
+    let base = all.iter().rposition(|x| at(x.index) <= window.from);
+    let counted: Vec<&InEffect> =
+        all.iter().skip(base.unwrap_or_default()).filter(|x| at(x.index) < window.to).collect();
+    let entries = counted.iter().map(|x| x.index).collect();
+    let (shown, because) = match counted.as_slice() {
+        [] => (none.0, none.1.to_owned()),
+        [first, rest @ ..] => match rest.iter().find(|x| x.digest != first.digest) {
+            Some(other) => {
+                let because = format!("{} until entry {}, {} from there on", first.digest, other.index, other.digest);
+                (Shown::Refuted, because)
+            }
+            None if base.is_none() => {
+                let because = format!("{} came into effect in entry {}, within the period", first.digest, first.index);
+                // Before it something else held: nothing could be decided, or every control was hard.
+                (if none.0 == Shown::Proved { Shown::Refuted } else { Shown::NotProved }, because)
+            }
+            None => (Shown::Proved, first.digest.to_string()),
+        },
     };
-    Ok(match counted.iter().find(|b| b.digest != first.digest) {
-        Some(other) => {
-            let because = format!("{} until entry {}, {} from there on", first.digest, other.index, other.digest);
-            Statement { what, shown: Shown::Refuted, because, entries }
-        }
-        None if base.is_none() => {
-            let because = format!("{} came into effect in entry {}, within the period", first.digest, first.index);
-            Statement { what, shown: Shown::NotProved, because, entries }
-        }
-        None => Statement { what, shown: Shown::Proved, because: first.digest.to_string(), entries },
-    })
+    Statement { what, shown, because, entries }
 }
 
 /// That every decision of the period names one and the same.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_evidence::canonical;
 use countersign_model::Timestamp;
-use countersign_policy::{Bundle, Decision, RegorusEngine, Replay, replay};
+use countersign_policy::replay::replay_under;
+use countersign_policy::{Assignment, Bundle, Decision, RegorusEngine, Replay};
 use countersign_store::Session;
 use countersign_store::projection::DecisionRow;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(super) struct Decided {
     pub(super) engine: String,
     /// Name and outcome.
     pub(super) gates: Vec<(String, String)>,
+    /// Controls whose breaches it let stand, with how: `waived`, `mitigated` or `overridden`.
+    pub(super) lifted: BTreeMap<String, String>,
     /// What was read out of its facts; `None`: they could not be read.
     pub(super) seen: Option<Seen>,
     /// Why not.
@@ -86,6 +89,7 @@ impl Decided {
             bundle: text(&document["bundle"]),
             engine: text(&document["engine"]),
             gates: gates.collect(),
+            lifted: lifted(document),
             seen: None,
             unreadable: None,
         };
@@ -105,6 +109,28 @@ impl Decided {
             self.gates.iter().filter_map(|(_, outcome)| serde_json::from_value(Value::from(&**outcome)).ok());
         countersign_model::Outcome::all(outcomes).to_string()
     }
+}
+
+/// Controls that a decision let stand: some reason of theirs is lifted, and none holds anything up.
+fn lifted(document: &Value) -> BTreeMap<String, String> {
+    let mut lifted: BTreeMap<String, String> = BTreeMap::new();
+    let mut held: BTreeSet<String> = BTreeSet::new();
+    let gates = list(&document["verdict"]["gates"]);
+    for reason in gates.iter().flat_map(|gate| list(&gate["reasons"])).filter(|r| r["effect"] != "note") {
+        let standing = reason["enforced"]["standing"].as_str().unwrap_or("blocks");
+        for control in list(&reason["controls"]).iter().map(text) {
+            match standing {
+                "waived" | "mitigated" | "overridden" => {
+                    lifted.insert(control, standing.to_owned());
+                }
+                _ => {
+                    held.insert(control);
+                }
+            }
+        }
+    }
+    lifted.retain(|control, _| !held.contains(control));
+    lifted
 }
 
 fn facts_of(session: &Session, row: &DecisionRow) -> Result<Value, String> {
@@ -185,7 +211,14 @@ pub(super) fn repeated(session: &Session, row: &DecisionRow) -> &'static str {
         let facts = facts_of(session, row).ok()?;
         let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle).ok()?).ok()?;
         let recorded: Decision = serde_json::from_value(row.document.clone()).ok()?;
-        replay(&RegorusEngine, &recorded, &facts, &bundle).ok()
+        let assignment = match &recorded.assignment {
+            None => None,
+            Some(digest) => {
+                let row = session.state().assignment_of(digest).ok()??;
+                Some(Assignment::from_bytes(&session.ledger().payload(&row.blob).ok()?).ok()?)
+            }
+        };
+        replay_under(&RegorusEngine, &recorded, &facts, &bundle, assignment.as_ref()).ok()
     };
     match again() {
         Some(Replay::Identical) => "identical",

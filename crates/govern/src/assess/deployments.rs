@@ -61,7 +61,7 @@ pub(super) fn facts(
     });
     let mut entries: BTreeSet<u64> = [decided.index, grant.index, started, d.index].into();
     entries.extend(approvals.iter().map(|a| a.index));
-    json!({
+    let mut element = json!({
         "id": d.grant, "entries": entries, "run": d.run, "repository": d.repository, "environment": d.environment,
         "commit": d.commit, "started": millis(around.time(started)), "ended": millis(d.time), "success": d.success,
         "authors": seen.authors, "commits": seen.commits, "complete": seen.complete,
@@ -88,5 +88,11 @@ pub(super) fn facts(
         })).collect::<Vec<_>>(),
         "missing_reports": seen.missing_reports, "tests": seen.tests, "bypasses": seen.bypasses,
         "followed": followed.flatten(),
-    })
+    });
+    let lifted: Vec<Value> =
+        decided.lifted.iter().map(|(control, standing)| json!({"control": control, "standing": standing})).collect();
+    if let Some(object) = element.as_object_mut() {
+        object.insert("lifted".into(), lifted.into());
+    }
+    element
 }

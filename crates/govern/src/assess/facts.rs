@@ -62,6 +62,8 @@ pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repe
     folding.acts(&runs)?;
     folding.people()?;
     folding.rest()?;
+    folding.registered()?;
+    folding.lifted(&runs)?;
     let Folding { mut out, sources, unreadable, .. } = folding;
     out.insert("sources".into(), sources.into_iter().collect::<Vec<_>>().into());
     let facts = Value::Object(out);
@@ -71,13 +73,13 @@ pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repe
     }
 }
 
-struct Folding<'a> {
-    session: &'a Session,
-    around: &'a Around<'a>,
-    window: Window,
+pub(super) struct Folding<'a> {
+    pub(super) session: &'a Session,
+    pub(super) around: &'a Around<'a>,
+    pub(super) window: Window,
     out: Map<String, Value>,
-    sources: BTreeSet<&'static str>,
-    unreadable: Vec<Unreadable>,
+    pub(super) sources: BTreeSet<&'static str>,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 impl Folding<'_> {
@@ -85,16 +87,16 @@ impl Folding<'_> {
         self.session.state()
     }
 
-    fn put(&mut self, collection: &str, elements: Vec<Value>) {
+    pub(super) fn put(&mut self, collection: &str, elements: Vec<Value>) {
         self.out.insert(collection.to_owned(), elements.into());
     }
 
     /// Whether an entry was appended before the end of the window.
-    fn is_known(&self, index: u64) -> bool {
+    pub(super) fn is_known(&self, index: u64) -> bool {
         self.around.time(index) < self.window.to
     }
 
-    fn is_within(&self, index: u64) -> bool {
+    pub(super) fn is_within(&self, index: u64) -> bool {
         self.window.holds(self.around.time(index))
     }
 

@@ -122,6 +122,7 @@ fn on_all_cores(controls: &[&Control], folded: &Folded) -> Vec<JudgedControl> {
 /// One control over the facts.
 pub(super) fn one(control: &Control, folded: &Folded) -> JudgedControl {
     let mut judgement = judge(control, &folded.facts);
+    lift(control, folded, &mut judgement);
     let over = control.decides.as_ref().map(|d| d.over.as_str());
     let lost: Vec<_> = folded.unreadable.iter().filter(|u| Some(u.collection) == over).collect();
     if let Some(first) = lost.first()
@@ -132,6 +133,24 @@ pub(super) fn one(control: &Control, folded: &Folded) -> JudgedControl {
             format!("{} of what it is about cannot be read, first entry {}: {}", lost.len(), first.index, first.why);
     }
     of(control, judgement)
+}
+
+/// A breach that a decision let stand, by a waiver or an override that people signed, is waived and not failed. It stays in the list.
+fn lift(control: &Control, folded: &Folded, judgement: &mut Judgement) {
+    if judgement.outcome != Outcome::Fail || control.decides.as_ref().is_none_or(|d| d.over != "deployments") {
+        return;
+    }
+    let deployments = folded.facts["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let standing = |id: &str| {
+        let deployment = deployments.iter().find(|d| d["id"] == id)?;
+        let lifted = deployment["lifted"].as_array()?.iter().find(|l| l["control"] == control.id.as_str())?;
+        lifted["standing"].as_str()
+    };
+    let standings: Option<Vec<&str>> = judgement.failing.iter().map(|f| standing(&f.subject)).collect();
+    let Some(standings) = standings else { return };
+    let mitigated = standings.iter().all(|s| *s == "mitigated");
+    judgement.outcome = if mitigated { Outcome::Mitigated } else { Outcome::Waived };
+    judgement.why = format!("{}; each was let stand by a signed waiver or override", judgement.why);
 }
 
 fn broken(control: &Control) -> JudgedControl {
@@ -206,6 +225,8 @@ fn outcome_of(
         (Outcome::Fail, "broken"),
         (Outcome::Error, "in error"),
         (Outcome::NotEvaluated, "not evaluated"),
+        (Outcome::Waived, "waived"),
+        (Outcome::Mitigated, "mitigated"),
         (Outcome::Pass, "kept"),
     ] {
         if count(wanted) > 0 {
@@ -214,7 +235,7 @@ fn outcome_of(
     }
     let total = controls.len();
     let text = format!("{total} {}: {}", if total == 1 { "control" } else { "controls" }, parts.join(", "));
-    if outcome == Outcome::Pass && requirement.class != Class::Automatic {
+    if outcome.opens() && requirement.class != Class::Automatic {
         let rest: Vec<&str> = controls.iter().filter_map(|c| c.attests.as_deref()).collect();
         let rest = if rest.is_empty() { "evidence decides a part of it".to_owned() } else { rest.join(" ") };
         return (Outcome::Pending, format!("{text}; people attest the rest: {rest}"));

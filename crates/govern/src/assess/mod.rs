@@ -11,7 +11,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `facts.rs`, `deployments.rs`, `weaknesses.rs` | the fold: one document, ids only |
+//! | `facts.rs`, `deployments.rs`, `weaknesses.rs`, `registry.rs` | the fold: one document, ids only |
 //! | `decided.rs` | a decision's own facts, read once |
 //! | `tools.rs` | which kind of analysis a tool makes |
 //! | `judged.rs` | controls and requirements with their outcomes |
@@ -28,6 +28,7 @@ mod judged;
 pub mod maturity;
 pub mod plan;
 mod record;
+mod registry;
 mod tools;
 mod weaknesses;
 

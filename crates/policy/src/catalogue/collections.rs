@@ -124,6 +124,14 @@ pub static COLLECTIONS: &[Collection] = &[
                 MaybeNumber,
                 "when the environment's next successful deployment ended, where this one failed",
             ),
+            f(
+                "lifted",
+                List(&[
+                    f("control", Text, "the control"),
+                    f("standing", Text, "`waived`, `mitigated` or `overridden`"),
+                ]),
+                "controls whose breaches the decision let stand by a waiver or an override, and none of whose breaches it held up",
+            ),
         ],
     },
     Collection {
@@ -224,6 +232,37 @@ pub static COLLECTIONS: &[Collection] = &[
         what: "suppressions granted within the window",
         from: "ledger",
         fields: &[f("by", Text, "who granted it"), f("time", Number, "when"), f("expires", Number, "until when")],
+    },
+    Collection {
+        name: "waivers",
+        one: "waiver",
+        what: "waivers that were asked for before the end of the window and were not over before it",
+        from: "waiver",
+        fields: &[
+            f("controls", Texts, "the controls that it lets stand"),
+            f("category", Text, "`waived` (the risk is accepted) or `mitigated` (another control meets the objective)"),
+            f("compensating", MaybeText, "that other control"),
+            f("requester", Text, "who asked"),
+            f("granter", MaybeText, "who granted it, where somebody did"),
+            f("not_before", Number, "from when"),
+            f("expires", Number, "until when"),
+            f("renewals", Number, "how often it was continued"),
+            f("revoked", Truth, "it was ended before its time"),
+        ],
+    },
+    Collection {
+        name: "overrides",
+        one: "override",
+        what: "overrides within the window of what a gate held up",
+        from: "ledger",
+        fields: &[
+            f("run", Text, "the run"),
+            f("by", Text, "who"),
+            f("time", Number, "when"),
+            f("reasons", Number, "how many reasons it overrides"),
+            f("wrote", Truth, "who overrode wrote a commit of the run"),
+            f("deployed", Truth, "who overrode issued a grant for the run"),
+        ],
     },
     Collection {
         name: "activations",

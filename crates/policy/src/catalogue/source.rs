@@ -23,7 +23,7 @@ pub enum Delivery {
 
 const ENVIRONMENT: &str = "environment parity (stage 3)";
 const OPERATE: &str = "monitoring of what runs (stage 5)";
-const REGISTRY: &str = "the registry of applications and environments";
+const RECORDS: &str = "imports of records that people keep";
 const ACCESS: &str = "access reviews and the feed of the personnel system";
 const AUDIT: &str = "evidence packs and exports";
 
@@ -48,9 +48,15 @@ pub static SOURCES: &[Source] = &[
     by("provenance", "a statement on how an artifact was built (SLSA)", "countersign record PROVENANCE.json"),
     by("test-report", "results of tests (JUnit)", "countersign record JUNIT.xml"),
     by("storage-probe", "attempts to break the lock of a copy", "countersign ledger probe s3://BUCKET"),
-    later("registry", "applications and environments with tier, criticality and data classes", REGISTRY),
-    later("gate-registry", "gates with owner, deputy and times to answer", "gates with owners, and the runbook"),
-    later("waiver", "waivers and their compensating controls", "waivers"),
+    by(
+        "registry",
+        "applications and environments with tier, criticality and data classes",
+        "countersign application register",
+    ),
+    by("gate-registry", "gates with owner, deputy and times to answer", "countersign gate activate"),
+    by("waiver", "waivers and their compensating controls", "countersign waive request"),
+    later("environment-inventory", "credentials, regions and data of environments", ENVIRONMENT),
+    later("application-record", "what an application processes, assessments, trials and validations of it", RECORDS),
     later("break-glass", "emergency changes and their closure", "break-glass"),
     later(
         "change-record",
@@ -70,7 +76,7 @@ pub static SOURCES: &[Source] = &[
     later("workload-inventory", "accounts, tokens and keys of systems", ACCESS),
     later("identity-claims", "claims of sign-on systems, with the factors used", "the server's sign-on"),
     later("access-log", "who read what", "the server with dashboard and API"),
-    later("training-record", "trainings of developers", "imports of training records"),
+    later("training-record", "trainings of developers", RECORDS),
     later("export-record", "records furnished on request", AUDIT),
     later("verification-record", "verifications that ran on a schedule, signed", AUDIT),
     later("restore-test", "restores from backups, as tests", AUDIT),
