@@ -344,7 +344,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-REGISTRY-005",
         title: "it takes an administrator",
-        text: "A release manager may register and raise; what makes enforcement weaker takes an administrator, who releases nothing: a lower criticality or tier, a smaller cardholder scope, no SOX key system any more, a data class less, or a repository of an unregistered one in something less than critical.",
+        text: "A release manager may register and raise; what makes enforcement weaker takes an administrator, who releases nothing: a lower criticality or tier, a smaller cardholder scope, no SOX key system any more, a data class less, a repository of an unregistered one in something less than critical, a repository that leaves, or retirement.",
         exit: Exit::Forbidden,
     },
     Explanation {

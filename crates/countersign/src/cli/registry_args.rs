@@ -100,7 +100,7 @@ pub(crate) enum ApplicationVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Retire an application; its repositories are judged by the strictest default from then on
+    /// Retire an application, as an administrator; its repositories are judged by the strictest default from then on
     Retire {
         /// Its id
         id: String,
@@ -161,7 +161,7 @@ pub(crate) enum EnvironmentVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Retire an environment; what is released to it is judged by the strictest default from then on
+    /// Retire an environment, as an administrator; what is released to it is judged by the strictest default from then on
     Retire {
         /// Its id
         id: String,

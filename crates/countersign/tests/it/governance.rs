@@ -95,12 +95,18 @@ fn applications_are_registered_and_nobody_who_releases_makes_one_weaker() {
     code(&w.by("ada", &with(&["--owner", "mia", "--data", "cardholder"])).expect(2), "CS-REGISTRY-001");
     code(&w.by("ada", &with(&["--owner", "mia", "--deputy", "mia", "--data", "public"])).expect(2), "CS-REGISTRY-001");
     code(&w.by("ada", &["application", "retire", "bank", "--reason", "sold"]).expect(2), "CS-REGISTRY-002");
-    w.by("omar", &["application", "retire", "shop", "--reason", "sold"]).expect(0);
+    code(&w.by("omar", &change(&["--without-repository", "git:h/shop"])).expect(4), "CS-REGISTRY-005");
+    code(&w.by("omar", &["application", "retire", "shop", "--reason", "sold"]).expect(4), "CS-ACCESS-011");
+    w.by("ada", &["application", "retire", "shop", "--reason", "sold"]).expect(0);
     assert!(w.cs(["application", "list"]).expect(0).out.contains("retired"));
 
     code(&w.by("omar", &["environment", "register", "qa", "--tier", "test"]).expect(4), "CS-REGISTRY-005");
     w.by("omar", &["environment", "register", "live", "--tier", "production"]).expect(0);
     code(&w.by("omar", &["environment", "change", "live", "--tier", "test"]).expect(4), "CS-REGISTRY-005");
+    code(&w.by("omar", &["environment", "retire", "live", "--reason", "moved"]).expect(4), "CS-ACCESS-011");
+    w.by("ada", &["environment", "change", "live", "--tier", "pre-production"]).expect(0);
+    w.by("ada", &["environment", "retire", "live", "--reason", "moved"]).expect(0);
+    assert!(w.cs(["environment", "list"]).expect(0).out.contains("retired"));
     w.cs(["verify"]).expect(0);
 }
 

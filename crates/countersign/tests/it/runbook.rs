@@ -161,6 +161,20 @@ fn a_review_grows_old_and_an_owner_may_leave() {
         w.by("ruth", &["gate", "review", gate, "--finding", "as it was"]).expect(0);
     }
     assert!(codes(&w, 0).is_empty());
+    // Mia leaves, and years later nothing forbids that her data goes. What she owned is nobody's.
+    let start = ["retention", "start", "audit-concluded", "--select", "all", "--on", "2031-01-01", "--reason", "AR-7"];
+    w.by("ruth", &start).expect(0);
+    w.now = Some("2040-01-01T12:00:00Z".into());
+    let mia = w.cs(["gate", "show", "pre-commit", "--format", "json"]).expect(0).json();
+    let mia = mia["ownership"]["owner"].as_str().unwrap().to_owned();
+    w.by("ruth", &["ledger", "erase-subject", "mia", "--reason", "DSR-4", "--today", "2040-01-01"]).expect(0);
+    assert!(codes(&w, 10).contains(&"owner-left".to_owned()));
+    let ran = activate(&w, &OWNERS.replace("owner: mia", &format!("owner: {mia}")), &[]).expect(2);
+    code(&ran, "CS-GATE-001");
+    assert!(ran.err.contains("gates.yaml:24") && ran.err.contains("has left"), "{}", ran.err);
+    let shop = ["application", "register", "shop", "--owner", &mia, "--criticality", "critical", "--data", "public"];
+    code(&w.by("ada", &shop).expect(2), "CS-REGISTRY-001");
+    w.cs(["verify"]).expect(0);
 }
 
 #[test]

@@ -75,6 +75,10 @@ pub fn parse(state: &State, file: &str, text: &str) -> Result<GateOwners, Error>
     }
     let person = |named: &Spanned<String>| -> Result<PersonId, Error> {
         match people::find(state, &named.value) {
+            Ok(person) if state.is_erased(&person.id)? => {
+                let message = format!("{} has left: their data was erased", person.label());
+                Err(at(named.referenced, message))
+            }
             Ok(person) => Ok(person.id),
             Err(e @ (Error::NoSuchPerson { .. } | Error::AmbiguousPerson { .. })) => {
                 Err(at(named.referenced, e.to_string()))

@@ -4,7 +4,8 @@
 //! make it less. Regulatory mapping: PCI DSS v4.0.1 12.5.1, 12.5.2; RTS (EU) 2024/1774 Art. 4, 5; SOX 404 (scoping).
 //!
 //! An administrator signs, or a release manager where nothing becomes weaker by it. What is not registered is judged by the
-//! strictest default, so a first registration weakens as well unless it says `critical` and `production`.
+//! strictest default, so a first registration weakens as well unless it says `critical` and `production`; and what is retired
+//! is not known to policies any more, so an administrator retires.
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
@@ -83,6 +84,14 @@ pub fn register_application(
             let now = in_use(s.state().application(&application.id)?);
             may(s, by, "register applications", application.weakens(now.as_ref().map(|n| &n.what)))?;
             same(replaces, now.map(|n| n.index), "the application")?;
+            for (part, person) in [("owner", Some(&application.owner)), ("deputy", application.deputy.as_ref())] {
+                if let Some(person) = person
+                    && s.state().is_erased(person)?
+                {
+                    let why = format!("its {part} {person} has left: their data was erased");
+                    return Err(Error::NotRegistrable { kind: "application", id: application.id.clone(), why });
+                }
+            }
             for repository in &application.repositories {
                 if let Some(holder) = s.state().application_of(repository)?
                     && holder.what.id != application.id
@@ -118,7 +127,7 @@ pub fn retire_application(session: &mut Session, id: &str, reason: &str, signer:
         signer,
         &saying,
         |s, by| {
-            may(s, by, "retire applications", None)?;
+            one_of(s, by, &[Role::Administrator], "retire applications")?;
             match in_use(s.state().application(id)?) {
                 Some(_) => Ok(()),
                 None => Err(not_registered_application(s, id)?),
@@ -211,7 +220,7 @@ pub fn retire_environment(session: &mut Session, id: &str, reason: &str, signer:
         signer,
         &saying,
         |s, by| {
-            may(s, by, "retire environments", None)?;
+            one_of(s, by, &[Role::Administrator], "retire environments")?;
             match in_use(s.state().environment(id)?) {
                 Some(_) => Ok(()),
                 None => Err(not_registered_environment(s, id)?),

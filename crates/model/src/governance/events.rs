@@ -29,7 +29,7 @@ predicates! {
         origin: String,
         /// Its id.
         application: String,
-        /// The administrator or release manager who says so.
+        /// The administrator who says so.
         by: PersonId,
         /// Why.
         reason: String,
@@ -59,7 +59,7 @@ predicates! {
         origin: String,
         /// Its id.
         environment: String,
-        /// The administrator or release manager who says so.
+        /// The administrator who says so.
         by: PersonId,
         /// Why.
         reason: String,

@@ -99,6 +99,9 @@ impl Application {
         if before.data.iter().any(|class| !self.data.contains(class)) {
             return Some("it takes a data class away");
         }
+        if before.repositories.iter().any(|r| !self.repositories.contains(r)) {
+            return Some("it takes a repository out, and with it what policies know of it");
+        }
         let adds = self.repositories.iter().any(|r| !before.repositories.contains(r));
         (adds && self.criticality < Criticality::Critical)
             .then_some("it adds a repository, which was judged by the strictest default, to what is less than critical")
@@ -182,7 +185,7 @@ mod tests {
         }
         let mut fewer = application();
         fewer.repositories.pop();
-        assert_eq!(fewer.weakens(Some(&before)), None, "what belongs to nothing is judged by the strictest default");
+        assert!(fewer.weakens(Some(&before)).is_some(), "no level is lower then, but policies know less");
         let test = DeploymentEnvironment { id: "qa".to_owned(), tier: Tier::Test };
         let production = DeploymentEnvironment { id: "qa".to_owned(), tier: Tier::Production };
         assert!(test.weakens(None).is_some() && test.weakens(Some(&production)).is_some());

@@ -251,4 +251,28 @@ mod tests {
         assert_eq!(changes.len(), 7, "four tiers at low, and test at the three others");
         assert!(changes.iter().all(|c| c.before == Level::Hard));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn not_to_know_is_never_to_be_judged_less_strictly(
+            rules in proptest::collection::vec((0_usize..4, 0_usize..16, 0_usize..16, 0_usize..4), 0..6),
+            default in 0_usize..4,
+        ) {
+            let some = |bits: usize| (0..4).filter(move |n| bits & (1 << n) != 0);
+            let rules = rules.into_iter().map(|(control, tiers, criticalities, level)| {
+                let tiers: Vec<Tier> = some(tiers).map(|n| Tier::ALL[n]).collect();
+                let criticalities: Vec<Criticality> = some(criticalities).map(|n| Criticality::ALL[n]).collect();
+                rule(&[["a", "b", "c", "*"][control]], &tiers, &criticalities, Level::ALL[level])
+            });
+            let a = Assignment { rules: rules.collect(), default: Level::ALL[default], ..Assignment::none() };
+            for control in ["a", "b", "z"] {
+                for (tier, criticality) in Assignment::cells() {
+                    let known = a.level(control, Some(tier), Some(criticality));
+                    proptest::prop_assert!(a.level(control, None, Some(criticality)) >= known);
+                    proptest::prop_assert!(a.level(control, Some(tier), None) >= known);
+                    proptest::prop_assert!(a.level(control, None, None) >= a.level(control, Some(tier), None));
+                }
+            }
+        }
+    }
 }

@@ -77,7 +77,7 @@ pub(super) fn add(
     }
     let newest = state.newest_time()?;
     let mut waivers = Vec::new();
-    for row in state.waivers()? {
+    for row in state.granted_waivers()? {
         let about = row.request.scope.is_about(repository, id.as_deref(), (&change.environment, tier));
         // A grant by an author of the change is a grant by one who asks.
         let by_author = row.granted.as_ref().is_none_or(|g| authors.contains(&g.by));

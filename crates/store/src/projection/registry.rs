@@ -75,8 +75,8 @@ impl State {
     pub(super) fn on_application_retired(&self, index: u64, signed: &Act) -> Fold {
         let p: ApplicationRetired = self.signed(signed, act::APPLICATION_RETIREMENT, |p: &ApplicationRetired| &p.by)?;
         self.same_ledger(&p.origin)?;
-        // What belongs to nothing is judged by the strictest default, so nothing is weakened.
-        self.may_register(&p.by, None)?;
+        // The strictest level holds then, but policies know less of what belongs to nothing.
+        self.needs(&p.by, &[Role::Administrator])?;
         let known = self.application(&p.application)?.is_some_and(|a| a.retired.is_none());
         require(known, "no such application is registered")?;
         self.db
@@ -105,7 +105,7 @@ impl State {
     pub(super) fn on_environment_retired(&self, index: u64, signed: &Act) -> Fold {
         let p: EnvironmentRetired = self.signed(signed, act::ENVIRONMENT_RETIREMENT, |p: &EnvironmentRetired| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.may_register(&p.by, None)?;
+        self.needs(&p.by, &[Role::Administrator])?;
         let known = self.environment(&p.environment)?.is_some_and(|e| e.retired.is_none());
         require(known, "no such environment is registered")?;
         self.db

@@ -227,6 +227,16 @@ impl State {
         Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
     }
 
+    /// Waivers that were granted and not revoked, oldest first: those that may be in force.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn granted_waivers(&self) -> Result<Vec<WaiverRow>, Error> {
+        let mut query =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE granted = 1 AND revoked IS NULL ORDER BY idx"))?;
+        Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
+    }
+
     /// What the newest decision in which a waiver had a say says that it covers: findings and reasons. `None`: no decision
     /// was about it.
     ///
@@ -241,13 +251,15 @@ impl State {
         Ok(query.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    /// The newest time of all entries; the beginning of 1970 where there is none.
+    /// The newest time of all entries, which is that of the last one, for time never goes back within a log; the beginning of 1970
+    /// where there is none.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn newest_time(&self) -> Result<Timestamp, Error> {
-        let mut query = self.db.prepare_cached("SELECT coalesce(max(time), 0) FROM entries")?;
-        Ok(Timestamp::from_millis(query.query_row([], |row| row.get(0))?))
+        let mut query = self.db.prepare_cached("SELECT time FROM entries ORDER BY idx DESC LIMIT 1")?;
+        let newest = query.query_row([], |row| row.get(0)).optional()?;
+        Ok(Timestamp::from_millis(newest.unwrap_or(0)))
     }
 }
 
