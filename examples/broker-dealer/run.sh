@@ -730,9 +730,9 @@ say 'Two people approved; and Dan, who is engineer and release manager, holds ro
 holds 'the breach names Dan by his id' grep -qF "$(id_of dan)" "$evidence/assessment.json"
 holds 'and nobody by name' not grep -qiwE 'priya|mia|dan|ruth|omar' "$evidence/assessment.json"
 expect 0 "$countersign" control test dual-approval standing-duties-split
-say 'A certificate needs an assessment at both ends of its period; one alone proves nothing.'
-expect 14 "$countersign" control certificate dual-approval
-shows 'not-proved' 'Operations'
+say 'A certificate needs an assessment at both ends of its period; one alone proves nothing. And the levels changed in act 11.'
+expect 10 "$countersign" control certificate dual-approval
+shows 'not-proved' 'refuted' 'how strongly controls are enforced did not change' 'Operations'
 expect 0 "$countersign" verify
 
 say 'And to the end, the key that Mia planted was never said again.'
