@@ -323,6 +323,36 @@ fn what_people_register_and_let_stand_is_judged_as_that() {
 }
 
 #[test]
+fn gates_are_judged_by_who_took_them_on() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::with_commit();
+    w.firm();
+    let gate = |name: &str, deputy: &str| {
+        format!("  - gate: {name}\n    owner: ruth\n{deputy}    respond_within: 4h\n    fallback: on paper\n")
+    };
+    let deputy = "    deputy: dan\n";
+    let owners =
+        format!("version: 1\ngates:\n{}{}{}", gate("release", deputy), gate("build", deputy), gate("pre-commit", ""));
+    std::fs::write(w.path("gates.yaml"), owners).unwrap();
+    w.by("ruth", &["gate", "activate", w.path("gates.yaml").to_str().unwrap()]).expect(0);
+    w.by("ruth", &["gate", "acknowledge", "build"]).expect(0);
+    w.by("ruth", &["gate", "acknowledge", "pre-commit"]).expect(0);
+    w.by("dan", &["gate", "review", "build", "--finding", "as it was"]).expect(0);
+    let assessed = w.cs(["assess", "--format", "json"]).expect(10).json();
+    let broken = |id: &str| -> Vec<String> {
+        let failing = at(&assessed["controls"], id)["failing"].as_array().unwrap();
+        failing.iter().map(|f| f["subject"].as_str().unwrap().to_owned()).collect()
+    };
+    // Nobody took `release` on, and `pre-commit` has no deputy.
+    assert_eq!(broken("gate-owners-named"), ["pre-commit", "release"]);
+    assert_eq!(broken("gates-reviewed"), ["pre-commit", "release"]);
+    let d8 = at(&assessed["maturity"]["dimensions"], "D8");
+    assert_eq!(d8["level"], 2, "{d8}");
+}
+
+#[test]
 fn bad_questions_are_answered_with_what_to_type() {
     if !have_ssh_keygen() {
         return;

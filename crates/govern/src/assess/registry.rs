@@ -75,12 +75,18 @@ impl Folding<'_> {
                         let marks = state.gate_marks(name)?;
                         let reviewed = marks.iter().rfind(|m| m.finding.is_some() && self.is_known(m.index));
                         let active = |p: &PersonId| members.get(p).is_some_and(|roles| !roles.is_empty());
+                        let taken_on = marks.iter().any(|m| {
+                            m.finding.is_none()
+                                && m.owners == assigned.digest
+                                && self.is_known(m.index)
+                                && gate.is_some_and(|g| g.owner == m.by)
+                        });
                         let entries: Vec<u64> = [assigned.index].into_iter().chain(reviewed.map(|m| m.index)).collect();
                         elements.push(json!({
                             "id": name, "entries": entries, "owner": gate.map(|g| &g.owner),
                             "deputy": gate.and_then(|g| g.deputy.as_ref()),
                             "owner_active": gate.is_some_and(|g| active(&g.owner)),
-                            "reviewed": reviewed.map(|m| millis(m.time)),
+                            "acknowledged": taken_on, "reviewed": reviewed.map(|m| millis(m.time)),
                             "sla_hours": gate.map(|g| g.respond_minutes.div_ceil(60)),
                         }));
                     }

@@ -401,6 +401,7 @@ pub static COLLECTIONS: &[Collection] = &[
             f("owner", MaybeText, "who answers for it"),
             f("deputy", MaybeText, "who stands in"),
             f("owner_active", Truth, "the owner is enrolled and holds a role"),
+            f("acknowledged", Truth, "the owner took it on, by signature, as it is now"),
             f("reviewed", MaybeNumber, "when it was last reviewed"),
             f("sla_hours", MaybeNumber, "within how many hours it answers"),
         ],
