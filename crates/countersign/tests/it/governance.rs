@@ -334,6 +334,38 @@ fn a_waiver_that_covers_nothing_is_told_by_run_and_by_the_list() {
 }
 
 #[test]
+fn a_waiver_is_about_the_application_the_tier_and_the_finding_that_it_names() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = with_secret();
+    register(&w);
+    let run = outcome(&w, &["--env", "qa"], 10);
+    let print = run["findings"].as_array().into_iter().flatten().find_map(|f| f["fingerprint"].as_str());
+    let print = print.map_or_else(|| fingerprint(&w), str::to_owned);
+    let short = print.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    let id = asked(&w, "mia", &["--application", "shop", "--tier", "test", "--finding", &short]);
+    w.by("dan", &["waive", "grant", &id, "--reason", "for a night"]).expect(0);
+    let shown = w.cs(["waive", "show", &id, "--format", "json"]).expect(0).json();
+    assert_eq!(shown["scope"]["fingerprint"], print.as_str());
+    assert_eq!(gate(&outcome(&w, &["--env", "qa"], 11), "build")["outcome"], "waived");
+    assert_eq!(gate(&outcome(&w, &["--env", "production"], 10), "build")["outcome"], "fail", "another tier");
+    assert_eq!(gate(&outcome(&w, &["--env", "elsewhere"], 10), "build")["outcome"], "fail", "no tier at all");
+    // What is retired is nobody's application, and the waiver is about nothing here.
+    w.by("ada", &["application", "retire", "shop", "--reason", "sold"]).expect(0);
+    assert_eq!(gate(&outcome(&w, &["--env", "qa"], 10), "build")["outcome"], "fail");
+    let ran =
+        w.by("mia", &["waive", "request", "--control", "secrets-out-of-source", "--accept", "x", "--finding", "ab"]);
+    code(&ran.expect(2), "CS-CLI-015");
+}
+
+/// The fingerprint of the one finding.
+fn fingerprint(w: &World) -> String {
+    let found = w.cs(["scan", ".", "--format", "json"]).json();
+    found["findings"][0]["fingerprint"].as_str().unwrap().to_owned()
+}
+
+#[test]
 fn a_revoked_waiver_closes_even_a_grant_that_was_issued() {
     if !have_ssh_keygen() {
         return;

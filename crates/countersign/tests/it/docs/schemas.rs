@@ -149,3 +149,41 @@ fn documents_for_programs_fit_their_schemas() {
         (13, &Value::from("failed"), &Value::from("stray"))
     );
 }
+
+#[test]
+fn what_is_enforced_and_waived_fits_its_schemas() {
+    if !have(&["git", "ssh-keygen"]) {
+        return;
+    }
+    let (run, waivers, levels, lint) =
+        (schema("run.v1"), schema("waivers.v1"), schema("enforcement.v1"), schema("runbook-lint.v1"));
+    let desk = Desk::new();
+    let app = repository(&desk);
+    let at = |args: &[&str]| [&["--repo", &app], args].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let said = |args: &[&str]| desk.said(&at(args).iter().map(String::as_str).collect::<Vec<_>>());
+    said(&["init", "--yes", "--name", "Ada", "--ssh-key", "key.pub", "--key", "key"]);
+    desk.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "bea"]);
+    said(&["person", "add", "Bea", "--ssh-key", "bea.pub", "--key", "key"]);
+    for role in ["security-officer", "compliance-officer"] {
+        said(&["role", "grant", "Bea", role, "--key", "key"]);
+    }
+    assert!(fits(&levels, &said(&["enforcement", "show", "--format", "json"]))["index"].is_null());
+    let file = "version: 1\nrules:\n  - controls: [scan-is-complete]\n    level: advisory\n    why: tried\n";
+    std::fs::write(desk.path("enforcement.yaml"), file).unwrap();
+    said(&["enforcement", "activate", "enforcement.yaml", "--key", "bea"]);
+    let shown = fits(&levels, &said(&["enforcement", "show", "--format", "json"]));
+    assert!(shown["index"].is_u64() && shown["levels"].to_string().contains("\"advisory\""));
+    let request =
+        ["waive", "request", "--control", "secrets-out-of-source", "--path", "open.py", "--accept", "made up"];
+    let asked: Value =
+        serde_json::from_str(&said(&[&request[..], &["--key", "key", "--format", "json"]].concat())).unwrap();
+    fits(&waivers, &said(&["waive", "list", "--format", "json"]));
+    said(&["waive", "grant", asked["waiver"].as_str().unwrap(), "--reason", "seen", "--key", "bea"]);
+    let (_, text, _) = desk.countersign(&["--repo", &app, "run", "--format", "json"]);
+    let judged = fits(&run, &text).to_string();
+    assert!(judged.contains("\"advised\"") && judged.contains("\"waived\""), "{judged}");
+    let listed = fits(&waivers, &said(&["waive", "list", "--format", "json"]));
+    assert_eq!(listed["waivers"][0]["covers"]["findings"], 1);
+    let (code, text, _) = desk.countersign(&["--repo", &app, "runbook", "lint", "--format", "json"]);
+    assert_eq!((code, fits(&lint, &text)["findings"].as_array().unwrap().len()), (10, 3));
+}
