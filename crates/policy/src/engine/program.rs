@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::thread;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use countersign_model::{Place, Timestamp};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError};
 use serde_json::{Map, Value};
@@ -23,6 +25,10 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// The stack of an evaluation, in bytes; only what is used is ever mapped. It holds the longest chain of rules with
 /// the deepest expressions that `calls` and `nesting` let through, several times over.
 const STACK: usize = 256 << 20;
+
+/// The most memory that the whole process may hold while a policy is evaluated, in bytes. A plan of 100,000 resources
+/// needs a quarter of it.
+const MEMORY: u64 = 2 << 30;
 
 /// Steps between two looks at the elapsed time.
 const STEPS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
@@ -57,9 +63,11 @@ pub struct Coverage {
 }
 
 /// Compiled modules. Asking changes nothing in it, so one program serves many threads.
-#[derive(Clone)]
 pub struct Program {
     engine: Engine,
+    /// Engines that answered and can answer again. A copy of `engine` shares what is compiled until it is first asked, and
+    /// copies it then, which takes longer than most answers.
+    idle: Mutex<Vec<Engine>>,
     sources: Sources,
     /// The builtins of ours that the engine knows already.
     known: BTreeSet<&'static str>,
@@ -112,7 +120,8 @@ impl Program {
         engine.set_execution_timer_config(ExecutionTimerConfig { limit: options.limit, check_interval: STEPS });
         engine.set_policy_length_config(super::wide());
         let sources = Sources::read(modules.iter().copied())?;
-        let mut program = Self { engine, sources, known: BTreeSet::new(), shifted: BTreeSet::new(), options };
+        let mut program =
+            Self { engine, idle: Mutex::default(), sources, known: BTreeSet::new(), shifted: BTreeSet::new(), options };
         for (path, text) in modules {
             let written = program.sources.rewrite(path, text)?;
             nesting::check(path, &written.text)?;
@@ -157,6 +166,23 @@ impl Program {
             match value.map(|e| e.value) {
                 None | Some(regorus::Value::Undefined) => Ok(None),
                 Some(value) => program.json(&value).map(Some),
+            }
+        })
+    }
+
+    /// As [`Program::value`], from JSON to JSON, without building either twice: for large inputs.
+    ///
+    /// # Errors
+    /// As [`Program::value`]; and when the input is not JSON.
+    pub fn json_value(&self, path: &str, input: &str, time: Timestamp) -> Result<Option<String>, Error> {
+        let not_json = |e: String| Error::Evaluation { place: None, message: message::split(&e).1 };
+        let input = regorus::Value::from_json_str(input).map_err(|e| not_json(e.to_string()))?;
+        self.ask(path, input, time, |answer, program| {
+            let value = answer.result.into_iter().next().and_then(|row| row.expressions.into_iter().next());
+            match value.map(|e| e.value) {
+                None | Some(regorus::Value::Undefined) => Ok(None),
+                Some(value) if program.sources.renames() => Ok(Some(program.json(&value)?.to_string())),
+                Some(value) => serde_json::to_string(&value).map(Some).map_err(|source| Error::NotJson { source }),
             }
         })
     }
@@ -209,31 +235,42 @@ impl Program {
     ) -> Result<T, Error> {
         contained(|| {
             frozen::freeze(time)?;
-            let mut program = self.clone();
-            let asked = if plain(query) { query.to_owned() } else { program.prepare(query)? };
-            program.engine.set_input(input);
-            let answer = program.engine.eval_query(asked, false).map_err(|e| match e.downcast_ref::<LimitError>() {
+            let mut engine = self.idle().pop().unwrap_or_else(|| self.engine.clone());
+            let known = plain(query);
+            let asked = if known { query.to_owned() } else { self.prepare(query, &mut engine)? };
+            engine.set_input(input);
+            let answer = engine.eval_query(asked, false).map_err(|e| match e.downcast_ref::<LimitError>() {
                 Some(LimitError::TimeLimitExceeded { .. }) => Error::TooLong(self.options.limit),
+                Some(LimitError::MemoryLimitExceeded { .. }) => Error::TooMuch(MEMORY),
                 _ => {
-                    let (place, message) = program.told(&e.to_string());
+                    let (place, message) = self.told(&e.to_string());
                     Error::Evaluation { place, message }
                 }
             })?;
-            read(answer, &program)
+            // What a policy printed is nobody's; it must not pile up. One that failed is not asked again, nor one that was
+            // given builtins that the others do not have.
+            let printed = engine.take_prints().is_ok();
+            if known && printed {
+                engine.set_input(regorus::Value::Undefined);
+                self.idle().push(engine);
+            }
+            read(answer, self)
         })
     }
 
+    fn idle(&self) -> MutexGuard<'_, Vec<Engine>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A query as the engine reads it. It may call what no module calls.
-    fn prepare(&mut self, query: &str) -> Result<String, Error> {
-        let before = self.sources.shim();
-        let query = self.sources.query(query)?;
+    fn prepare(&self, query: &str, engine: &mut Engine) -> Result<String, Error> {
+        let mut sources = self.sources.clone();
+        let query = sources.query(query)?;
         nesting::check("(query)", &query)?;
-        for builtin in self.sources.used() {
-            if self.known.insert(builtin.name) {
-                extend(&mut self.engine, builtin, self.options.strict)?;
-            }
+        for builtin in sources.used().filter(|b| !self.known.contains(b.name)) {
+            extend(engine, builtin, self.options.strict)?;
         }
-        if self.sources.shim() != before {
+        if sources.shim() != self.sources.shim() {
             return Err(Error::Evaluation {
                 place: None,
                 message: "a query calls a builtin in a way that only a module can: put it into a rule".to_owned(),
@@ -292,22 +329,25 @@ fn extend(engine: &mut Engine, builtin: &'static Builtin, strict: bool) -> Resul
     added.map_err(|e| Error::Engine(e.to_string()))
 }
 
+/// Threads with stacks of known size, as many as there are cores. They are kept: making one, with memory of its own, takes
+/// as long as an answer.
+static THREADS: OnceLock<Result<ThreadPool, String>> = OnceLock::new();
+
 /// Runs `f` on a stack of known size; a panic inside becomes an error. The engine it used is gone then, so nothing
 /// half-done survives.
 pub(super) fn contained<T: Send>(f: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
-    let outcome = thread::scope(|scope| {
-        let thread = thread::Builder::new().name("policy".to_owned()).stack_size(STACK).spawn_scoped(scope, f);
-        thread.map(thread::ScopedJoinHandle::join)
+    let threads = THREADS.get_or_init(|| {
+        regorus::set_global_memory_limit(Some(MEMORY));
+        let named = ThreadPoolBuilder::new().thread_name(|_| "policy".to_owned()).stack_size(STACK);
+        named.build().map_err(|e| e.to_string())
     });
-    match outcome {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => {
-            let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(Error::Panic(text.unwrap_or_else(|| "no message".to_owned())))
-        }
-        Err(source) => Err(Error::Engine(format!("no thread for it: {source}"))),
-    }
+    let threads = threads.as_ref().map_err(|e| Error::Engine(format!("no threads for it: {e}")))?;
+    // What `f` holds is gone after a panic; nothing of it is looked at again.
+    threads.install(|| panic::catch_unwind(AssertUnwindSafe(f))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Panic(text.unwrap_or_else(|| "no message".to_owned())))
+    })
 }
 
 #[cfg(test)]
@@ -324,6 +364,46 @@ mod tests {
         let error = program.value("data.t.x", None, Timestamp::from_millis(0)).unwrap_err();
         assert!(matches!(error, Error::TooLong(_)), "{error:?}");
         assert_eq!(error.exit(), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_policy_that_takes_too_much_memory_is_ended() {
+        let text = "package t\n\nx := count([s | some i in numbers.range(1, 200000); some _ in numbers.range(1, 100000); \
+                    s := sprintf(\"%d%s\", [i, input.a])])\n";
+        let program = Program::compile([("t.rego", text)], None, Options::default()).unwrap();
+        let input = serde_json::json!({"a": "a".repeat(100_000)});
+        let error = program.value("data.t.x", Some(&input), Timestamp::from_millis(0)).unwrap_err();
+        assert!(matches!(error, Error::TooMuch(_)), "{error:?}");
+        assert_eq!(error.exit(), Exit::Incomplete);
+        // What it held is free again, and the next one is answered.
+        let program = Program::compile([("t.rego", "package t\n\nx := 1\n")], None, Options::default()).unwrap();
+        assert_eq!(program.value("data.t.x", None, Timestamp::from_millis(0)).unwrap(), Some(serde_json::json!(1)));
+    }
+
+    #[test]
+    fn one_answer_leaves_nothing_for_the_next() {
+        let text = "package t\n\nimport data.d\n\nx := [input.a, time.now_ns(), d.k] if print(input.a)\n\n\
+                    y := 1 / input.a\n\nz := x if x := count(input.a) with input.a as [1]\n";
+        let data = serde_json::json!({"d": {"k": 1}});
+        let program = Program::compile([("t.rego", text)], Some(&data), Options::default()).unwrap();
+        let ask = |path: &str, a: i64| {
+            let input = serde_json::json!({"a": a});
+            program.value(path, Some(&input), Timestamp::from_millis(a))
+        };
+        for a in [1_i64, 2, 3] {
+            assert_eq!(ask("data.t.x", a).unwrap(), Some(serde_json::json!([a, a * 1_000_000, 1])));
+            assert!(ask("data.t.y", 0).is_err());
+            assert_eq!(ask("data.t.z", a).unwrap(), Some(serde_json::json!(1)));
+            assert_eq!(program.value("data.t.x", None, Timestamp::from_millis(0)).unwrap(), None);
+            assert!(program.query("x = concat(\",\", [\"a\"])", None, Timestamp::from_millis(0)).is_ok());
+        }
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|a| scope.spawn(move || (a, ask("data.t.x", a)))).collect();
+            for thread in threads {
+                let (a, answer) = thread.join().unwrap();
+                assert_eq!(answer.unwrap(), Some(serde_json::json!([a, a * 1_000_000, 1])));
+            }
+        });
     }
 
     #[test]
