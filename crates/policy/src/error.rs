@@ -42,9 +42,6 @@ pub enum Error {
     /// The evaluation took too long.
     #[error("the policy was not evaluated within {} seconds", .0.as_secs_f32())]
     TooLong(Duration),
-    /// The evaluation took too much memory.
-    #[error("the policy needed more than {} MiB of memory", .0 >> 20)]
-    TooMuch(u64),
     /// The interpreter panicked.
     #[error("the policy engine broke down: {0}")]
     Panic(String),
@@ -171,7 +168,6 @@ impl Diagnostic for Error {
             Self::Rego { .. } => "CS-POLICY-003",
             Self::Evaluation { .. } => "CS-POLICY-004",
             Self::TooLong(_) => "CS-POLICY-005",
-            Self::TooMuch(_) => "CS-POLICY-032",
             Self::Panic(_) => "CS-POLICY-006",
             Self::Engine(_) => "CS-POLICY-007",
             Self::Undefined(_) => "CS-POLICY-008",
@@ -205,7 +201,6 @@ impl Diagnostic for Error {
             Self::Panic(_) | Self::Engine(_) => Exit::Internal,
             Self::Evaluation { .. }
             | Self::TooLong(_)
-            | Self::TooMuch(_)
             | Self::Undefined(_)
             | Self::NotJson { .. }
             | Self::Answer(_)
@@ -242,7 +237,6 @@ impl Diagnostic for Error {
             Self::Evaluation { .. } => {
                 "correct the policy at this place; the gate stays closed until it can be evaluated"
             }
-            Self::TooMuch(_) => "look for rules that collect what they could count, and for loops that multiply texts",
             Self::TooLong(_) => "look for rules that multiply (nested loops over findings or files) and narrow them",
             Self::Panic(_) => "the gate stays closed; `countersign explain CS-POLICY-006` says how to find the cause",
             Self::Engine(_) => "this is a fault of ours: report it with the output of `countersign --version`",
@@ -289,7 +283,6 @@ mod tests {
             Error::Rego { place: None, message: "m".to_owned() },
             Error::Evaluation { place: Some(Place::line("p", 1)), message: "m".to_owned() },
             Error::TooLong(Duration::from_secs(1)),
-            Error::TooMuch(1 << 20),
             Error::Panic("m".to_owned()),
             Error::Engine("m".to_owned()),
             Error::Undefined("data.x".to_owned()),

@@ -177,14 +177,6 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Unverified,
     },
     Explanation {
-        code: "CS-POLICY-032",
-        title: "a policy needed too much memory",
-        text: "While a policy is evaluated, the whole process may hold 2 GiB. This one needed more and was ended; nothing \
-               was decided, and no gate opens.\n\nIt usually collects what it could count, or multiplies: two loops over the \
-               same long list, or texts that are built inside one.",
-        exit: Exit::Incomplete,
-    },
-    Explanation {
         code: "CS-WAIVER-001",
         title: "a waiver's glob is none",
         text: "Path and rule of a waiver are globs: `*` stays within a directory, `**` crosses directories, `?` is one letter, \
