@@ -250,10 +250,9 @@ fn a_backup_is_made_beside_the_process_that_serves_while_others_append() {
     let restored =
         w.cs(["ledger", "restore", text(&target), text(&w.path("back")), "--format", "json"]).expect(0).json();
     assert_eq!(restored["size"], made["manifest"]["size"]);
-    // Where nothing can be done beside a server, what to do is said.
+    // A restored copy is a backup of that moment; the ledger goes on, and its key is exchanged beside a server too.
     let server = crate::witness::Server::start(&w, &["--repo", &repo, "serve", "--listen", "127.0.0.1:0"]);
-    let busy = w.by("ada", &["ledger", "rotate-key"]).expect(5);
-    assert!(busy.err.contains("CS-LEDGER-003") && busy.err.contains("kill -TERM "), "{}", busy.err);
-    assert_eq!(server.terminate(), Some(0));
     w.by("ada", &["ledger", "rotate-key"]).expect(0);
+    assert_eq!(server.terminate(), Some(0));
+    w.cs(["verify"]).expect(0);
 }
