@@ -271,6 +271,7 @@ mod tests {
             Error::NoCommand,
             Error::CommandNotFound { program: text(), source: io() },
             Error::CommandNotStarted { program: text(), source: io() },
+            Error::Push { url: text(), detail: text() },
         ]
     }
 
