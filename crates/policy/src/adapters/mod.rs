@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -69,6 +70,17 @@ pub struct Judged {
     pub found: Vec<Found>,
     /// How many rules were asked. None: nothing was judged, and that is never a pass.
     pub asked: usize,
+}
+
+/// Judges many documents at once, on all cores; the answers are in the order of the documents.
+///
+/// # Errors
+/// Those of `judge`, of whichever document fails.
+pub fn judge_all(
+    documents: &[Value],
+    judge: impl Fn(&Value) -> Result<Judged, Error> + Sync,
+) -> Result<Vec<Judged>, Error> {
+    documents.par_iter().map(&judge).collect()
 }
 
 /// The Rego files of a folder, without tests, and its documents as one; and every other YAML file.

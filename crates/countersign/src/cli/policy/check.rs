@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use countersign_model::{Exit, Timestamp};
-use countersign_policy::adapters::{Conftest, Found, Gatekeeper, Judged, Level, Trivy};
+use countersign_policy::adapters::{Conftest, Found, Gatekeeper, Judged, Level, Trivy, judge_all};
 use serde_json::{Value, json};
 
 use super::text;
@@ -49,9 +49,9 @@ pub(super) fn run(
     let (mut all, mut asked, mut documents) = (Vec::new(), 0, 0_u64);
     for path in files {
         let file = path.display().to_string();
-        for (i, document) in read(path)?.into_iter().enumerate() {
-            documents += 1;
-            let judged = judge(&policies, &document, now)?;
+        let read = read(path)?;
+        documents += read.len() as u64;
+        for (i, judged) in judge_all(&read, |d| judge(&policies, d, now))?.into_iter().enumerate() {
             asked += judged.asked;
             all.extend(judged.found.into_iter().map(|found| Placed { file: file.clone(), document: i, found }));
         }
@@ -77,12 +77,12 @@ pub(super) fn run(
     Ok(if all.iter().any(|p| p.found.level == Level::Deny) { Exit::Denied } else { Exit::Pass })
 }
 
-fn judge(policies: &Policies, document: &Value, now: Timestamp) -> Result<Judged, Failure> {
-    Ok(match policies {
-        Policies::Conftest(p) => p.judge(document, now)?,
-        Policies::Gatekeeper(p) => p.judge(document, now)?,
-        Policies::Trivy(p) => p.judge(document, now)?,
-    })
+fn judge(policies: &Policies, document: &Value, now: Timestamp) -> Result<Judged, countersign_policy::Error> {
+    match policies {
+        Policies::Conftest(p) => p.judge(document, now),
+        Policies::Gatekeeper(p) => p.judge(document, now),
+        Policies::Trivy(p) => p.judge(document, now),
+    }
 }
 
 /// The documents of a JSON or YAML file. JSON is YAML.
