@@ -161,6 +161,13 @@ fn policies_of_conftest_gatekeeper_and_trivy_judge_as_they_are() {
         json!({"level": "deny", "rule": "Labels/owner", "text": "no label owner"})
     );
 
+    // A template that nothing could be asked of is no pass.
+    w.write("empty/a.rego", "package labels # of pods\n\nviolations[{\"msg\": \"x\"}] { true }\n");
+    let nothing = w.cs(["policy", "check", "pod.yaml", "--policy", "empty", "--convention", "gatekeeper"]).expect(2);
+    assert!(nothing.err.contains("has no rule `violation`"), "{}", nothing.err);
+    w.write("plain/a.rego", "package labels # of pods\n\nviolation[{\"msg\": \"x\"}] { true }\n");
+    w.cs(["policy", "check", "pod.yaml", "--policy", "plain", "--convention", "gatekeeper"]).expect(10);
+
     w.write("checks/a.rego", "# METADATA\n# title: x\n# custom:\n#   id: KSV1\n#   severity: HIGH\n#   input:\n#     selector:\n#     - type: kubernetes\npackage builtin.kubernetes.KSV1\n\ndeny contains res if {\n\tinput.kind == \"Pod\"\n\tres := {\"msg\": \"a pod\"}\n}\n");
     let sarif = w
         .cs(["policy", "check", "pod.yaml", "--policy", "checks", "--convention", "trivy", "--format", "sarif"])

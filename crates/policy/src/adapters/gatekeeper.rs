@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Found, Judged, Level, members, read, text_of};
 use crate::Error;
+use crate::engine::outline::outline;
 use crate::engine::{Options, Program};
 
 /// Templates, and the constraints that use them.
@@ -199,13 +200,19 @@ fn compile(modules: &[(String, String)]) -> Result<Template, Error> {
     // Rego v0 is what templates are written in, unless they say otherwise.
     let modern = modules.iter().any(|(_, text)| text.contains("import rego.v1"));
     let first = Program::compile(all(), None, options(!modern));
-    let program = match first {
-        Ok(program) => program,
-        Err(error) => Program::compile(all(), None, options(modern)).map_err(|_| error)?,
+    let (program, v0) = match first {
+        Ok(program) => (program, !modern),
+        Err(error) => (Program::compile(all(), None, options(modern)).map_err(|_| error)?, modern),
     };
-    let package = modules.first().and_then(|(_, text)| text.lines().find_map(|l| l.strip_prefix("package ")));
-    let package = package.ok_or_else(|| Error::bundle("a template has no package"))?;
-    Ok(Template { program, query: format!("data.{}.violation", package.trim()) })
+    // What is asked is the first module's; the others are its libraries.
+    let outlines = outline(all(), v0)?;
+    let Some(asked) = outlines.first() else { return Err(Error::bundle("a template has no module")) };
+    let query = format!("{}.violation", asked.package);
+    if !asked.rules.iter().any(|rule| rule.path == query) {
+        let what = format!("`{}` has no rule `violation`, so nothing would be judged", asked.file);
+        return Err(Error::bundle(what));
+    }
+    Ok(Template { program, query })
 }
 
 fn template(path: &str, document: &Value) -> Result<(String, Template), Error> {

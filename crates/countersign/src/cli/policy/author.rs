@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign_model::{Exit, Timestamp};
+use countersign_policy::Bundle;
 use countersign_policy::check::folder::Folder;
 use countersign_policy::check::suite::{self, Outcome as Came};
 use countersign_policy::check::{Remark, Severity, layout as layouts, lint as linter};
-use countersign_policy::{Bundle, Catalogue};
 use serde_json::json;
 
-use crate::cli::args::Format;
+use crate::cli::args::{Format, PlaceArgs};
+use crate::cli::catalogue;
 use crate::errors::{CliError, Outcome};
 use crate::output::{self, printable};
 
@@ -51,9 +52,10 @@ pub(super) fn layout(dir: &Path, format: Format) -> Outcome {
 }
 
 /// `policy lint`.
-pub(super) fn lint(dir: &Path, strict: bool, format: Format, now: Timestamp) -> Outcome {
+pub(super) fn lint(at: &PlaceArgs, dir: &Path, strict: bool, format: Format, now: Timestamp) -> Outcome {
     let folder = Folder::load(dir)?;
-    let catalogue = Catalogue::shipped()?;
+    // A firm's own controls count where its repository is; policies may be written anywhere.
+    let catalogue = catalogue::load(at)?;
     let remarks = linter::lint(&folder, &|id| catalogue.get(id).is_some(), now)?;
     tell(&remarks, folder.bundle.modules().count(), "without a remark", format)?;
     let bad = remarks.iter().any(|r| strict || r.severity == Severity::Error);

@@ -46,7 +46,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Outco
         }
         PolicyVerb::New { dir } => author::new(dir),
         PolicyVerb::FmtCheck { dir, format } => author::layout(dir, *format),
-        PolicyVerb::Lint { dir, strict, format } => author::lint(dir, *strict, *format, env.clock.now()),
+        PolicyVerb::Lint { dir, strict, format } => author::lint(at, dir, *strict, *format, env.clock.now()),
         PolicyVerb::Test { dir, filter, coverage, min_coverage, format } => {
             author::test(dir, filter.as_deref(), *coverage, *min_coverage, *format, env.clock.now())
         }
