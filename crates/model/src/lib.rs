@@ -4,6 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`access`] | [`Action`]: every act that takes a role, and which roles |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
 //! | [`digest`] | [`Digest`], written `sha256:` + hex |
@@ -18,6 +19,7 @@
 //! | [`path`] | [`TreePath`]: a path inside a tree, any bytes, one printable form |
 //! | [`diagnostic`] | [`Diagnostic`]: stable codes, help and exit codes of expected errors |
 
+pub mod access;
 pub mod change;
 pub mod clock;
 pub mod diagnostic;
@@ -32,6 +34,7 @@ pub mod path;
 pub mod person;
 pub mod retention;
 
+pub use access::Action;
 pub use change::{ReportRecord, ToolReport};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use diagnostic::{Diagnostic, Exit, Explanation, Place};

@@ -1,4 +1,4 @@
-//! `person`, `role`, `claim`: acts about who is who.
+//! `person`, `claim`: acts about who is who.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use countersign_model::Exit;
 use countersign_stages::release::claim as claims;
 use serde_json::json;
 
-use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs, RoleArgs, RoleVerb};
+use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs};
 use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -92,26 +92,6 @@ fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), F
             output::print(&out)
         }
     }
-}
-
-/// `role grant`.
-pub(crate) fn role(at: &PlaceArgs, args: &RoleArgs, env: &Environment) -> Outcome {
-    let RoleVerb::Grant { person, role, reason, key, format } = &args.verb;
-    let mut session = at.open(env)?;
-    let signer = key.administrator(&session, env)?;
-    let (id, index) = people::grant_role(&mut session, person, *role, reason.as_deref(), &signer)?;
-    notices(&mut session);
-    match format {
-        Format::Json => output::json(&json!({"version": 1, "person": id, "role": role, "index": index}))?,
-        Format::Text => {
-            let label = printable(&session.state().label(&id)?);
-            output::print(&match index {
-                Some(index) => format!("✓ {label} is {role} from here on (entry {index})\n"),
-                None => format!("✓ {label} is {role} already\n"),
-            })?;
-        }
-    }
-    Ok(Exit::Pass)
 }
 
 /// `claim`.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign_model::{Retention, Role, Slot};
+use countersign_model::{Retention, Slot};
 
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::enforcement_args::EnforcementArgs;
@@ -75,7 +75,7 @@ pub(crate) enum Verb {
     /// Enrol people, list them
     Person(PersonArgs),
     /// Grant roles
-    Role(RoleArgs),
+    Role(super::role_args::RoleArgs),
     /// Write, test, build, sign and activate policy bundles; show the one in effect
     Policy(PolicyArgs),
     /// Say that commits without a verified signature are yours
@@ -406,39 +406,6 @@ pub(crate) enum PersonFormat {
     Json,
     /// For `ssh-keygen -Y verify -f`.
     AllowedSigners,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RoleArgs {
-    #[command(subcommand)]
-    pub(crate) verb: RoleVerb,
-}
-
-fn role(text: &str) -> Result<Role, String> {
-    text.parse().map_err(|_| {
-        let known: Vec<&str> = Role::ALL.iter().map(|r| r.as_str()).collect();
-        format!("no such role; known are {}", known.join(", "))
-    })
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RoleVerb {
-    /// Grant a role; an administrator signs
-    Grant {
-        /// The person's name or id
-        person: String,
-        /// developer, engineer, release-manager, security-officer, compliance-officer, auditor or administrator
-        #[arg(value_parser = role)]
-        role: Role,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-        #[command(flatten)]
-        key: KeyArgs,
-        /// Output format
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,8 @@ mod replay;
 mod requests;
 mod retention;
 mod retention_args;
+mod role;
+mod role_args;
 mod run;
 mod runbook;
 mod runbook_args;
@@ -128,7 +130,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Replay(a) => replay::run(at, a, env),
         Verb::Init(a) => init::run(at, a, env),
         Verb::Person(a) => access::person(at, a, env),
-        Verb::Role(a) => access::role(at, a, env),
+        Verb::Role(a) => role::role(at, a, env),
         Verb::Policy(a) => policy::run(at, a, env),
         Verb::Claim(a) => access::claim(at, a, env),
         Verb::Suppression(a) => suppression::run(at, a, env),

@@ -3,8 +3,8 @@
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
-use countersign_model::Digest;
 use countersign_model::event::LogKeyRotated;
+use countersign_model::{Action, Digest};
 use countersign_store::Session;
 
 use super::{administrator, allowed, sign, signer_of};
@@ -37,10 +37,10 @@ pub fn rotate(
         return Err(Error::NotRooted);
     }
     let by = allowed(session, "rotate the log's key", None, |s| signer_of(s, signer))?;
-    allowed(session, "rotate the log's key", Some(&by), |s| administrator(s.state(), &by, "rotate the log's key"))?;
+    allowed(session, "rotate the log's key", Some(&by), |s| administrator(s.state(), &by, Action::RotateLogKey))?;
     let old = session.state().vkey().to_owned();
     let appended = session.rotate_log_key(uri, &by, |s, note| {
-        administrator(s.state(), &by, "rotate the log's key")?;
+        administrator(s.state(), &by, Action::RotateLogKey)?;
         let origin = s.state().origin().to_owned();
         let subject = vec![Subject::sha256(origin.clone(), &Digest::of(note.as_bytes()))];
         let (by, reason, time) = (by.clone(), reason.map(str::to_owned), s.now());

@@ -11,13 +11,13 @@ mod saying;
 pub mod second_key;
 
 pub(crate) use people::rooted;
-pub(crate) use saying::{Saying, ledger_subject, line, one_of, say, say_with};
+pub(crate) use saying::{Saying, ledger_subject, line, needs, say, say_with};
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{Diagnostic, Exit, PersonId, Role};
+use countersign_model::{Action, Diagnostic, Exit, PersonId};
 use countersign_store::Session;
 use countersign_store::projection::State;
 use countersign_store::session::act_statement;
@@ -61,11 +61,11 @@ pub(crate) fn sign<P: Predicate>(
 }
 
 /// Whether somebody may do what takes an administrator.
-fn administrator(state: &State, person: &PersonId, act: &'static str) -> Result<(), Error> {
-    if state.has_role(person, Role::Administrator)? {
+fn administrator(state: &State, person: &PersonId, action: Action) -> Result<(), Error> {
+    if state.may(person, action)? {
         return Ok(());
     }
-    Err(Error::NotAdministrator { person: state.label(person)?, act })
+    Err(Error::NotAdministrator { person: state.label(person)?, act: action.does() })
 }
 
 /// A new opaque id.

@@ -5,7 +5,7 @@ use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::{PersonEnrolled, Profile, RoleGranted};
-use countersign_model::{ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, Role, StreamId};
 use countersign_store::projection::{Person, State};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session, subjects};
@@ -28,9 +28,9 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
     }
     rooted(session.state())?;
     let by = allowed(session, "person add", None, |s| signer_of(s, signer))?;
-    allowed(session, "person add", Some(&by), |s| administrator(s.state(), &by, "enrol people"))?;
+    allowed(session, "person add", Some(&by), |s| administrator(s.state(), &by, Action::EnrolPerson))?;
     let free = |state: &State| -> Result<(), Error> {
-        administrator(state, &by, "enrol people")?;
+        administrator(state, &by, Action::EnrolPerson)?;
         if let [taken, ..] = state.people_named(name)?.as_slice() {
             return Err(Error::NameTaken { name: name.to_owned(), person: taken.id.clone() });
         }
@@ -86,7 +86,7 @@ pub fn grant_role(
     session.require_pin()?;
     rooted(session.state())?;
     let by = allowed(session, "role grant", None, |s| signer_of(s, signer))?;
-    allowed(session, "role grant", Some(&by), |s| administrator(s.state(), &by, "grant roles"))?;
+    allowed(session, "role grant", Some(&by), |s| administrator(s.state(), &by, Action::GrantRole))?;
     let to = find(session.state(), person)?.id;
     if session.state().has_role(&to, role)? {
         return Ok((to, None));
@@ -102,7 +102,7 @@ pub fn grant_role(
     let subject = vec![Subject::sha256(to.to_string(), &Digest::of(to.as_str().as_bytes()))];
     let signed = sign(signer, act::ROLE, subject, predicate)?;
     let (appended, ()) = session.transact(|s| {
-        administrator(s.state(), &by, "grant roles")?;
+        administrator(s.state(), &by, Action::GrantRole)?;
         let stream = StreamId::from(&to);
         let entry = s.act_entry(EventKind::RoleGranted, stream, ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))

@@ -4,7 +4,7 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::PolicyActivated;
-use countersign_model::{ActorId, EventKind, Role, StreamId};
+use countersign_model::{Action, ActorId, EventKind, StreamId};
 use countersign_policy::Bundle;
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Plan, Session};
@@ -38,10 +38,8 @@ pub fn activate(
     }
     let by = allowed(session, "policy activate", None, |s| signer_of(s, signer))?;
     let officer = |s: &Session| -> Result<(), Error> {
-        for role in [Role::SecurityOfficer, Role::ComplianceOfficer] {
-            if s.state().has_role(&by, role)? {
-                return Ok(());
-            }
+        if s.state().may(&by, Action::ActivatePolicy)? {
+            return Ok(());
         }
         Err(Error::NotOfficer { person: s.state().label(&by)? })
     };

@@ -3,7 +3,7 @@
 use countersign_connect::SshSigner;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, StreamId};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session};
 
@@ -64,15 +64,13 @@ pub(crate) fn ledger_subject(session: &Session) -> Vec<Subject> {
     vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
 }
 
-/// The person must hold one of the roles.
-pub(crate) fn one_of(session: &Session, person: &PersonId, roles: &[Role], act: &'static str) -> Result<(), Error> {
-    for role in roles {
-        if session.state().has_role(person, *role)? {
-            return Ok(());
-        }
+/// The person must hold one of the roles that the act takes.
+pub(crate) fn needs(session: &Session, person: &PersonId, action: Action) -> Result<(), Error> {
+    let state = session.state();
+    if state.may(person, action)? {
+        return Ok(());
     }
-    let roles: Vec<&str> = roles.iter().map(|r| r.as_str()).collect();
-    Err(Error::NotRole { person: session.state().label(person)?, roles: roles.join(" or "), act })
+    Err(Error::NotRole { person: state.label(person)?, roles: action.any_of(), act: action.does() })
 }
 
 /// What is said must fit one line of a report.

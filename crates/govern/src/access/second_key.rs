@@ -3,8 +3,8 @@
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
-use countersign_model::Digest;
 use countersign_model::event::SecondLogKeyChosen;
+use countersign_model::{Action, Digest};
 use countersign_store::Session;
 use countersign_store::session::SecondKey;
 
@@ -35,11 +35,11 @@ pub fn choose(
     if session.state().trust().is_none() {
         return Err(Error::NotRooted);
     }
-    let what = "choose the log's second key";
+    let what = Action::ChooseSecondKey.does();
     let by = allowed(session, what, None, |s| signer_of(s, signer))?;
-    allowed(session, what, Some(&by), |s| administrator(s.state(), &by, what))?;
+    allowed(session, what, Some(&by), |s| administrator(s.state(), &by, Action::ChooseSecondKey))?;
     let appended = session.choose_second_key(wanted, &by, |s, vkey| {
-        administrator(s.state(), &by, what)?;
+        administrator(s.state(), &by, Action::ChooseSecondKey)?;
         let origin = s.state().origin().to_owned();
         // What is retired is named as well.
         let about = vkey.as_deref().or_else(|| s.state().second_key()).unwrap_or_default();

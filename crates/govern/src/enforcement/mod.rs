@@ -7,14 +7,14 @@
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::EnforcementActivated;
-use countersign_model::{EventKind, Role, StreamId};
+use countersign_model::{Action, EventKind, StreamId};
 use countersign_policy::{Assignment, Catalogue};
 use countersign_store::projection::ActivatedAssignment;
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
 
 use crate::Error;
-use crate::access::{Saying, line, one_of, say_with};
+use crate::access::{Saying, line, needs, say_with};
 
 /// Reads an enforcement file against the controls there are.
 ///
@@ -60,13 +60,12 @@ pub fn activate(
         stream: StreamId::from_text("enforcement"),
     };
     let blob = NewBlob { bytes: assignment.to_bytes()?, media: JSON.into() };
-    let roles = [Role::SecurityOfficer, Role::ComplianceOfficer];
     let index = say_with(
         session,
         signer,
         &saying,
         vec![blob],
-        |s, by| one_of(s, by, &roles, "put levels in effect"),
+        |s, by| needs(s, by, Action::ActivateLevels),
         |s, by| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(EnforcementActivated { origin, assignment: digest, by, reason, time })

@@ -14,18 +14,15 @@ use countersign_connect::SshSigner;
 use countersign_evidence::{act, canonical};
 use countersign_model::event::{GateAcknowledged, GateOwnersAssigned, GateReviewed};
 use countersign_model::governance::{FailureMode, GateOwners, GateOwnership, Level};
-use countersign_model::{Digest, EventKind, PersonId, Role, StreamId};
+use countersign_model::{Action, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::{Assignment, GateVerdict, PolicyEngine, decide};
 use countersign_store::projection::{AssignedOwners, GateMark, read_gate_owners};
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
 use serde_json::json;
 
-use crate::access::{Saying, line, one_of, say, say_with};
+use crate::access::{Saying, line, needs, say, say_with};
 use crate::{Error, enforcement};
-
-/// Officers of either kind.
-const OFFICERS: [Role; 2] = [Role::SecurityOfficer, Role::ComplianceOfficer];
 
 fn stream() -> StreamId {
     StreamId::from_text("gates")
@@ -111,7 +108,7 @@ pub fn activate(
         signer,
         &saying,
         vec![NewBlob { bytes, media: JSON.into() }],
-        |s, by| one_of(s, by, &OFFICERS, "say who owns the gates"),
+        |s, by| needs(s, by, Action::AssignGateOwners),
         |s, by| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(GateOwnersAssigned { origin, owners: digest, by, reason, time })
@@ -194,12 +191,7 @@ fn may_review(session: &Session, ownership: &GateOwnership, person: &PersonId) -
     if is_party(ownership, person) {
         return Ok(true);
     }
-    for role in OFFICERS {
-        if session.state().has_role(person, role)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(session.state().may(person, Action::ReviewGate)?)
 }
 
 fn unchanged(then: Digest, now: Digest) -> Result<(), Error> {

@@ -11,12 +11,12 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{ApplicationRegistered, ApplicationRetired, EnvironmentRegistered, EnvironmentRetired};
 use countersign_model::governance::{Application, DeploymentEnvironment};
-use countersign_model::{EventKind, PersonId, Role, StreamId};
+use countersign_model::{Action, EventKind, PersonId, StreamId};
 use countersign_store::Session;
 use countersign_store::projection::Registered;
 
 use crate::Error;
-use crate::access::{Saying, line, one_of, say};
+use crate::access::{Saying, line, needs, say};
 
 /// The stream of everything that is registered.
 fn stream() -> StreamId {
@@ -24,17 +24,19 @@ fn stream() -> StreamId {
 }
 
 /// A release manager may, unless something becomes weaker: that takes an administrator.
-fn may(session: &Session, by: &PersonId, act: &'static str, weakens: Option<&'static str>) -> Result<(), Error> {
+fn may(
+    session: &Session,
+    by: &PersonId,
+    plain: Action,
+    weaker: Action,
+    weakens: Option<&'static str>,
+) -> Result<(), Error> {
+    let Some(how) = weakens else { return needs(session, by, plain) };
     let state = session.state();
-    if let Some(how) = weakens
-        && state.has_role(by, Role::ReleaseManager)?
-        && !state.has_role(by, Role::Administrator)?
-    {
+    if state.may(by, plain)? && !state.may(by, weaker)? {
         return Err(Error::Weakens { person: state.label(by)?, how });
     }
-    let roles: &[Role] =
-        if weakens.is_some() { &[Role::Administrator] } else { &[Role::Administrator, Role::ReleaseManager] };
-    one_of(session, by, roles, act)
+    needs(session, by, weaker)
 }
 
 /// Whether what there was is what the signer looked at.
@@ -82,7 +84,8 @@ pub fn register_application(
         &saying,
         |s, by| {
             let now = in_use(s.state().application(&application.id)?);
-            may(s, by, "register applications", application.weakens(now.as_ref().map(|n| &n.what)))?;
+            let weakens = application.weakens(now.as_ref().map(|n| &n.what));
+            may(s, by, Action::RegisterApplication, Action::WeakenApplication, weakens)?;
             same(replaces, now.map(|n| n.index), "the application")?;
             for (part, person) in [("owner", Some(&application.owner)), ("deputy", application.deputy.as_ref())] {
                 if let Some(person) = person
@@ -127,7 +130,7 @@ pub fn retire_application(session: &mut Session, id: &str, reason: &str, signer:
         signer,
         &saying,
         |s, by| {
-            one_of(s, by, &[Role::Administrator], "retire applications")?;
+            needs(s, by, Action::RetireApplication)?;
             match in_use(s.state().application(id)?) {
                 Some(_) => Ok(()),
                 None => Err(not_registered_application(s, id)?),
@@ -192,7 +195,8 @@ pub fn register_environment(
         &saying,
         |s, by| {
             let now = in_use(s.state().environment(&environment.id)?);
-            may(s, by, "register environments", environment.weakens(now.as_ref().map(|n| &n.what)))?;
+            let weakens = environment.weakens(now.as_ref().map(|n| &n.what));
+            may(s, by, Action::RegisterEnvironment, Action::WeakenEnvironment, weakens)?;
             same(replaces, now.map(|n| n.index), "the environment")
         },
         |s, by| {
@@ -220,7 +224,7 @@ pub fn retire_environment(session: &mut Session, id: &str, reason: &str, signer:
         signer,
         &saying,
         |s, by| {
-            one_of(s, by, &[Role::Administrator], "retire environments")?;
+            needs(s, by, Action::RetireEnvironment)?;
             match in_use(s.state().environment(id)?) {
                 Some(_) => Ok(()),
                 None => Err(not_registered_environment(s, id)?),

@@ -5,10 +5,10 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{RetentionClassDefined, RetentionDefaultChosen, RetentionExtended, RetentionStarted};
 use countersign_model::retention::{ClassRule, Day, EventName, Selector};
-use countersign_model::{EventKind, Retention};
+use countersign_model::{Action, EventKind, Retention};
 use countersign_store::Session;
 
-use super::{Saying, compliance_officer, said, say, stream};
+use super::{Saying, needs, said, say, stream};
 use crate::Error;
 
 /// Defines a class of the firm's own, or makes one longer. Returns the log index.
@@ -35,7 +35,7 @@ pub fn define(
         signer,
         &saying,
         |s, by| {
-            compliance_officer(s, by, "define retention classes")?;
+            needs(s, by, Action::DefineRetention)?;
             s.state().schedule()?.may_define(class, &rule).map_err(|why| Error::NotLonger { why })
         },
         |s, by| {
@@ -62,7 +62,7 @@ pub fn choose_default(session: &mut Session, class: Retention, reason: &str, sig
         signer,
         &saying,
         |s, by| {
-            compliance_officer(s, by, "choose the retention class of what is recorded")?;
+            needs(s, by, Action::ChooseRetention)?;
             known(s, class)
         },
         |s, by| {
@@ -107,7 +107,7 @@ pub fn start(
         signer,
         &saying,
         |s, by| {
-            compliance_officer(s, by, "start retention periods")?;
+            needs(s, by, Action::StartRetention)?;
             // Somewhere it may be tomorrow already; the day after that has not come to anybody.
             if on.start().is_none_or(|start| start > s.now().plus_seconds(86_400)) {
                 return Err(Error::NotYet { day: on });
@@ -165,7 +165,7 @@ pub fn extend(
         signer,
         &saying,
         |s, by| {
-            compliance_officer(s, by, "extend retention")?;
+            needs(s, by, Action::ExtendRetention)?;
             class.map_or(Ok(()), |class| known(s, class))
         },
         |s, by| {

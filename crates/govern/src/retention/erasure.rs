@@ -9,11 +9,11 @@ use countersign_evidence::act;
 use countersign_model::event::{ErasureRequested, SubjectErased};
 use countersign_model::retention::trusted::Attested;
 use countersign_model::retention::{Day, KeptUntil};
-use countersign_model::{EventKind, PersonId, Role, Timestamp};
+use countersign_model::{Action, EventKind, PersonId, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::Forbids;
 
-use super::{Saying, one_of, said, say, stream};
+use super::{Saying, needs, said, say, stream};
 use crate::Error;
 use crate::access::people;
 
@@ -82,7 +82,7 @@ fn open_request(session: &Session, person: &PersonId) -> Result<Option<u64>, Err
 }
 
 pub(super) fn may(session: &Session, by: &PersonId) -> Result<(), Error> {
-    one_of(session, by, &[Role::ComplianceOfficer, Role::Administrator], "erase people's data")
+    needs(session, by, Action::EraseData)
 }
 
 /// The moment that counts: the clock where it is only looked at, the earlier of clock and person where a key goes.

@@ -2,12 +2,12 @@
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
-use countersign_model::EventKind;
 use countersign_model::event::{HoldPlaced, HoldReleased};
 use countersign_model::retention::Selector;
+use countersign_model::{Action, EventKind};
 use countersign_store::Session;
 
-use super::{Saying, compliance_officer, said, say, stream};
+use super::{Saying, needs, said, say, stream};
 use crate::Error;
 
 /// Puts entries under hold for a matter, those that come later included. Returns the log index.
@@ -27,7 +27,7 @@ pub fn place(
         session,
         signer,
         &saying,
-        |s, by| compliance_officer(s, by, "place holds"),
+        |s, by| needs(s, by, Action::PlaceHold),
         |s, by| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(HoldPlaced { origin, matter, selector: selector.clone(), by, reason, time })
@@ -48,7 +48,7 @@ pub fn release(session: &mut Session, matter: &str, reason: &str, signer: &SshSi
         signer,
         &saying,
         |s, by| {
-            compliance_officer(s, by, "release holds")?;
+            needs(s, by, Action::ReleaseHold)?;
             let schedule = s.state().schedule()?;
             let mut open: Vec<String> = schedule.open_holds().map(|h| h.matter.clone()).collect();
             if open.contains(&matter) {

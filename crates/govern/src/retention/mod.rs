@@ -30,7 +30,7 @@ pub use offices::{designate, revoke};
 pub use show::{Due, Kept, due, show};
 pub use undertaking::undertaking;
 
-use countersign_model::{PersonId, Role, StreamId};
+use countersign_model::{Action, PersonId, StreamId};
 use countersign_store::Session;
 use countersign_store::projection::MAX_TEXT;
 
@@ -42,20 +42,13 @@ fn stream() -> StreamId {
     StreamId::from_text("retention")
 }
 
-/// The person must be a compliance officer.
-fn compliance_officer(session: &Session, person: &PersonId, act: &'static str) -> Result<(), Error> {
-    one_of(session, person, &[Role::ComplianceOfficer], act)
-}
-
-/// The person must hold one of the roles.
-fn one_of(session: &Session, person: &PersonId, roles: &[Role], act: &'static str) -> Result<(), Error> {
-    for role in roles {
-        if session.state().has_role(person, *role)? {
-            return Ok(());
-        }
+/// The person must hold one of the roles that the act takes.
+fn needs(session: &Session, person: &PersonId, action: Action) -> Result<(), Error> {
+    let state = session.state();
+    if state.may(person, action)? {
+        return Ok(());
     }
-    let roles: Vec<&str> = roles.iter().map(|r| r.as_str()).collect();
-    Err(Error::NotRecordsRole { person: session.state().label(person)?, roles: roles.join(" or "), act })
+    Err(Error::NotRecordsRole { person: state.label(person)?, roles: action.any_of(), act: action.does() })
 }
 
 /// A matter, a reason: said, of bearable length, and fit for one line of a report.

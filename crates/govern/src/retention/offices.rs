@@ -4,10 +4,10 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{RecordsOfficerDesignated, RecordsOfficerRevoked};
 use countersign_model::retention::Office;
-use countersign_model::{EventKind, PersonId, Role, StreamId};
+use countersign_model::{Action, EventKind, PersonId, StreamId};
 use countersign_store::Session;
 
-use super::{Saying, one_of, said, say};
+use super::{Saying, needs, said, say};
 use crate::Error;
 use crate::access::people;
 
@@ -79,8 +79,7 @@ pub fn revoke(
         signer,
         &saying,
         |s, by| {
-            let roles = [Role::ComplianceOfficer, Role::Administrator];
-            if let Err(refused) = one_of(s, by, &roles, "revoke this office") {
+            if let Err(refused) = needs(s, by, Action::RevokeOffice) {
                 may_appoint(s, by, office).map_err(|_| refused)?;
             }
             if s.state().holds_office(&who, office)? {
@@ -98,7 +97,7 @@ pub fn revoke(
 
 fn may_appoint(session: &Session, by: &PersonId, office: Office) -> Result<(), Error> {
     if !office.is_appointed_by_executive() {
-        return one_of(session, by, &[Role::ComplianceOfficer, Role::Administrator], "give this office");
+        return needs(session, by, Action::GiveOffice);
     }
     if session.state().holds_office(by, Office::DesignatedExecutiveOfficer)? {
         return Ok(());

@@ -14,14 +14,14 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{WaiverGranted, WaiverRejected, WaiverRequested, WaiverRevoked};
 use countersign_model::governance::{Scope, WaiverCategory, waiver};
-use countersign_model::{EventKind, Role, StreamId, Timestamp, WaiverId};
+use countersign_model::{Action, EventKind, StreamId, Timestamp, WaiverId};
 use countersign_policy::Catalogue;
 use countersign_policy::enforcement::FindingScope;
 use countersign_store::Session;
-use countersign_store::projection::{MAY_REQUEST, State, WaiverRow, WaiverState};
+use countersign_store::projection::{State, WaiverRow, WaiverState};
 
 use crate::Error;
-use crate::access::{Saying, line, one_of, random_id, say};
+use crate::access::{Saying, line, needs, random_id, say};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -174,7 +174,7 @@ fn ask(
         session,
         signer,
         &saying,
-        |s, by| one_of(s, by, &MAY_REQUEST, "ask for a waiver"),
+        |s, by| needs(s, by, Action::RequestWaiver),
         |s, by| {
             Ok(WaiverRequested {
                 origin: s.state().origin().to_owned(),
@@ -225,7 +225,7 @@ pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner
             if row.request.by == *by {
                 return Err(Error::OwnWaiver { person: s.state().label(by)?, waiver: id.clone() });
             }
-            one_of(s, by, &[row.request.category.granted_by()], "grant a waiver of this category")?;
+            needs(s, by, Action::granting(row.request.category))?;
             match state {
                 WaiverState::Requested => Ok(()),
                 other => Err(Error::WaiverState { waiver: id.clone(), state: other.as_str(), act: "granted" }),
@@ -238,9 +238,6 @@ pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner
     )?;
     Ok((id, index))
 }
-
-/// Officers of either kind.
-const OFFICERS: [Role; 2] = [Role::SecurityOfficer, Role::ComplianceOfficer];
 
 /// Refuses a waiver, or takes a request back. Returns the log index.
 ///
@@ -262,7 +259,7 @@ pub fn reject(session: &mut Session, text: &str, reason: &str, signer: &SshSigne
         |s, by| {
             let (row, state) = now_of(s, s.state(), &id)?;
             if row.request.by != *by {
-                one_of(s, by, &OFFICERS, "reject a waiver")?;
+                needs(s, by, Action::RejectWaiver)?;
             }
             if row.granted.is_some() || row.rejected.is_some() {
                 return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "rejected" });
@@ -297,7 +294,7 @@ pub fn revoke(session: &mut Session, text: &str, reason: &str, signer: &SshSigne
         |s, by| {
             let (row, state) = now_of(s, s.state(), &id)?;
             if row.request.by != *by {
-                one_of(s, by, &OFFICERS, "revoke a waiver")?;
+                needs(s, by, Action::RevokeWaiver)?;
             }
             if row.granted.is_none() || row.revoked.is_some() {
                 return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "revoked" });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_model::governance::{Criticality, Level, Tier};
-use countersign_model::{Place, Role};
+use countersign_model::{Action, Place, Role};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -78,10 +78,10 @@ impl Assignment {
             return Err(at(read.version.referenced, format!("it has more than {MAX_RULES} rules")));
         }
         let may_override = |role: &Spanned<Role>| match role.value {
-            Role::SecurityOfficer | Role::ComplianceOfficer | Role::ReleaseManager => Ok(role.value),
+            known if Action::OverrideSoft.roles().contains(&known) => Ok(known),
             other => Err(at(
                 role.referenced,
-                format!("the role `{other}` may not override: security-officer, compliance-officer or release-manager"),
+                format!("the role `{other}` may not override: {}", Action::OverrideSoft.any_of()),
             )),
         };
         let overrider = may_override(&read.overrider)?;

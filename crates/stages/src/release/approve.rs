@@ -5,7 +5,7 @@ use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
 use countersign_evidence::statement::{Statement, Subject};
 use countersign_model::event::{ApprovalSigned, Device};
-use countersign_model::{ActorId, EventKind, PersonId, RunId, Slot, StreamId};
+use countersign_model::{Action, ActorId, EventKind, PersonId, RunId, Slot, StreamId};
 use countersign_policy::PolicyEngine;
 use countersign_store::projection::{RunRow, State};
 use countersign_store::session::act_statement;
@@ -171,7 +171,7 @@ fn may_approve(
     decided: &Decided,
     authors: &std::collections::BTreeSet<PersonId>,
 ) -> Result<(), Error> {
-    if !state.has_role(person, slot.role())? {
+    if !state.may(person, Action::approving(slot))? {
         return Err(Error::NoRole { person: state.label(person)?, role: slot.role(), act: "approve" });
     }
     if authors.contains(person) {

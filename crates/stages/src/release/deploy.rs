@@ -8,7 +8,7 @@ use countersign_connect::{ExitOutcome, SshSigner, host_name, run as run_command}
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_model::event::{DeploymentRecorded, DeploymentStarted, Device, GrantIssued};
-use countersign_model::{ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId};
+use countersign_model::{Action, ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId};
 use countersign_policy::PolicyEngine;
 use countersign_store::projection::{GrantState, State};
 use countersign_store::session::act_statement;
@@ -161,7 +161,7 @@ fn may_deploy(
     base: Option<&str>,
 ) -> Result<(), Error> {
     let row = run_row(state, run)?;
-    if !state.has_role(person, Role::ReleaseManager)? {
+    if !state.may(person, Action::IssueGrant)? {
         return Err(Error::NoRole { person: state.label(person)?, role: Role::ReleaseManager, act: "deploy" });
     }
     if environment != decided_environment {

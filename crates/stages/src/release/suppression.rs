@@ -5,7 +5,7 @@ use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_model::change::ScanFinding;
 use countersign_model::event::SuppressionGranted;
-use countersign_model::{ActorId, Digest, EventKind, FindingState, PersonId, Role, RunId, StreamId};
+use countersign_model::{Action, ActorId, Digest, EventKind, FindingState, PersonId, Role, RunId, StreamId};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 
@@ -74,7 +74,7 @@ pub fn grant(
     let person = refuse::unless(session, &attempt, None, |s| {
         let fingerprint = signer.public_key().fingerprint();
         let person = s.state().person_by_key(&signer.public_key())?.ok_or(Error::UnknownKey { fingerprint })?;
-        if !person.roles.contains(&Role::SecurityOfficer) && !person.roles.contains(&Role::ComplianceOfficer) {
+        if !s.state().may(&person.id, Action::GrantSuppression)? {
             let (person, role) = (person.label().to_owned(), Role::SecurityOfficer);
             return Err(Error::NoRole { person, role, act: "grant a suppression" });
         }

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::event::{ApprovalSigned, Device};
-use countersign_model::{Digest, PersonId, RunId, Slot, Timestamp};
+use countersign_model::{Action, Digest, PersonId, RunId, Slot, Timestamp};
 
 use super::read::{Act, Reading};
 use super::sql::{Fold, Stop, require, text, time};
@@ -44,7 +44,7 @@ impl State {
     pub(super) fn on_approval(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: ApprovalSigned = self.signed(signed, act::APPROVAL, |p: &ApprovalSigned| &p.person)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.person, &[p.slot.role()])?;
+        self.needs(&p.person, Action::approving(p.slot))?;
         let key_is_theirs = self.holder(&p.device.key)?.as_ref() == Some(&p.person);
         require(key_is_theirs, "the device's key is not a key of the person")?;
         let run = self.started(&p.run)?;

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::event::PolicyActivated;
-use countersign_model::{Digest, PayloadRef, PersonId, Role};
+use countersign_model::{Action, Digest, PayloadRef, PersonId};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading, attachment};
@@ -38,11 +38,8 @@ impl State {
         let p: PolicyActivated = self.signed(signed, act::POLICY, |p: &PolicyActivated| &p.by)?;
         self.same_ledger(&p.origin)?;
         // The first bundle is activated together with the root of trust; every later one by an officer.
-        if self.head.bundle.is_some() {
-            self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
-        } else {
-            self.needs(&p.by, &[Role::Administrator, Role::SecurityOfficer, Role::ComplianceOfficer])?;
-        }
+        let first = self.head.bundle.is_none();
+        self.needs(&p.by, if first { Action::ActivateFirstPolicy } else { Action::ActivatePolicy })?;
         let blob = attachment(&reading.entry, 0)?;
         self.db
             .prepare_cached(

@@ -12,7 +12,7 @@ use countersign_model::retention::plan::{DisposalPlan, MAX_ENTRIES};
 use countersign_model::retention::schedule::Schedule;
 use countersign_model::retention::trusted::{self, Attested, Witnessed};
 use countersign_model::retention::{Kept, KeptUntil, Selected};
-use countersign_model::{Digest, EventKind, PersonId, Role, RunId, StreamId, Timestamp};
+use countersign_model::{Action, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Certificate, Machine, Reading, to_json};
@@ -249,8 +249,7 @@ impl State {
         for person in [first, second] {
             require(self.may_dispose(person)?, &format!("{person} may not sign a disposal"))?;
         }
-        let officer =
-            self.has_role(first, Role::ComplianceOfficer)? || self.has_role(second, Role::ComplianceOfficer)?;
+        let officer = self.may(first, Action::LeadDisposal)? || self.may(second, Action::LeadDisposal)?;
         Ok(require(officer, "no compliance officer is among the two")?)
     }
 

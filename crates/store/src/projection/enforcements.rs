@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::event::{EnforcementActivated, EnforcementOverridden};
-use countersign_model::{Digest, OverrideId, PayloadRef, PersonId, Role, RunId, Timestamp};
+use countersign_model::{Action, Digest, OverrideId, PayloadRef, PersonId, RunId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading, to_json};
@@ -75,7 +75,7 @@ impl State {
     pub(super) fn on_enforcement(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: EnforcementActivated = self.signed(signed, act::ENFORCEMENT, |p: &EnforcementActivated| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::ActivateLevels)?;
         let (blob, said) = reading.named(0)?;
         require(said == p.assignment, "the assignment is not the one that the statement names")?;
         self.db
@@ -100,7 +100,7 @@ impl State {
     pub(super) fn on_override(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: EnforcementOverridden = self.signed(signed, act::OVERRIDE, |p: &EnforcementOverridden| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer, Role::ReleaseManager])?;
+        self.needs(&p.by, Action::OverrideSoft)?;
         require(reading.entry.stream == (&p.run).into(), "it stands in another stream than the run's")?;
         let active = self.assignment()?.map(|a| a.digest);
         require(active == Some(p.assignment), "the assignment that it names is not in effect")?;

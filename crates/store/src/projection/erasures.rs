@@ -4,7 +4,7 @@ use countersign_evidence::act;
 use countersign_model::event::{ErasureRequested, SubjectErased};
 use countersign_model::retention::Kept;
 use countersign_model::retention::trusted::Attested;
-use countersign_model::{PersonId, Role, Timestamp};
+use countersign_model::{Action, PersonId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading};
@@ -59,7 +59,7 @@ impl State {
     pub(super) fn on_erasure_request(&self, index: u64, signed: &Act) -> Fold {
         let p: ErasureRequested = self.signed(signed, act::ERASURE_REQUEST, |p: &ErasureRequested| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer, Role::Administrator])?;
+        self.needs(&p.by, Action::EraseData)?;
         require(self.is_enrolled(&p.person)?, "nobody with that id is enrolled")?;
         require(!self.is_erased(&p.person)?, "that person's data is erased already")?;
         self.db
@@ -73,7 +73,7 @@ impl State {
     pub(super) fn on_erased(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: SubjectErased = self.signed(signed, act::ERASURE, |p: &SubjectErased| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer, Role::Administrator])?;
+        self.needs(&p.by, Action::EraseData)?;
         require(!self.is_erased(&p.person)?, "that person's data is erased already")?;
         let mut query = self.db.prepare_cached("SELECT 1 FROM erasure_requests WHERE idx = ?1 AND person = ?2")?;
         require(query.exists((p.request, p.person.as_str()))?, "nobody asked for it")?;

@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_model::event::{GateAcknowledged, GateOwnersAssigned, GateReviewed};
 use countersign_model::governance::{GATES, GateOwners};
-use countersign_model::{Digest, PayloadRef, PersonId, Role, Timestamp};
+use countersign_model::{Action, Digest, PayloadRef, PersonId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading};
@@ -66,7 +66,7 @@ impl State {
     pub(super) fn on_gate_owners(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: GateOwnersAssigned = self.signed(signed, act::GATE_OWNERS, |p: &GateOwnersAssigned| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::AssignGateOwners)?;
         let (blob, said) = reading.named(0)?;
         require(said == p.owners, "the document is not the one that the statement names")?;
         self.db

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::event::{Device, GrantIssued};
-use countersign_model::{GrantId, Role};
+use countersign_model::{Action, GrantId};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading, to_json};
@@ -53,7 +53,7 @@ impl State {
     pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: GrantIssued = self.signed(signed, act::GRANT, |p: &GrantIssued| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ReleaseManager])?;
+        self.needs(&p.by, Action::IssueGrant)?;
         let run = self.started(&p.run)?;
         require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
         let known = self.run_of_stream(&reading.entry.stream)?;

@@ -4,7 +4,7 @@ use countersign_evidence::act;
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::rotation::Rotation;
 use countersign_model::event::{LogKeyRotated, SecondLogKeyChosen};
-use countersign_model::{EventKind, PersonId, Role};
+use countersign_model::{Action, EventKind, PersonId};
 
 use super::read::Act;
 use super::sql::{Fold, Stop, require, text};
@@ -39,7 +39,7 @@ impl State {
     pub(super) fn on_log_key(&mut self, index: u64, signed: &Act) -> Fold {
         let p: LogKeyRotated = self.signed(signed, act::LOG_KEY, |p: &LogKeyRotated| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::RotateLogKey)?;
         let old = VerifierKey::parse(&self.head.vkey).map_err(|e| e.to_string())?;
         let said = Rotation::open(p.note.as_bytes(), &self.head.origin, &old).map_err(|e| e.to_string())?;
         require(said.size <= index, "it speaks of a log that is longer than what was before it")?;
@@ -64,16 +64,16 @@ impl State {
     pub fn is_key_act(&self, kind: EventKind, payload: &[u8]) -> Result<Result<(), String>, Error> {
         let look = || -> Fold {
             let signed = Act::read(payload)?;
-            let (origin, by) = if kind == EventKind::LogKeyRotated {
+            let (origin, by, action) = if kind == EventKind::LogKeyRotated {
                 let p: LogKeyRotated = self.signed(&signed, act::LOG_KEY, |p: &LogKeyRotated| &p.by)?;
-                (p.origin, p.by)
+                (p.origin, p.by, Action::RotateLogKey)
             } else {
                 let p: SecondLogKeyChosen =
                     self.signed(&signed, act::SECOND_LOG_KEY, |p: &SecondLogKeyChosen| &p.by)?;
-                (p.origin, p.by)
+                (p.origin, p.by, Action::ChooseSecondKey)
             };
             self.same_ledger(&origin)?;
-            self.needs(&by, &[Role::Administrator])
+            self.needs(&by, action)
         };
         match look() {
             Ok(()) => Ok(Ok(())),

@@ -84,4 +84,4 @@ pub use state::{State, Watch};
 pub use storages::StorageRow;
 pub use suppressions::SuppressionRow;
 pub use trust::TrustRoot;
-pub use waivers::{MAY_REQUEST, Said, WaiverRow, WaiverState};
+pub use waivers::{Said, WaiverRow, WaiverState};

@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_model::event::{RecordsOfficerDesignated, RecordsOfficerRevoked};
 use countersign_model::retention::Office;
-use countersign_model::{PersonId, Role, Timestamp};
+use countersign_model::{Action, PersonId, Timestamp};
 
 use super::read::Act;
 use super::sql::{Fold, Stop, require, text, time};
@@ -58,7 +58,7 @@ impl State {
             self.signed(signed, act::RECORDS_OFFICER_REVOCATION, |p: &RecordsOfficerRevoked| &p.by)?;
         self.same_ledger(&p.origin)?;
         // Whoever could give the office can take it back, and those who designate the executive officer always can.
-        if self.needs(&p.by, &[Role::ComplianceOfficer, Role::Administrator]).is_err() {
+        if !self.may(&p.by, Action::RevokeOffice)? {
             self.may_appoint(&p.by, p.office)?;
         }
         require(self.holds_office(&p.person, p.office)?, "that person does not hold the office")?;
@@ -73,7 +73,7 @@ impl State {
             let executive = self.holds_office(by, Office::DesignatedExecutiveOfficer)?;
             return Ok(require(executive, &format!("{by} is not the designated executive officer"))?);
         }
-        self.needs(by, &[Role::ComplianceOfficer, Role::Administrator])
+        self.needs(by, Action::GiveOffice)
     }
 
     /// Whether the person holds the office.
@@ -106,8 +106,7 @@ impl State {
 
     /// Whether the person may give one of the two signatures over a disposal that need not be a compliance officer's.
     pub(super) fn may_dispose(&self, person: &PersonId) -> Result<bool, Stop> {
-        Ok(self.has_role(person, Role::Administrator)?
-            || self.has_role(person, Role::ComplianceOfficer)?
+        Ok(self.may(person, Action::SignDisposal)?
             || self.holds_office(person, Office::DesignatedExecutiveOfficer)?
             || self.holds_office(person, Office::Officer)?)
     }

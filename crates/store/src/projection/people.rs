@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_model::event::{PersonEnrolled, RoleGranted};
-use countersign_model::{Digest, PayloadRef, PersonId, Role};
+use countersign_model::{Action, Digest, PayloadRef, PersonId, Role};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading};
@@ -78,7 +78,7 @@ impl State {
     pub(super) fn on_enrolled(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: PersonEnrolled = self.signed(signed, act::ENROLMENT, |p: &PersonEnrolled| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::EnrolPerson)?;
         let key = PublicKey::parse(&p.key).map_err(|e| e.to_string())?;
         self.enrol(reading, &p.person, &key, p.profile)
     }
@@ -86,7 +86,7 @@ impl State {
     pub(super) fn on_role(&self, index: u64, signed: &Act) -> Fold {
         let p: RoleGranted = self.signed(signed, act::ROLE, |p: &RoleGranted| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::GrantRole)?;
         require(self.is_enrolled(&p.person)?, "nobody with that id is enrolled")?;
         self.add_role(index, &p.person, p.role, &p.by)
     }
@@ -115,14 +115,12 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn needs(&self, person: &PersonId, roles: &[Role]) -> Fold {
-        for role in roles {
-            if self.has_role(person, *role)? {
-                return Ok(());
-            }
+    /// The fold's twin of what a use case asks: one of the act's roles, at this place of the log.
+    pub(super) fn needs(&self, person: &PersonId, action: Action) -> Fold {
+        if self.may(person, action)? {
+            return Ok(());
         }
-        let names: Vec<_> = roles.iter().map(|r| r.as_str()).collect();
-        Err(Stop::Disbelieved(format!("{person} is no {}", names.join(" or "))))
+        Err(Stop::Disbelieved(format!("{person} is no {}", action.any_of())))
     }
 
     pub(super) fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
@@ -145,6 +143,20 @@ impl State {
     pub fn has_role(&self, person: &PersonId, role: Role) -> Result<bool, Error> {
         let mut query = self.db.prepare_cached("SELECT 1 FROM roles WHERE person = ?1 AND role = ?2")?;
         Ok(query.exists([person.as_str(), role.as_str()])?)
+    }
+
+    /// Whether the person holds one of the roles that the act takes. Further conditions of an act ([`Action::unless`]) are
+    /// asked where it is made and where it is folded.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn may(&self, person: &PersonId, action: Action) -> Result<bool, Error> {
+        for role in action.roles() {
+            if self.has_role(person, *role)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Everybody enrolled with their roles; no profile is opened.

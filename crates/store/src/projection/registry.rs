@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_model::event::{ApplicationRegistered, ApplicationRetired, EnvironmentRegistered, EnvironmentRetired};
 use countersign_model::governance::{Application, DeploymentEnvironment};
-use countersign_model::{PersonId, Role, Timestamp};
+use countersign_model::{Action, PersonId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, to_json};
@@ -51,7 +51,8 @@ impl State {
         p.application.check()?;
         let before = self.application(&p.application.id)?.filter(|a| a.retired.is_none());
         require(before.as_ref().map(|b| b.index) == p.replaces, "it replaces another state than the present one")?;
-        self.may_register(&p.by, p.application.weakens(before.as_ref().map(|b| &b.what)))?;
+        let weakens = p.application.weakens(before.as_ref().map(|b| &b.what));
+        self.may_register(&p.by, weakens, Action::RegisterApplication, Action::WeakenApplication)?;
         for person in [Some(&p.application.owner), p.application.deputy.as_ref()].into_iter().flatten() {
             require(self.is_enrolled(person)?, "its owner or deputy is not enrolled")?;
         }
@@ -76,7 +77,7 @@ impl State {
         let p: ApplicationRetired = self.signed(signed, act::APPLICATION_RETIREMENT, |p: &ApplicationRetired| &p.by)?;
         self.same_ledger(&p.origin)?;
         // The strictest level holds then, but policies know less of what belongs to nothing.
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::RetireApplication)?;
         let known = self.application(&p.application)?.is_some_and(|a| a.retired.is_none());
         require(known, "no such application is registered")?;
         self.db
@@ -91,7 +92,8 @@ impl State {
         p.environment.check()?;
         let before = self.environment(&p.environment.id)?.filter(|e| e.retired.is_none());
         require(before.as_ref().map(|b| b.index) == p.replaces, "it replaces another state than the present one")?;
-        self.may_register(&p.by, p.environment.weakens(before.as_ref().map(|b| &b.what)))?;
+        let weakens = p.environment.weakens(before.as_ref().map(|b| &b.what));
+        self.may_register(&p.by, weakens, Action::RegisterEnvironment, Action::WeakenEnvironment)?;
         let document = to_json(&p.environment)?;
         self.db
             .prepare_cached(
@@ -105,7 +107,7 @@ impl State {
     pub(super) fn on_environment_retired(&self, index: u64, signed: &Act) -> Fold {
         let p: EnvironmentRetired = self.signed(signed, act::ENVIRONMENT_RETIREMENT, |p: &EnvironmentRetired| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::RetireEnvironment)?;
         let known = self.environment(&p.environment)?.is_some_and(|e| e.retired.is_none());
         require(known, "no such environment is registered")?;
         self.db
@@ -115,10 +117,10 @@ impl State {
     }
 
     /// A release manager registers what weakens nothing; what does takes an administrator.
-    fn may_register(&self, by: &PersonId, weakens: Option<&str>) -> Fold {
+    fn may_register(&self, by: &PersonId, weakens: Option<&str>, plain: Action, weaker: Action) -> Fold {
         match weakens {
-            None => self.needs(by, &[Role::Administrator, Role::ReleaseManager]),
-            Some(how) => self.needs(by, &[Role::Administrator]).map_err(|stop| match stop {
+            None => self.needs(by, plain),
+            Some(how) => self.needs(by, weaker).map_err(|stop| match stop {
                 Stop::Disbelieved(what) => Stop::Disbelieved(format!("{what}, and {how}")),
                 failed => failed,
             }),

@@ -7,7 +7,7 @@ use countersign_model::event::{
     HoldPlaced, HoldReleased, RetentionClassDefined, RetentionDefaultChosen, RetentionExtended, RetentionStarted,
 };
 use countersign_model::retention::schedule::{Defined, Extended, Hold, Released, Schedule, Started};
-use countersign_model::{Retention, Role};
+use countersign_model::{Action, Retention};
 
 use rusqlite::OptionalExtension as _;
 
@@ -68,7 +68,7 @@ impl State {
     pub(super) fn on_retention_class(&self, index: u64, signed: &Act) -> Fold {
         let p: RetentionClassDefined = self.signed(signed, act::RETENTION_CLASS, |p: &RetentionClassDefined| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::DefineRetention)?;
         self.schedule()?.may_define(p.class, &p.rule)?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO retention_classes (class, idx, rule) VALUES (?1, ?2, ?3)")?
@@ -80,7 +80,7 @@ impl State {
         let p: RetentionDefaultChosen =
             self.signed(signed, act::RETENTION_DEFAULT, |p: &RetentionDefaultChosen| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::ChooseRetention)?;
         require(self.schedule()?.rule(p.class).is_some(), &format!("nobody has defined the class `{}`", p.class))?;
         self.db
             .prepare_cached("INSERT INTO retention_defaults (idx, class) VALUES (?1, ?2)")?
@@ -103,7 +103,7 @@ impl State {
     pub(super) fn on_retention_start(&self, index: u64, signed: &Act) -> Fold {
         let p: RetentionStarted = self.signed(signed, act::RETENTION_START, |p: &RetentionStarted| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::StartRetention)?;
         self.db
             .prepare_cached("INSERT INTO retention_starts (idx, event, selector, day) VALUES (?1, ?2, ?3, ?4)")?
             .execute((index, to_json(&p.event)?, to_json(&p.selector)?, to_json(&p.on)?))?;
@@ -113,7 +113,7 @@ impl State {
     pub(super) fn on_retention_extension(&self, index: u64, signed: &Act) -> Fold {
         let p: RetentionExtended = self.signed(signed, act::RETENTION_EXTENSION, |p: &RetentionExtended| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::ExtendRetention)?;
         require(p.class.is_some() || p.until.is_some(), "it names neither a class nor a day")?;
         self.db
             .prepare_cached("INSERT INTO retention_extensions (idx, selector, class, until) VALUES (?1, ?2, ?3, ?4)")?
@@ -124,7 +124,7 @@ impl State {
     pub(super) fn on_hold(&self, index: u64, signed: &Act) -> Fold {
         let p: HoldPlaced = self.signed(signed, act::HOLD, |p: &HoldPlaced| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::PlaceHold)?;
         self.db
             .prepare_cached(
                 "INSERT INTO holds (idx, matter, selector, person, reason, time, released)
@@ -137,7 +137,7 @@ impl State {
     pub(super) fn on_hold_release(&self, index: u64, signed: &Act) -> Fold {
         let p: HoldReleased = self.signed(signed, act::HOLD_RELEASE, |p: &HoldReleased| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::ReleaseHold)?;
         require(!p.reason.trim().is_empty(), "a hold is released for a reason")?;
         let open = self
             .db

@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_evidence::note::{Algorithm, VerifierKey};
 use countersign_model::event::SecondLogKeyChosen;
-use countersign_model::{PersonId, Role};
+use countersign_model::{Action, PersonId};
 
 use super::read::Act;
 use super::sql::{Fold, require, text};
@@ -33,7 +33,7 @@ impl State {
     pub(super) fn on_second_key(&mut self, index: u64, signed: &Act) -> Fold {
         let p: SecondLogKeyChosen = self.signed(signed, act::SECOND_LOG_KEY, |p: &SecondLogKeyChosen| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::Administrator])?;
+        self.needs(&p.by, Action::ChooseSecondKey)?;
         match &p.vkey {
             Some(vkey) => {
                 let key = VerifierKey::parse(vkey).map_err(|e| e.to_string())?;

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::event::SuppressionGranted;
-use countersign_model::{Digest, PersonId, Role, Timestamp};
+use countersign_model::{Action, Digest, PersonId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::Act;
@@ -35,7 +35,7 @@ impl State {
     pub(super) fn on_suppression(&self, index: u64, signed: &Act) -> Fold {
         let p: SuppressionGranted = self.signed(signed, act::SUPPRESSION, |p: &SuppressionGranted| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
+        self.needs(&p.by, Action::GrantSuppression)?;
         let mut insert = self.db.prepare_cached(
             "INSERT OR IGNORE INTO suppressions (repository, fingerprint, idx, person, reason, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

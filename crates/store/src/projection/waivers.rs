@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_model::event::{WaiverGranted, WaiverRejected, WaiverRequested, WaiverRevoked};
 use countersign_model::governance::{WaiverCategory, waiver};
-use countersign_model::{Digest, PersonId, Role, Timestamp, WaiverId};
+use countersign_model::{Action, Digest, PersonId, Timestamp, WaiverId};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Act, Reading, to_json};
@@ -109,21 +109,11 @@ const COLUMNS: &str =
     "idx, leaf, request, decided, granted, decided_by, decided_at, decision_reason, revoked, revoked_by,
     revoked_at, revocation_reason FROM waivers";
 
-/// Who may ask for a waiver: everybody who takes part. An auditor reads.
-pub const MAY_REQUEST: [Role; 6] = [
-    Role::Developer,
-    Role::Engineer,
-    Role::ReleaseManager,
-    Role::SecurityOfficer,
-    Role::ComplianceOfficer,
-    Role::Administrator,
-];
-
 impl State {
     pub(super) fn on_waiver_request(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: WaiverRequested = self.signed(signed, act::WAIVER_REQUEST, |p: &WaiverRequested| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, &MAY_REQUEST)?;
+        self.needs(&p.by, Action::RequestWaiver)?;
         p.scope.check()?;
         waiver::check_period(p.time, p.not_before, p.expires)?;
         let compensated = p.compensating.is_some() == (p.category == WaiverCategory::Mitigated);
@@ -152,7 +142,7 @@ impl State {
         let row = self.open_waiver(&p.waiver)?;
         require(row.leaf == p.request, "the request is not the one that the grant names")?;
         require(row.request.by != p.by, "whoever asked for it cannot grant it")?;
-        self.needs(&p.by, &[row.request.category.granted_by()])?;
+        self.needs(&p.by, Action::granting(row.request.category))?;
         require(p.time < row.request.expires, "it would be over already")?;
         self.decide_waiver(index, true, &p.waiver, &p.by, p.time, &p.reason)
     }
@@ -162,7 +152,7 @@ impl State {
         self.same_ledger(&p.origin)?;
         let row = self.open_waiver(&p.waiver)?;
         if p.by != row.request.by {
-            self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
+            self.needs(&p.by, Action::RejectWaiver)?;
         }
         self.decide_waiver(index, false, &p.waiver, &p.by, p.time, &p.reason)
     }
@@ -174,7 +164,7 @@ impl State {
         require(row.granted.is_some(), "it was not granted")?;
         require(row.revoked.is_none(), "it was revoked already")?;
         if p.by != row.request.by {
-            self.needs(&p.by, &[Role::SecurityOfficer, Role::ComplianceOfficer])?;
+            self.needs(&p.by, Action::RevokeWaiver)?;
         }
         self.db
             .prepare_cached(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use countersign_model::{Action, Role};
 use countersign_scan::{Matching, RuleSet};
 
 use super::{Desk, page, project, variable};
@@ -114,4 +115,30 @@ fn every_command_is_on_its_page() {
     }
     assert!(out.contains("## countersign ledger receipt"), "subcommands are missing");
     same("docs/reference/cli.md", &out);
+}
+
+#[test]
+fn every_act_that_takes_a_role_is_on_its_page() {
+    let mut out = format!("# Who may do what\n\n{GENERATED}\n");
+    out.push_str(
+        "Whoever holds one of the roles marked in a line may do the act, unless the last table says otherwise. The same table\n\
+         is asked by the command before anybody signs, and by every reader of the log at the entry's place, so it does not\n\
+         matter who wrote the entry. `countersign role matrix` prints it. A refusal is recorded (`ActRefused`) before the\n\
+         command fails with exit code 4.\n",
+    );
+    let heads = ["developer", "engineer", "release-mgr", "security", "compliance", "auditor", "administrator"];
+    let _ = write!(out, "\n| act | on | {} |\n|---|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    assert_eq!(heads.len(), Role::ALL.len());
+    for action in Action::ALL {
+        let cells: Vec<&str> = Role::ALL.iter().map(|r| if action.roles().contains(r) { "yes" } else { "" }).collect();
+        let _ = writeln!(out, "| `{action}` | {} | {} |", action.resource(), cells.join(" | "));
+    }
+    out.push_str("\n## Further conditions\n\n| act | also may | may not, in spite of a role |\n|---|---|---|\n");
+    for action in Action::ALL.iter().filter(|a| !a.also().is_empty() || !a.unless().is_empty()) {
+        let _ = writeln!(out, "| `{action}` | {} | {} |", action.also(), action.unless());
+    }
+    same("docs/reference/roles.md", &out);
+    let printed: serde_json::Value =
+        serde_json::from_str(&Desk::new().said(&["role", "matrix", "--format", "json"])).unwrap();
+    assert_eq!(printed["acts"].as_array().unwrap().len(), Action::ALL.len());
 }

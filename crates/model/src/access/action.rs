@@ -1,0 +1,236 @@
+//! Every act that takes a role, and which roles it takes: the one table that both those who act and those who read the log
+//! ask (PCI DSS v4.0.1 7.2.1, 7.2.2; NIST 800-53r5 AC-3, AC-6).
+//!
+//! A new act is one line here. The page `docs/reference/roles.md` and `countersign role matrix` are written from it.
+
+use crate::governance::WaiverCategory;
+use crate::person::{Role, Slot};
+
+use Role::{Administrator, ComplianceOfficer, Developer, Engineer, ReleaseManager, SecurityOfficer};
+
+/// One line of the table.
+struct Line {
+    name: &'static str,
+    resource: &'static str,
+    does: &'static str,
+    roles: &'static [Role],
+    also: &'static str,
+    unless: &'static str,
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $action:ident $name:literal on $resource:literal: $does:literal by [$($role:expr),*]
+        $(or $also:literal)? $(unless $unless:literal)?;)*) => {
+        /// An act that takes a role.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action {
+            $($(#[$doc])* $action,)*
+        }
+
+        impl Action {
+            /// Every act, in the order of the page.
+            pub const ALL: &'static [Self] = &[$(Self::$action),*];
+
+            const fn line(self) -> &'static Line {
+                match self {
+                    $(Self::$action => {
+                        const LINE: Line = Line {
+                            name: $name,
+                            resource: $resource,
+                            does: $does,
+                            roles: &[$($role),*],
+                            also: concat!($($also)?),
+                            unless: concat!($($unless)?),
+                        };
+                        &LINE
+                    })*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Enrols a person.
+    EnrolPerson "person-enrol" on "people": "enrol people" by [Administrator];
+    /// Grants a role.
+    GrantRole "role-grant" on "roles": "grant roles" by [Administrator];
+    /// Exchanges the log's key.
+    RotateLogKey "log-key-rotate" on "the log's keys": "rotate the log's key" by [Administrator];
+    /// Chooses or retires the log's second key.
+    ChooseSecondKey "second-key-choose" on "the log's keys": "choose the log's second key" by [Administrator];
+    /// Activates the first policy bundle.
+    ActivateFirstPolicy "policy-activate-first" on "policy": "activate the first policy bundle"
+        by [Administrator, SecurityOfficer, ComplianceOfficer];
+    /// Activates a policy bundle.
+    ActivatePolicy "policy-activate" on "policy": "activate policy bundles" by [SecurityOfficer, ComplianceOfficer];
+    /// Puts levels in effect.
+    ActivateLevels "levels-activate" on "levels": "put levels in effect" by [SecurityOfficer, ComplianceOfficer];
+    /// Overrides what is soft.
+    OverrideSoft "override" on "a run": "override this" by [SecurityOfficer, ComplianceOfficer, ReleaseManager]
+        unless "an author of the change, or without the one role that the assignment names";
+    /// Claims commits.
+    ClaimCommits "claim" on "commits": "claim commits" by [] or "anybody who is enrolled, for commits of their own";
+    /// Grants a suppression.
+    GrantSuppression "suppression-grant" on "a run": "grant a suppression" by [SecurityOfficer, ComplianceOfficer]
+        unless "an author of the change";
+    /// Approves on technical grounds.
+    ApproveTechnical "approve-technical" on "a run": "approve" by [Slot::Technical.role()]
+        unless "an author of the change, or the regulatory approver of it";
+    /// Approves on regulatory grounds.
+    ApproveRegulatory "approve-regulatory" on "a run": "approve" by [Slot::Regulatory.role()]
+        unless "an author of the change, or the technical approver of it";
+    /// Issues a deploy grant.
+    IssueGrant "grant-issue" on "a run": "deploy" by [ReleaseManager]
+        unless "an author of the change, or one of its approvers";
+    /// Registers or changes an application where nothing becomes weaker.
+    RegisterApplication "application-register" on "applications": "register applications" by [Administrator, ReleaseManager];
+    /// Registers or changes an application so that something becomes weaker.
+    WeakenApplication "application-weaken" on "applications": "register applications" by [Administrator];
+    /// Retires an application.
+    RetireApplication "application-retire" on "applications": "retire applications" by [Administrator];
+    /// Registers or changes an environment where nothing becomes weaker.
+    RegisterEnvironment "environment-register" on "environments": "register environments" by [Administrator, ReleaseManager];
+    /// Registers or changes an environment so that something becomes weaker.
+    WeakenEnvironment "environment-weaken" on "environments": "register environments" by [Administrator];
+    /// Retires an environment.
+    RetireEnvironment "environment-retire" on "environments": "retire environments" by [Administrator];
+    /// Asks for a waiver. An auditor reads.
+    RequestWaiver "waiver-request" on "waivers": "ask for a waiver"
+        by [Developer, Engineer, ReleaseManager, SecurityOfficer, ComplianceOfficer, Administrator];
+    /// Accepts a risk.
+    GrantWaiver "waiver-grant" on "waivers": "grant a waiver of this category" by [WaiverCategory::Waived.granted_by()]
+        unless "whoever asked for it; one by an author does not count for their change";
+    /// Lets another control do the work.
+    GrantMitigation "mitigation-grant" on "waivers": "grant a waiver of this category"
+        by [WaiverCategory::Mitigated.granted_by()]
+        unless "whoever asked for it; one by an author does not count for their change";
+    /// Refuses a waiver.
+    RejectWaiver "waiver-reject" on "waivers": "reject a waiver" by [SecurityOfficer, ComplianceOfficer]
+        or "whoever asked for it";
+    /// Ends a waiver.
+    RevokeWaiver "waiver-revoke" on "waivers": "revoke a waiver" by [SecurityOfficer, ComplianceOfficer]
+        or "whoever asked for it";
+    /// Says who owns the gates.
+    AssignGateOwners "gates-assign" on "gates": "say who owns the gates" by [SecurityOfficer, ComplianceOfficer];
+    /// Takes a gate on.
+    AcknowledgeGate "gate-acknowledge" on "gates": "take a gate on" by [] or "its owner or deputy";
+    /// Reviews a gate.
+    ReviewGate "gate-review" on "gates": "review a gate" by [SecurityOfficer, ComplianceOfficer]
+        or "its owner or deputy";
+    /// Defines a class of retention.
+    DefineRetention "retention-define" on "retention": "define retention classes" by [ComplianceOfficer];
+    /// Chooses the class of what is recorded.
+    ChooseRetention "retention-choose" on "retention": "choose the retention class of what is recorded"
+        by [ComplianceOfficer];
+    /// Starts periods.
+    StartRetention "retention-start" on "retention": "start retention periods" by [ComplianceOfficer];
+    /// Extends retention.
+    ExtendRetention "retention-extend" on "retention": "extend retention" by [ComplianceOfficer];
+    /// Places a hold.
+    PlaceHold "hold-place" on "retention": "place holds" by [ComplianceOfficer];
+    /// Releases a hold.
+    ReleaseHold "hold-release" on "retention": "release holds" by [ComplianceOfficer];
+    /// Gives one of the two signatures over a disposal.
+    SignDisposal "disposal-sign" on "payloads": "sign a disposal" by [Administrator, ComplianceOfficer]
+        or "the designated executive officer, or an officer of theirs" unless "whoever gave the other signature";
+    /// Gives the signature over a disposal that must not be missing.
+    LeadDisposal "disposal-lead" on "payloads": "give the one signature over a disposal that must be there"
+        by [ComplianceOfficer] unless "whoever gave the other signature";
+    /// Erases somebody's data.
+    EraseData "subject-erase" on "people": "erase people's data" by [ComplianceOfficer, Administrator];
+    /// Designates an executive officer or third party.
+    GiveOffice "office-give" on "offices": "give this office" by [ComplianceOfficer, Administrator];
+    /// Takes an office back.
+    RevokeOffice "office-revoke" on "offices": "revoke this office" by [ComplianceOfficer, Administrator]
+        or "the designated executive officer, where they appointed";
+    /// Appoints an officer or specialist.
+    AppointOfficer "office-appoint" on "offices": "appoint to this office" by [] or "the designated executive officer";
+}
+
+impl Action {
+    /// The approval that fills a slot.
+    #[must_use]
+    pub const fn approving(slot: Slot) -> Self {
+        match slot {
+            Slot::Technical => Self::ApproveTechnical,
+            Slot::Regulatory => Self::ApproveRegulatory,
+        }
+    }
+
+    /// The grant of a waiver.
+    #[must_use]
+    pub const fn granting(category: WaiverCategory) -> Self {
+        match category {
+            WaiverCategory::Waived => Self::GrantWaiver,
+            WaiverCategory::Mitigated => Self::GrantMitigation,
+        }
+    }
+
+    /// A stable short name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.line().name
+    }
+
+    /// What it is done to.
+    #[must_use]
+    pub const fn resource(self) -> &'static str {
+        self.line().resource
+    }
+
+    /// What it is, as it stands in a sentence: "… may not **enrol people**".
+    #[must_use]
+    pub const fn does(self) -> &'static str {
+        self.line().does
+    }
+
+    /// The roles of which one is enough. None: no role is (see [`Action::also`]).
+    #[must_use]
+    pub const fn roles(self) -> &'static [Role] {
+        self.line().roles
+    }
+
+    /// Who may without any of the roles, in words; empty: nobody.
+    #[must_use]
+    pub const fn also(self) -> &'static str {
+        self.line().also
+    }
+
+    /// Who may not in spite of a role, in words; empty: everybody may who has one.
+    #[must_use]
+    pub const fn unless(self) -> &'static str {
+        self.line().unless
+    }
+
+    /// The roles as a sentence has them: `administrator or release-manager`.
+    #[must_use]
+    pub fn any_of(self) -> String {
+        let names: Vec<&str> = self.roles().iter().map(|r| r.as_str()).collect();
+        names.join(" or ")
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_has_a_name_of_its_own_and_somebody_who_may() {
+        let names: std::collections::BTreeSet<&str> = Action::ALL.iter().map(|a| a.as_str()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert!(!action.roles().is_empty() || !action.also().is_empty(), "{action}: nobody may");
+            let distinct: std::collections::BTreeSet<&Role> = action.roles().iter().collect();
+            assert_eq!(distinct.len(), action.roles().len(), "{action}: a role twice");
+            assert!(!action.does().is_empty() && !action.resource().is_empty(), "{action}");
+            assert!(!action.roles().contains(&Role::Auditor), "{action}: an auditor reads");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Who may do what.
+
+mod action;
+
+pub use action::Action;
