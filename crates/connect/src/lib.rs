@@ -12,6 +12,7 @@
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`publish`] | brings a file to a web server |
 //! | [`process`] | runs a deployment's command; names this device without revealing it |
+//! | [`worker`] | asks a second process of this program, with limits on its memory and its time |
 //! | [`explain`] | the long text behind every error code of this room |
 //!
 //! # What a judged repository cannot do
@@ -29,6 +30,7 @@ pub mod process;
 pub mod publish;
 pub mod ssh;
 pub mod witness;
+pub mod worker;
 
 pub use error::Error;
 pub use explain::EXPLANATIONS;

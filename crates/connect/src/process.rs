@@ -191,6 +191,11 @@ impl Running {
         Ok((Self { child, stderr }, stdout))
     }
 
+    /// What the child reads, where it was started with a pipe. The child sees the end of it when it is dropped.
+    pub(crate) fn take_input(&mut self) -> io::Result<ChildStdin> {
+        self.child.stdin.take().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
     /// Waits for its end; its output must have been read or dropped.
     pub(crate) fn finish(mut self) -> io::Result<(ExitStatus, String)> {
         self.end(false)
@@ -240,7 +245,7 @@ impl Stream {
 
     /// The same, to be written from another thread. The child sees the end of it when it is dropped.
     pub(crate) fn take_input(&mut self) -> io::Result<ChildStdin> {
-        self.running.child.stdin.take().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        self.running.take_input()
     }
 
     /// Waits for the child's end; its output must have been read to the end.

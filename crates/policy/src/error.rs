@@ -42,6 +42,15 @@ pub enum Error {
     /// The evaluation took too long.
     #[error("the policy was not evaluated within {} seconds", .0.as_secs_f32())]
     TooLong(Duration),
+    /// The evaluation took too many steps.
+    #[error("the policy was not evaluated within {0} steps")]
+    TooManySteps(u64),
+    /// The evaluation wanted too much memory.
+    #[error("the policy was not evaluated within {} MiB of memory", .0 >> 20)]
+    TooMuchMemory(u64),
+    /// The process that evaluates did not answer.
+    #[error("the process that evaluates the policy did not answer: {0}")]
+    Worker(String),
     /// The interpreter panicked.
     #[error("the policy engine broke down: {0}")]
     Panic(String),
@@ -167,9 +176,9 @@ impl Diagnostic for Error {
             Self::Read { .. } => "CS-POLICY-002",
             Self::Rego { .. } => "CS-POLICY-003",
             Self::Evaluation { .. } => "CS-POLICY-004",
-            Self::TooLong(_) => "CS-POLICY-005",
+            Self::TooLong(_) | Self::TooManySteps(_) | Self::TooMuchMemory(_) => "CS-POLICY-005",
             Self::Panic(_) => "CS-POLICY-006",
-            Self::Engine(_) => "CS-POLICY-007",
+            Self::Engine(_) | Self::Worker(_) => "CS-POLICY-007",
             Self::Undefined(_) => "CS-POLICY-008",
             Self::NotJson { .. } | Self::Answer(_) | Self::Gate { .. } => "CS-POLICY-009",
             Self::Facts(_) => "CS-POLICY-010",
@@ -198,9 +207,11 @@ impl Diagnostic for Error {
             | Self::Time(_)
             | Self::Enforcement { .. }
             | Self::Scope { .. } => Exit::Usage,
-            Self::Panic(_) | Self::Engine(_) => Exit::Internal,
+            Self::Panic(_) | Self::Engine(_) | Self::Worker(_) => Exit::Internal,
             Self::Evaluation { .. }
             | Self::TooLong(_)
+            | Self::TooManySteps(_)
+            | Self::TooMuchMemory(_)
             | Self::Undefined(_)
             | Self::NotJson { .. }
             | Self::Answer(_)
@@ -237,7 +248,11 @@ impl Diagnostic for Error {
             Self::Evaluation { .. } => {
                 "correct the policy at this place; the gate stays closed until it can be evaluated"
             }
-            Self::TooLong(_) => "look for rules that multiply (nested loops over findings or files) and narrow them",
+            Self::TooLong(_) | Self::TooManySteps(_) => {
+                "look for rules that multiply (nested loops over findings or files) and narrow them"
+            }
+            Self::TooMuchMemory(_) => "look for values that double (concat, sprintf, products of sets) and narrow them",
+            Self::Worker(_) => "the gate stays closed; try again, and see `countersign explain CS-POLICY-007`",
             Self::Panic(_) => "the gate stays closed; `countersign explain CS-POLICY-006` says how to find the cause",
             Self::Engine(_) => "this is a fault of ours: report it with the output of `countersign --version`",
             Self::Undefined(_) => {
@@ -283,6 +298,9 @@ mod tests {
             Error::Rego { place: None, message: "m".to_owned() },
             Error::Evaluation { place: Some(Place::line("p", 1)), message: "m".to_owned() },
             Error::TooLong(Duration::from_secs(1)),
+            Error::TooManySteps(1),
+            Error::TooMuchMemory(1 << 20),
+            Error::Worker("m".to_owned()),
             Error::Panic("m".to_owned()),
             Error::Engine("m".to_owned()),
             Error::Undefined("data.x".to_owned()),

@@ -66,10 +66,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
     },
     Explanation {
         code: "CS-POLICY-005",
-        title: "a policy took too long",
-        text: "The evaluation was ended. Ordinary bundles need milliseconds; look for rules that multiply, such as a \
-               loop over findings inside a loop over files, and look things up by key instead.\n\nNothing was \
-               decided, and the gate stays closed.",
+        title: "a policy took too long, or too much",
+        text: "The evaluation was ended: after a minute, after 250 million steps of the interpreter (how many a \
+               policy takes depends on it and on the facts, on no machine), or when it wanted more than 2 GiB of memory. \
+               Ordinary bundles need milliseconds; look for rules that multiply, such as a loop over findings inside a loop \
+               over files, and look things up by key instead. A value that is put together with itself again and again \
+               doubles its memory each time.\n\nNothing was decided, and the gate stays closed.",
         exit: Exit::Incomplete,
     },
     Explanation {
@@ -83,8 +85,10 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-POLICY-007",
         title: "the policy engine cannot be set up",
-        text: "The interpreter refused our frozen builtins. This cannot happen with a released binary; please report \
-               it with the output of `countersign --version`.",
+        text: "The interpreter refused our frozen builtins, or the process of its own that evaluates a gate's policy could not \
+               be started or ended by a signal. A machine without memory or with no room for another process is the usual \
+               cause of the second. The first cannot happen with a released binary; please report it with the output of \
+               `countersign --version`.\n\nNothing was decided, and the gate stays closed.",
         exit: Exit::Internal,
     },
     Explanation {

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act::SignedAct;
 use countersign_model::Exit;
-use countersign_policy::RegorusEngine;
+use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::approve::{Approved, approve, import as import_approval};
 use countersign_store::Session;
 use serde_json::json;
@@ -24,7 +24,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outc
     }
     let run = find_run(&session, &args.run)?;
     let signer = args.key.signer(env)?;
-    let approved = approve(&mut session, &RegorusEngine, &run, args.slot, &signer, args.out.is_some())?;
+    let approved = approve(&mut session, &ConfinedEngine, &run, args.slot, &signer, args.out.is_some())?;
     notices(&mut session);
     if let Some(path) = &args.out {
         let bytes = approved.act.to_vec()?;
@@ -42,7 +42,7 @@ pub(crate) fn import(at: &PlaceArgs, args: &ImportArgs, env: &Environment) -> Ou
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_IMPORT), &mut bytes).map_err(read)?;
     SignedAct::from_slice(&bytes).map_err(|source| CliError::NoApprovalInFile { path: args.file.clone(), source })?;
     let mut session = at.open(env)?;
-    let approved = import_approval(&mut session, &RegorusEngine, &bytes)?;
+    let approved = import_approval(&mut session, &ConfinedEngine, &bytes)?;
     notices(&mut session);
     print(&session, &approved, args.format, None, env)?;
     Ok(Exit::Pass)

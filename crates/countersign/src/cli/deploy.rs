@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_model::{Diagnostic as _, Exit, GrantId, RunId};
-use countersign_policy::RegorusEngine;
+use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::deploy::{issue, redeem};
 use countersign_store::Session;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn issue_grant(at: &PlaceArgs, args: &DeployArgs, run: &str, environment: &str, 
     }
     let run: RunId = find_run(&session, run)?;
     let signer = args.key.signer(env)?;
-    let issued = issue(&mut session, &RegorusEngine, &run, environment, i64::from(args.ttl) * 60, &signer)?;
+    let issued = issue(&mut session, &ConfinedEngine, &run, environment, i64::from(args.ttl) * 60, &signer)?;
     notices(&mut session);
     let id = &issued.grant.grant;
     let path = args.out.clone().unwrap_or_else(|| {
@@ -91,7 +91,7 @@ fn redeem_grant(at: &PlaceArgs, args: &DeployArgs, grant: &Path, env: &Environme
     let mut session = at.open(env)?;
     unaltered(&mut session, &id, grant)?;
     let dir = PathBuf::from(".");
-    let deployed = redeem(&mut session, &RegorusEngine, &id, &args.command, &dir)?;
+    let deployed = redeem(&mut session, &ConfinedEngine, &id, &args.command, &dir)?;
     notices(&mut session);
     match args.format {
         Format::Json => output::json(&json!({

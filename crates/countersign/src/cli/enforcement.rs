@@ -6,7 +6,8 @@ use std::path::Path;
 use countersign_govern::enforcement as acts;
 use countersign_model::Exit;
 use countersign_model::governance::{Criticality, Level, Tier};
-use countersign_policy::{Assignment, Catalogue, RegorusEngine};
+use countersign_policy::{Assignment, Catalogue};
+use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::overrule::overrule;
 use serde_json::{Value, json};
 
@@ -109,7 +110,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
         EnforcementVerb::Override { run, control, reason, key, format } => {
             let mut session = at.open(env)?;
             let run = find_run(&session, run)?;
-            let done = overrule(&mut session, &RegorusEngine, &run, control, reason, &key.signer(env)?)?;
+            let done = overrule(&mut session, &ConfinedEngine, &run, control, reason, &key.signer(env)?)?;
             notices(&mut session);
             match format {
                 Format::Json => output::json(&json!({

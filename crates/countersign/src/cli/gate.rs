@@ -8,7 +8,7 @@ use countersign_govern::runbook::lint::duration;
 use countersign_model::governance::GateOwners;
 use countersign_model::governance::gates::Asked;
 use countersign_model::{Exit, PersonId};
-use countersign_policy::RegorusEngine;
+use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::replay::decision_id;
 use countersign_stages::build::run::check;
 use countersign_stages::release::rules::overall;
@@ -78,7 +78,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
 /// Decides again on the present state, and says where every gate stands.
 fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) -> Outcome {
     let run = find_run(session, run)?;
-    let (decision, gates, index) = check(session, &RegorusEngine, &run)?;
+    let (decision, gates, index) = check(session, &ConfinedEngine, &run)?;
     notices(session);
     let outcome = overall(&gates);
     let digest = decision.digest()?;
@@ -107,7 +107,7 @@ fn read(session: &Session, file: &Path) -> Result<GateOwners, Failure> {
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
     let name = file.display().to_string();
     let owners = acts::parse(session.state(), &name, &text)?;
-    acts::check_open(session, &RegorusEngine, &name, &owners)?;
+    acts::check_open(session, &ConfinedEngine, &name, &owners)?;
     Ok(owners)
 }
 

@@ -54,9 +54,11 @@ mod waive;
 mod waive_args;
 mod witness;
 mod witnessing;
+mod worker;
 
 use clap::Parser as _;
 use countersign_model::Exit;
+use countersign_stages::build::confined;
 
 pub(crate) use requests::declaration;
 
@@ -68,6 +70,10 @@ use catalogue_args::AssessArgs;
 
 /// Parses, dispatches, and turns an expected error into text and an exit code.
 pub(crate) fn main() -> Exit {
+    // Not a verb for people, so not one that help, completions and the manual speak of.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == confined::WORKER) {
+        return worker::run();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

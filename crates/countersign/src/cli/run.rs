@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use countersign_connect::git::Repository;
 use countersign_model::Diagnostic as _;
 use countersign_model::change::Tightened;
-use countersign_policy::RegorusEngine;
 use countersign_scan::{Baseline, RuleSet, report};
+use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::governed::assignment_in_effect;
 use countersign_stages::build::observe::Ask;
 use countersign_stages::build::run::{Inputs, Ran, run as judge};
@@ -49,7 +49,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let environment = args.env.clone().or_else(|| config.release.environment.clone());
     let inputs = Inputs {
         rules: &rules,
-        engine: &RegorusEngine,
+        engine: &ConfinedEngine,
         ask: Ask {
             environment: environment.unwrap_or_else(|| "production".into()),
             ticket: said(args.ticket.as_deref(), "--ticket")?,

@@ -216,3 +216,31 @@ fn the_past_is_replayed_sampled_tried_with_another_bundle_and_told_to_collectors
     assert_eq!(events[2]["erased"], json!(["/input/change"]));
     assert!(events[2]["input"].get("change").is_none());
 }
+
+/// A firm whose active policy is the shipped one and this file.
+fn with_policy(text: &str) -> World {
+    let w = authored();
+    w.write("policies/gates/greedy.rego", text);
+    w.by("ruth", &["policy", "activate", "policies"]).expect(0);
+    w
+}
+
+#[test]
+fn a_policy_that_doubles_its_memory_is_ended_and_leaves_the_gate_closed() {
+    // Forty doublings of sixteen bytes: 16 TiB, in fewer steps than any look at a clock.
+    let mut text = String::from("package countersign.gates.release\n\nx0 := \"0123456789abcdef\"\n");
+    for n in 1..=40 {
+        text.push_str(&format!("\nx{n} := concat(\"\", [x{0}, x{0}])\n", n - 1));
+    }
+    text.push_str("\ndeny contains {\"code\": \"x\", \"text\": x40, \"controls\": []} if count(x40) > 0\n");
+    let w = with_policy(&text);
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    let ran = w.cs(["run"]).expect(14);
+    assert!(ran.err.contains("CS-POLICY-005") && ran.err.contains("2048 MiB"), "{}", ran.err);
+    assert!(w.cs(["policy", "decision-log"]).expect(0).out.is_empty(), "nothing was decided");
+    w.cs(["verify"]).expect(0);
+    // The next policy is not the poorer for it.
+    w.write("policies/gates/greedy.rego", "package countersign.lib.modest\n\nx := 1\n");
+    w.by("ruth", &["policy", "activate", "policies"]).expect(0);
+    w.cs(["run"]).expect(11);
+}

@@ -9,7 +9,7 @@ pub mod annotations;
 mod builtins;
 mod calls;
 mod imports;
-
+mod limits;
 mod message;
 mod nesting;
 pub mod outline;
@@ -17,6 +17,7 @@ mod program;
 mod regorus;
 mod source;
 mod syntax;
+pub mod worker;
 
 pub(crate) use self::builtins::jose;
 pub use self::program::{Coverage, Options, Program};

@@ -2,7 +2,6 @@
 //! have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::builtins::{Builtin, Fault, frozen};
 use super::source::{SHIM, Sources};
-use super::{calls, imports, message, nesting};
+use super::{calls, imports, limits, message, nesting};
 use crate::Error;
 
 /// How long one evaluation may take. Ordinary bundles need milliseconds; this only ends runaway policies, and ends
@@ -26,8 +25,8 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// the deepest expressions that `calls` and `nesting` let through, several times over.
 const STACK: usize = 256 << 20;
 
-/// Steps between two looks at the elapsed time.
-const STEPS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+/// How many steps one evaluation may take: a hundred times what a plan of 100,000 resources needs.
+pub(super) const STEPS: u64 = 250_000_000;
 
 /// How a program is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +36,8 @@ pub struct Options {
     pub strict: bool,
     /// The most time for one evaluation.
     pub limit: Duration,
+    /// The most steps for one evaluation, to the nearest thousand.
+    pub steps: u64,
     /// Whether the modules are of Rego v0, without `if` and `contains`.
     pub v0: bool,
     /// Whether lines that were evaluated are counted.
@@ -45,7 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { strict: true, limit: LIMIT, v0: false, coverage: false }
+        Self { strict: true, limit: LIMIT, steps: STEPS, v0: false, coverage: false }
     }
 }
 
@@ -95,6 +96,7 @@ impl Program {
                 let added = program.engine.add_data(regorus::Value::from(data.clone()));
                 added.map_err(|e| Error::Evaluation { place: None, message: message::split(&e.to_string()).1 })?;
             }
+            limits::begin(options.steps);
             // A query that touches no rule: the interpreter analyses all modules before it answers, once.
             match program.engine.eval_query("true".to_owned(), false) {
                 Ok(_) => Ok(program),
@@ -113,7 +115,8 @@ impl Program {
         engine.set_strict_builtin_errors(options.strict);
         engine.set_gather_prints(true);
         engine.set_enable_coverage(options.coverage);
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: options.limit, check_interval: STEPS });
+        engine
+            .set_execution_timer_config(ExecutionTimerConfig { limit: options.limit, check_interval: limits::STRIDE });
         engine.set_policy_length_config(super::wide());
         let sources = Sources::read(modules.iter().copied())?;
         let mut program =
@@ -212,6 +215,7 @@ impl Program {
             frozen::freeze(time)?;
             let mut engine = self.engine.clone();
             for path in paths {
+                limits::begin(self.options.steps);
                 // What fails was told when it was asked for its value.
                 let _failed = engine.eval_query(path.clone(), false).is_err();
             }
@@ -235,7 +239,11 @@ impl Program {
             let known = plain(query);
             let asked = if known { query.to_owned() } else { self.prepare(query, &mut engine)? };
             engine.set_input(input);
+            limits::begin(self.options.steps);
             let answer = engine.eval_query(asked, false).map_err(|e| match e.downcast_ref::<LimitError>() {
+                Some(LimitError::TimeLimitExceeded { .. }) if limits::spent() => {
+                    Error::TooManySteps(self.options.steps)
+                }
                 Some(LimitError::TimeLimitExceeded { .. }) => Error::TooLong(self.options.limit),
                 _ => {
                     let (place, message) = self.told(&e.to_string());
@@ -332,6 +340,7 @@ static THREADS: OnceLock<Result<ThreadPool, String>> = OnceLock::new();
 /// half-done survives.
 pub(super) fn contained<T: Send>(f: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     let threads = THREADS.get_or_init(|| {
+        limits::install()?;
         let named = ThreadPoolBuilder::new().thread_name(|_| "policy".to_owned()).stack_size(STACK);
         named.build().map_err(|e| e.to_string())
     });
@@ -358,6 +367,29 @@ mod tests {
         let error = program.value("data.t.x", None, Timestamp::from_millis(0)).unwrap_err();
         assert!(matches!(error, Error::TooLong(_)), "{error:?}");
         assert_eq!(error.exit(), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_policy_that_takes_too_many_steps_is_ended_at_the_same_step_everywhere() {
+        let text = "package t\n\nx := count({[a, b] | some a in numbers.range(1, 300); some b in numbers.range(1, 300)})\n\n\
+                    y := count([a | some a in numbers.range(1, 100)])\n";
+        let ended = |steps| {
+            let program = Program::compile([("t.rego", text)], None, Options { steps, ..Options::default() }).unwrap();
+            // What one evaluation used is not missing from the next, nor in an engine that answered before.
+            assert_eq!(program.value("data.t.y", None, Timestamp::from_millis(0)).unwrap(), Some(100.into()));
+            assert_eq!(program.value("data.t.y", None, Timestamp::from_millis(0)).unwrap(), Some(100.into()));
+            match program.value("data.t.x", None, Timestamp::from_millis(0)) {
+                Ok(value) => {
+                    assert_eq!(value, Some(90_000.into()));
+                    false
+                }
+                Err(Error::TooManySteps(limit)) => limit == steps,
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        let needed = (1..200).map(|n| n * 20_000).find(|steps| !ended(*steps)).unwrap();
+        assert!((90_000..2_000_000).contains(&needed), "{needed}");
+        assert!(ended(needed - 20_000) && !ended(needed + 20_000));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | `rules` | pure: facts from a change, a scan and the ledger's state |
 //! | `governed` | pure: what is registered, waived, overridden and tightened, as facts |
 //! | `decide` | reuses the recorded decision or makes a new one |
+//! | `confined` | the engine of gates: a process of its own, with limits |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
 //! | `replay` | the use case `replay` |
@@ -20,6 +21,7 @@
 //! | `decision_log` | the use case `policy decision-log`: decisions as events of OPA's decision log |
 //! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade` |
 
+pub mod confined;
 pub mod decide;
 pub mod decision_log;
 pub(crate) mod events;
