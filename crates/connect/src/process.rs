@@ -1,7 +1,7 @@
 //! Child processes: the one place that starts them.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -69,6 +69,61 @@ pub fn run(command: &[OsString], env: &[(String, String)], dir: &Path) -> Result
             _ => Error::CommandNotStarted { program: name(), source },
         })?;
     Ok(status.into())
+}
+
+/// What a program handed out and nobody is to keep: it is overwritten when it is dropped.
+pub type Secret = zeroize::Zeroizing<Vec<u8>>;
+
+/// The most that a program may hand out, in bytes.
+const MOST_HANDED_OUT: u64 = 64 * 1024;
+/// Room for one byte more than that, and for the end of file to be seen.
+const HANDED_OUT_BUFFER: usize = 64 * 1024 + 64;
+
+/// Runs a program that hands out a credential: `input` is its standard input, what it writes is returned, and its error stream
+/// is ours. `env` is added to our environment.
+///
+/// # Errors
+/// As [`run`]; [`Error::CommandNotStarted`] when it writes more than 64 KiB. One that ran and failed is no error.
+pub fn hand_out(
+    command: &[OsString],
+    input: &[u8],
+    env: &[(String, String)],
+    dir: &Path,
+) -> Result<(ExitOutcome, Secret), Error> {
+    let (program, arguments) = command.split_first().ok_or(Error::NoCommand)?;
+    if program.is_empty() {
+        return Err(Error::NoCommand);
+    }
+    enter(dir)?;
+    let _patience = Patience::begin();
+    let name = || program.to_string_lossy().chars().map(printable).collect::<String>();
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => Error::CommandNotFound { program: name(), source },
+        _ => Error::CommandNotStarted { program: name(), source },
+    };
+    let mut child = prepare(program)
+        .args(arguments)
+        .envs(env.iter().map(|(key, value)| (key, value)))
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    // It may write before it has read everything, or read nothing at all: neither holds the other up.
+    let said = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(input)));
+        // Large enough from the start: what a growing buffer leaves behind is not overwritten.
+        let mut said = Secret::new(Vec::with_capacity(HANDED_OUT_BUFFER));
+        let read = stdout.map_or(Ok(0), |pipe| pipe.take(MOST_HANDED_OUT.saturating_add(1)).read_to_end(&mut said));
+        read.map(|_| said)
+    });
+    let status = child.wait().map_err(failed)?;
+    let said = said.map_err(failed)?;
+    if u64::try_from(said.len()).is_ok_and(|n| n > MOST_HANDED_OUT) {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok((status.into(), said))
 }
 
 /// While this lives, an interrupt from the keyboard does not end this process. The terminal sends it to the command as

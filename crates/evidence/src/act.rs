@@ -81,6 +81,8 @@ pub const GATE_OWNERS: &str = "countersign-gate-owners@v1";
 pub const GATE_ACKNOWLEDGEMENT: &str = "countersign-gate-acknowledgement@v1";
 /// A gate was reviewed.
 pub const GATE_REVIEW: &str = "countersign-gate-review@v1";
+/// A grant is taken back.
+pub const GRANT_REVOCATION: &str = "countersign-grant-revocation@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -118,6 +120,7 @@ pub const NAMESPACES: &[&str] = &[
     GATE_OWNERS,
     GATE_ACKNOWLEDGEMENT,
     GATE_REVIEW,
+    GRANT_REVOCATION,
 ];
 
 /// The media type of a stored act.

@@ -1,7 +1,7 @@
 //! Small strict readers shared by the text formats.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Standard base64 with padding (RFC 4648 §4).
 pub(crate) fn to_base64(bytes: &[u8]) -> String {
@@ -11,6 +11,16 @@ pub(crate) fn to_base64(bytes: &[u8]) -> String {
 /// The bytes of standard, padded base64 without stray bits or white space; `None` for anything else.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
+}
+
+/// Base64 for addresses, without padding (RFC 4648 §5), as JOSE writes everything (RFC 7515 §2).
+pub(crate) fn to_base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of it; `None` where there is padding, white space or a stray bit.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// Exactly `N` bytes of standard base64.

@@ -17,6 +17,7 @@
 //! | [`receipt`] | offline proof that one entry is in the log | C2SP tlog-proof | any tlog-proof reader |
 //! | [`statement`] | what a signature is about | in-toto Statement v1 | any in-toto reader |
 //! | [`dsse`] | a recorder's signature over a statement | DSSE v1 | any in-toto reader, `openssl` |
+//! | [`grant_token`] | a grant to deploy, for tools | JWT, JWS with EdDSA (RFC 7519, 7515, 8037) | any JWT library |
 //! | [`machine`] | the recorder's key | PKCS #8, RFC 8410 | `openssl pkey` |
 //! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
@@ -42,6 +43,7 @@ pub mod dsse;
 mod encoding;
 mod error;
 mod explain;
+pub mod grant_token;
 pub mod machine;
 pub mod merkle;
 mod mldsa;

@@ -127,6 +127,12 @@ impl MachinePublicKey {
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", to_base64(&der))
     }
 
+    /// The key of a SubjectPublicKeyInfo (RFC 8410 §4); `None` when it is no Ed25519 key.
+    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
+        let raw = der.strip_prefix(&PUBLIC_DER).and_then(|raw| <&[u8; 32]>::try_from(raw).ok())?;
+        Self::from_bytes(raw).ok()
+    }
+
     /// Whether `signature` is this key's over `message`; keys and signatures of small order are refused.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -97,11 +97,13 @@ pub enum EventKind {
     GateAcknowledged,
     /// Somebody looked at how a gate is set up.
     GateReviewed,
+    /// A grant is taken back before it was used.
+    GrantRevoked,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -147,6 +149,7 @@ impl EventKind {
         Self::GateOwnersAssigned,
         Self::GateAcknowledged,
         Self::GateReviewed,
+        Self::GrantRevoked,
     ];
 
     /// The text form, as in the entry.
@@ -198,6 +201,7 @@ impl EventKind {
             Self::GateOwnersAssigned => "GateOwnersAssigned",
             Self::GateAcknowledged => "GateAcknowledged",
             Self::GateReviewed => "GateReviewed",
+            Self::GrantRevoked => "GrantRevoked",
         }
     }
 
@@ -221,6 +225,7 @@ impl EventKind {
                 | Self::ApprovalSigned
                 | Self::ActRefused
                 | Self::GrantIssued
+                | Self::GrantRevoked
                 | Self::DeploymentStarted
                 | Self::DeploymentRecorded
         )
@@ -296,7 +301,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"GateReviewed\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::GateReviewed));
+        assert!(serde_json::from_str::<EventKind>("\"GrantRevoked\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::GrantRevoked));
     }
 }

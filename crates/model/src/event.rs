@@ -25,6 +25,7 @@ macro_rules! predicates {
 
 pub(crate) use predicates;
 
+pub use crate::access::grants::GrantRevoked;
 pub use crate::governance::events::{
     ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
     EnvironmentRetired, GateAcknowledged, GateOwnersAssigned, GateReviewed, WaiverGranted, WaiverRejected,

@@ -24,6 +24,9 @@ pub enum Error {
     /// A signature, a statement or a canonical document.
     #[error(transparent)]
     Evidence(#[from] countersign_evidence::Error),
+    /// A grant.
+    #[error(transparent)]
+    Release(#[from] crate::release::error::ReleaseError),
     /// A document of ours could not be written or read.
     #[error("a recorded document is not what this program writes")]
     Document {
@@ -286,6 +289,7 @@ impl Error {
             Self::Scan(e) => Some(e),
             Self::Policy(e) => Some(e),
             Self::Evidence(e) => Some(e),
+            Self::Release(e) => Some(e),
             _ => None,
         }
     }
@@ -299,6 +303,7 @@ impl Diagnostic for Error {
             Self::Scan(e) => e.code(),
             Self::Policy(e) => e.code(),
             Self::Evidence(e) => e.code(),
+            Self::Release(e) => e.code(),
             Self::HooksOfMachine { .. } => "CS-COMMIT-001",
             Self::HookKeptAlready { .. } => "CS-COMMIT-002",
             Self::HookFile { .. } => "CS-COMMIT-003",
@@ -361,6 +366,7 @@ impl Diagnostic for Error {
             Self::Scan(e) => e.help(),
             Self::Policy(e) => e.help(),
             Self::Evidence(e) => e.help(),
+            Self::Release(e) => e.help(),
             Self::HooksOfMachine { .. } => {
                 "install them for all of them: `countersign hook install --global`; or give this repository hooks of \
                  its own: `git config core.hooksPath .git/hooks`"

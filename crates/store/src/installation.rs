@@ -40,6 +40,10 @@ pub struct Pin {
     pub trust_root: Option<PinnedEntry>,
     /// The newest checkpoint that was seen: what catches a rollback.
     pub seen: Seen,
+    /// The recorder that the root of trust vouches for: a file for another machine names it, so that what it signs for tools
+    /// can be checked without the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorder: Option<String>,
 }
 
 /// An entry held on to by index and leaf hash.

@@ -516,6 +516,7 @@ fn new_key(installation: &Installation) -> Result<(String, SignerKey), SessionEr
             vkey: signer.verifier().to_string(),
             trust_root: None,
             seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
+            recorder: None,
         })
     })?;
     Ok((origin, signer))

@@ -1,6 +1,5 @@
 //! The command line. Help texts are read by newcomers: one sentence each, then the next thing to type.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +8,7 @@ use countersign_model::{Retention, Slot};
 
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::enforcement_args::EnforcementArgs;
+use super::grant_args::{DeployArgs, GrantArgs};
 use super::hook_args::HookArgs;
 use super::ledger_args::LedgerArgs;
 use super::policy_args::PolicyArgs;
@@ -98,6 +98,8 @@ pub(crate) enum Verb {
     Import(ImportArgs),
     /// Issue a deploy grant, or redeem one and run a command
     Deploy(DeployArgs),
+    /// Grants to deploy: issue, check, revoke, and redeem them
+    Grant(GrantArgs),
     /// Show and import frameworks: what others demand
     Framework(FrameworkArgs),
     /// Show, try and certify controls: what the firm does
@@ -482,35 +484,6 @@ pub(crate) struct ApproveArgs {
 pub(crate) struct ImportArgs {
     /// What `approve --out` wrote
     pub(crate) file: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-}
-
-#[derive(Debug, Args)]
-#[command(override_usage = "countersign deploy RUN --env ENV [--key FILE] [--out FILE]\n       \
-                            countersign deploy --grant FILE -- COMMAND…")]
-pub(crate) struct DeployArgs {
-    /// The run to issue a grant for
-    #[arg(required_unless_present = "grant", conflicts_with = "grant")]
-    pub(crate) run: Option<String>,
-    /// Where to deploy
-    #[arg(long, value_name = "ENV", required_unless_present = "grant", conflicts_with = "grant")]
-    pub(crate) env: Option<String>,
-    #[command(flatten)]
-    pub(crate) key: KeyArgs,
-    /// How long the grant lives, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1440))]
-    pub(crate) ttl: u16,
-    /// Where to write the grant [default: beside the ledger's keys in the data directory]
-    #[arg(long, value_name = "FILE", conflicts_with = "grant")]
-    pub(crate) out: Option<PathBuf>,
-    /// Redeem this grant (a file or a grant id) and run COMMAND once
-    #[arg(long, value_name = "FILE", requires = "command")]
-    pub(crate) grant: Option<PathBuf>,
-    /// The command that deploys
-    #[arg(last = true, value_name = "COMMAND", requires = "grant")]
-    pub(crate) command: Vec<OsString>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -17,6 +17,8 @@ mod enforcement_args;
 mod explain;
 mod framework;
 mod gate;
+mod grant;
+mod grant_args;
 mod hook;
 mod hook_args;
 pub(crate) mod init;
@@ -119,6 +121,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Approve(_)
             | Verb::Import(_)
             | Verb::Deploy(_)
+            | Verb::Grant(_)
             | Verb::Assess(AssessArgs { record: true, .. })
     )
 }
@@ -148,6 +151,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Approve(a) => approve::run(at, a, env),
         Verb::Import(a) => approve::import(at, a, env),
         Verb::Deploy(a) => deploy::run(at, a, env),
+        Verb::Grant(a) => grant::run(at, a, env),
         Verb::Framework(a) => framework::run(at, a, env),
         Verb::Control(a) => control::run(at, a, env),
         Verb::Assess(a) => assess::run(at, a, env),

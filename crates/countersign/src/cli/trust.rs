@@ -15,7 +15,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &TrustArgs, env: &Environment) -> Outcom
         TrustVerb::Policy(args) => return super::witnessing::policy(at, &args.verb, env),
         TrustVerb::Export { out } => {
             let session = at.open(env)?;
-            let bytes = session.require_pin()?.to_bytes()?;
+            // Whoever checks tokens has no ledger to look the recorder up in.
+            let recorder = session.state().recorder_enrolled().then(|| session.state().recorder().to_owned());
+            let bytes = Pin { recorder, ..session.require_pin()?.clone() }.to_bytes()?;
             match out {
                 Some(path) => {
                     std::fs::write(path, &bytes).map_err(|source| CliError::Write { path: path.clone(), source })?;

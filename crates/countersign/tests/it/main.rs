@@ -26,6 +26,8 @@ mod follow;
 #[cfg(test)]
 mod governance;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 #[cfg(unix)]
 mod history;
 #[cfg(test)]

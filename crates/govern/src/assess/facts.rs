@@ -292,6 +292,7 @@ impl Folding<'_> {
             let Some(row) = self.state().grant(&steps.grant)? else { continue };
             let word = match row.state {
                 GrantState::Issued => "issued",
+                GrantState::Revoked => "revoked",
                 GrantState::Started => "started",
                 GrantState::Ended { success: true } => "succeeded",
                 GrantState::Ended { success: false } => "failed",

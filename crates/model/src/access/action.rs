@@ -83,6 +83,9 @@ actions! {
     /// Issues a deploy grant.
     IssueGrant "grant-issue" on "a run": "deploy" by [ReleaseManager]
         unless "an author of the change, or one of its approvers";
+    /// Takes a deploy grant back.
+    RevokeGrant "grant-revoke" on "a run": "revoke a grant of somebody else"
+        by [ReleaseManager, SecurityOfficer, ComplianceOfficer] or "whoever issued it";
     /// Registers or changes an application where nothing becomes weaker.
     RegisterApplication "application-register" on "applications": "register applications" by [Administrator, ReleaseManager];
     /// Registers or changes an application so that something becomes weaker.

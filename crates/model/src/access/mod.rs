@@ -1,5 +1,7 @@
-//! Who may do what.
+//! Who may do what, and what is permitted for a short while.
 
 mod action;
+pub mod grants;
 
 pub use action::Action;
+pub use grants::GrantClaims;

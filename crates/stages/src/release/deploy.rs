@@ -4,17 +4,23 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use countersign_connect::process::hand_out;
 use countersign_connect::{ExitOutcome, SshSigner, host_name, run as run_command};
 use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::grant_token;
 use countersign_evidence::statement::Subject;
+use countersign_model::access::GrantClaims;
 use countersign_model::event::{DeploymentRecorded, DeploymentStarted, Device, GrantIssued};
 use countersign_model::{Action, ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId};
 use countersign_policy::PolicyEngine;
-use countersign_store::projection::{GrantState, State};
+use countersign_store::projection::{GrantRow, GrantState, State};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
+use serde_json::json;
 
 use super::approve::{gates_of, run_row};
+use super::error::ReleaseError;
+use super::grant::{self, Wanted};
 use super::refuse::{self, Attempt};
 use super::rules::{self, GateStatus};
 use crate::Error;
@@ -24,8 +30,6 @@ use crate::build::rules::{artifacts, authors};
 
 /// How long a grant lives unless `--ttl` says otherwise, in seconds.
 pub const DEFAULT_TTL: i64 = 15 * 60;
-/// The longest a grant may live, in seconds.
-pub const LONGEST_TTL: i64 = 24 * 60 * 60;
 
 /// A grant that was issued.
 pub struct Issued {
@@ -195,37 +199,65 @@ fn may_deploy(
     Ok(())
 }
 
-/// Redeems a grant: records the intent, runs the command, records the outcome.
+/// A grant as somebody shows it.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// By its id: the ledger is what counts.
+    Id(GrantId),
+    /// As a token, which must say what the ledger says.
+    Token(String),
+}
+
+/// What a grant is redeemed for.
+#[derive(Debug)]
+pub struct Redemption<'a> {
+    /// The command that is recorded for a refusal: `redeem` or `grant redeem`.
+    pub act: &'static str,
+    /// The grant.
+    pub presented: &'a Presented,
+    /// What it has to be for.
+    pub wanted: &'a Wanted,
+    /// The command that it is redeemed for: the deployment, or the hook that hands out a credential.
+    pub command: &'a [OsString],
+}
+
+/// A grant that is used up from here on.
+#[derive(Debug, Clone)]
+pub struct Redeemed {
+    /// What it says.
+    pub grant: GrantIssued,
+    /// Log index of the grant.
+    pub index: u64,
+    /// Log index of its redemption.
+    pub started: u64,
+}
+
+/// Redeems a grant: records that its one use begins. Of two who try at the same moment one is refused, for the second one is
+/// asked again on a log that holds the first.
 ///
 /// # Errors
-/// When the grant is unknown, used, expired or no longer what was decided; when the command cannot be started (that
-/// is recorded as a failed deployment) or its outcome cannot be recorded.
-pub fn redeem(
-    session: &mut Session,
-    engine: &dyn PolicyEngine,
-    grant: &GrantId,
-    command: &[OsString],
-    dir: &Path,
-) -> Result<Deployed, Error> {
+/// When the grant is unknown, altered, used, revoked, expired, for something else, or no longer what was decided. What is
+/// refused is recorded first.
+pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Redemption<'_>) -> Result<Redeemed, Error> {
     session.require_pin()?;
-    let run = session
-        .state()
-        .grant(grant)?
-        .map(|g| g.grant.run)
-        .ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
-    let attempt = Attempt { act: "redeem", run: Some(run.clone()), carry: false };
-    refuse::unless(session, &attempt, None, |s| redeemable(s, grant))?;
+    let attempt = Attempt { act: redemption.act, run: None, carry: false };
+    let row = refuse::unless(session, &attempt, None, |s| identify(s, redemption.presented))?;
+    let (grant, run) = (row.grant.grant.clone(), row.grant.run.clone());
+    let attempt = Attempt { act: redemption.act, run: Some(run.clone()), carry: false };
+    refuse::unless(session, &attempt, None, |s| {
+        grant::fits(&GrantClaims::of(&row.grant, row.index), redemption.wanted)?;
+        redeemable(s, &grant)
+    })?;
     let (decided, change) = decide::settle(session, engine, &run)?;
     let decision = decided.decision.digest()?;
     let mut digest = countersign_model::digest::Hasher::new();
-    for word in command {
+    for word in redemption.command {
         digest.update(word.as_encoded_bytes());
         digest.update(b"\0");
     }
-    let command_digest: Digest = digest.finish();
-    let mut issued = None;
+    let command: Digest = digest.finish();
     let check = |s: &Session| -> Result<GrantIssued, Error> {
-        let row = redeemable(s, grant)?;
+        let row = redeemable(s, &grant)?;
         if row.decision != decision {
             return Err(Error::GrantOutdated { grant: grant.clone() });
         }
@@ -236,52 +268,176 @@ pub fn redeem(
         Ok(row)
     };
     refuse::unless(session, &attempt, None, |s| check(s))?;
-    let (started, ()) = session.transact(|s| {
+    let begun = session.transact(|s| {
         let row = check(s)?;
-        let predicate =
-            DeploymentStarted { grant: grant.clone(), run: run.clone(), command: command_digest, time: s.now() };
+        let predicate = DeploymentStarted { grant: grant.clone(), run: run.clone(), command, time: s.now() };
         let subject = vec![Subject::new(row.repository.clone(), "gitCommit", row.commit.clone())];
-        let refs = s.state().grant(grant)?.map(|g| g.index).into_iter().collect();
-        issued = Some(row);
-        let entry =
-            s.machine_entry(EventKind::DeploymentStarted, StreamId::from(grant), subject, predicate, refs, Vec::new())?;
-        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
-    })?;
-    let (Some(issued), Some(started)) = (issued, started) else {
-        return Err(Error::NoSuchGrant { grant: grant.to_string() });
+        let refs = s.state().grant(&grant)?.map(|g| g.index).into_iter().collect();
+        let stream = StreamId::from(&grant);
+        let entry = s.machine_entry(EventKind::DeploymentStarted, stream, subject, predicate, refs, Vec::new())?;
+        Ok::<_, Error>((Plan { entries: vec![entry] }, row))
+    });
+    // Whoever lost the race is refused like anybody who comes later.
+    let (started, issued) = match begun {
+        Err(lost @ (Error::GrantUsed { .. } | Error::Release(ReleaseError::Revoked { .. }))) => {
+            return refuse::unless(session, &attempt, None, |_| Err(lost));
+        }
+        begun => begun?,
     };
-    let env = environment_of(&issued);
-    let ended = run_command(command, &env, dir);
-    let outcome = match &ended {
-        Ok(outcome) => *outcome,
-        Err(_) => ExitOutcome { code: None, signal: None },
+    let started = started.map(|s| s.first_index).ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
+    Ok(Redeemed { grant: issued, index: row.index, started })
+}
+
+/// Whether the ledger bears a token out: the act is in it, and its one use could begin now. A refusal is recorded.
+///
+/// # Errors
+/// Why it could not.
+pub fn stands(session: &mut Session, claims: &GrantClaims) -> Result<(), Error> {
+    let row = session.state().grant(&claims.jti)?.filter(|row| GrantClaims::of(&row.grant, row.index) == *claims);
+    let run = row.as_ref().map(|row| row.grant.run.clone());
+    refuse::unless(session, &Attempt { act: "grant verify", run, carry: false }, None, |s| {
+        let row = row.ok_or(ReleaseError::NotInLedger)?;
+        redeemable(s, &row.grant.grant).map(drop)
+    })
+}
+
+/// The grant in the ledger that is shown.
+fn identify(session: &Session, presented: &Presented) -> Result<GrantRow, Error> {
+    match presented {
+        Presented::Id(id) => session.state().grant(id)?.ok_or_else(|| Error::NoSuchGrant { grant: id.to_string() }),
+        Presented::Token(token) => {
+            let trusted = grant::own(session)?;
+            let (claims, _) = grant_token::open(token.trim(), &trusted.keys).map_err(ReleaseError::from)?;
+            if claims.iss != session.state().origin() {
+                let expected = session.state().origin().to_owned();
+                return Err(ReleaseError::OtherIssuer { issuer: claims.iss, expected }.into());
+            }
+            let row =
+                session.state().grant(&claims.jti)?.filter(|row| GrantClaims::of(&row.grant, row.index) == claims);
+            row.ok_or_else(|| ReleaseError::NotInLedger.into())
+        }
+    }
+}
+
+/// Records how a deployment ended. Returns the log index.
+///
+/// # Errors
+/// When no outcome is awaited for the grant, or the ledger cannot be written.
+pub fn end(session: &mut Session, grant: &GrantId, success: bool, outcome: ExitOutcome) -> Result<u64, Error> {
+    session.require_pin()?;
+    let run = session.state().grant(grant)?.map(|row| row.grant.run);
+    let attempt = Attempt { act: "grant complete", run, carry: false };
+    let check = |s: &Session| -> Result<GrantRow, Error> {
+        let row = s.state().grant(grant)?.ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
+        match row.state {
+            GrantState::Started => Ok(row),
+            _ => {
+                let state = grant::standing(s, &row)?;
+                Err(ReleaseError::NoOutcomeAwaited { grant: grant.clone(), state }.into())
+            }
+        }
     };
+    refuse::unless(session, &attempt, None, |s| check(s))?;
     let (recorded, ()) = session.transact(|s| {
+        let row = check(s)?;
         let predicate = DeploymentRecorded {
             grant: grant.clone(),
-            run: run.clone(),
-            commit: issued.commit.clone(),
-            environment: issued.environment.clone(),
-            success: ended.is_ok() && outcome.success(),
+            run: row.grant.run.clone(),
+            commit: row.grant.commit.clone(),
+            environment: row.grant.environment.clone(),
+            success,
             exit_code: outcome.code,
             signal: outcome.signal,
             time: s.now(),
         };
-        let subject = vec![Subject::new(issued.repository.clone(), "gitCommit", issued.commit.clone())];
-        let refs = vec![started.first_index];
-        let entry = s.machine_entry(
-            EventKind::DeploymentRecorded,
-            StreamId::from(grant),
-            subject,
-            predicate,
-            refs,
-            Vec::new(),
-        )?;
+        let subject = vec![Subject::new(row.grant.repository.clone(), "gitCommit", row.grant.commit.clone())];
+        let refs = row.started.into_iter().collect();
+        let stream = StreamId::from(grant);
+        let entry = s.machine_entry(EventKind::DeploymentRecorded, stream, subject, predicate, refs, Vec::new())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
+    Ok(recorded.map(|r| r.first_index).ok_or(countersign_store::session::SessionError::Contended)?)
+}
+
+/// Nothing of a command's end is known.
+pub const NO_OUTCOME: ExitOutcome = ExitOutcome { code: None, signal: None };
+
+/// Redeems a grant, runs the command with what the broker hands out, and records the outcome.
+///
+/// # Errors
+/// As [`begin`]; when the broker or the command cannot be started or the broker fails (that is recorded as a failed
+/// deployment), or the outcome cannot be recorded.
+pub fn redeem(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    redemption: &Redemption<'_>,
+    broker: Option<&OsString>,
+    dir: &Path,
+) -> Result<Deployed, Error> {
+    let redeemed = begin(session, engine, redemption)?;
+    let ended = credentials(session, &redeemed, broker, dir).and_then(|handed| {
+        let mut env = environment_of(&redeemed.grant);
+        env.extend(handed);
+        Ok(run_command(redemption.command, &env, dir)?)
+    });
+    let outcome = *ended.as_ref().unwrap_or(&NO_OUTCOME);
+    let index = end(session, &redeemed.grant.grant, ended.is_ok() && outcome.success(), outcome)?;
     ended?;
-    let index = recorded.map_or(started.first_index, |r| r.first_index);
-    Ok(Deployed { grant: grant.clone(), run, environment: issued.environment, outcome, index })
+    let GrantIssued { grant, run, environment, .. } = redeemed.grant;
+    Ok(Deployed { grant, run, environment, outcome, index })
+}
+
+/// What the broker hands out for a grant that was just redeemed: the environment of the deployment's command. None of it is
+/// kept, shown or recorded.
+fn credentials(
+    session: &Session,
+    redeemed: &Redeemed,
+    broker: Option<&OsString>,
+    dir: &Path,
+) -> Result<Vec<(String, String)>, Error> {
+    let Some(broker) = broker else { return Ok(Vec::new()) };
+    let said = ask_broker(session, redeemed, std::slice::from_ref(broker), dir)?;
+    let text = std::str::from_utf8(&said).map_err(|_| ReleaseError::BrokerOutput { line: 1 })?;
+    let mut env = Vec::new();
+    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+        let bad = || ReleaseError::BrokerOutput { line: n.saturating_add(1) };
+        let (name, value) = line.split_once('=').ok_or_else(bad)?;
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+            && !name.starts_with("COUNTERSIGN_");
+        if !is_name || value.contains('\0') {
+            return Err(bad().into());
+        }
+        env.push((name.to_owned(), value.to_owned()));
+    }
+    if env.is_empty() { Err(ReleaseError::Broker { how: "nothing on its output".into() }.into()) } else { Ok(env) }
+}
+
+/// Runs the program that hands out a credential: it reads the redeemed grant, and what it writes is returned.
+///
+/// # Errors
+/// When it cannot be started, or ends without success.
+pub fn ask_broker(
+    session: &Session,
+    redeemed: &Redeemed,
+    hook: &[OsString],
+    dir: &Path,
+) -> Result<countersign_connect::process::Secret, Error> {
+    let row = session.state().grant(&redeemed.grant.grant)?;
+    let token = row.filter(|_| session.must_record().is_ok()).map(|row| grant::token(session, &row)).transpose()?;
+    let shown = json!({
+        "version": 1, "grant": GrantClaims::of(&redeemed.grant, redeemed.index), "redeemed": redeemed.started, "token": token,
+    });
+    let (outcome, said) = hand_out(hook, shown.to_string().as_bytes(), &environment_of(&redeemed.grant), dir)?;
+    if outcome.success() {
+        return Ok(said);
+    }
+    let how = match (outcome.code, outcome.signal) {
+        (Some(code), _) => format!("code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no code".into(),
+    };
+    Err(ReleaseError::Broker { how }.into())
 }
 
 /// What the command is told through its environment.
@@ -294,14 +450,27 @@ fn environment_of(grant: &GrantIssued) -> Vec<(String, String)> {
     ]
 }
 
-fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Error> {
+/// Whether a grant's one use may begin now.
+///
+/// # Errors
+/// Why it may not.
+pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Error> {
     let row = session.state().grant(grant)?.ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
-    if row.state != GrantState::Issued {
-        return Err(Error::GrantUsed { grant: grant.clone() });
+    match (&row.state, row.revoked) {
+        (GrantState::Issued, _) => {}
+        (GrantState::Revoked, Some(said)) => {
+            return Err(ReleaseError::Revoked { grant: grant.clone(), reason: said.reason }.into());
+        }
+        _ => return Err(Error::GrantUsed { grant: grant.clone() }),
     }
-    let now = session.now();
+    // What was over once does not come back because a clock was set back.
+    let now = session.now().max(session.state().newest_time()?);
     if now >= row.grant.expires {
         return Err(Error::GrantExpired { grant: grant.clone(), expired: row.grant.expires });
+    }
+    let from = row.grant.time;
+    if now < from {
+        return Err(ReleaseError::NotYet { from }.into());
     }
     let replaced = session.state().last_deployed(&row.grant.repository, &row.grant.environment)?;
     if replaced != row.grant.replaces {

@@ -10,18 +10,24 @@
 //! | `rules` | pure: quorum as a matching of distinct people to slots; a gate's outcome with its approvals |
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
 //! | `deploy` | grants: issue, redeem once, record the outcome |
+//! | `grant` | grants as tokens, checked with and without the ledger; revocation |
+//! | `saying` | what a person says by signature in this stage |
+//! | `error` | what can be wrong with a grant |
 //! | `claim` | commits claimed by a person |
 //! | `overrule` | what is soft and blocks, let pass by the role that the assignment names |
 //! | `suppression` | suppressions requested by the tree, granted by somebody else |
 //! | `refuse` | records a refusal before the command fails (`ActRefused`) |
 //!
-//! Records: `ApprovalSigned`, `GrantIssued`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
+//! Records: `ApprovalSigned`, `GrantIssued`, `GrantRevoked`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
 //! `SuppressionGranted`, `EnforcementOverridden`, `ActRefused`.
 
 pub mod approve;
 pub mod claim;
 pub mod deploy;
+pub mod error;
+pub mod grant;
 pub mod overrule;
 mod refuse;
 pub mod rules;
+pub(crate) mod saying;
 pub mod suppression;

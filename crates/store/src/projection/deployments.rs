@@ -48,7 +48,10 @@ impl State {
         let grant = self.grant(&p.grant)?.ok_or_else(|| Stop::from("no such grant was issued"))?;
         require(grant.grant.run == p.run, "the grant is for another run")?;
         require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
-        require(grant.state == GrantState::Issued, "the grant was used before")?;
+        require(grant.state == GrantState::Issued, "the grant was used or taken back before")?;
+        // Time never goes back within a log: a recorder whose clock was set back redeems nothing that is over.
+        let at = p.time.max(self.time_before(reading.index)?);
+        require(at < grant.grant.expires, "the grant was over")?;
         self.db
             .prepare_cached("UPDATE grants SET started = ?2 WHERE grant_id = ?1")?
             .execute((p.grant.as_str(), reading.index))?;

@@ -92,6 +92,7 @@ impl State {
                 EventKind::GateOwnersAssigned => self.on_gate_owners(reading, signed),
                 EventKind::GateAcknowledged => self.on_gate_acknowledged(index, signed),
                 EventKind::GateReviewed => self.on_gate_review(index, signed),
+                EventKind::GrantRevoked => self.on_grant_revocation(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

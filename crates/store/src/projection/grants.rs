@@ -1,7 +1,7 @@
 //! Deploy grants and what became of them.
 
 use countersign_evidence::act;
-use countersign_model::event::{Device, GrantIssued};
+use countersign_model::event::{Device, GrantIssued, GrantRevoked};
 use countersign_model::{Action, GrantId};
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -9,6 +9,7 @@ use super::read::{Act, Reading, to_json};
 use super::sql::{Fold, json, require, text, time};
 use super::state::State;
 use super::table::Table;
+use super::waivers::Said;
 use crate::Error;
 
 pub(super) const TABLES: &[Table] = &[Table {
@@ -19,7 +20,8 @@ pub(super) const TABLES: &[Table] = &[Table {
         run TEXT NOT NULL, commit_id TEXT NOT NULL, tree TEXT NOT NULL, artifacts TEXT NOT NULL,
         environment TEXT NOT NULL, replaces TEXT, decision TEXT NOT NULL, approvals TEXT NOT NULL,
         person TEXT NOT NULL, key TEXT NOT NULL, host TEXT NOT NULL, self_judged INTEGER NOT NULL,
-        time INTEGER NOT NULL, expires INTEGER NOT NULL, started INTEGER, ended INTEGER, success INTEGER)
+        time INTEGER NOT NULL, expires INTEGER NOT NULL, started INTEGER, ended INTEGER, success INTEGER,
+        revoked INTEGER, revoked_by TEXT, revoked_at INTEGER, revocation_reason TEXT)
         STRICT, WITHOUT ROWID;
         CREATE INDEX grants_by_run ON grants (run);",
 }];
@@ -29,6 +31,8 @@ pub(super) const TABLES: &[Table] = &[Table {
 pub enum GrantState {
     /// Not used yet.
     Issued,
+    /// Taken back before it was used.
+    Revoked,
     /// Redeemed; no outcome is recorded (it runs, or the machine died).
     Started,
     /// Ended.
@@ -47,7 +51,18 @@ pub struct GrantRow {
     pub grant: GrantIssued,
     /// What became of it.
     pub state: GrantState,
+    /// Log index of its redemption.
+    pub started: Option<u64>,
+    /// Who took it back, where somebody did.
+    pub revoked: Option<Said>,
 }
+
+/// The longest a grant may live, in seconds.
+pub const LONGEST_GRANT: i64 = 24 * 60 * 60;
+
+const COLUMNS: &str = "grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces, decision,
+    approvals, person, key, host, self_judged, time, expires, started, ended, success, revoked, revoked_by, revoked_at,
+    revocation_reason FROM grants";
 
 impl State {
     pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
@@ -59,6 +74,8 @@ impl State {
         let known = self.run_of_stream(&reading.entry.stream)?;
         require(known.as_ref().is_none_or(|run| *run == p.run), "it refers to another run")?;
         require(run.commit == p.commit && run.tree == p.tree, "the grant is for another commit than its run")?;
+        require(p.expires > p.time, "it was over before it began")?;
+        require(p.expires <= p.time.plus_seconds(LONGEST_GRANT), "it lives longer than a grant may")?;
         let mut query = self.db.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
         require(!query.exists([p.grant.as_str()])?, "a grant of that id was issued before")?;
         self.db
@@ -90,22 +107,51 @@ impl State {
         if known.is_none() { self.pin_run(reading.index, &p.run) } else { Ok(()) }
     }
 
+    pub(super) fn on_grant_revocation(&self, reading: &Reading, signed: &Act) -> Fold {
+        let p: GrantRevoked = self.signed(signed, act::GRANT_REVOCATION, |p: &GrantRevoked| &p.by)?;
+        self.same_ledger(&p.origin)?;
+        let row = self.grant(&p.grant)?.ok_or("no such grant was issued")?;
+        require(row.state == GrantState::Issued, "the grant was used or taken back before")?;
+        require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
+        require(!p.reason.trim().is_empty(), "it says no reason")?;
+        if row.grant.by != p.by {
+            self.needs(&p.by, Action::RevokeGrant)?;
+        }
+        self.db
+            .prepare_cached(
+                "UPDATE grants SET revoked = ?2, revoked_by = ?3, revoked_at = ?4, revocation_reason = ?5
+                 WHERE grant_id = ?1",
+            )?
+            .execute((p.grant.as_str(), reading.index, p.by.as_str(), p.time.millis(), p.reason))?;
+        Ok(())
+    }
+
     /// A deploy grant.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, Error> {
-        let mut query = self.db.prepare_cached(
-            "SELECT grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces, decision,
-             approvals, person, key, host, self_judged, time, expires, started, ended, success
-             FROM grants WHERE grant_id = ?1",
-        )?;
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE grant_id = ?1"))?;
         Ok(query.query_row([id.as_str()], |row| self.grant_row(row)).optional()?)
+    }
+
+    /// Every grant, oldest first.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn grants(&self) -> Result<Vec<GrantRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} ORDER BY idx"))?;
+        Ok(query.query_map([], |row| self.grant_row(row))?.collect::<Result<_, _>>()?)
     }
 
     fn grant_row(&self, row: &Row<'_>) -> rusqlite::Result<GrantRow> {
         let (started, ended): (Option<u64>, Option<u64>) = (row.get(17)?, row.get(18)?);
+        let revoked = match row.get::<_, Option<u64>>(20)? {
+            Some(index) => Some(Said { index, by: text(row, 21)?, time: time(row, 22)?, reason: row.get(23)? }),
+            None => None,
+        };
         let state = match (started, ended) {
+            (None, _) if revoked.is_some() => GrantState::Revoked,
             (None, _) => GrantState::Issued,
             (Some(_), None) => GrantState::Started,
             (Some(_), Some(_)) => GrantState::Ended { success: row.get(19)? },
@@ -131,6 +177,8 @@ impl State {
                 expires: time(row, 16)?,
             },
             state,
+            started,
+            revoked,
         })
     }
 }

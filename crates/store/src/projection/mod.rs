@@ -70,7 +70,7 @@ pub use enforcements::{ActivatedAssignment, OverrideRow};
 pub use erasures::{ErasureRow, Forbids};
 pub use evidence::EvidenceRow;
 pub use gates::{AssignedOwners, GateMark, read_gate_owners};
-pub use grants::{GrantRow, GrantState};
+pub use grants::{GrantRow, GrantState, LONGEST_GRANT};
 pub use history::{BundleRow, ErasureStep, GrantSteps, RefusalRow, RoleRow, SuppressionAct};
 pub use log_keys::RotationRow;
 pub use offices::OfficeRow;

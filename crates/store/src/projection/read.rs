@@ -183,7 +183,8 @@ impl Reading {
             | EventKind::WaiverRevoked
             | EventKind::GateOwnersAssigned
             | EventKind::GateAcknowledged
-            | EventKind::GateReviewed => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::GateReviewed
+            | EventKind::GrantRevoked => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload, named }

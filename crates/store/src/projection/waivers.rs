@@ -241,6 +241,13 @@ impl State {
         Ok(query.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
+    /// The newest time of the entries before `index`; the beginning of 1970 where there is none.
+    pub(super) fn time_before(&self, index: u64) -> Result<Timestamp, Error> {
+        let mut query = self.db.prepare_cached("SELECT time FROM entries WHERE idx < ?1 ORDER BY idx DESC LIMIT 1")?;
+        let newest = query.query_row([index], |row| row.get(0)).optional()?;
+        Ok(Timestamp::from_millis(newest.unwrap_or(0)))
+    }
+
     /// The newest time of all entries, which is that of the last one, for time never goes back within a log; the beginning of 1970
     /// where there is none.
     ///

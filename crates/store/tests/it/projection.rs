@@ -461,6 +461,7 @@ fn another_pin_makes_other_tables() {
         vkey: ledger.vkey().to_string(),
         trust_root,
         seen: Seen { size: 0, root: Digest::from_bytes(merkle::empty_root()) },
+        recorder: None,
     };
     let leaf = |ledger: &Ledger, index| Digest::from_bytes(merkle::leaf_hash(&ledger.entry_bytes(index).unwrap()));
     let right = pin(Some(PinnedEntry { index: 1, entry: leaf(&ledger, 1) }));

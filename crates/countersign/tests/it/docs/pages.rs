@@ -121,6 +121,7 @@ fn every_event_is_on_its_page() {
         ("GateOwnersAssigned", event::GateOwnersAssigned::TYPE),
         ("GateAcknowledged", event::GateAcknowledged::TYPE),
         ("GateReviewed", event::GateReviewed::TYPE),
+        ("GrantRevoked", event::GrantRevoked::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {
