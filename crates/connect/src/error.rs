@@ -30,6 +30,12 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// A program did not take a message.
+    #[error("the program did not take the message: it ended with {}", code.map_or("a signal".to_owned(), |c| format!("code {c}")))]
+    NotTaken {
+        /// Its exit code, where it had one.
+        code: Option<i32>,
+    },
     /// The directory is in no git repository.
     #[error("not inside a git repository: {}", dir.display())]
     NotARepository {
@@ -251,13 +257,14 @@ impl Diagnostic for Error {
             Self::NoCommand => "CS-RUN-001",
             Self::CommandNotFound { .. } => "CS-RUN-002",
             Self::CommandNotStarted { .. } => "CS-RUN-003",
+            Self::NotTaken { .. } => "CS-RUN-004",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::NoCommits => Exit::Nothing,
-            Self::Push { .. } => Exit::Backend,
+            Self::Push { .. } | Self::NotTaken { .. } => Exit::Backend,
             Self::MissingObject { .. } | Self::CorruptObject { .. } | Self::TooLarge { .. } => Exit::Incomplete,
             Self::GitFailed { .. } | Self::GitAnswer { .. } | Self::GitPipe { .. } | Self::Handover { .. } => {
                 Exit::Internal
@@ -360,6 +367,7 @@ impl Diagnostic for Error {
             Self::Handover { .. } => "check that the temporary directory is writable and has space: `df -h`".to_owned(),
             Self::NoCommand => "name the command after `--`, for example `-- ./deploy.sh`".to_owned(),
             Self::CommandNotFound { .. } => "check the name and the search path with `command -v PROGRAM`".to_owned(),
+            Self::NotTaken { .. } => "see what it wrote to its error stream; the next call tries again".to_owned(),
             Self::CommandNotStarted { .. } => "make it executable: `chmod +x PROGRAM`".to_owned(),
         }
     }

@@ -223,6 +223,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
                is made for another machine, or its interpreter is missing.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-RUN-004",
+        title: "a message was not taken",
+        text: "The program that messages are handed to ended without success, so nobody may have been told.",
+        exit: Exit::Backend,
+    },
 ];
 
 #[cfg(test)]
@@ -272,6 +278,7 @@ mod tests {
             Error::CommandNotFound { program: text(), source: io() },
             Error::CommandNotStarted { program: text(), source: io() },
             Error::Push { url: text(), detail: text() },
+            Error::NotTaken { code: Some(1) },
         ]
     }
 

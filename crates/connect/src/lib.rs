@@ -10,6 +10,7 @@
 //! | [`ssh`] | signs with a person's key: in process, through `ssh-agent`, or on a hardware key through `ssh-keygen` |
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
+//! | [`notify`] | tells somebody: a program, or an address |
 //! | [`publish`] | brings a file to a web server |
 //! | [`process`] | runs a deployment's command; names this device without revealing it |
 //! | [`worker`] | asks a second process of this program, with limits on its memory and its time |
@@ -25,6 +26,7 @@
 pub mod error;
 pub mod explain;
 pub mod git;
+pub mod notify;
 pub mod pkcs11;
 pub mod process;
 pub mod publish;

@@ -83,6 +83,20 @@ pub const GATE_ACKNOWLEDGEMENT: &str = "countersign-gate-acknowledgement@v1";
 pub const GATE_REVIEW: &str = "countersign-gate-review@v1";
 /// A grant is taken back.
 pub const GRANT_REVOCATION: &str = "countersign-grant-revocation@v1";
+/// An environment is frozen.
+pub const FREEZE: &str = "countersign-freeze@v1";
+/// A freeze is lifted.
+pub const FREEZE_LIFT: &str = "countersign-freeze-lift@v1";
+/// Windows of an environment are set.
+pub const WINDOWS: &str = "countersign-windows@v1";
+/// The glass is broken.
+pub const BREAK_GLASS: &str = "countersign-break-glass@v1";
+/// The glass is closed.
+pub const BREAK_GLASS_CLOSE: &str = "countersign-break-glass-close@v1";
+/// An emergency is ratified.
+pub const RATIFICATION: &str = "countersign-break-glass-ratification@v1";
+/// An emergency is reviewed.
+pub const POST_REVIEW: &str = "countersign-break-glass-review@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -121,6 +135,13 @@ pub const NAMESPACES: &[&str] = &[
     GATE_ACKNOWLEDGEMENT,
     GATE_REVIEW,
     GRANT_REVOCATION,
+    FREEZE,
+    FREEZE_LIFT,
+    WINDOWS,
+    BREAK_GLASS,
+    BREAK_GLASS_CLOSE,
+    RATIFICATION,
+    POST_REVIEW,
 ];
 
 /// The media type of a stored act.

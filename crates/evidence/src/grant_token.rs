@@ -284,6 +284,7 @@ mod tests {
             decision: Digest::of(b"decision"),
             index: 7,
             self_judged: true,
+            break_glass: None,
         }
     }
 

@@ -99,11 +99,27 @@ pub enum EventKind {
     GateReviewed,
     /// A grant is taken back before it was used.
     GrantRevoked,
+    /// Nothing is deployed to an environment for a while.
+    EnvironmentFrozen,
+    /// A freeze ends before its time.
+    FreezeLifted,
+    /// The times of the week in which an environment is open.
+    WindowsSet,
+    /// A security officer lets a change past the gates.
+    BreakGlassOpened,
+    /// An emergency ends before its time.
+    BreakGlassClosed,
+    /// An officer who took no part signs for an emergency.
+    BreakGlassRatified,
+    /// Somebody who took no part looked at an emergency.
+    BreakGlassReviewed,
+    /// Somebody was told that a duty of an emergency is overdue, or could not be.
+    BreakGlassPaged,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 54] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -150,6 +166,14 @@ impl EventKind {
         Self::GateAcknowledged,
         Self::GateReviewed,
         Self::GrantRevoked,
+        Self::EnvironmentFrozen,
+        Self::FreezeLifted,
+        Self::WindowsSet,
+        Self::BreakGlassOpened,
+        Self::BreakGlassClosed,
+        Self::BreakGlassRatified,
+        Self::BreakGlassReviewed,
+        Self::BreakGlassPaged,
     ];
 
     /// The text form, as in the entry.
@@ -202,6 +226,14 @@ impl EventKind {
             Self::GateAcknowledged => "GateAcknowledged",
             Self::GateReviewed => "GateReviewed",
             Self::GrantRevoked => "GrantRevoked",
+            Self::EnvironmentFrozen => "EnvironmentFrozen",
+            Self::FreezeLifted => "FreezeLifted",
+            Self::WindowsSet => "WindowsSet",
+            Self::BreakGlassOpened => "BreakGlassOpened",
+            Self::BreakGlassClosed => "BreakGlassClosed",
+            Self::BreakGlassRatified => "BreakGlassRatified",
+            Self::BreakGlassReviewed => "BreakGlassReviewed",
+            Self::BreakGlassPaged => "BreakGlassPaged",
         }
     }
 
@@ -301,7 +333,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"GrantRevoked\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::GrantRevoked));
+        assert!(serde_json::from_str::<EventKind>("\"BreakGlassPaged\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::BreakGlassPaged));
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, GrantId, PersonId, RepositoryId, Role, RunId, Slot, Timestamp};
+use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, Role, RunId, Slot, Timestamp};
 
 /// Something with a predicate type: `urn:countersign:<name>:v1`.
 pub trait Predicate: Serialize + for<'de> Deserialize<'de> {
@@ -25,6 +25,10 @@ macro_rules! predicates {
 
 pub(crate) use predicates;
 
+pub use crate::access::emergencies::{
+    BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed,
+};
+pub use crate::access::freezes::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 pub use crate::access::grants::GrantRevoked;
 pub use crate::governance::events::{
     ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
@@ -425,6 +429,15 @@ predicates! {
         time: Timestamp,
         /// Until when; one use.
         expires: Timestamp,
+        /// The emergency under which it goes past the gates.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        break_glass: Option<BreakGlassId>,
+        /// Digest of how it stood then (the first attachment).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<Digest>,
+        /// The authors of what it covers, who cannot ratify or review it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        excluded: Vec<PersonId>,
     }
 
     /// A grant was redeemed; its command is about to start.
@@ -435,6 +448,12 @@ predicates! {
         run: RunId,
         /// Digest of the command line (it may hold what must not be logged).
         command: Digest,
+        /// The emergency under which it goes past the gates.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        break_glass: Option<BreakGlassId>,
+        /// Keyed hint of the machine, in an emergency.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
         /// When.
         time: Timestamp,
     }

@@ -50,6 +50,10 @@ ids! {
     RepositoryId, "rep-";
     /// A short-lived permission to deploy. `gra-` + 20 hex digits.
     GrantId, "gra-";
+    /// A freeze of an environment. `frz-` + 20 hex digits.
+    FreezeId, "frz-";
+    /// An emergency in which a change went past the gates. `brk-` + 20 hex digits.
+    BreakGlassId, "brk-";
     /// A waiver, from its request on. `wai-` + 20 hex digits.
     WaiverId, "wai-";
     /// An override of reasons whose level is soft. `ovr-` + 20 hex digits.
@@ -63,7 +67,7 @@ ids! {
 macro_rules! as_stream { ($($name:ident),*) => {$(
     impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
 )*}; }
-as_stream!(RunId, PersonId, RepositoryId, GrantId, WaiverId);
+as_stream!(BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId);
 
 impl From<&PersonId> for ActorId {
     fn from(id: &PersonId) -> Self {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_model::{Retention, Slot};
 
+use super::break_glass_args::BreakGlassArgs;
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::enforcement_args::EnforcementArgs;
 use super::grant_args::{DeployArgs, GrantArgs};
@@ -100,6 +101,8 @@ pub(crate) enum Verb {
     Deploy(DeployArgs),
     /// Grants to deploy: issue, check, revoke, and redeem them
     Grant(GrantArgs),
+    /// Let a change past the gates in an emergency, and what that owes afterwards
+    BreakGlass(BreakGlassArgs),
     /// Show and import frameworks: what others demand
     Framework(FrameworkArgs),
     /// Show, try and certify controls: what the firm does

@@ -51,6 +51,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &DoctorArgs, env: &Environment) -> Outco
         signing_key(env),
         ledger(at, env),
         storage(at, env),
+        emergencies(at, env),
     ];
     match args.format {
         Format::Json => {
@@ -171,6 +172,28 @@ fn signing_key(env: &Environment) -> Check {
         Ok(path) => Check::ok("signing", format!("{} signs unless --key says otherwise", path.display())),
         Err(failure) => Check::advice("signing", "no SSH key in the usual places", failure.0.help()),
     }
+}
+
+/// What emergencies owe. Something overdue is a fault: the environment is non-compliant.
+fn emergencies(at: &PlaceArgs, env: &Environment) -> Check {
+    const NAME: &str = "emergencies";
+    check(
+        NAME,
+        (|| {
+            let there = at.database(env)?.is_some() || at.ledger_dir()?.join("ledger/checkpoint").exists();
+            if !there {
+                return Ok(Check::ok(NAME, "no ledger, no emergency"));
+            }
+            let session = at.open(env)?;
+            let overdue = super::environment::overdue(&session)?;
+            let all = session.state().emergencies()?.len();
+            if overdue.is_empty() {
+                return Ok(Check::ok(NAME, format!("{all} in the ledger, nothing overdue")));
+            }
+            let help = Some("countersign break-glass list --due".to_owned());
+            Ok(Check { name: NAME, ok: false, advice: false, what: overdue.join("; "), help })
+        })(),
+    )
 }
 
 fn ledger(at: &PlaceArgs, env: &Environment) -> Check {

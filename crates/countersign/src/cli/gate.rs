@@ -89,6 +89,7 @@ fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) 
             "gates": gates::to_json(&gates),
             "decision": {"id": decision_id(&digest), "outcome": outcome, "digest": digest},
             "receipt": {"index": index, "size": session.ledger().size(), "root": root(session)},
+            "non_compliant": super::environment::non_compliant(session)?,
         }))?,
         Format::Text => {
             let p = Paint::of(env);
@@ -96,6 +97,9 @@ fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) 
             out.push('\n');
             out.push_str(&gates::signatures(&gates, &run, session.state(), &p)?);
             let (mark, colour) = gates::sign(outcome, &p);
+            for line in super::environment::overdue(session)? {
+                out.push_str(&format!("{}!{} {line}\n", p.bad, p.reset));
+            }
             out.push_str(&format!("\n{run}  {}  {colour}{mark} {outcome}{}\n", decision_id(&digest), p.reset));
             output::print(&out)?;
         }

@@ -6,6 +6,8 @@ pub(crate) mod args;
 mod assess;
 mod audit;
 mod backup;
+mod break_glass;
+mod break_glass_args;
 mod catalogue;
 mod catalogue_args;
 pub(crate) mod control;
@@ -14,6 +16,7 @@ mod dispose;
 mod doctor;
 mod enforcement;
 mod enforcement_args;
+mod environment;
 mod explain;
 mod framework;
 mod gate;
@@ -122,6 +125,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Import(_)
             | Verb::Deploy(_)
             | Verb::Grant(_)
+            | Verb::BreakGlass(_)
             | Verb::Assess(AssessArgs { record: true, .. })
     )
 }
@@ -152,6 +156,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Import(a) => approve::import(at, a, env),
         Verb::Deploy(a) => deploy::run(at, a, env),
         Verb::Grant(a) => grant::run(at, a, env),
+        Verb::BreakGlass(a) => break_glass::run(at, a, env),
         Verb::Framework(a) => framework::run(at, a, env),
         Verb::Control(a) => control::run(at, a, env),
         Verb::Assess(a) => assess::run(at, a, env),

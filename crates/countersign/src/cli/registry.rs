@@ -7,6 +7,7 @@ use countersign_govern::access::people;
 use countersign_govern::registry as acts;
 use countersign_model::Exit;
 use countersign_model::governance::{Application, CardholderScope, DeploymentEnvironment};
+use countersign_stages::release::freeze::set_windows;
 use countersign_store::Session;
 use countersign_store::projection::Registered;
 use serde_json::{Value, json};
@@ -98,6 +99,13 @@ pub(crate) fn environment(at: &PlaceArgs, args: &EnvironmentArgs, env: &Environm
                     output::print(&out)?;
                 }
             }
+        }
+        EnvironmentVerb::Show { id, format } => super::environment::show(&session, id, *format)?,
+        EnvironmentVerb::Freeze { verb } => super::environment::freeze(&mut session, verb, env)?,
+        EnvironmentVerb::Windows { id, window, reason, key, format } => {
+            let index = set_windows(&mut session, id, window, reason, &key.signer(env)?)?;
+            let said_of = if window.is_empty() { "is open at any time" } else { "is open in its windows only" };
+            said(*format, Some(index), &format!("{} {said_of}", printable(id)), json!({"id": id, "windows": window}))?;
         }
         EnvironmentVerb::Retire { id, reason, key, format } => {
             let signer = key.administrator(&session, env)?;

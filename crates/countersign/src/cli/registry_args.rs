@@ -1,6 +1,7 @@
 //! Arguments of `application` and `environment`.
 
 use clap::{Args, Subcommand};
+use countersign_model::access::freezes::Window;
 use countersign_model::governance::{CardholderScope, Criticality, DataClass, Tier};
 
 use super::args::{Format, KeyArgs};
@@ -161,6 +162,35 @@ pub(crate) enum EnvironmentVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Show one environment: whether it is open, what runs there, and what emergencies in it owe
+    Show {
+        /// Its id
+        id: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Change freezes: nothing is deployed, whoever permits it, unless the glass is broken
+    Freeze {
+        #[command(subcommand)]
+        verb: FreezeVerb,
+    },
+    /// Say in which hours of the week an environment is open, as an officer; without any: always
+    Windows {
+        /// The environment
+        id: String,
+        /// A window: days, hours, and the offset from UTC; may be repeated
+        #[arg(long = "window", value_name = "'mon-thu 20:00-23:30 +01:00'")]
+        window: Vec<Window>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Retire an environment, as an administrator; what is released to it is judged by the strictest default from then on
     Retire {
         /// Its id
@@ -170,6 +200,48 @@ pub(crate) enum EnvironmentVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FreezeVerb {
+    /// Freeze an environment; a release manager signs, an officer or an administrator
+    Add {
+        /// The environment
+        environment: String,
+        /// From when [default: now]
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Until when [default: until it is lifted]
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Lift a freeze before its end; an officer signs who did not put it in place
+    Lift {
+        /// The freeze: its id or the start of it
+        freeze: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List freezes, those that are over included
+    List {
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

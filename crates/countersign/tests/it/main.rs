@@ -21,6 +21,8 @@ mod database_keys;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod emergencies;
+#[cfg(test)]
 #[cfg(unix)]
 mod follow;
 #[cfg(test)]

@@ -206,7 +206,7 @@ fn the_runbook_says_what_is_configured_and_nothing_in_it_is_mark_up_of_others() 
         "| hard | hard | advisory | hard |",
         "| shop | mia |",
         id,
-        "There is no break-glass in this version",
+        "The glass was never broken.",
         "sox-7y",
         "Regulation (EU) 2016/679 Art. 33(1)",
         "unacknowledged",

@@ -64,6 +64,7 @@ pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repe
     folding.rest()?;
     folding.registered()?;
     folding.lifted(&runs)?;
+    folding.emergencies()?;
     let Folding { mut out, sources, unreadable, .. } = folding;
     out.insert("sources".into(), sources.into_iter().collect::<Vec<_>>().into());
     let facts = Value::Object(out);

@@ -23,6 +23,7 @@
 pub mod certificate;
 mod decided;
 mod deployments;
+mod emergencies;
 mod facts;
 mod judged;
 pub mod maturity;

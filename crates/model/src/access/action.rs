@@ -86,6 +86,30 @@ actions! {
     /// Takes a deploy grant back.
     RevokeGrant "grant-revoke" on "a run": "revoke a grant of somebody else"
         by [ReleaseManager, SecurityOfficer, ComplianceOfficer] or "whoever issued it";
+    /// Lets a change past the gates.
+    BreakGlass "break-glass" on "an environment": "break the glass" by [SecurityOfficer];
+    /// Issues a further grant in an emergency.
+    DeployInEmergency "break-glass-grant" on "an environment": "issue grants in an emergency"
+        by [SecurityOfficer, ReleaseManager];
+    /// Closes the glass before its time.
+    CloseBreakGlass "break-glass-close" on "an environment": "close an emergency" by [SecurityOfficer];
+    /// Ratifies an emergency.
+    RatifyBreakGlass "break-glass-ratify" on "an environment": "ratify an emergency"
+        by [SecurityOfficer, ComplianceOfficer]
+        unless "whoever opened it, deployed in it, reviewed it, or is an author of what was deployed";
+    /// Reviews an emergency.
+    ReviewBreakGlass "break-glass-review" on "an environment": "review an emergency"
+        by [SecurityOfficer, ComplianceOfficer, Engineer, ReleaseManager]
+        unless "whoever opened it, deployed in it, ratified it, or is an author of what was deployed";
+    /// Freezes an environment.
+    FreezeEnvironment "environment-freeze" on "environments": "freeze environments"
+        by [ReleaseManager, SecurityOfficer, ComplianceOfficer, Administrator];
+    /// Lifts a freeze.
+    LiftFreeze "environment-unfreeze" on "environments": "lift freezes" by [SecurityOfficer, ComplianceOfficer]
+        unless "whoever put it in place";
+    /// Says in which windows an environment is open.
+    SetWindows "environment-windows" on "environments": "say when environments are open"
+        by [SecurityOfficer, ComplianceOfficer];
     /// Registers or changes an application where nothing becomes weaker.
     RegisterApplication "application-register" on "applications": "register applications" by [Administrator, ReleaseManager];
     /// Registers or changes an application so that something becomes weaker.

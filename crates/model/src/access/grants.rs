@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Artifact, GrantIssued, Predicate, predicates};
-use crate::{Digest, GrantId, PersonId, RunId, Timestamp};
+use crate::{BreakGlassId, Digest, GrantId, PersonId, RunId, Timestamp};
 
 predicates! {
     /// A grant is taken back before it was used.
@@ -55,6 +55,9 @@ pub struct GrantClaims {
     pub index: u64,
     /// Judged by the machine that ran it, not by a server.
     pub self_judged: bool,
+    /// The emergency under which it goes past the gates; none: every gate was satisfied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassId>,
 }
 
 impl GrantClaims {
@@ -78,6 +81,7 @@ impl GrantClaims {
             decision: grant.decision,
             index,
             self_judged: grant.self_judged,
+            break_glass: grant.break_glass.clone(),
         }
     }
 }

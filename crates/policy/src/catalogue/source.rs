@@ -55,9 +55,9 @@ pub static SOURCES: &[Source] = &[
     ),
     by("gate-registry", "gates with owner, deputy and times to answer", "countersign gate activate"),
     by("waiver", "waivers and their compensating controls", "countersign waive request"),
+    by("break-glass", "emergency changes and their closure", "countersign break-glass open"),
     later("environment-inventory", "credentials, regions and data of environments", ENVIRONMENT),
     later("application-record", "what an application processes, assessments, trials and validations of it", RECORDS),
-    later("break-glass", "emergency changes and their closure", "break-glass"),
     later(
         "change-record",
         "tickets of a change system, with impact, fall-back and sign-off",

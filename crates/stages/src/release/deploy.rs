@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::approve::{gates_of, run_row};
 use super::error::ReleaseError;
+use super::freeze;
 use super::grant::{self, Wanted};
 use super::refuse::{self, Attempt};
 use super::rules::{self, GateStatus};
@@ -88,7 +89,8 @@ pub fn issue(
             environment,
             &change.environment,
             change.base.as_deref(),
-        )
+        )?;
+        freeze::open(s, environment)
     })?;
     let decision = decided.decision.digest()?;
     let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state())?)?;
@@ -116,6 +118,9 @@ pub fn issue(
             self_judged: true,
             time: now,
             expires: now.plus_seconds(ttl_seconds),
+            break_glass: None,
+            standing: None,
+            excluded: Vec::new(),
         };
         (subject, grant)
     };
@@ -140,6 +145,7 @@ pub fn issue(
             &change.environment,
             change.base.as_deref(),
         )?;
+        freeze::open(s, environment)?;
         let stream = StreamId::from(&grant.grant);
         // The decision first: it stands in the run's own stream, which says to everybody whose grant this is.
         let refs = row.decisions.last().map(|d| d.index).into_iter().chain(grant.approvals.iter().copied()).collect();
@@ -248,8 +254,15 @@ pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Rede
         grant::fits(&GrantClaims::of(&row.grant, row.index), redemption.wanted)?;
         redeemable(s, &grant)
     })?;
-    let (decided, change) = decide::settle(session, engine, &run)?;
-    let decision = decided.decision.digest()?;
+    // In an emergency the gates are not asked: how they stood is in the grant.
+    let settled = match &row.grant.break_glass {
+        Some(_) => None,
+        None => {
+            let (decided, change) = decide::settle(session, engine, &run)?;
+            let decision = decided.decision.digest()?;
+            Some((decided, change, decision))
+        }
+    };
     let mut digest = countersign_model::digest::Hasher::new();
     for word in redemption.command {
         digest.update(word.as_encoded_bytes());
@@ -258,19 +271,27 @@ pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Rede
     let command: Digest = digest.finish();
     let check = |s: &Session| -> Result<GrantIssued, Error> {
         let row = redeemable(s, &grant)?;
-        if row.decision != decision {
+        let Some((decided, change, decision)) = &settled else { return Ok(row) };
+        if row.decision != *decision {
             return Err(Error::GrantOutdated { grant: grant.clone() });
         }
         // All that the grant was issued on is asked again: gates, duties, environment and base.
-        let authors = authors(&change, s.state())?;
+        let authors = authors(change, s.state())?;
         let base = change.base.as_deref();
-        may_deploy(s.state(), &run, &decided, &authors, &row.by, &row.environment, &change.environment, base)?;
+        may_deploy(s.state(), &run, decided, &authors, &row.by, &row.environment, &change.environment, base)?;
         Ok(row)
     };
     refuse::unless(session, &attempt, None, |s| check(s))?;
     let begun = session.transact(|s| {
         let row = check(s)?;
-        let predicate = DeploymentStarted { grant: grant.clone(), run: run.clone(), command, time: s.now() };
+        let predicate = DeploymentStarted {
+            grant: grant.clone(),
+            run: run.clone(),
+            command,
+            break_glass: row.break_glass.clone(),
+            host: row.break_glass.is_some().then(host_name),
+            time: s.now(),
+        };
         let subject = vec![Subject::new(row.repository.clone(), "gitCommit", row.commit.clone())];
         let refs = s.state().grant(&grant)?.map(|g| g.index).into_iter().collect();
         let stream = StreamId::from(&grant);
@@ -471,6 +492,15 @@ pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Err
     let from = row.grant.time;
     if now < from {
         return Err(ReleaseError::NotYet { from }.into());
+    }
+    match &row.grant.break_glass {
+        None => freeze::open(session, &row.grant.environment)?,
+        Some(id) => {
+            let open = session.state().emergency(id)?.is_some_and(|e| e.is_open(now));
+            if !open {
+                return Err(ReleaseError::GlassClosed { id: id.clone() }.into());
+            }
+        }
     }
     let replaced = session.state().last_deployed(&row.grant.repository, &row.grant.environment)?;
     if replaced != row.grant.replaces {

@@ -1,7 +1,7 @@
 //! What can be wrong with a grant, a freeze or an emergency, each with a stable code.
 
 use countersign_evidence::grant_token::TokenFault;
-use countersign_model::{Diagnostic, Exit, Explanation, GrantId, Timestamp};
+use countersign_model::{BreakGlassId, Diagnostic, Exit, Explanation, FreezeId, GrantId, Timestamp};
 
 /// An error about grants.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,133 @@ pub enum ReleaseError {
         /// Where it stands.
         state: &'static str,
     },
+    /// The environment is frozen.
+    #[error("`{environment}` is frozen{}: {reason}", until.map_or(String::new(), |u| format!(" until {u}")))]
+    Frozen {
+        /// The environment.
+        environment: String,
+        /// The freeze.
+        freeze: FreezeId,
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Why.
+        reason: String,
+    },
+    /// No window is open.
+    #[error("`{environment}` is open at other times only: {windows}")]
+    OutsideWindows {
+        /// The environment.
+        environment: String,
+        /// Its windows.
+        windows: String,
+    },
+    /// Nobody registered the environment.
+    #[error("the environment `{environment}` is not registered")]
+    UnknownEnvironment {
+        /// Its id.
+        environment: String,
+    },
+    /// It would be over.
+    #[error("the freeze would be over before it begins")]
+    FreezeOver,
+    /// No such freeze.
+    #[error("there is no freeze `{freeze}`, or more than one begins so")]
+    NoSuchFreeze {
+        /// What was asked for.
+        freeze: String,
+    },
+    /// Own freeze.
+    #[error("{person} put {freeze} in place and cannot lift it")]
+    OwnFreeze {
+        /// Who.
+        person: String,
+        /// The freeze.
+        freeze: FreezeId,
+    },
+    /// It was lifted.
+    #[error("{freeze} was lifted already")]
+    FreezeLifted {
+        /// The freeze.
+        freeze: FreezeId,
+    },
+    /// Too many windows.
+    #[error("an environment has at most {most} windows")]
+    TooManyWindows {
+        /// How many at most.
+        most: usize,
+    },
+    /// No ticket.
+    #[error("the ticket is not one word with a digit in it")]
+    NoTicket,
+    /// Due before it is over.
+    #[error("ratification and review would be due before the emergency is over")]
+    DueTooEarly,
+    /// Not of this application.
+    #[error("the repository does not belong to the application `{application}`")]
+    OtherApplication {
+        /// The application.
+        application: String,
+    },
+    /// About something else.
+    #[error("{id} is about another commit, repository or application")]
+    OtherScope {
+        /// The emergency.
+        id: BreakGlassId,
+    },
+    /// It is over.
+    #[error("{id} is not open any more")]
+    GlassClosed {
+        /// The emergency.
+        id: BreakGlassId,
+    },
+    /// No such emergency.
+    #[error("there is no emergency `{id}`, or more than one begins so")]
+    NoSuchEmergency {
+        /// What was asked for.
+        id: String,
+    },
+    /// Still open.
+    #[error("{id} is open until {until}; what it owes is done after its end")]
+    StillOpen {
+        /// The emergency.
+        id: BreakGlassId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Took part.
+    #[error("{person} took part in it, and somebody else does its {owed}")]
+    TookPart {
+        /// Who.
+        person: String,
+        /// What is owed.
+        owed: &'static str,
+    },
+    /// Done before.
+    #[error("the {owed} of {id} was done before")]
+    DoneBefore {
+        /// The emergency.
+        id: BreakGlassId,
+        /// What was owed.
+        owed: &'static str,
+    },
+    /// Too late.
+    #[error("the {owed} of {id} was due at {due}")]
+    Late {
+        /// The emergency.
+        id: BreakGlassId,
+        /// What is owed.
+        owed: &'static str,
+        /// When it was due.
+        due: Timestamp,
+    },
+    /// In time.
+    #[error("the {owed} of {id} is not late")]
+    NotLate {
+        /// The emergency.
+        id: BreakGlassId,
+        /// What is owed.
+        owed: &'static str,
+    },
     /// A role is missing.
     #[error("{person} may not {act}: it needs the role {roles}")]
     NotRole {
@@ -125,6 +252,25 @@ impl Diagnostic for ReleaseError {
             Self::Broker { .. } => "CS-GRANT-015",
             Self::BrokerOutput { .. } => "CS-GRANT-016",
             Self::NoOutcomeAwaited { .. } => "CS-GRANT-017",
+            Self::Frozen { .. } => "CS-FREEZE-001",
+            Self::OutsideWindows { .. } => "CS-FREEZE-002",
+            Self::UnknownEnvironment { .. } => "CS-FREEZE-003",
+            Self::FreezeOver => "CS-FREEZE-004",
+            Self::NoSuchFreeze { .. } => "CS-FREEZE-005",
+            Self::OwnFreeze { .. } => "CS-FREEZE-006",
+            Self::FreezeLifted { .. } => "CS-FREEZE-007",
+            Self::TooManyWindows { .. } => "CS-FREEZE-008",
+            Self::NoTicket => "CS-GLASS-001",
+            Self::DueTooEarly => "CS-GLASS-002",
+            Self::OtherApplication { .. } => "CS-GLASS-003",
+            Self::OtherScope { .. } => "CS-GLASS-004",
+            Self::GlassClosed { .. } => "CS-GLASS-005",
+            Self::NoSuchEmergency { .. } => "CS-GLASS-006",
+            Self::StillOpen { .. } => "CS-GLASS-007",
+            Self::TookPart { .. } => "CS-GLASS-008",
+            Self::DoneBefore { .. } => "CS-GLASS-009",
+            Self::Late { .. } => "CS-GLASS-010",
+            Self::NotLate { .. } => "CS-GLASS-011",
             Self::NotRole { .. } => "CS-GRANT-018",
             Self::NotALine { .. } => "CS-GRANT-019",
         }
@@ -159,6 +305,35 @@ impl Diagnostic for ReleaseError {
             Self::Broker { .. } | Self::BrokerOutput { .. } => {
                 "the grant is used; put the broker right and have another one issued: countersign grant issue".into()
             }
+            Self::Frozen { freeze, .. } => {
+                format!("wait; or an officer lifts it: countersign environment freeze lift {freeze} --reason TEXT")
+            }
+            Self::OutsideWindows { environment, .. } => {
+                format!("wait for a window: countersign environment show {environment}")
+            }
+            Self::UnknownEnvironment { environment } => {
+                format!("register it: countersign environment register {environment} --tier TIER")
+            }
+            Self::FreezeOver => "name a later --until".into(),
+            Self::NoSuchFreeze { .. } => "list them: countersign environment freeze list".into(),
+            Self::OwnFreeze { .. } => "another security or compliance officer lifts it".into(),
+            Self::FreezeLifted { .. } => "list them: countersign environment freeze list".into(),
+            Self::TooManyWindows { .. } => "join days that have the same hours: mon-thu 20:00-23:00 +01:00".into(),
+            Self::NoTicket => "name it as the change system does: --ticket INC-1234".into(),
+            Self::DueTooEarly => "give it fewer --minutes, or more --ratify-hours and --review-days".into(),
+            Self::OtherApplication { .. } => "see what belongs to it: countersign application list".into(),
+            Self::OtherScope { id } => format!("see what it is about: countersign break-glass show {id}"),
+            Self::GlassClosed { .. } => {
+                "a security officer opens another: countersign break-glass open RUN --environment ENV --reason TEXT --ticket ID".into()
+            }
+            Self::NoSuchEmergency { .. } => "list them: countersign break-glass list".into(),
+            Self::StillOpen { id, .. } => format!("a security officer closes it: countersign break-glass close {id} --reason TEXT"),
+            Self::TookPart { .. } => {
+                "somebody does it who neither opened it, nor deployed, nor wrote what was deployed, nor did the other duty".into()
+            }
+            Self::DoneBefore { id, .. } => format!("see who did it: countersign break-glass show {id}"),
+            Self::Late { .. } => "repeat it with --late: it clears the environment, and stays on record as late".into(),
+            Self::NotLate { .. } => "repeat it without --late".into(),
             Self::NotRole { person, .. } => {
                 format!("an administrator grants it: countersign role grant {person:?} ROLE")
             }
@@ -169,6 +344,120 @@ impl Diagnostic for ReleaseError {
 
 /// The long text behind the codes.
 pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-FREEZE-001",
+        title: "frozen",
+        text: "A change freeze refuses grants and their redemption for an environment. In an emergency a security officer breaks the glass, on the record; nothing else goes past a freeze.",
+        exit: Exit::Denied,
+    },
+    Explanation {
+        code: "CS-FREEZE-002",
+        title: "outside the windows",
+        text: "Officers said in which hours of the week an environment is open. Grants are neither issued nor redeemed in any other.",
+        exit: Exit::Denied,
+    },
+    Explanation {
+        code: "CS-FREEZE-003",
+        title: "an environment that nobody registered",
+        text: "A freeze or window of a mistyped name would hold nothing up and look as if it did. So environments are registered first.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-FREEZE-004",
+        title: "a freeze that is over",
+        text: "The end of a freeze lies after its begin and after now.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-FREEZE-005",
+        title: "no such freeze",
+        text: "A freeze is named by its id or the start of it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-FREEZE-006",
+        title: "one's own freeze",
+        text: "A freeze is lifted by an officer who did not put it in place.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-FREEZE-007",
+        title: "lifted already",
+        text: "The freeze does not hold any more.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-FREEZE-008",
+        title: "too many windows",
+        text: "Windows are asked at every deployment and read by people; there is a limit to both.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-001",
+        title: "no ticket",
+        text: "An emergency names its ticket: one word of at most 64 letters, digits, `-`, `_`, `.`, `/`, `#` and `:`, with a digit in it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-002",
+        title: "due before it is over",
+        text: "An emergency is ratified and reviewed after its end, so they are due later than that.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-003",
+        title: "another application",
+        text: "The glass is broken for the application that the run's repository belongs to, or for that repository.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-004",
+        title: "another scope",
+        text: "An emergency is about one environment, one application or repository, and one commit unless it says any.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-005",
+        title: "the emergency is over",
+        text: "Its time ran out, or somebody closed it. Grants under it are neither issued nor redeemed any more.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-006",
+        title: "no such emergency",
+        text: "An emergency is named by its id (brk-…) or the start of it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-007",
+        title: "still open",
+        text: "Whoever ratifies or reviews an emergency answers for all that was deployed in it, so that comes after its end.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-008",
+        title: "took part in it",
+        text: "Ratification and review are by two people of whom neither opened the emergency, issued a grant in it, or is an author of what was deployed. The refusal is in the ledger.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-009",
+        title: "done before",
+        text: "Each duty of an emergency is done once.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-010",
+        title: "after its time",
+        text: "The time for this duty is over and the environment is non-compliant. Doing it late is another statement than doing it in time, so it is asked for by name.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GLASS-011",
+        title: "not late",
+        text: "What is signed says truly whether the duty was done in time.",
+        exit: Exit::Usage,
+    },
     Explanation {
         code: "CS-GRANT-006",
         title: "another ledger's grant",

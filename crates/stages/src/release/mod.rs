@@ -11,22 +11,29 @@
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
 //! | `deploy` | grants: issue, redeem once, record the outcome |
 //! | `grant` | grants as tokens, checked with and without the ledger; revocation |
+//! | `freeze` | change freezes and windows of environments |
+//! | `break_glass` | past the gates in an emergency, and what that owes: ratification and review |
+//! | `paging` | who is told when that is overdue |
 //! | `saying` | what a person says by signature in this stage |
-//! | `error` | what can be wrong with a grant |
+//! | `error` | what can be wrong with a grant, a freeze or an emergency |
 //! | `claim` | commits claimed by a person |
 //! | `overrule` | what is soft and blocks, let pass by the role that the assignment names |
 //! | `suppression` | suppressions requested by the tree, granted by somebody else |
 //! | `refuse` | records a refusal before the command fails (`ActRefused`) |
 //!
 //! Records: `ApprovalSigned`, `GrantIssued`, `GrantRevoked`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
-//! `SuppressionGranted`, `EnforcementOverridden`, `ActRefused`.
+//! `SuppressionGranted`, `EnforcementOverridden`, `ActRefused`, `EnvironmentFrozen`, `FreezeLifted`, `WindowsSet`,
+//! `BreakGlassOpened`, `BreakGlassClosed`, `BreakGlassRatified`, `BreakGlassReviewed`, `BreakGlassPaged`.
 
 pub mod approve;
+pub mod break_glass;
 pub mod claim;
 pub mod deploy;
 pub mod error;
+pub mod freeze;
 pub mod grant;
 pub mod overrule;
+pub mod paging;
 mod refuse;
 pub mod rules;
 pub(crate) mod saying;

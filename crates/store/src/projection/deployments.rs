@@ -52,6 +52,14 @@ impl State {
         // Time never goes back within a log: a recorder whose clock was set back redeems nothing that is over.
         let at = p.time.max(self.time_before(reading.index)?);
         require(at < grant.grant.expires, "the grant was over")?;
+        require(p.break_glass == grant.grant.break_glass, "it names another emergency than its grant")?;
+        match &p.break_glass {
+            None => require(self.closed(&grant.grant.environment, at)?.is_none(), "the environment was not open")?,
+            Some(id) => {
+                let open = self.emergency(id)?.is_some_and(|row| row.is_open(at));
+                require(open && p.host.is_some(), "the emergency was over, or it does not say where it was redeemed")?;
+            }
+        }
         self.db
             .prepare_cached("UPDATE grants SET started = ?2 WHERE grant_id = ?1")?
             .execute((p.grant.as_str(), reading.index))?;
@@ -128,7 +136,8 @@ impl State {
     }
 
     /// From where on a release of `commit` covers: the commit that the environment's last deployment of *another* commit
-    /// put there. A commit that runs already is judged as when it was released, so that looking at it again changes
+    /// put there that passed the gates. What went past them is
+    /// covered again: somebody approves it after all. A commit that runs already is judged as when it was released, so that looking at it again changes
     /// nothing.
     ///
     /// # Errors
@@ -136,7 +145,8 @@ impl State {
     pub fn release_base(&self, repository: &str, environment: &str, commit: &str) -> Result<Option<String>, Error> {
         let mut query = self.db.prepare_cached(
             "SELECT commit_id FROM deployments WHERE repository = ?1 AND environment = ?2 AND success = 1
-             AND commit_id <> ?3 ORDER BY idx DESC LIMIT 1",
+             AND commit_id <> ?3 AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = deployments.grant_id
+             AND grants.break_glass IS NOT NULL) ORDER BY idx DESC LIMIT 1",
         )?;
         Ok(query.query_row([repository, environment, commit], |row| row.get(0)).optional()?)
     }

@@ -2,11 +2,11 @@
 
 use countersign_evidence::act;
 use countersign_model::event::{Device, GrantIssued, GrantRevoked};
-use countersign_model::{Action, GrantId};
+use countersign_model::{Action, BreakGlassId, GrantId};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading, to_json};
-use super::sql::{Fold, json, require, text, time};
+use super::sql::{Fold, json, maybe, require, text, time};
 use super::state::State;
 use super::table::Table;
 use super::waivers::Said;
@@ -21,7 +21,8 @@ pub(super) const TABLES: &[Table] = &[Table {
         environment TEXT NOT NULL, replaces TEXT, decision TEXT NOT NULL, approvals TEXT NOT NULL,
         person TEXT NOT NULL, key TEXT NOT NULL, host TEXT NOT NULL, self_judged INTEGER NOT NULL,
         time INTEGER NOT NULL, expires INTEGER NOT NULL, started INTEGER, ended INTEGER, success INTEGER,
-        revoked INTEGER, revoked_by TEXT, revoked_at INTEGER, revocation_reason TEXT)
+        revoked INTEGER, revoked_by TEXT, revoked_at INTEGER, revocation_reason TEXT, break_glass TEXT, standing TEXT,
+        excluded TEXT NOT NULL)
         STRICT, WITHOUT ROWID;
         CREATE INDEX grants_by_run ON grants (run);",
 }];
@@ -62,13 +63,12 @@ pub const LONGEST_GRANT: i64 = 24 * 60 * 60;
 
 const COLUMNS: &str = "grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces, decision,
     approvals, person, key, host, self_judged, time, expires, started, ended, success, revoked, revoked_by, revoked_at,
-    revocation_reason FROM grants";
+    revocation_reason, break_glass, standing, excluded FROM grants";
 
 impl State {
     pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: GrantIssued = self.signed(signed, act::GRANT, |p: &GrantIssued| &p.by)?;
         self.same_ledger(&p.origin)?;
-        self.needs(&p.by, Action::IssueGrant)?;
         let run = self.started(&p.run)?;
         require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
         let known = self.run_of_stream(&reading.entry.stream)?;
@@ -78,11 +78,21 @@ impl State {
         require(p.expires <= p.time.plus_seconds(LONGEST_GRANT), "it lives longer than a grant may")?;
         let mut query = self.db.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
         require(!query.exists([p.grant.as_str()])?, "a grant of that id was issued before")?;
+        let at = p.time.max(self.time_before(reading.index)?);
+        match &p.break_glass {
+            None => {
+                self.needs(&p.by, Action::IssueGrant)?;
+                let plain = p.standing.is_none() && p.excluded.is_empty() && reading.attachments() == 0;
+                require(plain, "it says more than a grant does that passes no gate")?;
+                require(self.closed(&p.environment, at)?.is_none(), "the environment was not open")?;
+            }
+            Some(id) => self.under_glass(reading, &p, id, at)?,
+        }
         self.db
             .prepare_cached(
                 "INSERT INTO grants (grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces,
-                 decision, approvals, person, key, host, self_judged, time, expires)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 decision, approvals, person, key, host, self_judged, time, expires, break_glass, standing, excluded)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             )?
             .execute(rusqlite::params![
                 p.grant.as_str(),
@@ -102,9 +112,13 @@ impl State {
                 p.self_judged,
                 p.time.millis(),
                 p.expires.millis(),
+                p.break_glass.as_ref().map(BreakGlassId::as_str),
+                p.standing.map(|digest| digest.to_string()),
+                to_json(&p.excluded)?,
             ])?;
         // Whose grant it is cannot be told without its payload, so that run's payloads stay.
-        if known.is_none() { self.pin_run(reading.index, &p.run) } else { Ok(()) }
+        // What went past the gates stays, too.
+        if known.is_none() || p.break_glass.is_some() { self.pin_run(reading.index, &p.run) } else { Ok(()) }
     }
 
     pub(super) fn on_grant_revocation(&self, reading: &Reading, signed: &Act) -> Fold {
@@ -175,6 +189,9 @@ impl State {
                 self_judged: row.get(14)?,
                 time: time(row, 15)?,
                 expires: time(row, 16)?,
+                break_glass: maybe(row, 24)?,
+                standing: maybe(row, 25)?,
+                excluded: json(row, 26)?,
             },
             state,
             started,

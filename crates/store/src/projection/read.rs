@@ -150,6 +150,7 @@ impl Reading {
             | EventKind::AssessmentRecorded
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
+            | EventKind::BreakGlassPaged
             | EventKind::DisposalCompleted => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled
@@ -184,7 +185,14 @@ impl Reading {
             | EventKind::GateOwnersAssigned
             | EventKind::GateAcknowledged
             | EventKind::GateReviewed
-            | EventKind::GrantRevoked => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::GrantRevoked
+            | EventKind::EnvironmentFrozen
+            | EventKind::FreezeLifted
+            | EventKind::WindowsSet
+            | EventKind::BreakGlassOpened
+            | EventKind::BreakGlassClosed
+            | EventKind::BreakGlassRatified
+            | EventKind::BreakGlassReviewed => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload, named }
@@ -212,6 +220,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::FindingsRecorded
         | EventKind::AssessmentRecorded
         | EventKind::DecisionMade
+        | EventKind::GrantIssued
         | EventKind::EnforcementActivated
         | EventKind::GateOwnersAssigned => 1,
         EventKind::EvidenceAttached => 2,

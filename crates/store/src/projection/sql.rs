@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use countersign_model::{
-    ActorId, Digest, GrantId, OverrideId, PayloadRef, PersonId, RepositoryId, RunId, StreamId, Timestamp,
+    ActorId, BreakGlassId, Digest, FreezeId, GrantId, OverrideId, PayloadRef, PersonId, RepositoryId, RunId, StreamId,
+    Timestamp,
 };
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -58,7 +59,7 @@ pub(super) trait Text: Sized {
 macro_rules! ids { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Some(Self::from_text(text)) } }
 )*}; }
-ids!(RunId, PersonId, RepositoryId, GrantId, StreamId, ActorId, OverrideId);
+ids!(BreakGlassId, FreezeId, RunId, PersonId, RepositoryId, GrantId, StreamId, ActorId, OverrideId);
 
 macro_rules! parsed { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Self::from_str(&text).ok() } }

@@ -3,9 +3,9 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, enforcements, entries,
-    erasures, evidence, gates, grants, log_keys, offices, people, refusals, registry, runs, scans, schedule,
-    second_keys, storages, suppressions, trust, waivers,
+    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
+    enforcements, entries, erasures, evidence, freezes, gates, grants, log_keys, offices, people, refusals, registry,
+    runs, scans, schedule, second_keys, storages, suppressions, trust, waivers,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -55,6 +55,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         enforcements::TABLES,
         waivers::TABLES,
         gates::TABLES,
+        freezes::TABLES,
+        emergencies::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()

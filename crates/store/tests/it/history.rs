@@ -382,6 +382,9 @@ impl History {
             self_judged: true,
             time: self.time(),
             expires: self.time().plus_seconds(900),
+            break_glass: None,
+            standing: None,
+            excluded: Vec::new(),
         };
         self.grant = Some(grant.clone());
         let stream = StreamId::from(&grant.grant);
@@ -392,7 +395,14 @@ impl History {
         let grant = self.grant.as_ref().unwrap();
         let (id, run) = (grant.grant.clone(), grant.run.clone());
         let stream = StreamId::from(&id);
-        let started = DeploymentStarted { grant: id, run, command: Digest::of(b"make deploy"), time: self.time() };
+        let started = DeploymentStarted {
+            grant: id,
+            run,
+            command: Digest::of(b"make deploy"),
+            break_glass: None,
+            host: None,
+            time: self.time(),
+        };
         self.machine(EventKind::DeploymentStarted, stream, started, vec![])
     }
 

@@ -122,6 +122,14 @@ fn every_event_is_on_its_page() {
         ("GateAcknowledged", event::GateAcknowledged::TYPE),
         ("GateReviewed", event::GateReviewed::TYPE),
         ("GrantRevoked", event::GrantRevoked::TYPE),
+        ("EnvironmentFrozen", event::EnvironmentFrozen::TYPE),
+        ("FreezeLifted", event::FreezeLifted::TYPE),
+        ("WindowsSet", event::WindowsSet::TYPE),
+        ("BreakGlassOpened", event::BreakGlassOpened::TYPE),
+        ("BreakGlassClosed", event::BreakGlassClosed::TYPE),
+        ("BreakGlassRatified", event::BreakGlassRatified::TYPE),
+        ("BreakGlassReviewed", event::BreakGlassReviewed::TYPE),
+        ("BreakGlassPaged", event::BreakGlassPaged::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {

@@ -1,0 +1,377 @@
+//! `break-glass`: past the gates in an emergency, and what that owes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use countersign_model::Exit;
+use countersign_model::access::emergencies::Owed;
+use countersign_stages::build::confined::ConfinedEngine;
+use countersign_stages::release::break_glass::{self as acts, Asked, Broken, Review, moment};
+use countersign_stages::release::grant as tokens;
+use countersign_stages::release::paging::{To, page as tell};
+use countersign_store::Session;
+use countersign_store::projection::{Done, EmergencyRow, Standing};
+use serde_json::{Value, json};
+
+use super::args::{Format, PlaceArgs};
+use super::break_glass_args::{BreakGlassArgs, BreakGlassVerb};
+use super::deploy::write_grant;
+use super::place::{find_run, notices};
+use crate::config::Environment;
+use crate::errors::{Failure, Outcome};
+use crate::output::{self, Paint, printable};
+
+/// `break-glass`.
+pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> Outcome {
+    let mut session = at.open(env)?;
+    let mut exit = Exit::Pass;
+    match &args.verb {
+        BreakGlassVerb::Open(a) => {
+            if session.state().trust().is_none() {
+                return Err(countersign_stages::Error::NoTrustRoot { act: "break the glass" }.into());
+            }
+            let run = find_run(&session, &a.run)?;
+            let asked = Asked {
+                environment: a.environment.clone(),
+                application: a.application.clone(),
+                any_commit: a.any_commit,
+                reason: a.reason.clone(),
+                ticket: a.ticket.clone(),
+                minutes: a.minutes,
+                ratify_hours: a.ratify_hours,
+                review_days: a.review_days,
+            };
+            let broken = acts::open(&mut session, &ConfinedEngine, &run, &asked, &a.key.signer(env)?)?;
+            issued(&session, &broken, a.out.as_deref(), a.format, env)?;
+        }
+        BreakGlassVerb::Grant { emergency, run, out, key, format } => {
+            let id = acts::find(&session, emergency)?.opened.id;
+            let run = find_run(&session, run)?;
+            let broken = acts::grant(&mut session, &ConfinedEngine, &id, &run, &key.signer(env)?)?;
+            issued(&session, &broken, out.as_deref(), *format, env)?;
+        }
+        BreakGlassVerb::Close { emergency, reason, key, format } => {
+            let id = acts::find(&session, emergency)?.opened.id;
+            let index = acts::close(&mut session, &id, reason, &key.signer(env)?)?;
+            said(*format, &format!("{id} is closed"), json!({"break_glass": id, "closed": true}), index)?;
+        }
+        BreakGlassVerb::Ratify { emergency, statement, late, key, format } => {
+            let id = acts::find(&session, emergency)?.opened.id;
+            let index = acts::ratify(&mut session, &id, statement, *late, &key.signer(env)?)?;
+            let what = json!({"break_glass": id, "ratified": true, "late": late});
+            said(*format, &format!("{id} is ratified{}", lateness(*late)), what, index)?;
+        }
+        BreakGlassVerb::Review { emergency, findings, root_cause, corrective_action, late, key, format } => {
+            let id = acts::find(&session, emergency)?.opened.id;
+            let review = Review {
+                findings: findings.clone(),
+                root_cause: root_cause.clone(),
+                corrective_action: corrective_action.clone(),
+            };
+            let index = acts::review(&mut session, &id, &review, *late, &key.signer(env)?)?;
+            let what = json!({"break_glass": id, "reviewed": true, "late": late});
+            said(*format, &format!("{id} is reviewed{}", lateness(*late)), what, index)?;
+        }
+        BreakGlassVerb::List { due, format } => exit = list(&session, *due, *format)?,
+        BreakGlassVerb::Show { emergency, format } => {
+            let row = acts::find(&session, emergency)?;
+            match format {
+                Format::Json => output::json(&whole(&session, &row)?)?,
+                Format::Text => output::print(&page(&session, &row)?)?,
+            }
+        }
+        BreakGlassVerb::Notify { command, webhook, format } => {
+            let to = match (command, webhook) {
+                (Some(program), _) => To::Command(program.clone()),
+                (None, url) => To::Webhook(url.clone().unwrap_or_default()),
+            };
+            exit = notify(&mut session, &to, *format)?;
+        }
+    }
+    notices(&mut session);
+    Ok(exit)
+}
+
+fn lateness(late: bool) -> &'static str {
+    if late { ", late" } else { "" }
+}
+
+fn said(format: Format, text: &str, mut what: Value, index: u64) -> Result<(), Failure> {
+    if let Some(object) = what.as_object_mut() {
+        object.insert("version".into(), 1.into());
+        object.insert("index".into(), index.into());
+    }
+    match format {
+        Format::Json => output::json(&what),
+        Format::Text => output::print(&format!("✓ {text} (entry {index})\n")),
+    }
+}
+
+fn issued(
+    session: &Session,
+    broken: &Broken,
+    out: Option<&Path>,
+    format: Format,
+    env: &Environment,
+) -> Result<(), Failure> {
+    let id = &broken.grant.grant;
+    let path = out.map_or_else(
+        || session.installation().ledger_dir(session.ledger().origin()).join("grants").join(format!("{id}.json")),
+        Path::to_owned,
+    );
+    let row = session.state().grant(id)?;
+    let token = row.map(|row| tokens::token(session, &row)).transpose()?.unwrap_or_default();
+    write_grant(&path, &broken.act.to_vec()?, id, &token)?;
+    let row = acts::find(session, broken.id.as_str())?;
+    if format == Format::Json {
+        return output::json(&json!({
+            "version": 1, "break_glass": broken.id, "opened": broken.opened, "ratify_by": row.opened.ratify_by,
+            "review_by": row.opened.review_by, "standing": broken.standing,
+            "grant": {
+                "id": id, "file": path.to_string_lossy(), "run": broken.grant.run, "environment": broken.grant.environment,
+                "commit": broken.grant.commit, "expires": broken.grant.expires, "index": broken.index, "token": token,
+            },
+        }));
+    }
+    let p = Paint::of(env);
+    let mut text = format!(
+        "{}!{} {}: the grant {id} goes past the gates of {}, once, until {} (entry {})\n",
+        p.bad,
+        p.reset,
+        broken.id,
+        printable(&broken.grant.environment),
+        broken.grant.expires,
+        broken.index
+    );
+    text.push_str(&stood(&broken.standing));
+    let _ =
+        writeln!(text, "  ratified until {}, reviewed until {}, by others", row.opened.ratify_by, row.opened.review_by);
+    if broken.standing["ratifiers"].as_array().is_none_or(Vec::is_empty) {
+        text.push_str("  nobody enrolled could ratify it: it takes an officer who neither opened it nor wrote it\n");
+    }
+    let _ = writeln!(text, "  {}countersign deploy --grant {} -- COMMAND{}", p.hint, path.display(), p.reset);
+    output::print(&text)
+}
+
+/// How it stood: what an ordinary grant would have had in its way.
+fn stood(standing: &Value) -> String {
+    let mut out = String::new();
+    let word = |v: &Value| printable(v.as_str().unwrap_or("?"));
+    for gate in standing["gates"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "  gate {:<10} {}", word(&gate["gate"]), word(&gate["outcome"]));
+        for reason in gate["reasons"].as_array().into_iter().flatten().filter(|r| r["effect"] != "note") {
+            let _ = writeln!(out, "    {}: {}", word(&reason["code"]), word(&reason["text"]));
+        }
+        for slot in gate["slots"].as_array().into_iter().flatten().filter(|s| s["filled"].is_null()) {
+            let could = slot["could"].as_array().map_or(0, Vec::len);
+            let _ = writeln!(out, "    no {} approval; {could} could have given it", word(&slot["slot"]));
+        }
+    }
+    let open = standing["open_findings"].as_u64().unwrap_or(0);
+    let _ = writeln!(out, "  open findings {open}");
+    if !standing["closed"].is_null() {
+        let _ = writeln!(out, "  the environment was not open: {}", printable(&standing["closed"].to_string()));
+    }
+    out
+}
+
+fn done(done: Option<&Done>) -> Value {
+    done.map_or(Value::Null, |d| {
+        let text = serde_json::from_str(&d.said.reason).unwrap_or_else(|_| Value::String(d.said.reason.clone()));
+        json!({"index": d.said.index, "by": d.said.by, "time": d.said.time, "late": d.late, "said": text})
+    })
+}
+
+/// Where a duty stands, as a word.
+pub(super) const fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Done => "done",
+        Standing::DoneLate => "late",
+        Standing::Owed => "owed",
+        Standing::Overdue => "overdue",
+    }
+}
+
+fn to_json(session: &Session, row: &EmergencyRow) -> Result<Value, Failure> {
+    let at = moment(session)?;
+    let o = &row.opened;
+    let closed = row.closed.as_ref().map(|s| json!({"index": s.index, "by": s.by, "time": s.time, "reason": s.reason}));
+    Ok(json!({
+        "break_glass": o.id, "index": row.index, "environment": o.environment, "application": o.application,
+        "repository": o.repository, "commit": o.commit, "reason": o.reason, "ticket": o.ticket, "by": o.by,
+        "device": o.device, "opened": o.time, "expires": o.expires, "open": row.is_open(at), "closed": closed,
+        "ratify_by": o.ratify_by, "review_by": o.review_by,
+        "ratification": word(row.standing(Owed::Ratification, at)), "ratified": done(row.ratified.as_ref()),
+        "review": word(row.standing(Owed::Review, at)), "reviewed": done(row.reviewed.as_ref()),
+        "compliant": row.is_compliant(at), "was_compliant": row.was_compliant(at),
+    }))
+}
+
+/// Everything about one: its grants with how it stood when they were issued, what became of them, and who was told.
+fn whole(session: &Session, row: &EmergencyRow) -> Result<Value, Failure> {
+    let mut one = to_json(session, row)?;
+    let mut grants = Vec::new();
+    for id in session.state().emergency_grants(&row.opened.id)? {
+        let Some(grant) = session.state().grant(&id)? else { continue };
+        grants.push(json!({
+            "grant": id, "index": grant.index, "run": grant.grant.run, "commit": grant.grant.commit, "by": grant.grant.by,
+            "device": grant.grant.device, "authors": grant.grant.excluded, "state": tokens::standing(session, &grant)?,
+            "redeemed": grant.started, "standing": stored(session, grant.index)?,
+        }));
+    }
+    let pages = session.state().pages(&row.opened.id)?;
+    let pages: Vec<Value> = pages
+        .iter()
+        .map(|p| {
+            json!({
+                "index": p.index, "owed": p.owed, "rung": p.rung, "delivered": p.delivered, "attempts": p.attempts,
+                "time": p.time,
+            })
+        })
+        .collect();
+    if let Some(object) = one.as_object_mut() {
+        object.insert("version".into(), 1.into());
+        object.insert("grants".into(), grants.into());
+        object.insert("pages".into(), pages.into());
+    }
+    Ok(one)
+}
+
+/// How it stood, as it was attached to a grant.
+fn stored(session: &Session, index: u64) -> Result<Value, Failure> {
+    let entry = session.ledger().entries(index..index + 1)?;
+    let blob = entry.first().and_then(|(_, entry)| entry.attachments.first());
+    match blob {
+        Some(blob) => {
+            let bytes = session.ledger().payload(blob)?;
+            Ok(serde_json::from_slice(&bytes).map_err(|source| crate::errors::CliError::Json { source })?)
+        }
+        None => Ok(Value::Null),
+    }
+}
+
+fn line(row: &EmergencyRow, at: countersign_model::Timestamp) -> String {
+    let open = if row.is_open(at) { "open" } else { "over" };
+    format!(
+        "{}  {open}  {:<16}  {}  ratification {} (until {})  review {} (until {})\n",
+        row.opened.id,
+        printable(&row.opened.environment),
+        printable(&row.opened.ticket),
+        word(row.standing(Owed::Ratification, at)),
+        row.opened.ratify_by,
+        word(row.standing(Owed::Review, at)),
+        row.opened.review_by
+    )
+}
+
+fn list(session: &Session, due: bool, format: Format) -> Result<Exit, Failure> {
+    let at = moment(session)?;
+    let mut rows = session.state().emergencies()?;
+    rows.retain(|row| !due || !row.is_compliant(at));
+    match format {
+        Format::Json => {
+            let rows = rows.iter().map(|row| to_json(session, row)).collect::<Result<Vec<_>, _>>()?;
+            output::json(&json!({"version": 1, "emergencies": rows}))?;
+        }
+        Format::Text => {
+            let mut out: String = rows.iter().map(|row| line(row, at)).collect();
+            let what = if due { " overdue" } else { "" };
+            let _ = writeln!(out, "{}{what}", output::count(rows.len() as u64, "emergency", "emergencies"));
+            output::print(&out)?;
+        }
+    }
+    Ok(if due && !rows.is_empty() { Exit::Waiting } else { Exit::Pass })
+}
+
+fn page(session: &Session, row: &EmergencyRow) -> Result<String, Failure> {
+    let at = moment(session)?;
+    let label = |id: &countersign_model::PersonId| session.state().label(id).map(|name| printable(&name));
+    let o = &row.opened;
+    let mut out = line(row, at);
+    let scope = o.application.as_ref().or(o.repository.as_ref());
+    let _ = writeln!(
+        out,
+        "  past        the gates of {}, for {}",
+        printable(&o.environment),
+        printable(scope.map_or("?", |s| s))
+    );
+    let _ = writeln!(out, "  commit      {}", printable(o.commit.as_deref().unwrap_or("any")));
+    let _ = writeln!(out, "  reason      {}", printable(&o.reason));
+    let _ = writeln!(out, "  opened      by {}, {} until {} (entry {})", label(&o.by)?, o.time, o.expires, row.index);
+    if let Some(s) = &row.closed {
+        let _ = writeln!(
+            out,
+            "  closed      by {}, {} (entry {}): {}",
+            label(&s.by)?,
+            s.time,
+            s.index,
+            printable(&s.reason)
+        );
+    }
+    for id in session.state().emergency_grants(&o.id)? {
+        let Some(grant) = session.state().grant(&id)? else { continue };
+        let state = tokens::standing(session, &grant)?;
+        let by = label(&grant.grant.by)?;
+        let _ = writeln!(out, "  grant       {id} by {by}, {state} (entry {}): {}", grant.index, grant.grant.run);
+        for text in stood(&stored(session, grant.index)?).lines() {
+            let _ = writeln!(out, "  {text}");
+        }
+    }
+    for (what, done) in [("ratified", &row.ratified), ("reviewed", &row.reviewed)] {
+        if let Some(d) = done {
+            let (by, s) = (label(&d.said.by)?, &d.said);
+            let late = lateness(d.late);
+            let _ =
+                writeln!(out, "  {what}    by {by}, {}{late} (entry {}): {}", s.time, s.index, printable(&s.reason));
+        }
+    }
+    for p in session.state().pages(&o.id)? {
+        let how = if p.delivered { "told" } else { "could not be told" };
+        let _ = writeln!(
+            out,
+            "  step {}      {how} that the {} is overdue, {} (entry {})",
+            p.rung, p.owed, p.time, p.index
+        );
+    }
+    if !row.is_compliant(at) {
+        let _ = writeln!(out, "  {} is non-compliant", printable(&o.environment));
+    } else if !row.was_compliant(at) {
+        let _ = writeln!(out, "  {} was non-compliant", printable(&o.environment));
+    }
+    Ok(out)
+}
+
+fn notify(session: &mut Session, to: &To, format: Format) -> Result<Exit, Failure> {
+    let told = tell(session, to, Path::new("."))?;
+    match format {
+        Format::Json => {
+            let rows: Vec<Value> = told
+                .iter()
+                .map(|t| {
+                    json!({
+                        "break_glass": t.rung.id, "owed": t.rung.owed, "rung": t.rung.rung, "asked": t.rung.asked,
+                        "delivered": t.delivered, "attempts": t.attempts, "why": t.why, "index": t.index,
+                    })
+                })
+                .collect();
+            output::json(&json!({"version": 1, "told": rows}))?;
+        }
+        Format::Text => {
+            let mut out = String::new();
+            for t in &told {
+                let how = t.why.as_ref().map_or("told".to_owned(), |why| format!("not told: {}", printable(why)));
+                let asked = printable(&t.rung.asked.join(", "));
+                let _ = writeln!(
+                    out,
+                    "{}  {} overdue  step {} ({asked})  {how}",
+                    t.rung.id,
+                    t.rung.owed.as_str(),
+                    t.rung.rung
+                );
+            }
+            let _ = writeln!(out, "{} reached", output::count(told.len() as u64, "step", "steps"));
+            output::print(&out)?;
+        }
+    }
+    Ok(if told.iter().all(|t| t.delivered) { Exit::Pass } else { Exit::Backend })
+}
