@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use countersign_connect::pkcs11::Devices;
 use countersign_connect::process::PIN_VARIABLE;
+use countersign_model::access::approvals::MOST_SEATS;
+use countersign_model::access::{AskedSlot, SlotName, Strength};
 use countersign_model::change::Tightened;
 use countersign_model::governance::{Criticality, Level, Tier};
 use countersign_model::{Clock, Place, SystemClock};
@@ -104,6 +106,29 @@ pub(crate) struct HooksConfig {
 pub(crate) struct ReleaseConfig {
     /// The environment that `run` judges for unless `--env` says otherwise.
     pub(crate) environment: Option<String>,
+    /// `[[release.approvals]]`: what this repository asks of approvals besides what the firm does.
+    #[serde(default)]
+    pub(crate) approvals: Vec<AskedApproval>,
+}
+
+/// What is asked of one slot. It makes things stricter only, and adds no slot: who may sign what is the firm's to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AskedApproval {
+    /// The slot's name.
+    slot: SlotName,
+    /// At least so many people.
+    #[serde(default = "one")]
+    count: u32,
+    /// It counts for so many hours at most.
+    valid_hours: Option<u32>,
+    /// `hardware`: with a key that cannot leave its device.
+    #[serde(default)]
+    strength: Strength,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// `[enforcement]`
@@ -129,10 +154,6 @@ pub(crate) struct Tighten {
     /// The lines that control and level stand in.
     #[serde(skip)]
     lines: (Option<u32>, Option<u32>),
-}
-
-const fn one() -> u32 {
-    1
 }
 
 impl Config {
@@ -205,6 +226,17 @@ impl Config {
             Tightened { control, level: *t.level.get_ref(), tiers: tiers.into_iter().collect() }
         };
         self.enforcement.tighten.iter().map(one).collect()
+    }
+
+    /// What is asked of approvals besides what the firm does.
+    pub(crate) fn asked_approvals(&self) -> BTreeSet<AskedSlot> {
+        let one = |a: &AskedApproval| AskedSlot {
+            slot: a.slot.clone(),
+            count: a.count.clamp(1, MOST_SEATS),
+            valid_hours: a.valid_hours.map(|h| h.max(1)),
+            strength: a.strength,
+        };
+        self.release.approvals.iter().map(one).collect()
     }
 
     /// A repository may tighten what the firm enforces, and never loosen it: what it says must be a control that exists, and

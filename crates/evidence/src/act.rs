@@ -98,6 +98,13 @@ pub const RATIFICATION: &str = "countersign-break-glass-ratification@v1";
 /// An emergency is reviewed.
 pub const POST_REVIEW: &str = "countersign-break-glass-review@v1";
 
+/// Approval rules are put in effect.
+pub const APPROVAL_RULES: &str = "countersign-approval-rules@v1";
+/// A run is rejected.
+pub const REJECTION: &str = "countersign-rejection@v1";
+/// An approval or a rejection is taken back.
+pub const WITHDRAWAL: &str = "countersign-withdrawal@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -142,6 +149,9 @@ pub const NAMESPACES: &[&str] = &[
     BREAK_GLASS_CLOSE,
     RATIFICATION,
     POST_REVIEW,
+    APPROVAL_RULES,
+    REJECTION,
+    WITHDRAWAL,
 ];
 
 /// The media type of a stored act.

@@ -353,6 +353,12 @@ pub enum Error {
         /// Log index of the activation.
         index: u64,
     },
+    /// Nobody could fill the slots.
+    #[error("no set of people enrolled could approve: {what}")]
+    QuorumUnfillable {
+        /// The place, the slots, and who is missing.
+        what: String,
+    },
     /// The policy room.
     #[error(transparent)]
     Policy(#[from] countersign_policy::Error),
@@ -465,6 +471,7 @@ impl Diagnostic for Error {
             Self::Weakens { .. } => "CS-REGISTRY-005",
             Self::BundleChanged { .. } => "CS-ENFORCE-005",
             Self::AssignmentChanged { .. } => "CS-ENFORCE-004",
+            Self::QuorumUnfillable { .. } => "CS-APPROVAL-002",
             Self::UnknownControl { .. } => "CS-WAIVER-002",
             Self::BadWaiver { .. } => "CS-WAIVER-003",
             Self::NoSuchWaiver { .. } => "CS-WAIVER-004",
@@ -548,6 +555,9 @@ impl Diagnostic for Error {
             }
             Self::Weakens { .. } => "an administrator signs this: --key FILE".into(),
             Self::UnknownControl { .. } => "list them: countersign control list".into(),
+            Self::QuorumUnfillable { .. } => {
+                "enrol them or grant the roles first, or ask for less: countersign role grant PERSON ROLE".into()
+            }
             Self::BundleChanged { .. } | Self::AssignmentChanged { .. } => {
                 "run `countersign verify`; nothing is decided until it is clear".into()
             }

@@ -288,6 +288,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Unverified,
     },
     Explanation {
+        code: "CS-APPROVAL-002",
+        title: "no set of people could approve",
+        text: "The slots of a place need more different people than there are who hold the roles and have keys of the strength that is asked for: these slots, these people, and so many are missing. Whoever deploys counts as one more where they must have approved nothing. Put in effect, such rules would shut the gate for good, so they are not. Authors of a change cannot approve it, so have at least one person more than the slots need.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
         code: "CS-GATE-001",
         title: "the file of gate owners is wrong",
         text: "A file of gate owners is YAML: `version: 1` and `gates`, each with `gate`, `owner`, `deputy`, `respond_within` (such as `30m`, `4h`, `2d`), `escalation` (steps with `after` and one of `person` or `role`), `failure` (`closed`, or `open` where all its controls are at the level audit), `fallback` and, where only some regulators' clocks matter, `clocks`. Owners and deputies are enrolled people. Nothing was put in effect.",

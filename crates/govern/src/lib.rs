@@ -7,12 +7,14 @@
 //! | [`assess`] | a window of the ledger held against the catalogue: requirements, maturity, plan, certificates |
 //! | [`registry`] | applications and environments, as facts for policies |
 //! | [`enforcement`] | how strongly each control is enforced where, put in effect by officers |
+//! | [`approvals`] | which slots must be signed where, put in effect by officers |
 //! | [`waivers`] | requests, grants, refusals and revocations of waivers |
 //! | [`gates`] | who answers for which gate, taken on and reviewed |
 //! | [`runbook`] | the Pipeline Governance Runbook from what is configured, and what is wrong with it |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
 
 pub mod access;
+pub mod approvals;
 pub mod assess;
 pub mod audit;
 pub mod enforcement;

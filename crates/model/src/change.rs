@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::AskedSlot;
 use crate::governance::{Level, Tier};
 use crate::{Confidence, Digest, Finding, FindingState, Gap, Severity, TreePath};
 
@@ -53,6 +54,17 @@ pub struct ChangeCommit {
     pub co_authors: u32,
     /// Whether it is a merge.
     pub merge: bool,
+    /// Whether it touches a file that defines the pipeline.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pipeline: bool,
+    /// Whether it touches the source of a policy.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub policy: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What a commit's signature is worth by itself; whose the key is, the ledger knows.
@@ -124,6 +136,9 @@ pub struct ScanRecord {
     /// base asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tightened: Vec<Tightened>,
+    /// What the repository asks of approvals besides what the firm does, sorted: as with `tightened`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<AskedSlot>,
 }
 
 /// A control that a repository enforces at least at a level.

@@ -115,11 +115,17 @@ pub enum EventKind {
     BreakGlassReviewed,
     /// Somebody was told that a duty of an emergency is overdue, or could not be.
     BreakGlassPaged,
+    /// Approval rules are put in effect, signed by an officer.
+    ApprovalRulesActivated,
+    /// Somebody who could have approved says no.
+    ApprovalRejected,
+    /// Somebody takes back an approval or a rejection.
+    ApprovalWithdrawn,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 57] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -174,6 +180,9 @@ impl EventKind {
         Self::BreakGlassRatified,
         Self::BreakGlassReviewed,
         Self::BreakGlassPaged,
+        Self::ApprovalRulesActivated,
+        Self::ApprovalRejected,
+        Self::ApprovalWithdrawn,
     ];
 
     /// The text form, as in the entry.
@@ -234,6 +243,9 @@ impl EventKind {
             Self::BreakGlassRatified => "BreakGlassRatified",
             Self::BreakGlassReviewed => "BreakGlassReviewed",
             Self::BreakGlassPaged => "BreakGlassPaged",
+            Self::ApprovalRulesActivated => "ApprovalRulesActivated",
+            Self::ApprovalRejected => "ApprovalRejected",
+            Self::ApprovalWithdrawn => "ApprovalWithdrawn",
         }
     }
 
@@ -255,6 +267,8 @@ impl EventKind {
                 | Self::EvidenceAttached
                 | Self::DecisionMade
                 | Self::ApprovalSigned
+                | Self::ApprovalRejected
+                | Self::ApprovalWithdrawn
                 | Self::ActRefused
                 | Self::GrantIssued
                 | Self::GrantRevoked
@@ -333,7 +347,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"BreakGlassPaged\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::BreakGlassPaged));
+        assert!(serde_json::from_str::<EventKind>("\"ApprovalWithdrawn\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::ApprovalWithdrawn));
     }
 }

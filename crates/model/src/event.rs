@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, Role, RunId, Slot, Timestamp};
+use crate::access::SlotName;
+use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, Role, RunId, Timestamp};
 
 /// Something with a predicate type: `urn:countersign:<name>:v1`.
 pub trait Predicate: Serialize + for<'de> Deserialize<'de> {
@@ -25,6 +26,9 @@ macro_rules! predicates {
 
 pub(crate) use predicates;
 
+pub use crate::access::approval_events::{
+    ApprovalRejected, ApprovalRulesActivated, ApprovalWithdrawn, EvidenceCheckpoint,
+};
 pub use crate::access::emergencies::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed,
 };
@@ -369,8 +373,8 @@ predicates! {
         decision: Digest,
         /// The gate.
         gate: String,
-        /// Which of the two signatures this is.
-        slot: Slot,
+        /// Which of the signatures this is.
+        slot: SlotName,
         /// Who signs.
         person: PersonId,
         /// With what.
@@ -379,6 +383,27 @@ predicates! {
         strength: String,
         /// When.
         time: Timestamp,
+        /// What kind of authenticator holds the key, where that is known: the application of a FIDO2 key, or a passkey's AAGUID.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authenticator: Option<String>,
+        /// The log as it was then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<EvidenceCheckpoint>,
+        /// Digest of the waivers in force that are about the change; none: there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waivers: Option<Digest>,
+        /// Digest of the levels in effect; none: nobody put any in effect.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        levels: Option<Digest>,
+        /// Digest of the approval rules in effect; none: nobody put any in effect.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<Digest>,
+        /// Digest of the newest record of findings.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        findings: Option<Digest>,
+        /// When it is over; none: when something that it binds changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
     }
 
     /// An act that was tried and refused.

@@ -110,6 +110,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// The file of approval rules is wrong.
+    #[error("the approval rules are wrong: {message}")]
+    Approvals {
+        /// File and line.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
     /// A replay under another assignment than the recorded one.
     #[error("this is not the assignment of the decision: it names {}, this is {}", named(*recorded), named(*present))]
     OtherAssignment {
@@ -190,6 +198,7 @@ impl Diagnostic for Error {
             Self::Canonical { .. } => "CS-POLICY-016",
             Self::Framework { .. } => "CS-POLICY-030",
             Self::Enforcement { .. } => "CS-ENFORCE-001",
+            Self::Approvals { .. } => "CS-APPROVAL-001",
             Self::OtherAssignment { .. } => "CS-ENFORCE-002",
             Self::AssignmentVersion(_) => "CS-ENFORCE-003",
             Self::Scope { .. } => "CS-WAIVER-001",
@@ -206,6 +215,7 @@ impl Diagnostic for Error {
             | Self::Framework { .. }
             | Self::Time(_)
             | Self::Enforcement { .. }
+            | Self::Approvals { .. }
             | Self::Scope { .. } => Exit::Usage,
             Self::Panic(_) | Self::Engine(_) | Self::Worker(_) => Exit::Internal,
             Self::Evaluation { .. }
@@ -231,9 +241,10 @@ impl Diagnostic for Error {
         match self {
             Self::Read { path, .. } => Some(Place::file(path)),
             Self::Rego { place, .. } | Self::Evaluation { place, .. } => place.clone(),
-            Self::Control { place, .. } | Self::Framework { place, .. } | Self::Enforcement { place, .. } => {
-                Some(place.clone())
-            }
+            Self::Control { place, .. }
+            | Self::Framework { place, .. }
+            | Self::Enforcement { place, .. }
+            | Self::Approvals { place, .. } => Some(place.clone()),
             _ => None,
         }
     }
@@ -272,6 +283,7 @@ impl Diagnostic for Error {
             Self::Control { .. } => "correct the file; `controls/README.md` lists its keys",
             Self::Framework { .. } => "correct the file; `frameworks/README.md` lists its keys",
             Self::Enforcement { .. } => "correct the line, then: countersign enforcement check FILE",
+            Self::Approvals { .. } => "correct the line, then: countersign approvals check FILE",
             Self::OtherAssignment { .. } => "replay under the assignment that was in effect then",
             Self::AssignmentVersion(_) => "use the version of countersign that activated it, or a later one",
             Self::Scope { .. } => "`*` stays within a directory, `**` crosses them, `[ab]` is one of two letters",
@@ -313,6 +325,7 @@ mod tests {
             Error::OtherBundle { recorded: digest, present: digest },
             Error::DecisionVersion(2),
             Error::Enforcement { place: Place::line("p", 1), message: "m".to_owned() },
+            Error::Approvals { place: Place::line("p", 1), message: "m".to_owned() },
             Error::OtherAssignment { recorded: Some(digest), present: None },
             Error::AssignmentVersion(2),
             Error::Scope { what: "path", glob: "[".to_owned(), source: globset::Glob::new("[").unwrap_err() },

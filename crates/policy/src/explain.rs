@@ -5,6 +5,18 @@ use countersign_model::{Exit, Explanation};
 /// One explanation for every code, in their order.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
+        code: "CS-APPROVAL-001",
+        title: "the approval rules are wrong",
+        text: "A file of approval rules is YAML: `version: 1` and `rules`. A rule has `tiers`, `criticality`, `why`, `slots` and \
+               `deployer`. A slot has a name (`slot`), `roles` (who holds one of them may fill it), `count`, `excludes` \
+               (duties: author, co-author, pusher, pipeline-editor, policy-editor), `after` (slots that must be filled \
+               before), `valid_hours` and `strength` (key or hardware).\n\n\
+               All rules that fit a place hold there together, so for every tier and criticality the slots they give must be \
+               workable: each has a role in common, none comes after itself, and 64 people are enough. Nothing was put in \
+               effect.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-ENFORCE-001",
         title: "the enforcement file is wrong",
         text: "An enforcement file is YAML: `version: 1`, `default` (a level, `hard` unless it is said), `override` (the role \

@@ -34,9 +34,12 @@
 //! | [`check`] | tests, linter, layout and differences of bundles, for their authors |
 //! | [`catalogue`] | [`Catalogue`] of controls and frameworks, one file each; [`judge()`](catalogue::judge()): a control over an assessment's facts |
 //! | [`enforcement`] | [`enforcement::Assignment`]: how strongly each control holds a change up; waivers and overrides |
+//! | [`quorum`](mod@quorum) | which signatures fill which slots, and why |
+//! | [`approvals`] | reads the approval rules of a firm |
 //! | [`explain`] | the long text behind every error code |
 
 pub mod adapters;
+pub mod approvals;
 pub mod bundle;
 pub mod catalogue;
 pub mod check;
@@ -46,6 +49,7 @@ pub mod engine;
 pub mod error;
 pub mod explain;
 mod gates;
+pub mod quorum;
 pub mod replay;
 pub mod verdict;
 

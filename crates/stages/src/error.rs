@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use countersign_model::{Diagnostic, Digest, Exit, GrantId, Place, Role, RunId, Slot, Timestamp};
+use countersign_model::access::SlotName;
+use countersign_model::{Diagnostic, Digest, Exit, GrantId, Place, Role, RunId, Timestamp};
 use countersign_store::session::SessionError;
 
 /// An error of a use case.
@@ -27,6 +28,9 @@ pub enum Error {
     /// A grant.
     #[error(transparent)]
     Release(#[from] crate::release::error::ReleaseError),
+    /// Something that is said about a run does not count.
+    #[error(transparent)]
+    Approval(#[from] crate::release::approval_error::ApprovalError),
     /// A document of ours could not be written or read.
     #[error("a recorded document is not what this program writes")]
     Document {
@@ -152,7 +156,7 @@ pub enum Error {
         /// Who.
         person: String,
         /// What they signed already.
-        given: Slot,
+        given: SlotName,
     },
     /// Approved already.
     #[error("{person} gave the {slot} approval already, in entry {index}")]
@@ -160,7 +164,7 @@ pub enum Error {
         /// Who.
         person: String,
         /// Which.
-        slot: Slot,
+        slot: SlotName,
         /// Log index of the approval.
         index: u64,
     },
@@ -190,7 +194,7 @@ pub enum Error {
         origin: String,
     },
     /// A stale approval.
-    #[error("it approves decision {} of run {run}, which is now {}", then.short(), now.short())]
+    #[error("it approves decision {} of run {run}, which is now {}: {what}", then.short(), now.short())]
     StaleApproval {
         /// The run.
         run: RunId,
@@ -198,6 +202,8 @@ pub enum Error {
         then: Digest,
         /// The decision now.
         now: Digest,
+        /// What has changed.
+        what: String,
     },
     /// Conflicting duties.
     #[error("{person} is {duty} of this run and cannot take another duty in it")]
@@ -290,6 +296,7 @@ impl Error {
             Self::Policy(e) => Some(e),
             Self::Evidence(e) => Some(e),
             Self::Release(e) => Some(e),
+            Self::Approval(e) => Some(e),
             _ => None,
         }
     }
@@ -304,6 +311,7 @@ impl Diagnostic for Error {
             Self::Policy(e) => e.code(),
             Self::Evidence(e) => e.code(),
             Self::Release(e) => e.code(),
+            Self::Approval(e) => e.code(),
             Self::HooksOfMachine { .. } => "CS-COMMIT-001",
             Self::HookKeptAlready { .. } => "CS-COMMIT-002",
             Self::HookFile { .. } => "CS-COMMIT-003",
@@ -367,6 +375,7 @@ impl Diagnostic for Error {
             Self::Policy(e) => e.help(),
             Self::Evidence(e) => e.help(),
             Self::Release(e) => e.help(),
+            Self::Approval(e) => e.help(),
             Self::HooksOfMachine { .. } => {
                 "install them for all of them: `countersign hook install --global`; or give this repository hooks of \
                  its own: `git config core.hooksPath .git/hooks`"

@@ -5,6 +5,108 @@ use countersign_model::{Exit, Explanation};
 /// Every code of the stages.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
+        code: "CS-APPROVAL-010",
+        title: "no such approval is needed",
+        text: "Slots are named by the approval rules in effect, or are `technical` and `regulatory` where there are none. An approval for a slot that nobody has to sign would count for nothing, so it is not taken.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-011",
+        title: "what was signed is not so any more",
+        text: "An approval binds the repository, commit, tree, artifacts, environment, policy bundle, decision, levels, approval rules, waivers in force and the newest findings. What differs is named; the approval is of something else, and whoever gave it has to look again.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-012",
+        title: "a duty keeps the person from it",
+        text: "The approval rules say which duties in a run exclude somebody from a slot: who edited the pipeline's definition, who put the policy in effect or edited it, who pushed. Authors and co-authors are excluded always.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-013",
+        title: "the key is too weak for the slot",
+        text: "The approval rules ask for a key that cannot leave its device. A key in a file or an agent does not count, whoever holds it.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-014",
+        title: "another approval comes first",
+        text: "The approval rules say that this slot is signed after another one was filled. A signature given before does not count later either: whoever signs second has seen that the first stands.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-APPROVAL-015",
+        title: "the approval expired",
+        text: "An approval counts until the time that it says, or as long as its slot allows. A clock that is set back does not bring it back: the newest time in the log counts as well.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-016",
+        title: "the approval counts for too long",
+        text: "The slot's rule says for how many hours an approval counts, and this one claims more, or names no end.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-017",
+        title: "signed in the future",
+        text: "The time of a signature may be five minutes ahead of the log at most. A later one would make the approval count for longer than its slot allows.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-018",
+        title: "the person rejected the run",
+        text: "A rejection stands until whoever gave it takes it back by signature, or a new decision is made. Until then they cannot approve, nor reject again.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-019",
+        title: "nothing to take back",
+        text: "`withdraw` ends the approvals and rejections that the person gave of the newest decision that they spoke about. Nothing of theirs stands.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-020",
+        title: "no say in the run",
+        text: "Only whoever could approve can reject: somebody who holds the role of a slot and has no duty that keeps them from it. An author who thinks better of a change makes another commit.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-021",
+        title: "the run is not in this ledger",
+        text: "The approval names a run that this ledger does not know. It was signed for another repository's ledger, or a copy that went on by itself.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-022",
+        title: "a signature for something else",
+        text: "The signature was given for another act. Each act has an SSH namespace of its own, so that a signature for one never passes for another.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-APPROVAL-023",
+        title: "another key signed it",
+        text: "The approval names a key, and another one signed it. Which device somebody signed with is part of what they sign.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-APPROVAL-024",
+        title: "the strength is overstated",
+        text: "The approval says that it was given with a hardware key, and the key is none.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-APPROVAL-025",
+        title: "signed over another history",
+        text: "An approval binds size and root of the log when it was signed. Here the log had another root at that size: whoever signed saw another history of this ledger than is here now.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-APPROVAL-026",
+        title: "no reason",
+        text: "A rejection or withdrawal says why in one line of at most 1000 bytes: those who come later have to understand it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-COMMIT-001",
         title: "hooks are set for the whole machine",
         text: "core.hooksPath in the user's or the system's configuration names one folder for the hooks of every \

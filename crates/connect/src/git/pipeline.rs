@@ -1,7 +1,9 @@
 //! Files that define a pipeline: who changes them changes what judges the change.
 
+use std::collections::BTreeSet;
+
 use super::repository::Repository;
-use super::tree::{TreeEntry, TreeFile};
+use super::tree::{TreeEntry, TreeFile, records};
 use crate::Error;
 
 /// Folders whose every file counts.
@@ -46,7 +48,66 @@ pub fn is_pipeline_file(path: &[u8]) -> bool {
         || NAMES.iter().any(|beginning| name.starts_with(beginning.as_bytes()))
 }
 
+/// What a commit touches that judges changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judging {
+    /// Files that define a pipeline, as [`is_pipeline_file`] tells.
+    Pipeline,
+    /// Sources of policies: Rego.
+    Policy,
+}
+
+impl Judging {
+    /// Whether the file at `path` is one.
+    #[must_use]
+    pub fn is_at(self, path: &[u8]) -> bool {
+        match self {
+            Self::Pipeline => is_pipeline_file(path),
+            Self::Policy => path.ends_with(b".rego"),
+        }
+    }
+
+    fn pathspecs(self) -> Vec<String> {
+        match self {
+            Self::Pipeline => {
+                let folders = FOLDERS.iter().map(|folder| format!(":(glob){folder}**"));
+                let files = FILES.iter().map(|file| format!(":(glob){file}"));
+                folders.chain(files).chain(NAMES.iter().map(|name| format!(":(glob)**/{name}*"))).collect()
+            }
+            Self::Policy => vec![":(glob)**/*.rego".to_owned()],
+        }
+    }
+}
+
+const WHAT: &str = "list commits that touch some files";
+
 impl Repository {
+    /// The commits that `head` has and `base` has not which touch such files. A merge counts where it differs from every parent.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRevision`]; [`Error::GitAnswer`] when git says something else than commits.
+    pub fn commits_touching(&self, base: Option<&str>, head: &str, what: Judging) -> Result<BTreeSet<String>, Error> {
+        let head = self.resolve(head)?;
+        let base = base.map(|base| self.resolve(base)).transpose()?;
+        let mut command = self.command();
+        command.args([
+            "log",
+            "-z",
+            "--no-show-signature",
+            "--no-patch",
+            "--full-history",
+            "--format=tformat:%H",
+            &head,
+        ]);
+        command.args(base.map(|id| format!("^{id}"))).arg("--").args(what.pathspecs());
+        let mut commits = BTreeSet::new();
+        records(&mut command, WHAT, |record, _| {
+            let id = std::str::from_utf8(record).ok().filter(|id| self.is_id(id));
+            commits.insert(id.ok_or(Error::GitAnswer { what: WHAT })?.to_owned());
+            Ok(())
+        })?;
+        Ok(commits)
+    }
     /// The files of `commit` that define a pipeline, in git's order. A link counts by its own content, the path it
     /// leads to.
     ///

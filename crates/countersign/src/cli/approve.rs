@@ -24,7 +24,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outc
     }
     let run = find_run(&session, &args.run)?;
     let signer = args.key.signer(env)?;
-    let approved = approve(&mut session, &ConfinedEngine, &run, args.slot, &signer, args.out.is_some())?;
+    let approved = approve(&mut session, &ConfinedEngine, &run, &args.slot, args.hours, &signer, args.out.is_some())?;
     notices(&mut session);
     if let Some(path) = &args.out {
         let bytes = approved.act.to_vec()?;
@@ -58,7 +58,7 @@ fn print(
     match format {
         Format::Json => output::json(&json!({
             "version": 1, "run": approved.run, "person": approved.person, "as": approved.slot,
-            "index": approved.index, "out": out.map(|p| p.to_string_lossy()), "gates": gates::to_json(&approved.gates),
+            "index": approved.index, "expires": approved.expires, "out": out.map(|p| p.to_string_lossy()), "gates": gates::to_json(&approved.gates),
         })),
         Format::Text => {
             let p = Paint::of(env);

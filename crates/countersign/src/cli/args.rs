@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign_model::{Retention, Slot};
+use countersign_model::Retention;
+use countersign_model::access::SlotName;
 
+use super::approvals_args::{ApprovalsArgs, SayArgs};
 use super::break_glass_args::BreakGlassArgs;
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::enforcement_args::EnforcementArgs;
@@ -95,6 +97,12 @@ pub(crate) enum Verb {
     Runbook(RunbookArgs),
     /// Sign an approval of a run
     Approve(ApproveArgs),
+    /// Say no to a run, by signature; whoever could have approved may
+    Reject(SayArgs),
+    /// Take back your approval or rejection of a run
+    Withdraw(SayArgs),
+    /// Show what was approved, by whom and with what; which approvals are needed where
+    Approvals(ApprovalsArgs),
     /// Add an approval that was signed on another machine
     Import(ImportArgs),
     /// Issue a deploy grant, or redeem one and run a command
@@ -265,6 +273,15 @@ pub(crate) enum GateVerb {
     /// Decide again on the present state of the ledger and show every gate
     Check {
         /// The run: its id or the start of it, its commit, or `latest`
+        #[arg(default_value = "latest")]
+        run: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Say of every required approval who fills it, who may not and why, who could sign, and why an approval does not count
+    Explain {
+        /// The run: its id or the start of it, its commit, `HEAD`, or `latest`
         #[arg(default_value = "latest")]
         run: String,
         /// Output format
@@ -470,9 +487,12 @@ pub(crate) enum SuppressionVerb {
 pub(crate) struct ApproveArgs {
     /// The run: its id or the start of it, its commit, or `latest`
     pub(crate) run: String,
-    /// Which of the two signatures: technical or regulatory
+    /// Which of the signatures: technical, regulatory, or one that the approval rules name
     #[arg(long = "as", value_name = "SLOT")]
-    pub(crate) slot: Slot,
+    pub(crate) slot: SlotName,
+    /// Let it count for so many hours only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8784))]
+    pub(crate) hours: Option<u32>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
     /// Write the signature into FILE instead of the ledger, to be carried over with `import`

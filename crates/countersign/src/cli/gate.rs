@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use countersign_connect::git::Head;
 use countersign_govern::gates::{self as acts, Owned};
 use countersign_govern::runbook::lint::duration;
 use countersign_model::governance::GateOwners;
@@ -20,13 +21,14 @@ use super::place::{find_run, notices};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
-use crate::output::{self, Paint, gates, printable};
+use crate::output::{self, Paint, explain, gates, printable};
 
 /// `gate`.
 pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome {
     let mut session = at.open(env)?;
     match &args.verb {
         GateVerb::Check { run, format } => return checked(&mut session, run, *format, env),
+        GateVerb::Explain { run, format } => return explained(at, &mut session, run, *format, env),
         GateVerb::List { format } => {
             let all = acts::list(&session)?;
             match format {
@@ -101,6 +103,37 @@ fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) 
                 out.push_str(&format!("{}!{} {line}\n", p.bad, p.reset));
             }
             out.push_str(&format!("\n{run}  {}  {colour}{mark} {outcome}{}\n", decision_id(&digest), p.reset));
+            output::print(&out)?;
+        }
+    }
+    Ok(exit(outcome))
+}
+
+/// Decides again, and says slot by slot how the approvals stand.
+fn explained(at: &PlaceArgs, session: &mut Session, run: &str, format: Format, env: &Environment) -> Outcome {
+    let run = match run {
+        "HEAD" => match at.repository()?.head()? {
+            Head::Commit { id, .. } => find_run(session, &id)?,
+            Head::Unborn { branch } => return Err(countersign_stages::Error::NoCommits { branch }.into()),
+        },
+        named => find_run(session, named)?,
+    };
+    let (decision, gates, _) = check(session, &ConfinedEngine, &run)?;
+    notices(session);
+    let outcome = overall(&gates);
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1,
+            "run": {"id": run},
+            "decision": {"id": decision_id(&decision.digest()?), "outcome": outcome},
+            "gates": explain::to_json(&gates, session.state())?,
+        }))?,
+        Format::Text => {
+            let p = Paint::of(env);
+            let mut out = explain::text(&gates, &run, session.state(), &p)?;
+            let (mark, colour) = gates::sign(outcome, &p);
+            let id = decision_id(&decision.digest()?);
+            out.push_str(&format!("\n{run}  {id}  {colour}{mark} {outcome}{}\n", p.reset));
             output::print(&out)?;
         }
     }

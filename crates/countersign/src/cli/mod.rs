@@ -1,6 +1,8 @@
 //! One file a verb. A verb reads its arguments, calls a use case, and hands what came of it to `output`.
 
 mod access;
+mod approvals;
+mod approvals_args;
 mod approve;
 pub(crate) mod args;
 mod assess;
@@ -122,6 +124,9 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Enforcement(_)
             | Verb::Waive(_)
             | Verb::Approve(_)
+            | Verb::Reject(_)
+            | Verb::Withdraw(_)
+            | Verb::Approvals(_)
             | Verb::Import(_)
             | Verb::Deploy(_)
             | Verb::Grant(_)
@@ -153,6 +158,9 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Runbook(a) => runbook::run(at, a, env),
         Verb::Waive(a) => waive::run(at, a, env),
         Verb::Approve(a) => approve::run(at, a, env),
+        Verb::Reject(a) => approvals::reject(at, a, env),
+        Verb::Withdraw(a) => approvals::withdraw(at, a, env),
+        Verb::Approvals(a) => approvals::run(at, a, env),
         Verb::Import(a) => approve::import(at, a, env),
         Verb::Deploy(a) => deploy::run(at, a, env),
         Verb::Grant(a) => grant::run(at, a, env),

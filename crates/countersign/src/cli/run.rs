@@ -44,6 +44,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         config.check_tightened(FILE, levels.as_ref(), criticality, &catalogue::load(at)?)?;
     }
     let tightened = |commit: &str| tightened(&repository, commit);
+    let approvals = |commit: &str| of_commit(&repository, commit).map(|c| c.asked_approvals()).unwrap_or_default();
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
     let declarations = config.declarations();
     let environment = args.env.clone().or_else(|| config.release.environment.clone());
@@ -59,6 +60,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         baseline: committed.baseline.as_ref(),
         required_reports: &required,
         tightened: &tightened,
+        approvals: &approvals,
         progress: &bar,
         cache_dir: &session.cache_dir(),
         hooks_required: config.hooks.required,
@@ -143,9 +145,13 @@ fn required_reports(repository: &Repository, commit: &str) -> BTreeSet<String> {
 
 /// What a commit's configuration enforces more strictly than the firm; nothing where it has none that can be read.
 fn tightened(repository: &Repository, commit: &str) -> BTreeSet<Tightened> {
-    let bytes = repository.file_at(commit, FILE, MOST_CONFIG).ok().flatten().unwrap_or_default();
-    let config = String::from_utf8(bytes).ok().and_then(|text| Config::parse(&text, FILE).ok());
-    config.map(|c| c.tightened()).unwrap_or_default()
+    of_commit(repository, commit).map(|c| c.tightened()).unwrap_or_default()
+}
+
+/// The configuration of a commit; none where it cannot be read: that of the judged commit was read before.
+fn of_commit(repository: &Repository, commit: &str) -> Option<Config> {
+    let bytes = repository.file_at(commit, FILE, MOST_CONFIG).ok().flatten()?;
+    Config::parse(&String::from_utf8(bytes).ok()?, FILE).ok()
 }
 
 /// What a commit proposes.

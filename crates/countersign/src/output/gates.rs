@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use countersign_model::access::Duty;
 use countersign_model::governance::Level;
 use countersign_model::{Outcome, RunId};
 use countersign_policy::enforcement::{Enforced, Standing};
-use countersign_stages::release::rules::{Excluded, GateReason, GateStatus};
+use countersign_policy::quorum::Why;
+use countersign_stages::release::rules::{Filled, GateReason, GateStatus, SlotStatus};
 use countersign_store::projection::State;
 use serde_json::{Value, json};
 
@@ -65,41 +67,37 @@ pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &P
     let label = |id| state.label(id).map(|name| printable(&name));
     let mut out = String::new();
     for slot in gates.iter().flat_map(|g| &g.slots) {
-        match &slot.filled {
-            Some(filled) => {
-                let _ = writeln!(
-                    out,
-                    "  {}✓ {:<12}{} {} (entry {})",
-                    p.good,
-                    slot.slot,
-                    p.reset,
-                    label(&filled.person)?,
-                    filled.index
-                );
+        let name = &slot.rule.slot;
+        for filled in &slot.filled {
+            let who = label(&filled.person)?;
+            let until = filled.until.map(|end| format!(", until {end}")).unwrap_or_default();
+            let _ = writeln!(out, "  {}✓ {name:<12}{} {who} (entry {}{until})", p.good, p.reset, filled.index);
+        }
+        if slot.missing() > 0 {
+            let who: Vec<String> = slot.eligible.iter().map(label).collect::<Result<_, _>>()?;
+            let mut by = slot.rule.who();
+            if !who.is_empty() {
+                let _ = write!(by, ": {}", who.join(" or "));
             }
-            None => {
-                let who: Vec<String> = slot.eligible.iter().map(label).collect::<Result<_, _>>()?;
-                let by = if who.is_empty() {
-                    slot.slot.role().with_article()
-                } else {
-                    format!("{}: {}", slot.slot.role().with_article(), who.join(" or "))
-                };
-                let _ = writeln!(out, "  {}… {:<12}{} {by}", p.wait, slot.slot, p.reset);
-                if state.trust().is_some() {
-                    let _ = writeln!(
-                        out,
-                        "      {}countersign approve {run} --as {} --key FILE{}",
-                        p.hint, slot.slot, p.reset
-                    );
-                }
+            if slot.missing() > 1 {
+                let _ = write!(by, " ({} of them)", slot.missing());
+            }
+            let _ = writeln!(out, "  {}… {name:<12}{} {by}", p.wait, p.reset);
+            if let Some(first) = slot.waits_for.first() {
+                let _ = writeln!(out, "      {}after the {first} approval{}", p.hint, p.reset);
+            } else if state.trust().is_some() {
+                let _ = writeln!(out, "      {}countersign approve {run} --as {name} --key FILE{}", p.hint, p.reset);
             }
         }
-        for (id, why) in &slot.excluded {
-            let why = match why {
-                Excluded::Author => "wrote part of this change",
-                Excluded::NoRole => "no longer holds the role",
+        for (id, held) in &slot.excluded {
+            let why = match held.duty {
+                Duty::Author | Duty::CoAuthor => "wrote part of this change".to_owned(),
+                duty => format!("{duty} ({})", held.by),
             };
             let _ = writeln!(out, "      {}not {}: {why}{}", p.dim, label(id)?, p.reset);
+        }
+        for idle in slot.idle.iter().filter(|i| i.current && i.why == Why::NoRole) {
+            let _ = writeln!(out, "      {}not {}: no longer holds the role{}", p.dim, label(&idle.person)?, p.reset);
         }
     }
     Ok(out)
@@ -118,16 +116,28 @@ pub(crate) fn to_json(gates: &[GateStatus]) -> Value {
                 "reasons": codes,
                 "details": g.reasons.iter().map(detail).collect::<Vec<_>>(),
                 "controls": g.controls,
-                "approvals": g.slots.iter().map(|s| json!({
-                    "slot": s.slot,
-                    "role": s.slot.role(),
-                    "person": s.filled.as_ref().map(|f| &f.person),
-                    "index": s.filled.as_ref().map(|f| f.index),
-                    "eligible": s.eligible,
-                })).collect::<Vec<_>>(),
+                "approvals": g.slots.iter().flat_map(seats).collect::<Vec<_>>(),
             })
         })
         .collect()
+}
+
+/// One object for every signature that a slot needs.
+fn seats(slot: &SlotStatus) -> Vec<Value> {
+    let seat = |filled: Option<&Filled>| {
+        let mut seat = json!({
+            "slot": slot.rule.slot,
+            "role": slot.rule.roles.first(),
+            "person": filled.map(|f| &f.person),
+            "index": filled.map(|f| f.index),
+            "eligible": slot.eligible,
+        });
+        if let (Some(until), Some(object)) = (filled.and_then(|f| f.until), seat.as_object_mut()) {
+            object.insert("until".into(), json!(until));
+        }
+        seat
+    };
+    slot.filled.iter().map(Some).chain((0..slot.missing()).map(|_| None)).map(seat).collect()
 }
 
 fn detail(reason: &GateReason) -> Value {

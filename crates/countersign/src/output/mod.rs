@@ -4,6 +4,7 @@ pub(crate) mod assess;
 pub(crate) mod assess_html;
 pub(crate) mod catalogue;
 pub(crate) mod disposal;
+pub(crate) mod explain;
 pub(crate) mod gates;
 pub(crate) mod progress;
 pub(crate) mod rebuild;

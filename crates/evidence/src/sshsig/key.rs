@@ -78,6 +78,14 @@ impl PublicKey {
         self.key.algorithm().as_str().to_owned()
     }
 
+    /// What a FIDO2 key was made for (`ssh:` and its like); none for other keys.
+    #[must_use]
+    pub fn application(&self) -> Option<String> {
+        let data = self.key.key_data();
+        let ed25519 = data.sk_ed25519().map(|sk| sk.application().to_owned());
+        ed25519.or_else(|| data.sk_ecdsa_p256().map(|sk| sk.application().to_owned()))
+    }
+
     /// Whether the private key lives in a FIDO2 token.
     #[must_use]
     pub fn is_hardware(&self) -> bool {

@@ -76,10 +76,19 @@ actions! {
         unless "an author of the change";
     /// Approves on technical grounds.
     ApproveTechnical "approve-technical" on "a run": "approve" by [Slot::Technical.role()]
-        unless "an author of the change, or the regulatory approver of it";
+        or "whoever the approval rules in effect name"
+        unless "an author of the change, another approver of it, or with a duty in it that the rules exclude";
     /// Approves on regulatory grounds.
     ApproveRegulatory "approve-regulatory" on "a run": "approve" by [Slot::Regulatory.role()]
-        unless "an author of the change, or the technical approver of it";
+        or "whoever the approval rules in effect name"
+        unless "an author of the change, another approver of it, or with a duty in it that the rules exclude";
+    /// Says no to a run.
+    RejectRun "reject" on "a run": "reject" by [] or "whoever could approve it";
+    /// Takes back an approval or a rejection.
+    WithdrawSaid "withdraw" on "a run": "take back what was said" by [] or "whoever said it";
+    /// Puts approval rules in effect.
+    ActivateApprovalRules "approval-rules-activate" on "approval rules": "put approval rules in effect"
+        by [SecurityOfficer, ComplianceOfficer];
     /// Issues a deploy grant.
     IssueGrant "grant-issue" on "a run": "deploy" by [ReleaseManager]
         unless "an author of the change, or one of its approvers";

@@ -1,10 +1,11 @@
 //! Decides on the present state: reuses the recorded decision while nothing in it changed.
 
 use countersign_evidence::canonical;
+use countersign_model::access::AskedSlot;
 use countersign_model::change::{Change, ScanRecord};
 use countersign_model::{PayloadRef, RunId, Timestamp};
 use countersign_policy::{Bundle, Decision, PolicyEngine};
-use countersign_store::projection::{DecisionRow, EvidenceRow, RunRow};
+use countersign_store::projection::{DecisionRow, EvidenceRow, RunRow, State};
 use countersign_store::{Ledger, Plan, Session};
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub struct Decided {
     pub bundle: Bundle,
     /// The log index of the recorded decision that says just this; `None` when it is new.
     pub recorded: Option<u64>,
+    /// When it was looked at: the machine's clock.
+    pub at: Timestamp,
 }
 
 /// The bundle in effect: the activated one; before any was activated, the one shipped with this binary.
@@ -71,11 +74,11 @@ pub fn decide(
             && decision.engine == engine.name_and_version()
             && decision.verdict.expires.is_none_or(|end| end > now);
         if same {
-            return Ok(Decided { decision, facts, bundle, recorded: Some(row.index) });
+            return Ok(Decided { decision, facts, bundle, recorded: Some(row.index), at: now });
         }
     }
     let decision = Decision::make_under(engine, &bundle, assignment.as_ref(), &facts, now)?;
-    Ok(Decided { decision, facts, bundle, recorded: None })
+    Ok(Decided { decision, facts, bundle, recorded: None, at: now })
 }
 
 /// Reads a decision row's document.
@@ -110,6 +113,20 @@ pub fn read_joined(session: &Session, run: &RunRow) -> Result<Reported, Error> {
 pub fn read_scan(ledger: &Ledger, run: &RunRow) -> Result<ScanRecord, Error> {
     let (_, blob) = run.scan.as_ref().ok_or_else(|| Error::NotScanned { run: run.id.clone() })?;
     Ok(canonical::from_slice(&ledger.payload(blob)?)?)
+}
+
+/// What a repository asks of approvals of its changes, by the last scan record of a run; nothing where it was disposed of, for then
+/// nothing of the run can be approved.
+///
+/// # Errors
+/// When the record is damaged.
+pub(crate) fn asked_approvals(state: &State, run: &RunRow) -> Result<Vec<AskedSlot>, Error> {
+    let Some((_, blob)) = run.scan.as_ref() else { return Ok(Vec::new()) };
+    match state.payload(blob) {
+        Ok(bytes) => Ok(canonical::from_slice::<ScanRecord>(&bytes)?.approvals),
+        Err(countersign_store::Error::MissingBlob { .. }) => Ok(Vec::new()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// The run's decision on the present state; records a new one where anything changed since the last.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use countersign_connect::git::Tree;
-use countersign_connect::git::{ChangeStatus, Commit, Repository, SignatureStatus, is_pipeline_file, verify_commit};
+use countersign_connect::git::{
+    ChangeStatus, Commit, Judging, Repository, SignatureStatus, is_pipeline_file, verify_commit,
+};
 use countersign_model::change::{Change, ChangeCommit, ChangeFile, Pipeline, SignatureState};
 use countersign_model::digest::Hasher;
 use countersign_model::{PersonId, TreePath};
@@ -94,6 +96,19 @@ pub fn observe(
     }
     let files = changed_files(repository, base.as_deref(), commit, tree)?;
     let pipeline = pipeline(tree, &files);
+    for what in [Judging::Pipeline, Judging::Policy] {
+        // Asked only where there is something to be told: what a change adds and takes away again is no part of it.
+        if !files.iter().any(|f| what.is_at(f.path.as_bytes())) {
+            continue;
+        }
+        let touching = repository.commits_touching(base.as_deref(), commit, what)?;
+        for c in commits.iter_mut().filter(|c| touching.contains(&c.id)) {
+            match what {
+                Judging::Pipeline => c.pipeline = true,
+                Judging::Policy => c.policy = true,
+            }
+        }
+    }
     let change = Change {
         version: 1,
         identity,
@@ -131,6 +146,8 @@ pub(crate) fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
         key,
         co_authors: u32::try_from(commit.co_authors.len()).unwrap_or(u32::MAX),
         merge: commit.parents.len() > 1,
+        pipeline: false,
+        policy: false,
     }
 }
 

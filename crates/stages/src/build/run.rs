@@ -5,6 +5,7 @@ use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
 use countersign_evidence::canonical;
+use countersign_model::access::AskedSlot;
 use countersign_model::change::{Change, ScanFinding, ScanRecord, Tightened};
 use countersign_model::event::{EvidenceAttached, RunStarted};
 use countersign_model::{Digest, FindingState, PersonId, RepositoryId, RunId};
@@ -42,6 +43,8 @@ pub struct Inputs<'a> {
     /// What a commit's own configuration enforces more strictly than the firm: of the commit that is judged, and of its base, as
     /// with reports.
     pub tightened: &'a dyn Fn(&str) -> BTreeSet<Tightened>,
+    /// What a commit's own configuration asks of approvals, likewise.
+    pub approvals: &'a dyn Fn(&str) -> BTreeSet<AskedSlot>,
     /// Told how far the scan is.
     pub progress: &'a dyn Progress,
     /// Where answers of earlier scans are kept.
@@ -121,6 +124,9 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     let mut tightened = (inputs.tightened)(&commit);
     tightened.extend(observed.change.base.as_deref().map(inputs.tightened).unwrap_or_default());
     record.tightened = tightened.into_iter().collect();
+    let mut asked = (inputs.approvals)(&commit);
+    asked.extend(observed.change.base.as_deref().map(inputs.approvals).unwrap_or_default());
+    record.approvals = asked.into_iter().collect();
     let (bypasses, bypasses_missed) = match inputs.hooks_required {
         true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
         false => (None, 0),
@@ -129,7 +135,7 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     let authors = rules::authors(&observed.change, session.state())?;
     let digest = recorded.decision.digest()?;
     let row = session.state().run(&recorded.run)?;
-    let gates = release::gates(&recorded.decision.verdict, row.as_ref(), digest, &authors, session.state())?;
+    let gates = release::gates(&recorded.decision, row.as_ref(), &authors, session.state(), session.now())?;
     let reported = reported::join(&record, &reported::records(session, row.as_ref())?, &commit);
     let now = session.now();
     let repository_id = observed.change.identity.as_deref();
@@ -377,6 +383,7 @@ pub fn scan_record(report: &Report, rules: &RuleSet) -> ScanRecord {
         stale_baseline: report.stale_baseline.len() as u64,
         required_reports: Vec::new(),
         tightened: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 
@@ -391,9 +398,8 @@ pub fn check(
 ) -> Result<(Decision, Vec<GateStatus>, u64), Error> {
     let (decided, change) = decide::settle(session, engine, run)?;
     let authors = rules::authors(&change, session.state())?;
-    let digest = decided.decision.digest()?;
     let row = session.state().run(run)?;
-    let gates = release::gates(&decided.decision.verdict, row.as_ref(), digest, &authors, session.state())?;
+    let gates = release::gates(&decided.decision, row.as_ref(), &authors, session.state(), decided.at)?;
     let index = decided.recorded.unwrap_or_default();
     Ok((decided.decision, gates, index))
 }

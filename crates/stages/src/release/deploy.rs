@@ -23,6 +23,7 @@ use super::error::ReleaseError;
 use super::freeze;
 use super::grant::{self, Wanted};
 use super::refuse::{self, Attempt};
+use super::reject::duty_text;
 use super::rules::{self, GateStatus};
 use crate::Error;
 use crate::build::decide::{self, Decided};
@@ -112,7 +113,7 @@ pub fn issue(
             replaces: session.state().last_deployed(&repository, environment)?,
             repository,
             decision,
-            approvals: gates.iter().flat_map(|g| &g.slots).filter_map(|s| s.filled.as_ref().map(|f| f.index)).collect(),
+            approvals: gates.iter().flat_map(|g| &g.slots).flat_map(|s| s.filled.iter().map(|f| f.index)).collect(),
             by: person.clone(),
             device: Device { key: signer.public_key().fingerprint(), host: host_name() },
             self_judged: true,
@@ -198,11 +199,10 @@ fn may_deploy(
     if authors.contains(person) {
         return Err(Error::DutyConflict { person: state.label(person)?, duty: "author" });
     }
-    let approved = gates.iter().flat_map(|g| &g.slots).any(|s| s.filled.as_ref().is_some_and(|f| f.person == *person));
-    if approved {
-        return Err(Error::DutyConflict { person: state.label(person)?, duty: "approver" });
+    match rules::bars_deployer(state, &row, &gates, person)? {
+        Some(duty) => Err(Error::DutyConflict { person: state.label(person)?, duty: duty_text(duty) }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A grant as somebody shows it.

@@ -7,8 +7,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `rules` | pure: quorum as a matching of distinct people to slots; a gate's outcome with its approvals |
+//! | `rules` | a gate's outcome with its approvals: what fills which slot, and why something does not count |
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
+//! | `binding` | what an approval binds, held against what is so now |
+//! | `reject` | a signed no, and taking back what one said |
 //! | `deploy` | grants: issue, redeem once, record the outcome |
 //! | `grant` | grants as tokens, checked with and without the ledger; revocation |
 //! | `freeze` | change freezes and windows of environments |
@@ -21,11 +23,13 @@
 //! | `suppression` | suppressions requested by the tree, granted by somebody else |
 //! | `refuse` | records a refusal before the command fails (`ActRefused`) |
 //!
-//! Records: `ApprovalSigned`, `GrantIssued`, `GrantRevoked`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
+//! Records: `ApprovalSigned`, `ApprovalRejected`, `ApprovalWithdrawn`, `GrantIssued`, `GrantRevoked`, `DeploymentStarted`, `DeploymentRecorded`, `CommitsClaimed`,
 //! `SuppressionGranted`, `EnforcementOverridden`, `ActRefused`, `EnvironmentFrozen`, `FreezeLifted`, `WindowsSet`,
 //! `BreakGlassOpened`, `BreakGlassClosed`, `BreakGlassRatified`, `BreakGlassReviewed`, `BreakGlassPaged`.
 
+pub mod approval_error;
 pub mod approve;
+pub mod binding;
 pub mod break_glass;
 pub mod claim;
 pub mod deploy;
@@ -35,6 +39,7 @@ pub mod grant;
 pub mod overrule;
 pub mod paging;
 mod refuse;
+pub mod reject;
 pub mod rules;
 pub(crate) mod saying;
 pub mod suppression;

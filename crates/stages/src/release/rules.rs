@@ -1,46 +1,66 @@
-//! Pure: who may fill which slot, and what a gate's outcome is once approvals are looked at.
+//! Who may fill which slot, and what a gate's outcome is once approvals are looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_model::{Outcome, PersonId, Role, Slot};
+use countersign_model::access::{Duty, MergedRules, SlotName, SlotRule, Strength};
+use countersign_model::change::Change;
+use countersign_model::{Outcome, PersonId, Slot, Timestamp};
 use countersign_policy::enforcement::Enforced;
-use countersign_policy::{Effect, GateVerdict, Verdict};
-use countersign_store::projection::{ApprovalRow, RunRow, State};
+use countersign_policy::quorum::{self, Case, Given, Held, Rejection, Signer, Unfillable, Why};
+use countersign_policy::{Decision, Effect, GateVerdict};
+use countersign_store::projection::{RunRow, State};
 
+use super::binding::{self, Present};
 use crate::Error;
+use crate::build::decide;
 
-/// Everybody enrolled, with their roles.
-pub type Members = BTreeMap<PersonId, BTreeSet<Role>>;
-
-/// Why somebody cannot count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Excluded {
-    /// They wrote a covered commit, or claimed one.
-    Author,
-    /// They no longer hold the role.
-    NoRole,
-}
-
-/// A required signature and who gave it.
+/// A required signature, and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotStatus {
-    /// Which.
-    pub slot: Slot,
-    /// The approval that fills it.
-    pub filled: Option<Filled>,
+    /// What it asks for.
+    pub rule: SlotRule,
+    /// The approvals that fill it.
+    pub filled: Vec<Filled>,
     /// Who could still sign.
     pub eligible: Vec<PersonId>,
     /// Role holders who may not, and why.
-    pub excluded: Vec<(PersonId, Excluded)>,
+    pub excluded: Vec<(PersonId, Held)>,
+    /// Approvals for it that fill nothing, oldest first.
+    pub idle: Vec<Idle>,
+    /// Slots that must be filled before.
+    pub waits_for: Vec<SlotName>,
 }
 
-/// The approval that fills a slot.
+impl SlotStatus {
+    /// How many more people have to sign.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        (self.rule.count as usize).saturating_sub(self.filled.len())
+    }
+}
+
+/// An approval that fills a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
     /// Who.
     pub person: PersonId,
     /// Log index of the approval.
     pub index: u64,
+    /// When it is over; none: when something that it binds changes.
+    pub until: Option<Timestamp>,
+}
+
+/// An approval that fills nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idle {
+    /// Who.
+    pub person: PersonId,
+    /// Log index of the approval.
+    pub index: u64,
+    /// Why it does not count.
+    pub why: Why,
+    /// Whether it was given for the decision as it stands.
+    pub current: bool,
 }
 
 /// A gate as it stands: the decision's verdict joined with the approvals.
@@ -56,6 +76,10 @@ pub struct GateStatus {
     pub controls: Vec<String>,
     /// Required signatures; empty for gates that need none.
     pub slots: Vec<SlotStatus>,
+    /// Rejections that stand.
+    pub rejected: Vec<Rejection>,
+    /// Slots that nobody enrolled can fill all at once.
+    pub unfillable: Option<Unfillable>,
 }
 
 /// One reason of a gate.
@@ -78,213 +102,291 @@ impl GateReason {
         self.effect != Effect::Note
             && self.enforced.as_ref().is_none_or(|e| e.standing == countersign_policy::enforcement::Standing::Blocks)
     }
+
+    fn new(code: &str, effect: Effect, text: String) -> Self {
+        Self { code: code.into(), effect, text, enforced: None }
+    }
 }
 
-/// The gates of a verdict with the approvals of exactly this decision.
+/// Everything that the gates of a run are joined from.
+struct Joined<'a> {
+    state: &'a State,
+    run: Option<&'a RunRow>,
+    change: Option<Change>,
+    decision: &'a Decision,
+    digest: countersign_model::Digest,
+    people: BTreeMap<PersonId, Signer>,
+    duties: BTreeMap<PersonId, Vec<Held>>,
+    now: Timestamp,
+}
+
+/// The gates of a decision with the approvals of its run. `now` is the machine's clock; a time that the log has seen is never
+/// undone by it.
 ///
 /// # Errors
 /// When the projection cannot be read.
 pub fn gates(
-    verdict: &Verdict,
+    decision: &Decision,
     run: Option<&RunRow>,
-    decision: countersign_model::Digest,
     authors: &BTreeSet<PersonId>,
     state: &State,
+    now: Timestamp,
 ) -> Result<Vec<GateStatus>, Error> {
-    let members = state.members()?;
-    verdict.gates.iter().map(|gate| gate_status(gate, run, decision, authors, state, &members)).collect()
+    let change = run.map(|row| read_change(state, row)).transpose()?;
+    let mut duties = change.as_ref().map(|c| duties_of(state, c)).transpose()?.unwrap_or_default();
+    for author in authors {
+        let held: &mut Vec<Held> = duties.entry(author.clone()).or_default();
+        if held.iter().all(|h| !Duty::ALWAYS.contains(&h.duty)) {
+            held.push(Held { duty: Duty::Author, by: "what the run covers".into() });
+        }
+    }
+    let joined = Joined {
+        state,
+        run,
+        change,
+        decision,
+        digest: decision.digest()?,
+        people: signers(state)?,
+        duties,
+        now: now.max(state.newest_time()?),
+    };
+    decision.verdict.gates.iter().map(|gate| joined.gate(gate)).collect()
 }
 
-fn gate_status(
-    gate: &GateVerdict,
-    run: Option<&RunRow>,
-    decision: countersign_model::Digest,
-    authors: &BTreeSet<PersonId>,
+fn read_change(state: &State, row: &RunRow) -> Result<Change, Error> {
+    Ok(countersign_evidence::canonical::from_slice(&state.payload(&row.change)?)?)
+}
+
+/// The duties of people in a run before anybody signs it.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub(crate) fn duties_of(state: &State, change: &Change) -> Result<BTreeMap<PersonId, Vec<Held>>, Error> {
+    let all = state.duties(change)?.into_iter();
+    let held = |(person, duties): (PersonId, BTreeMap<Duty, String>)| {
+        (person, duties.into_iter().map(|(duty, by)| Held { duty, by }).collect())
+    };
+    Ok(all.map(held).collect())
+}
+
+/// Everybody enrolled, with their roles and the strongest key they have.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn signers(state: &State) -> Result<BTreeMap<PersonId, Signer>, Error> {
+    let strong = state.people_with_hardware_keys()?;
+    let of = |(person, roles): (PersonId, BTreeSet<countersign_model::Role>)| {
+        let strength = if strong.contains(&person) { Strength::Hardware } else { Strength::Key };
+        (person, Signer { roles, strength })
+    };
+    Ok(state.members()?.into_iter().map(of).collect())
+}
+
+/// What a release needs by the rules in effect and by what its repository asks for besides.
+///
+/// # Errors
+/// When the projection or the scan record cannot be read.
+pub(crate) fn rules_of(
     state: &State,
-    members: &Members,
-) -> Result<GateStatus, Error> {
-    let mut reasons: Vec<GateReason> = gate
-        .reasons
-        .iter()
-        .map(|r| GateReason {
+    row: Option<&RunRow>,
+    change: Option<&Change>,
+    required: &[Slot],
+) -> Result<MergedRules, Error> {
+    let Some(change) = change else { return Ok(MergedRules::standard(required)) };
+    let mut rules = state.rules_for(change.identity.as_deref(), &change.environment, required)?;
+    if let Some(row) = row.filter(|row| row.scan.is_some()) {
+        rules.tighten(&decide::asked_approvals(state, row)?);
+    }
+    Ok(rules)
+}
+
+impl Joined<'_> {
+    fn gate(&self, gate: &GateVerdict) -> Result<GateStatus, Error> {
+        let reason = |r: &countersign_policy::Reason| GateReason {
             code: r.code.clone(),
             effect: r.effect,
             text: r.text.clone(),
             enforced: r.enforced.clone(),
-        })
-        .collect();
-    let approvals: Vec<&ApprovalRow> =
-        run.map(|r| r.approvals.iter().filter(|a| a.decision == decision).collect()).unwrap_or_default();
-    let slots = quorum(&gate.requires, &approvals, authors, members);
-    let mut outcome = gate.outcome;
-    for slot in slots.iter().filter(|s| s.filled.is_none()) {
-        outcome = outcome.and(Outcome::Pending);
-        let (code, text) = ("approval-missing".into(), missing(slot, state)?);
-        reasons.push(GateReason { code, effect: Effect::Wait, text, enforced: None });
-    }
-    Ok(GateStatus { name: gate.name.clone(), outcome, reasons, controls: gate.controls.clone(), slots })
-}
-
-fn missing(slot: &SlotStatus, state: &State) -> Result<String, Error> {
-    let mut text = format!("needs a {} approval by {}", slot.slot, slot.slot.role().with_article());
-    let barred: Vec<String> = slot
-        .excluded
-        .iter()
-        .filter(|(_, why)| *why == Excluded::Author)
-        .map(|(id, _)| Ok(format!("{} is an author", state.label(id)?)))
-        .collect::<Result<_, Error>>()?;
-    if !barred.is_empty() {
-        text.push_str(&format!(" ({})", barred.join(", ")));
-    }
-    if state.trust().is_some() && slot.eligible.is_empty() {
-        text.push_str("; nobody enrolled can give it: countersign role grant PERSON ");
-        text.push_str(slot.slot.role().as_str());
-    }
-    Ok(text)
-}
-
-/// Fills the required slots with distinct people: a maximum bipartite matching of people to slots, so that somebody
-/// who signed twice never keeps another person's signature from counting.
-#[must_use]
-pub fn quorum(
-    required: &[Slot],
-    approvals: &[&ApprovalRow],
-    authors: &BTreeSet<PersonId>,
-    members: &Members,
-) -> Vec<SlotStatus> {
-    let has_role = |person: &PersonId, role: Role| members.get(person).is_some_and(|roles| roles.contains(&role));
-    // Candidates a slot: people whose approval counts.
-    let candidates: Vec<Vec<(&PersonId, u64)>> = required
-        .iter()
-        .map(|slot| {
-            approvals
-                .iter()
-                .filter(|a| a.slot == *slot && !authors.contains(&a.person) && has_role(&a.person, slot.role()))
-                .map(|a| (&a.person, a.index))
-                .collect()
-        })
-        .collect();
-    let mut holder: BTreeMap<&PersonId, usize> = BTreeMap::new();
-    for slot in 0..required.len() {
-        let mut tried = BTreeSet::new();
-        augment(slot, &candidates, &mut holder, &mut tried);
-    }
-    required
-        .iter()
-        .enumerate()
-        .map(|(i, slot)| {
-            let filled = holder.iter().find(|(_, s)| **s == i).and_then(|(person, _)| {
-                let index = candidates[i].iter().find(|(p, _)| p == person).map(|(_, index)| *index)?;
-                Some(Filled { person: (*person).clone(), index })
-            });
-            let (mut eligible, mut excluded) = (Vec::new(), Vec::new());
-            for (person, _) in members.iter().filter(|(_, roles)| roles.contains(&slot.role())) {
-                if authors.contains(person) {
-                    excluded.push((person.clone(), Excluded::Author));
-                } else if !holder.contains_key(person) {
-                    eligible.push(person.clone());
-                }
-            }
-            for approval in approvals.iter().filter(|a| a.slot == *slot && !has_role(&a.person, slot.role())) {
-                excluded.push((approval.person.clone(), Excluded::NoRole));
-            }
-            SlotStatus { slot: *slot, filled, eligible, excluded }
-        })
-        .collect()
-}
-
-/// Kuhn's augmenting path: gives `slot` somebody, moving others to another slot of theirs where that helps.
-fn augment<'a>(
-    slot: usize,
-    candidates: &[Vec<(&'a PersonId, u64)>],
-    holder: &mut BTreeMap<&'a PersonId, usize>,
-    tried: &mut BTreeSet<&'a PersonId>,
-) -> bool {
-    for (person, _) in &candidates[slot] {
-        if !tried.insert(person) {
-            continue;
-        }
-        let free = match holder.get(person).copied() {
-            None => true,
-            Some(other) => augment(other, candidates, holder, tried),
         };
-        if free {
-            holder.insert(person, slot);
-            return true;
+        let mut status = GateStatus {
+            name: gate.name.clone(),
+            outcome: gate.outcome,
+            reasons: gate.reasons.iter().map(reason).collect(),
+            controls: gate.controls.clone(),
+            slots: Vec::new(),
+            rejected: Vec::new(),
+            unfillable: None,
+        };
+        // Signatures are for the gate whose policy asks for some; the rules of a firm add to the release.
+        if gate.requires.is_empty() && gate.name != "release" {
+            return Ok(status);
         }
+        let rules = rules_of(self.state, self.run, self.change.as_ref(), &gate.requires)?;
+        let (given, rejections) = self.said()?;
+        let case = Case {
+            slots: &rules.slots,
+            people: &self.people,
+            duties: &self.duties,
+            given: &given,
+            rejections: &rejections,
+            now: self.now,
+        };
+        let found = quorum::quorum(&case);
+        for slot in found.slots {
+            let current = |g: &Given| self.is_current(g.index);
+            status.slots.push(SlotStatus {
+                rule: slot.rule.clone(),
+                filled: slot
+                    .filled
+                    .iter()
+                    .map(|f| Filled { person: f.person.clone(), index: f.index, until: f.until })
+                    .collect(),
+                eligible: slot.could_sign.into_iter().cloned().collect(),
+                excluded: slot.excluded.into_iter().map(|(p, h)| (p.clone(), h.clone())).collect(),
+                idle: slot
+                    .idle
+                    .into_iter()
+                    .map(|(g, why)| Idle { person: g.person.clone(), index: g.index, why, current: current(g) })
+                    .collect(),
+                waits_for: slot.waits_for.into_iter().cloned().collect(),
+            });
+        }
+        status.rejected = found.rejected.into_iter().cloned().collect();
+        if self.state.trust().is_some() && status.slots.iter().any(|s| s.missing() > 0) {
+            status.unfillable = quorum::fillable(&rules.slots, &self.people).err();
+        }
+        self.judge(&mut status)?;
+        Ok(status)
     }
-    false
+
+    /// What the signatures do to the gate.
+    fn judge(&self, status: &mut GateStatus) -> Result<(), Error> {
+        for no in &status.rejected {
+            let text = format!("rejected by {} (entry {}): {}", self.state.label(&no.person)?, no.index, no.reason);
+            status.outcome = status.outcome.and(Outcome::Fail);
+            status.reasons.push(GateReason::new("rejected", Effect::Deny, text));
+        }
+        let mut said = BTreeSet::new();
+        for slot in status.slots.iter().filter(|s| s.missing() > 0) {
+            status.outcome = status.outcome.and(Outcome::Pending);
+            let text = self.missing(slot)?;
+            status.reasons.push(GateReason::new("approval-missing", Effect::Wait, text));
+            for idle in &slot.idle {
+                // Who signed anew, or took it back, knows why the former one does not count.
+                let superseded = slot.filled.iter().any(|f| f.person == idle.person)
+                    || slot.idle.iter().any(|later| later.person == idle.person && later.index > idle.index);
+                let counts = matches!(idle.why, Why::NeededIn(_) | Why::NotNeeded);
+                if counts || superseded || !said.insert(idle.index) {
+                    continue;
+                }
+                let why = idle.why.text();
+                let who = self.state.label(&idle.person)?;
+                let text =
+                    format!("the {} approval by {who} (entry {}) does not count: {why}", slot.rule.slot, idle.index);
+                status.reasons.push(GateReason::new("approval-void", Effect::Note, text));
+            }
+        }
+        if let Some(no) = &status.unfillable {
+            status.reasons.push(GateReason::new("quorum-unfillable", Effect::Wait, unfillable(no, self.state)?));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, slot: &SlotStatus) -> Result<String, Error> {
+        let rule = &slot.rule;
+        let mut text = match (rule.count, slot.missing()) {
+            (1, _) => format!("needs a {} approval by {}", rule.slot, rule.who()),
+            (all, more) => format!("needs {more} more of {all} {} approvals by {}", rule.slot, rule.who()),
+        };
+        let mut barred = Vec::new();
+        for (person, held) in &slot.excluded {
+            let label = self.state.label(person)?;
+            barred.push(match held.duty {
+                Duty::Author | Duty::CoAuthor => format!("{label} is an author"),
+                duty => format!("{label} is {duty}"),
+            });
+        }
+        if !barred.is_empty() {
+            text.push_str(&format!(" ({})", barred.join(", ")));
+        }
+        if let Some(first) = slot.waits_for.first() {
+            text.push_str(&format!("; the {first} approval comes first"));
+        }
+        if rule.strength == Strength::Hardware {
+            text.push_str("; with a hardware key");
+        }
+        if self.state.trust().is_some() && slot.eligible.is_empty() {
+            text.push_str("; nobody enrolled can give it: countersign role grant PERSON ");
+            text.push_str(rule.roles.first().map_or("ROLE", |r| r.as_str()));
+        }
+        Ok(text)
+    }
+
+    fn is_current(&self, index: u64) -> bool {
+        let approvals = self.run.map(|r| r.approvals.as_slice()).unwrap_or_default();
+        approvals.iter().any(|a| a.index == index && a.decision == self.digest)
+    }
+
+    /// Everything that was said about the run: approvals of any decision with what has changed since, and rejections of this one.
+    fn said(&self) -> Result<(Vec<Given>, Vec<Rejection>), Error> {
+        let (Some(run), Some(change)) = (self.run, &self.change) else { return Ok((Vec::new(), Vec::new())) };
+        let present = Present::of(self.state, run, change, self.decision, self.now)?;
+        let mut given = Vec::with_capacity(run.approvals.len());
+        for row in &run.approvals {
+            given.push(Given {
+                index: row.index,
+                slot: row.slot.clone(),
+                person: row.person.clone(),
+                time: row.time,
+                expires: row.said.expires,
+                strength: Strength::of_statement(&row.strength),
+                withdrawn: row.withdrawn,
+                differs: binding::differences(self.state, &present, row)?,
+            });
+        }
+        let of_this = self.state.rejections_of(&run.id)?.into_iter().filter(|r| r.said.decision == self.digest);
+        let rejections = of_this.map(|r| Rejection {
+            index: r.index,
+            person: r.said.person,
+            withdrawn: r.withdrawn,
+            reason: r.said.reason,
+        });
+        Ok((given, rejections.collect()))
+    }
+}
+
+/// What is missing where no set of people can fill the slots.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn unfillable(no: &Unfillable, state: &State) -> Result<String, Error> {
+    let people = no.people.iter().map(|p| state.label(p)).collect::<Result<Vec<_>, _>>()?;
+    Ok(no.text(&people))
+}
+
+/// The duty that keeps somebody from deploying this run, if one does.
+///
+/// # Errors
+/// When the projection or a payload cannot be read.
+pub(crate) fn bars_deployer(
+    state: &State,
+    row: &RunRow,
+    gates: &[GateStatus],
+    person: &PersonId,
+) -> Result<Option<Duty>, Error> {
+    let change = read_change(state, row)?;
+    let required: Vec<Slot> = gates.iter().flat_map(|g| &g.slots).filter_map(|s| s.rule.slot.known()).collect();
+    let rules = rules_of(state, Some(row), Some(&change), &required)?;
+    let held = duties_of(state, &change)?.remove(person).unwrap_or_default();
+    if let Some(held) = held.iter().find(|h| rules.bars_deployer(h.duty)) {
+        return Ok(Some(held.duty));
+    }
+    let approved = gates.iter().flat_map(|g| &g.slots).flat_map(|s| &s.filled).any(|f| f.person == *person);
+    Ok((approved && rules.bars_deployer(Duty::Approver)).then_some(Duty::Approver))
 }
 
 /// The outcome of all gates together.
 #[must_use]
 pub fn overall(gates: &[GateStatus]) -> Outcome {
     Outcome::all(gates.iter().map(|g| g.outcome))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use countersign_model::event::Device;
-    use countersign_model::{Digest, Timestamp};
-
-    fn id(n: u8) -> PersonId {
-        PersonId::from_text(format!("per-{n}"))
-    }
-
-    fn approval(n: u8, slot: Slot, index: u64) -> ApprovalRow {
-        ApprovalRow {
-            index,
-            decision: Digest::of(b"d"),
-            slot,
-            person: id(n),
-            device: Device { key: String::new(), host: String::new() },
-            strength: "ssh-key".into(),
-            time: Timestamp::from_millis(0),
-        }
-    }
-
-    fn members(people: &[&[Role]]) -> Members {
-        (0..).zip(people).map(|(n, roles)| (id(n), roles.iter().copied().collect())).collect()
-    }
-
-    const BOTH: [Slot; 2] = [Slot::Technical, Slot::Regulatory];
-
-    /// Brute force: is there an assignment of distinct people to both slots?
-    fn possible(approvals: &[ApprovalRow], authors: &BTreeSet<PersonId>, members: &Members) -> bool {
-        let ok = |a: &ApprovalRow, slot: Slot| {
-            a.slot == slot && !authors.contains(&a.person) && members[&a.person].contains(&slot.role())
-        };
-        approvals.iter().any(|t| {
-            ok(t, Slot::Technical) && approvals.iter().any(|r| ok(r, Slot::Regulatory) && r.person != t.person)
-        })
-    }
-
-    #[test]
-    fn the_matching_agrees_with_brute_force() {
-        let roles = [Role::Engineer, Role::ComplianceOfficer];
-        // Every subset of six possible approvals by three people, every subset of authors.
-        for bits in 0_u32..64 {
-            let approvals: Vec<ApprovalRow> = (0..6_u8)
-                .filter(|i| bits & (1 << i) != 0)
-                .map(|i| approval(i / 2, BOTH[usize::from(i % 2)], u64::from(i)))
-                .collect();
-            for author_bits in 0_u32..8 {
-                let authors = (0..3_u8).filter(|i| author_bits & (1 << i) != 0).map(id).collect();
-                let members = members(&[&roles, &roles, &roles[..1]]);
-                let refs: Vec<&ApprovalRow> = approvals.iter().collect();
-                let filled = quorum(&BOTH, &refs, &authors, &members).iter().all(|s| s.filled.is_some());
-                assert_eq!(filled, possible(&approvals, &authors, &members), "{bits:b} {author_bits:b}");
-            }
-        }
-    }
-
-    #[test]
-    fn one_person_never_fills_two_slots() {
-        let roles = [Role::Engineer, Role::ComplianceOfficer];
-        let members = members(&[&roles]);
-        let (a, b) = (approval(0, Slot::Technical, 1), approval(0, Slot::Regulatory, 2));
-        let slots = quorum(&BOTH, &[&a, &b], &BTreeSet::new(), &members);
-        assert_eq!(slots.iter().filter(|s| s.filled.is_some()).count(), 1);
-    }
 }

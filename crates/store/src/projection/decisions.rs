@@ -83,6 +83,13 @@ impl State {
         Ok(query.query_row((run.as_str(), decision.to_string()), |row| row.get(0)).optional()?)
     }
 
+    /// The newest decision of a run.
+    pub(super) fn newest_decision(&self, run: &RunId) -> Result<Option<DecisionRow>, Error> {
+        let mut query =
+            self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE run = ?1 ORDER BY idx DESC LIMIT 1"))?;
+        Ok(query.query_row([run.as_str()], decision).optional()?)
+    }
+
     pub(super) fn decisions_of(&self, run: &RunId) -> Result<Vec<DecisionRow>, Error> {
         let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE run = ?1 ORDER BY idx"))?;
         Ok(query.query_map([run.as_str()], decision)?.collect::<Result<_, _>>()?)

@@ -39,6 +39,17 @@ pub struct EvidenceRow {
 }
 
 impl State {
+    /// The recorded artifacts of a run, each once, sorted.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn artifacts_of(&self, run: &RunId) -> Result<Vec<Artifact>, Error> {
+        let own = self.evidence_of(run)?.into_iter().filter(|e| e.artifact);
+        let set: std::collections::BTreeSet<Artifact> =
+            own.map(|e| Artifact { name: e.name, digest: e.digest }).collect();
+        Ok(set.into_iter().collect())
+    }
+
     pub(super) fn on_evidence(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: EvidenceAttached = self.statement(machine)?;
         self.started(&p.run)?;

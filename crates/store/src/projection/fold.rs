@@ -101,6 +101,9 @@ impl State {
                 EventKind::BreakGlassClosed => self.on_break_glass_close(reading, signed),
                 EventKind::BreakGlassRatified => self.on_ratified(reading, signed),
                 EventKind::BreakGlassReviewed => self.on_reviewed(reading, signed),
+                EventKind::ApprovalRulesActivated => self.on_approval_rules(index, signed),
+                EventKind::ApprovalRejected => self.on_rejection(reading, signed),
+                EventKind::ApprovalWithdrawn => self.on_withdrawal(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

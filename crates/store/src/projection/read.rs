@@ -192,7 +192,10 @@ impl Reading {
             | EventKind::BreakGlassOpened
             | EventKind::BreakGlassClosed
             | EventKind::BreakGlassRatified
-            | EventKind::BreakGlassReviewed => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::BreakGlassReviewed
+            | EventKind::ApprovalRulesActivated
+            | EventKind::ApprovalRejected
+            | EventKind::ApprovalWithdrawn => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload, named }

@@ -67,7 +67,7 @@ macro_rules! parsed { ($($t:ty),*) => {$(
 parsed!(
     Digest,
     countersign_model::Role,
-    countersign_model::Slot,
+    countersign_model::access::SlotName,
     countersign_evidence::sshsig::PublicKey,
     countersign_model::Retention,
     countersign_model::retention::Office

@@ -1,5 +1,6 @@
 //! Histories: logs as a house full of people and machines would write them, signed by real keys.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +10,9 @@ use countersign_evidence::note::SignerKey;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement, Subject};
 use countersign_evidence::{canonical, dsse};
+use countersign_model::change::{Change, Pipeline};
 use countersign_model::event::{
-    ActRefused, ApplicationRegistered, ApprovalSigned, AssessmentRecorded, CommitsClaimed, DecisionMade,
+    ActRefused, ApplicationRegistered, ApprovalSigned, Artifact, AssessmentRecorded, CommitsClaimed, DecisionMade,
     DeploymentRecorded, DeploymentStarted, Device, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
     EvidenceAttached, FindingsRecorded, GateAcknowledged, GateOwnersAssigned, GrantIssued, LedgerCreated,
     PersonEnrolled, PolicyActivated, Predicate, RoleGranted, RunStarted, SecondLogKeyChosen, SuppressionGranted,
@@ -57,6 +59,7 @@ struct Run {
     tree: String,
     attempts: u64,
     decision: Digest,
+    artifacts: BTreeSet<Artifact>,
 }
 
 /// Writes a history.
@@ -79,6 +82,26 @@ pub(crate) const FIRST_DISBELIEVED: u8 = 19;
 
 fn blob(bytes: impl Into<Vec<u8>>) -> NewBlob {
     NewBlob { bytes: bytes.into(), media: "application/json".into() }
+}
+
+/// A change of one commit that nobody enrolled signed.
+fn change(commit: &str, tree: &str) -> Vec<u8> {
+    let change = Change {
+        version: 1,
+        identity: Some(IDENTITY.into()),
+        commit: commit.into(),
+        tree: tree.into(),
+        base: None,
+        environment: "production".into(),
+        shallow: false,
+        complete: true,
+        commits: Vec::new(),
+        files: Vec::new(),
+        pipeline: Pipeline { digest: Digest::of(b"pipeline"), files: 0, changed: false },
+        ticket: None,
+        reason: None,
+    };
+    canonical::to_vec(&change).unwrap()
 }
 
 impl History {
@@ -188,7 +211,15 @@ impl History {
             0 => self.run_started(),
             1 => self.findings(),
             2 => self.decision(),
-            3 => self.evidence(),
+            3 => {
+                let (serial, entry) = (self.serial, self.evidence());
+                if serial.is_multiple_of(2) {
+                    let name = format!("bom-{serial}.json");
+                    let artifact = Artifact { name, digest: Digest::of(b"sbom") };
+                    self.run.as_mut().unwrap().artifacts.insert(artifact);
+                }
+                entry
+            }
             4 => self.approval(1, Slot::Technical),
             5 => self.approval(2, Slot::Regulatory),
             6 => self.grant(),
@@ -281,10 +312,12 @@ impl History {
                 tree: self.hex("tree"),
                 attempts: 0,
                 decision: Digest::of(b"none yet"),
+                artifacts: BTreeSet::new(),
             });
         }
         let run = self.run.as_mut().unwrap();
         run.attempts += 1;
+        let change = change(&run.commit, &run.tree);
         let started = RunStarted {
             run: run.id.clone(),
             attempt: run.attempts,
@@ -293,10 +326,10 @@ impl History {
             commit: run.commit.clone(),
             tree: run.tree.clone(),
             pipeline: Digest::of(b"pipeline"),
-            change: Digest::of(b"change"),
+            change: Digest::of(&change),
             reuses: None,
         };
-        self.machine(EventKind::RunStarted, self.stream(), started, vec![blob("change")])
+        self.machine(EventKind::RunStarted, self.stream(), started, vec![blob(change)])
     }
 
     fn findings(&self) -> NewEntry {
@@ -315,7 +348,10 @@ impl History {
         let reasons: Vec<_> = (0..8)
             .map(|n| json!({"code": format!("reason-{n}"), "effect": "wait", "text": "one sentence that says why"}))
             .collect();
-        let gate = |name: &str| json!({"name": name, "outcome": "pending", "reasons": reasons, "controls": ["CC8.1"]});
+        let gate = |name: &str| {
+            let requires: &[&str] = if name == "release" { &["regulatory", "technical"] } else { &[] };
+            json!({"name": name, "outcome": "pending", "reasons": reasons, "controls": ["CC8.1"], "requires": requires})
+        };
         let document = json!({
             "version": 1, "bundle": self.bundle, "engine": "rego 1", "facts": Digest::of(b"facts"),
             "verdict": {"gates": [gate("pre-commit"), gate("build"), gate("release")]}, "serial": self.serial,
@@ -349,16 +385,23 @@ impl History {
             run: run.id.clone(),
             commit: run.commit.clone(),
             tree: run.tree.clone(),
-            artifacts: Vec::new(),
+            artifacts: run.artifacts.iter().cloned().collect(),
             environment: "production".into(),
             bundle: self.bundle,
             decision: run.decision,
             gate: "release".into(),
-            slot,
+            slot: slot.into(),
             person: self.people[who].id.clone(),
             device: self.people[who].device(),
             strength: "ssh-key".into(),
             time: self.time(),
+            authenticator: None,
+            evidence: None,
+            waivers: None,
+            levels: None,
+            rules: None,
+            findings: None,
+            expires: None,
         };
         self.act(who, act::APPROVAL, EventKind::ApprovalSigned, self.stream(), approval, vec![])
     }

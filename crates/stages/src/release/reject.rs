@@ -1,0 +1,221 @@
+//! `reject` and `withdraw`: a signed no, and taking back what one said.
+
+use countersign_connect::{SshSigner, host_name};
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::statement::Subject;
+use countersign_model::access::{Duty, SlotName};
+use countersign_model::event::{ApprovalRejected, ApprovalWithdrawn, Device};
+use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId};
+use countersign_policy::PolicyEngine;
+use countersign_store::projection::{MAX_TEXT, RunRow, State};
+use countersign_store::session::act_statement;
+use countersign_store::{Plan, Session};
+
+use super::approval_error::ApprovalError;
+use super::approve::{GATE, gates_of, run_row};
+use super::refuse::{self, Attempt};
+use super::rules::GateStatus;
+use crate::Error;
+use crate::build::decide::{self, Decided};
+use crate::build::rules::authors;
+
+/// What was said.
+pub struct Spoken {
+    /// The run.
+    pub run: RunId,
+    /// Who.
+    pub person: PersonId,
+    /// Log index.
+    pub index: u64,
+    /// What it ended: log indices of the person's own approvals and rejections.
+    pub ended: Vec<u64>,
+    /// The gates as they stand now.
+    pub gates: Vec<GateStatus>,
+}
+
+/// Says no to the decision as it stands. Whoever could have approved may; their own approvals of it are over then.
+///
+/// # Errors
+/// When trust is not rooted, the key belongs to nobody, the person has no say, or said no before. What is refused is recorded first.
+pub fn reject(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    reason: &str,
+    signer: &SshSigner,
+) -> Result<Spoken, Error> {
+    let (person, reason) = speaker(session, "reject", run, reason, signer)?;
+    let (decided, change) = decide::settle(session, engine, run)?;
+    let attempt = Attempt { act: "reject", run: Some(run.clone()), carry: false };
+    let may = |s: &Session| -> Result<SlotName, Error> {
+        let gates = gates_of(s.state(), run, &decided, &authors(&change, s.state())?)?;
+        if let Some(no) = gates.iter().flat_map(|g| &g.rejected).find(|r| r.person == person) {
+            let person = s.state().label(&person)?;
+            return Err(ApprovalError::Rejected { person, run: run.clone(), index: no.index }.into());
+        }
+        slot_of(s.state(), &gates, &person)?.ok_or_else(|| {
+            let label = s.state().label(&person).unwrap_or_else(|_| person.to_string());
+            ApprovalError::NoSay { person: label, run: run.clone() }.into()
+        })
+    };
+    let slot = refuse::unless(session, &attempt, Some(&person), may)?;
+    let row = run_row(session.state(), run)?;
+    let decision = decided.decision.digest()?;
+    let repository = row.identity.clone().ok_or(Error::Unidentified)?;
+    let predicate = ApprovalRejected {
+        origin: session.state().origin().to_owned(),
+        repository: repository.clone(),
+        run: run.clone(),
+        commit: row.commit.clone(),
+        decision,
+        gate: GATE.into(),
+        slot,
+        person: person.clone(),
+        device: Device { key: signer.public_key().fingerprint(), host: host_name() },
+        reason,
+        time: session.now(),
+    };
+    let subject = vec![Subject::new(repository, "gitCommit", row.commit.clone())];
+    let statement = act_statement(subject, predicate)?;
+    let armored = signer.sign(act::REJECTION, &statement)?;
+    let signed = SignedAct::new(act::REJECTION, &statement, &armored, &signer.public_key())?;
+    let mut ended = Vec::new();
+    let (appended, ()) = session.transact(|s| {
+        let row = run_row(s.state(), run)?;
+        if row.decisions.last().map(|d| d.digest) != Some(decision) {
+            return Err(Error::ChangedMeanwhile { run: run.clone() });
+        }
+        may(s)?;
+        ended = standing(s.state(), &row, &person, decision)?;
+        entry_of(s, EventKind::ApprovalRejected, run, &person, &signed, &ended)
+    })?;
+    let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
+    spoken(session, run, person, index, ended, &decided)
+}
+
+/// Takes back everything that the person said about the newest decision that they said anything about.
+///
+/// # Errors
+/// When trust is not rooted, the key belongs to nobody, or nothing of theirs stands. What is refused is recorded first.
+pub fn withdraw(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    reason: &str,
+    signer: &SshSigner,
+) -> Result<Spoken, Error> {
+    let (person, reason) = speaker(session, "withdraw", run, reason, signer)?;
+    let attempt = Attempt { act: "withdraw", run: Some(run.clone()), carry: false };
+    let said = |s: &Session| -> Result<(Digest, Vec<u64>), Error> {
+        let row = run_row(s.state(), run)?;
+        for decision in row.decisions.iter().rev() {
+            let acts = standing(s.state(), &row, &person, decision.digest)?;
+            if !acts.is_empty() {
+                return Ok((decision.digest, acts));
+            }
+        }
+        Err(ApprovalError::NothingSaid { person: s.state().label(&person)?, run: run.clone() }.into())
+    };
+    let (decision, acts) = refuse::unless(session, &attempt, Some(&person), said)?;
+    let row = run_row(session.state(), run)?;
+    let repository = row.identity.clone().ok_or(Error::Unidentified)?;
+    let predicate = ApprovalWithdrawn {
+        origin: session.state().origin().to_owned(),
+        repository: repository.clone(),
+        run: run.clone(),
+        decision,
+        acts: acts.clone(),
+        person: person.clone(),
+        device: Device { key: signer.public_key().fingerprint(), host: host_name() },
+        reason,
+        time: session.now(),
+    };
+    let subject = vec![Subject::new(repository, "gitCommit", row.commit.clone())];
+    let statement = act_statement(subject, predicate)?;
+    let armored = signer.sign(act::WITHDRAWAL, &statement)?;
+    let signed = SignedAct::new(act::WITHDRAWAL, &statement, &armored, &signer.public_key())?;
+    let (appended, ()) = session.transact(|s| {
+        if said(s)? != (decision, acts.clone()) {
+            return Err(Error::ChangedMeanwhile { run: run.clone() });
+        }
+        entry_of(s, EventKind::ApprovalWithdrawn, run, &person, &signed, &acts)
+    })?;
+    let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
+    let (decided, _) = decide::settle(session, engine, run)?;
+    spoken(session, run, person, index, acts, &decided)
+}
+
+/// Who speaks, and a reason that can be recorded.
+fn speaker(
+    session: &mut Session,
+    act: &'static str,
+    run: &RunId,
+    reason: &str,
+    signer: &SshSigner,
+) -> Result<(PersonId, String), Error> {
+    session.require_pin()?;
+    if session.state().trust().is_none() {
+        return Err(Error::NoTrustRoot { act });
+    }
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > MAX_TEXT || reason.chars().any(char::is_control) {
+        return Err(ApprovalError::NoReason.into());
+    }
+    let attempt = Attempt { act, run: Some(run.clone()), carry: false };
+    Ok((refuse::signer(session, &attempt, signer)?, reason.to_owned()))
+}
+
+/// A slot that the person could fill as far as role and duties go.
+fn slot_of(state: &State, gates: &[GateStatus], person: &PersonId) -> Result<Option<SlotName>, Error> {
+    for slot in gates.iter().flat_map(|g| &g.slots) {
+        let barred = slot.excluded.iter().any(|(p, held)| p == person && slot.rule.is_barred_by(held.duty));
+        if !barred && state.holds_one(person, &slot.rule.roles)? {
+            return Ok(Some(slot.rule.slot.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Log indices of the person's acts about a decision that were not taken back.
+fn standing(state: &State, row: &RunRow, person: &PersonId, decision: Digest) -> Result<Vec<u64>, Error> {
+    let approvals = row.approvals.iter().filter(|a| a.decision == decision && a.person == *person);
+    let approved = approvals.filter(|a| a.withdrawn.is_none()).map(|a| a.index);
+    let rejections = state.rejections_of(&row.id)?.into_iter();
+    let own = rejections.filter(|r| r.said.decision == decision && r.said.person == *person && r.withdrawn.is_none());
+    let mut acts: Vec<u64> = approved.chain(own.map(|r| r.index)).collect();
+    acts.sort_unstable();
+    Ok(acts)
+}
+
+fn entry_of(
+    s: &Session,
+    kind: EventKind,
+    run: &RunId,
+    person: &PersonId,
+    signed: &SignedAct,
+    refs: &[u64],
+) -> Result<(Plan, ()), Error> {
+    let entry = s.act_entry(kind, StreamId::from(run), ActorId::from(person), signed, refs.to_vec(), Vec::new())?;
+    Ok((Plan { entries: vec![entry] }, ()))
+}
+
+fn spoken(
+    session: &Session,
+    run: &RunId,
+    person: PersonId,
+    index: u64,
+    ended: Vec<u64>,
+    decided: &Decided,
+) -> Result<Spoken, Error> {
+    let change = decide::read_change(session.ledger(), &run_row(session.state(), run)?.change)?;
+    let gates = gates_of(session.state(), run, decided, &authors(&change, session.state())?)?;
+    Ok(Spoken { run: run.clone(), person, index, ended, gates })
+}
+
+/// The duties that keep whoever deploys apart from a run, in words for an error.
+pub(crate) const fn duty_text(duty: Duty) -> &'static str {
+    match duty {
+        Duty::Author | Duty::CoAuthor => "author",
+        other => other.as_str(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Who does what in a release, as far as the log knows at this point of it. Derived from the change and from what was signed; it
+//! has no table of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_model::access::Duty;
+use countersign_model::change::Change;
+use countersign_model::{PersonId, Role};
+
+use super::sql::text;
+use super::state::State;
+use crate::Error;
+
+/// The duties of people in a run, and what each is known by: `commit 2e5040ce02d8`, `entry 12`.
+pub type Duties = BTreeMap<PersonId, BTreeMap<Duty, String>>;
+
+impl State {
+    /// Whether somebody holds one of these roles.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn holds_one(&self, person: &PersonId, roles: &BTreeSet<Role>) -> Result<bool, Error> {
+        for role in roles {
+            if self.has_role(person, *role)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Everybody who has a key that cannot leave its device.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn people_with_hardware_keys(&self) -> Result<BTreeSet<PersonId>, Error> {
+        let mut query = self.db.prepare_cached("SELECT DISTINCT person FROM person_keys WHERE key LIKE 'sk-%'")?;
+        Ok(query.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The duties that people have in a release of this change before anybody signs it.
+    ///
+    /// A commit counts as somebody's when a key of theirs signed it; who claims one that another person signed is a co-author. Names
+    /// in commits are nobody's identity.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn duties(&self, change: &Change) -> Result<Duties, Error> {
+        let mut duties = Duties::new();
+        let mut add = |person: &PersonId, duty: Duty, by: &str| {
+            let held = duties.entry(person.clone()).or_default();
+            held.entry(duty).or_insert_with(|| by.to_owned());
+        };
+        for commit in &change.commits {
+            let by = format!("commit {}", commit.id.get(..12).unwrap_or(&commit.id));
+            let signer = match commit.key.as_deref() {
+                Some(key) => self.holder(key)?,
+                None => None,
+            };
+            let claimants = match &change.identity {
+                Some(repository) => self.claimants(repository, &commit.id)?,
+                None => Default::default(),
+            };
+            let claimed = if signer.is_some() { Duty::CoAuthor } else { Duty::Author };
+            let all = signer.iter().map(|p| (p, Duty::Author)).chain(claimants.iter().map(|p| (p, claimed)));
+            for (person, duty) in all {
+                // Whoever signed it and claims it as well wrote it.
+                let duty = if signer.as_ref() == Some(person) { Duty::Author } else { duty };
+                add(person, duty, &by);
+                if commit.pipeline {
+                    add(person, Duty::PipelineEditor, &by);
+                }
+                if commit.policy {
+                    add(person, Duty::PolicyEditor, &by);
+                }
+            }
+        }
+        if let Some(bundle) = self.bundle() {
+            add(&bundle.by, Duty::PolicyEditor, &format!("entry {}", bundle.index));
+        }
+        Ok(duties)
+    }
+}
