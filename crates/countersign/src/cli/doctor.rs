@@ -52,6 +52,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &DoctorArgs, env: &Environment) -> Outco
         ledger(at, env),
         storage(at, env),
         emergencies(at, env),
+        approvals(at, env),
     ];
     match args.format {
         Format::Json => {
@@ -230,6 +231,27 @@ fn ledger(at: &PlaceArgs, env: &Environment) -> Check {
                 None => {
                     Check::advice("ledger", format!("{size} entries, pinned, nobody to trust yet"), "countersign init")
                 }
+            })
+        })(),
+    )
+}
+
+/// Whether there are people for the approval rules in effect. Who left since is noticed here.
+fn approvals(at: &PlaceArgs, env: &Environment) -> Check {
+    check(
+        "approvals",
+        (|| {
+            if at.database(env)?.is_none() && !at.ledger_dir()?.join("ledger/checkpoint").exists() {
+                return Ok(Check::ok("approvals", "no ledger yet"));
+            }
+            let session = at.open(env)?;
+            let Some(active) = session.state().approval_rules()? else {
+                return Ok(Check::ok("approvals", "no approval rules in effect; what the policy requires holds"));
+            };
+            let wanting = countersign_govern::approvals::unkeepable(session.state())?;
+            Ok(match wanting.as_slice() {
+                [] => Check::ok("approvals", format!("rules {} can be kept", active.digest.short())),
+                some => Check::advice("approvals", some.join("; "), "countersign role grant PERSON ROLE"),
             })
         })(),
     )

@@ -5,6 +5,9 @@ mod assess;
 #[cfg(test)]
 mod atrest;
 #[cfg(test)]
+#[cfg(unix)]
+mod attacks;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod bad_input;
@@ -20,6 +23,8 @@ mod database;
 mod database_keys;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod duties;
 #[cfg(test)]
 mod emergencies;
 #[cfg(test)]

@@ -25,7 +25,7 @@ use countersign_store::Session;
 use countersign_store::projection::{Standing, WaiverState};
 
 use crate::gates::{self, Owned};
-use crate::{Error, enforcement, waivers};
+use crate::{Error, approvals, enforcement, waivers};
 use lint::{Finding, Setting, Somebody, duration};
 pub use page::{Block, Page};
 
@@ -61,7 +61,10 @@ fn collect(session: &Session, engine: &dyn PolicyEngine) -> Result<Collected, Er
         .map(|g| (g.name.clone(), gates::not_audited(&assignment, g).into_iter().map(str::to_owned).collect()))
         .collect();
     let setting = Setting { gates: &gates, people: &people, not_audited: &not_audited, now: session.now() };
-    let findings = lint::lint(&setting);
+    let mut findings = lint::lint(&setting);
+    for text in approvals::unkeepable(state)? {
+        findings.push(Finding { gate: Some("release".to_owned()), code: "quorum-unfillable", text });
+    }
     Ok(Collected { gates, served, assignment, people, findings })
 }
 
@@ -119,10 +122,18 @@ fn written_from(session: &Session, page: &mut Page) -> Result<(), Error> {
     let owners = state
         .gate_owners()?
         .map_or_else(|| "nobody owns a gate".to_owned(), |o| format!("{} (entry {})", o.digest, o.index));
+    let rules = state
+        .approval_rules()?
+        .map_or_else(|| "none: what the policy requires".to_owned(), |r| format!("{} (entry {})", r.digest, r.index));
     let row = |what: &str, value: String| vec![what.to_owned(), value];
     page.table(
         &["what", "in effect"],
-        vec![row("policy bundle", bundle), row("levels of enforcement", levels), row("owners of gates", owners)],
+        vec![
+            row("policy bundle", bundle),
+            row("levels of enforcement", levels),
+            row("owners of gates", owners),
+            row("approval rules", rules),
+        ],
         "",
     );
     Ok(())

@@ -186,6 +186,7 @@ impl State {
         require(p.expires.is_none_or(|end| end > reading.entry.time), "it is over already")?;
         if let Some(seen) = &p.evidence {
             require(seen.size <= reading.index, "it has seen entries that were not there")?;
+            require(!reading.other_history, "it was signed over a log of another root")?;
             require(seen.size > newest.index, "it was signed before its decision was made")?;
             let levels = self.assignment()?.map(|a| a.digest);
             require(p.levels == levels, "it was given under other levels than are in effect")?;

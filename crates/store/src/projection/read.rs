@@ -6,7 +6,7 @@ use countersign_evidence::machine::MachinePublicKey;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement};
 use countersign_evidence::{canonical, dsse, merkle};
-use countersign_model::event::Predicate;
+use countersign_model::event::{ApprovalSigned, Predicate};
 use countersign_model::retention::plan::{self, DisposalPlan};
 use countersign_model::{Digest, Entry, EventKind, PayloadRef};
 use serde::Serialize;
@@ -26,6 +26,8 @@ pub struct Reading {
     pub(super) payload: Payload,
     /// The digests of what the attachments say that the statement names, by their place.
     named: Vec<Digest>,
+    /// Whether its signer saw another log than this one, as far as that was looked at.
+    pub(super) other_history: bool,
 }
 
 /// A payload by who signs it.
@@ -125,7 +127,14 @@ impl Reading {
     #[must_use]
     pub fn new(index: u64, entry: Entry, leaf: Digest, opened: Opened, recorder: &str) -> Self {
         let Opened { payload, attachments } = opened;
-        let absent = |entry, blob| Self { index, entry, leaf, payload: Payload::Absent(blob), named: Vec::new() };
+        let absent = |entry, blob| Self {
+            index,
+            entry,
+            leaf,
+            payload: Payload::Absent(blob),
+            named: Vec::new(),
+            other_history: false,
+        };
         let Some(payload) = payload else {
             let blob = entry.payload.sha256;
             return absent(entry, blob);
@@ -198,7 +207,7 @@ impl Reading {
             | EventKind::ApprovalWithdrawn => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
-        Self { index, entry, leaf, payload, named }
+        Self { index, entry, leaf, payload, named, other_history: false }
     }
 
     /// An attachment, and the digest of what it says: where it is sealed, the entry's digest is that of other bytes.
@@ -243,9 +252,24 @@ pub(super) fn read(ledger: &Ledger, from: u64, to: u64, recorder: &str) -> Resul
         .into_iter()
         .map(|(index, entry, leaf)| {
             let opened = open(ledger, &entry)?;
-            Ok(Reading::new(index, entry, leaf, opened, recorder))
+            let mut reading = Reading::new(index, entry, leaf, opened, recorder);
+            reading.other_history = saw_another_log(ledger, &reading);
+            Ok(reading)
         })
         .collect()
+}
+
+/// Whether an approval says that the log had another root than it had.
+fn saw_another_log(ledger: &Ledger, reading: &Reading) -> bool {
+    let Payload::Act(Ok(act)) = &reading.payload else { return false };
+    if reading.entry.kind != EventKind::ApprovalSigned {
+        return false;
+    }
+    let said: Option<ApprovalSigned> = open_statement(&act.statement).ok();
+    said.and_then(|p| p.evidence).is_some_and(|seen| {
+        let here = ledger.root_at(seen.size).map(Digest::from_bytes);
+        here.ok() != Some(seen.root)
+    })
 }
 
 /// What an entry's blobs say. Attachments that no statement names are left alone.

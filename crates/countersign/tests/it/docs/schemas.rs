@@ -184,6 +184,14 @@ fn what_is_enforced_and_waived_fits_its_schemas() {
     assert!(judged.contains("\"advised\"") && judged.contains("\"waived\""), "{judged}");
     let listed = fits(&waivers, &said(&["waive", "list", "--format", "json"]));
     assert_eq!(listed["waivers"][0]["covers"]["findings"], 1);
+    let (_, text, _) = desk.countersign(&["--repo", &app, "gate", "explain", "--format", "json"]);
+    let explained = fits(&schema("gate-explain.v1"), &text);
+    assert!(explained["gates"][2]["unfillable"]["missing"].is_u64(), "{explained}");
+    let rules =
+        "version: 1\nrules: [{why: x, tiers: [production], slots: [{slot: technical, roles: [engineer], count: 2}]}]\n";
+    std::fs::write(desk.path("approvals.yaml"), rules).unwrap();
+    let (_, text, _) = desk.countersign(&["--repo", &app, "approvals", "check", "approvals.yaml", "--format", "json"]);
+    assert_ne!(fits(&schema("approval-rules.v1"), &text)["unfillable"][0]["missing"], 0);
     let (code, text, _) = desk.countersign(&["--repo", &app, "runbook", "lint", "--format", "json"]);
     assert_eq!((code, fits(&lint, &text)["findings"].as_array().unwrap().len()), (10, 3));
 }
