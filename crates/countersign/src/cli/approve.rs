@@ -40,8 +40,15 @@ pub(crate) fn import(at: &PlaceArgs, args: &ImportArgs, env: &Environment) -> Ou
     let file = std::fs::File::open(&args.file).map_err(read)?;
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_IMPORT), &mut bytes).map_err(read)?;
-    SignedAct::from_slice(&bytes).map_err(|source| CliError::NoApprovalInFile { path: args.file.clone(), source })?;
     let mut session = at.open(env)?;
+    if let Err(source) = SignedAct::from_slice(&bytes) {
+        let failure: Failure = CliError::NoApprovalInFile { path: args.file.clone(), source }.into();
+        // Whoever hands in something that is no approval finds it recorded, as with one that does not count.
+        if session.state().trust().is_some() {
+            session.record_refusal("import", None, None, failure.0.code())?;
+        }
+        return Err(failure);
+    }
     let approved = import_approval(&mut session, &ConfinedEngine, &bytes)?;
     notices(&mut session);
     print(&session, &approved, args.format, None, env)?;

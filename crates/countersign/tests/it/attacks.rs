@@ -104,7 +104,6 @@ const SUBSTITUTED: &[(&str, Change, &str)] = &[
     ("another policy bundle", |p| p.bundle = Digest::of(b"lenient"), "CS-APPROVAL-011"),
     ("another decision", |p| p.decision = Digest::of(b"a pass"), "CS-RELEASE-011"),
     ("another gate", |p| p.gate = "build".into(), "CS-APPROVAL-011"),
-    ("a slot of another role", |p| p.slot = "regulatory".parse().unwrap(), "CS-RELEASE-003"),
     ("a slot that nobody asks for", |p| p.slot = "security".parse().unwrap(), "CS-APPROVAL-010"),
     ("levels that are not in effect", |p| p.levels = Some(Digest::of(b"levels")), "CS-APPROVAL-011"),
     ("rules that are not in effect", |p| p.rules = Some(Digest::of(b"rules")), "CS-APPROVAL-011"),

@@ -243,6 +243,10 @@ fn examine(
             report.add(problem);
         }
     }
+    for index in state.approvals_over_another_log()? {
+        let what = "ApprovalSigned: it was signed over a log of another root";
+        report.add(Problem::new(DISBELIEVED, "ledger/checkpoint", Some(index), what));
+    }
     for problem in other_bundles(&state)? {
         report.add(problem);
     }

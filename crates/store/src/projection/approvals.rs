@@ -1,5 +1,6 @@
 //! Approvals of decisions, rejections, and what was taken back.
 
+use countersign_evidence::merkle::{self, Hash};
 use countersign_evidence::{act, canonical};
 use countersign_model::access::{ApprovalRules, MergedRules, SlotName, SlotRule, Strength};
 use countersign_model::change::Change;
@@ -389,6 +390,46 @@ impl State {
                 && row.state(at, newest) == WaiverState::Active
         });
         Ok(rows)
+    }
+
+    /// Approvals that say the log had another root than the entries folded here give, by log index. It hashes every leaf once.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn approvals_over_another_log(&self) -> Result<Vec<u64>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT idx, json_extract(said, '$.evidence.size'), json_extract(said, '$.evidence.root') FROM approvals
+             WHERE json_extract(said, '$.evidence.size') IS NOT NULL ORDER BY 2",
+        )?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, text(row, 2)?)))?;
+        let said: Vec<(u64, u64, Digest)> = rows.collect::<Result<_, _>>()?;
+        let mut said = said.into_iter().peekable();
+        let mut wrong = Vec::new();
+        // Complete subtrees from left to right, with their heights.
+        let mut peaks: Vec<(u32, Hash)> = Vec::new();
+        let mut query = self.db.prepare_cached("SELECT leaf FROM entries ORDER BY idx")?;
+        let mut leaves = query.query([])?;
+        for size in 0_u64.. {
+            let root = || {
+                let right = peaks.iter().rev().map(|(_, hash)| *hash);
+                right.reduce(|right, left| merkle::node_hash(&left, &right)).unwrap_or_else(merkle::empty_root)
+            };
+            while let Some((index, _, named)) = said.next_if(|(_, s, _)| *s == size) {
+                if Digest::from_bytes(root()) != named {
+                    wrong.push(index);
+                }
+            }
+            let (Some(row), Some(_)) = (leaves.next()?, said.peek()) else { break };
+            let leaf: Digest = text(row, 0)?;
+            let mut peak = (0, *leaf.as_bytes());
+            while let Some((height, left)) = peaks.pop_if(|(height, _)| *height == peak.0) {
+                peak = (height.saturating_add(1), merkle::node_hash(&left, &peak.1));
+            }
+            peaks.push(peak);
+        }
+        wrong.extend(said.map(|(index, ..)| index));
+        wrong.sort_unstable();
+        Ok(wrong)
     }
 
     pub(super) fn approvals_of(&self, run: &RunId) -> Result<Vec<ApprovalRow>, Error> {
