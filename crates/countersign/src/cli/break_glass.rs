@@ -162,7 +162,8 @@ fn stood(standing: &Value) -> String {
         for reason in gate["reasons"].as_array().into_iter().flatten().filter(|r| r["effect"] != "note") {
             let _ = writeln!(out, "    {}: {}", word(&reason["code"]), word(&reason["text"]));
         }
-        for slot in gate["slots"].as_array().into_iter().flatten().filter(|s| s["filled"].is_null()) {
+        let short = |s: &&Value| s["filled"].as_array().map_or(0, Vec::len) as u64 != s["needed"].as_u64().unwrap_or(1);
+        for slot in gate["slots"].as_array().into_iter().flatten().filter(short) {
             let could = slot["could"].as_array().map_or(0, Vec::len);
             let _ = writeln!(out, "    no {} approval; {could} could have given it", word(&slot["slot"]));
         }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::approve::{gates_of, run_row};
 use super::error::ReleaseError;
 use super::refuse::{self, Attempt};
-use super::rules::{Excluded, overall};
+use super::rules::overall;
 use super::saying::{Saying, act_of, ledger_subject, line, needs, say, sign};
 use crate::Error;
 use crate::build::decide::{self, Decided};
@@ -298,11 +298,11 @@ fn standing(
             .slots
             .iter()
             .map(|slot| {
-                let why = |why: &Excluded| if *why == Excluded::Author { "author" } else { "no-role" };
+                let filled = slot.filled.iter().map(|f| json!({"person": f.person, "index": f.index}));
+                let excluded = slot.excluded.iter().map(|(p, held)| json!({"person": p, "why": held.duty}));
                 json!({
-                    "slot": slot.slot, "filled": slot.filled.as_ref().map(|f| json!({"person": f.person, "index": f.index})),
-                    "could": slot.eligible,
-                    "excluded": slot.excluded.iter().map(|(p, w)| json!({"person": p, "why": why(w)})).collect::<Vec<_>>(),
+                    "slot": slot.rule.slot, "needed": slot.rule.count, "filled": filled.collect::<Vec<_>>(),
+                    "could": slot.eligible, "excluded": excluded.collect::<Vec<_>>(),
                 })
             })
             .collect();
