@@ -191,9 +191,9 @@ fn exit_2_usage_or_configuration() {
     exit 2
     --- stdout
     --- stderr
-    error[CS-CLI-001]: the configuration cannot be read: unknown field `enviroment`, expected `environment`
+    error[CS-CLI-001]: the configuration cannot be read: unknown field `enviroment`, expected `environment` or `approvals`
       --> [dir]/repo/countersign.toml:4
-      help: did you mean `environment`? known here: environment
+      help: did you mean `environment`? known here: environment, approvals
       more: countersign explain CS-CLI-001
     ");
     assert!(

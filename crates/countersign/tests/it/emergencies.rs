@@ -59,7 +59,7 @@ fn token(ran: &Ran) -> String {
 
 const DEPLOY: [&str; 2] = ["--", "true"];
 
-fn redeem<'a>(grant: &'a str) -> Vec<&'a str> {
+fn redeem(grant: &str) -> Vec<&str> {
     [&["deploy", "--grant", grant], &DEPLOY[..]].concat()
 }
 

@@ -174,8 +174,10 @@ impl<'a> Oracle<'a> {
     }
 }
 
+type Parts = (BTreeMap<PersonId, Signer>, BTreeMap<PersonId, Vec<Held>>, Vec<Given>, Vec<Rejection>);
+
 /// The case that the history leads to, as the program would see it.
-fn case_of(h: &History) -> (BTreeMap<PersonId, Signer>, BTreeMap<PersonId, Vec<Held>>, Vec<Given>, Vec<Rejection>) {
+fn case_of(h: &History) -> Parts {
     let mut roles = h.roles.clone();
     let (mut given, mut rejections) = (Vec::<Given>::new(), Vec::<Rejection>::new());
     let take_back = |given: &mut Vec<Given>, who: &PersonId, at: u64| {
