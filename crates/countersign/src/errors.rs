@@ -458,6 +458,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_connect::witness::EXPLANATIONS,
         countersign_evidence::EXPLANATIONS,
         countersign_evidence::grant_token::EXPLANATIONS,
+        countersign_evidence::jwt::EXPLANATIONS,
         countersign_govern::EXPLANATIONS,
         countersign_policy::EXPLANATIONS,
         countersign_scan::EXPLANATIONS,

@@ -22,6 +22,7 @@
 //! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
+//! | [`jwt`] | a workload's identity token | JWS and JWT, RFC 7515 to 7519 | any JOSE library |
 //! | [`payload_key`] | payloads at rest under a key of the ledger | XChaCha20-Poly1305 | any libsodium |
 //! | [`seal`] | personal data under a key that can be destroyed | XChaCha20-Poly1305 | any libsodium |
 //!
@@ -44,6 +45,7 @@ mod encoding;
 mod error;
 mod explain;
 pub mod grant_token;
+pub mod jwt;
 pub mod machine;
 pub mod merkle;
 mod mldsa;

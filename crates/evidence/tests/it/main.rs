@@ -15,6 +15,8 @@ mod go;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod jwt;
+#[cfg(test)]
 mod merkle;
 #[cfg(test)]
 mod note;
