@@ -11,6 +11,8 @@
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`notify`] | tells somebody: a program, or an address |
+//! | [`ci`] | reads what a CI system says in its variables |
+//! | [`oidc`] | fetches keys of issuers of identity tokens |
 //! | [`publish`] | brings a file to a web server |
 //! | [`process`] | runs a deployment's command; names this device without revealing it |
 //! | [`worker`] | asks a second process of this program, with limits on its memory and its time |
@@ -23,10 +25,12 @@
 //! and no object is fetched on demand. It cannot rewrite its own history for our eyes either: replacement refs,
 //! grafts and the commit-graph cache are not believed. See [`git`] for how each of these is closed.
 
+pub mod ci;
 pub mod error;
 pub mod explain;
 pub mod git;
 pub mod notify;
+pub mod oidc;
 pub mod pkcs11;
 pub mod process;
 pub mod publish;

@@ -104,6 +104,8 @@ pub const APPROVAL_RULES: &str = "countersign-approval-rules@v1";
 pub const REJECTION: &str = "countersign-rejection@v1";
 /// An approval or a rejection is taken back.
 pub const WITHDRAWAL: &str = "countersign-withdrawal@v1";
+/// Whose identity tokens are believed is put in effect.
+pub const ISSUERS: &str = "countersign-issuers@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -152,6 +154,7 @@ pub const NAMESPACES: &[&str] = &[
     APPROVAL_RULES,
     REJECTION,
     WITHDRAWAL,
+    ISSUERS,
 ];
 
 /// The media type of a stored act.

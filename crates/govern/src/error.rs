@@ -406,6 +406,20 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// The file of issuers is wrong.
+    #[error("the file of issuers is wrong: {message}")]
+    IssuerFile {
+        /// File and line.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// The issuers in effect are not what was activated.
+    #[error("the issuers activated in entry {index} are not those their digest names")]
+    IssuersChanged {
+        /// Log index of the activation.
+        index: u64,
+    },
     /// Nobody owns any gate.
     #[error("nobody has said who owns the gates")]
     NoGateOwners,
@@ -478,6 +492,8 @@ impl Diagnostic for Error {
             Self::WaiverState { .. } => "CS-WAIVER-005",
             Self::OwnWaiver { .. } => "CS-WAIVER-006",
             Self::GateFile { .. } => "CS-GATE-001",
+            Self::IssuerFile { .. } => "CS-ISSUER-001",
+            Self::IssuersChanged { .. } => "CS-ISSUER-002",
             Self::NoGateOwners => "CS-GATE-002",
             Self::NoSuchGate { .. } => "CS-GATE-003",
             Self::NotGateParty { .. } => "CS-GATE-004",
@@ -530,7 +546,7 @@ impl Diagnostic for Error {
 
     fn place(&self) -> Option<Place> {
         match self {
-            Self::GateFile { place, .. } => Some(place.clone()),
+            Self::GateFile { place, .. } | Self::IssuerFile { place, .. } => Some(place.clone()),
             _ => self.wrapped().and_then(Diagnostic::place),
         }
     }
@@ -566,6 +582,8 @@ impl Diagnostic for Error {
             Self::WaiverState { waiver, .. } => format!("see what was said about it: countersign waive show {waiver}"),
             Self::OwnWaiver { waiver, .. } => format!("somebody else decides: countersign waive show {waiver}"),
             Self::GateFile { .. } => "correct the line, then: countersign gate activate FILE --dry-run".into(),
+            Self::IssuerFile { .. } => "correct the line, then: countersign issuer check FILE".into(),
+            Self::IssuersChanged { .. } => "run `countersign verify`; no token is believed until it is clear".into(),
             Self::NoGateOwners => "an officer says so: countersign gate activate FILE".into(),
             Self::NoSuchGate { .. } => "gates are pre-commit, build and release: countersign gate list".into(),
             Self::NotGateParty { .. } => "see who is: countersign gate list".into(),

@@ -300,6 +300,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-ISSUER-001",
+        title: "the file of issuers is wrong",
+        text: "A file of issuers is YAML: `version: 1`, `skew_seconds`, and `issuers`, each with `id`, `system`, `issuer` (an `https://` address; `*` stands for a whole part of the path), `audiences`, `algorithms`, `lifetime` (such as `15m`, `3h`), `claims` (a template a field) and, where they are needed, `keys` (a JWK set), `require` and `keep`. What stands in angle brackets is to be filled in. `countersign issuer show --shipped` prints an example. Nothing was put in effect.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ISSUER-002",
+        title: "issuers that are not what was activated",
+        text: "The document of issuers in the ledger is not the one that an officer signed. No token is believed until it is clear what happened.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
         code: "CS-GATE-002",
         title: "nobody owns the gates",
         text: "Until an officer puts owners in effect, nobody answers for a gate that is shut.",

@@ -9,6 +9,7 @@
 //! | [`enforcement`] | how strongly each control is enforced where, put in effect by officers |
 //! | [`approvals`] | which slots must be signed where, put in effect by officers |
 //! | [`waivers`] | requests, grants, refusals and revocations of waivers |
+//! | [`issuers`] | whose identity tokens are believed |
 //! | [`gates`] | who answers for which gate, taken on and reviewed |
 //! | [`runbook`] | the Pipeline Governance Runbook from what is configured, and what is wrong with it |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
@@ -21,6 +22,7 @@ pub mod enforcement;
 mod error;
 mod explain;
 pub mod gates;
+pub mod issuers;
 pub mod registry;
 pub mod retention;
 pub mod runbook;

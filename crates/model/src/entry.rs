@@ -121,11 +121,15 @@ pub enum EventKind {
     ApprovalRejected,
     /// Somebody takes back an approval or a rejection.
     ApprovalWithdrawn,
+    /// Whose identity tokens are believed, signed by a security officer.
+    IssuersActivated,
+    /// A run's workload showed a token that its issuer signed.
+    WorkloadVerified,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 59] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -183,6 +187,8 @@ impl EventKind {
         Self::ApprovalRulesActivated,
         Self::ApprovalRejected,
         Self::ApprovalWithdrawn,
+        Self::IssuersActivated,
+        Self::WorkloadVerified,
     ];
 
     /// The text form, as in the entry.
@@ -246,6 +252,8 @@ impl EventKind {
             Self::ApprovalRulesActivated => "ApprovalRulesActivated",
             Self::ApprovalRejected => "ApprovalRejected",
             Self::ApprovalWithdrawn => "ApprovalWithdrawn",
+            Self::IssuersActivated => "IssuersActivated",
+            Self::WorkloadVerified => "WorkloadVerified",
         }
     }
 
@@ -274,6 +282,7 @@ impl EventKind {
                 | Self::GrantRevoked
                 | Self::DeploymentStarted
                 | Self::DeploymentRecorded
+                | Self::WorkloadVerified
         )
     }
 }
@@ -347,7 +356,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"ApprovalWithdrawn\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::ApprovalWithdrawn));
+        assert!(serde_json::from_str::<EventKind>("\"WorkloadVerified\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::WorkloadVerified));
     }
 }

@@ -34,6 +34,7 @@ pub use crate::access::emergencies::{
 };
 pub use crate::access::freezes::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 pub use crate::access::grants::GrantRevoked;
+pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
 pub use crate::governance::events::{
     ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
     EnvironmentRetired, GateAcknowledged, GateOwnersAssigned, GateReviewed, WaiverGranted, WaiverRejected,

@@ -31,6 +31,46 @@ pub enum Error {
     /// Something that is said about a run does not count.
     #[error(transparent)]
     Approval(#[from] crate::release::approval_error::ApprovalError),
+    /// A workload's token.
+    #[error(transparent)]
+    Token(#[from] countersign_evidence::jwt::TokenError),
+    /// An issuer of tokens.
+    #[error(transparent)]
+    Oidc(#[from] countersign_connect::oidc::OidcError),
+    /// A token was shown, and nobody's tokens are believed.
+    #[error("no issuer of identity tokens is in effect")]
+    NoIssuers,
+    /// The issuers in effect are not what was activated.
+    #[error("the issuers activated in entry {index} are not those their digest names")]
+    IssuersChanged {
+        /// Log index of the activation.
+        index: u64,
+    },
+    /// The issuers changed while a token was verified.
+    #[error("other issuers were put in effect meanwhile")]
+    IssuersMoved,
+    /// A claim that the issuer's entry requires is not there, or says something else.
+    #[error("the token's claim `{}` is missing, or not what is required", claim.escape_debug())]
+    TokenClaim {
+        /// The claim, or the field that it stands for.
+        claim: String,
+    },
+    /// The token is for another commit or repository.
+    #[error("the token is for the {what} `{}`, and this is `{}`", said.escape_debug(), is.escape_debug())]
+    TokenOfOther {
+        /// `commit` or `repository`.
+        what: &'static str,
+        /// What the token says.
+        said: String,
+        /// What the run is of.
+        is: String,
+    },
+    /// The token was shown before.
+    #[error("the token was shown before (entry {index})")]
+    TokenUsed {
+        /// Log index.
+        index: u64,
+    },
     /// A document of ours could not be written or read.
     #[error("a recorded document is not what this program writes")]
     Document {
@@ -297,6 +337,8 @@ impl Error {
             Self::Evidence(e) => Some(e),
             Self::Release(e) => Some(e),
             Self::Approval(e) => Some(e),
+            Self::Token(e) => Some(e),
+            Self::Oidc(e) => Some(e),
             _ => None,
         }
     }
@@ -312,6 +354,14 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.code(),
             Self::Release(e) => e.code(),
             Self::Approval(e) => e.code(),
+            Self::Token(e) => e.code(),
+            Self::Oidc(e) => e.code(),
+            Self::NoIssuers => "CS-WORKLOAD-001",
+            Self::IssuersChanged { .. } => "CS-WORKLOAD-002",
+            Self::IssuersMoved => "CS-WORKLOAD-003",
+            Self::TokenClaim { .. } => "CS-WORKLOAD-004",
+            Self::TokenOfOther { .. } => "CS-WORKLOAD-005",
+            Self::TokenUsed { .. } => "CS-WORKLOAD-006",
             Self::HooksOfMachine { .. } => "CS-COMMIT-001",
             Self::HookKeptAlready { .. } => "CS-COMMIT-002",
             Self::HookFile { .. } => "CS-COMMIT-003",
@@ -376,6 +426,18 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.help(),
             Self::Release(e) => e.help(),
             Self::Approval(e) => e.help(),
+            Self::Token(e) => e.help(),
+            Self::Oidc(e) => e.help(),
+            Self::NoIssuers => {
+                "a security officer says whose tokens are believed: countersign issuer activate FILE".into()
+            }
+            Self::IssuersChanged { .. } => "run `countersign verify`; no token is believed until it is clear".into(),
+            Self::IssuersMoved => "repeat the command with a new token".into(),
+            Self::TokenClaim { .. } => "see what is required: countersign issuer show".into(),
+            Self::TokenOfOther { .. } => {
+                "request a token in the job that checked this commit out of this repository".into()
+            }
+            Self::TokenUsed { .. } => "request a new token: each is good for one attempt of one run".into(),
             Self::HooksOfMachine { .. } => {
                 "install them for all of them: `countersign hook install --global`; or give this repository hooks of \
                  its own: `git config core.hooksPath .git/hooks`"

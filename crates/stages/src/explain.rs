@@ -316,4 +316,40 @@ pub const EXPLANATIONS: &[Explanation] = &[
                a one, or its document is another.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-WORKLOAD-001",
+        title: "nobody's identity tokens are believed",
+        text: "A token of a CI system counts when its issuer was put in effect by the signature of a security officer. None was, so the token proves nothing. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-WORKLOAD-002",
+        title: "issuers that are not what was activated",
+        text: "The document of issuers in the ledger is not the one that an officer signed.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-WORKLOAD-003",
+        title: "the issuers changed meanwhile",
+        text: "An officer put other issuers in effect while the token was verified under the earlier ones. Nothing was recorded.",
+        exit: Exit::Backend,
+    },
+    Explanation {
+        code: "CS-WORKLOAD-004",
+        title: "a required claim is missing",
+        text: "The issuer's entry requires a claim with a certain value, or makes commit or repository of one, and the token does not say it. The refusal was recorded.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-WORKLOAD-005",
+        title: "a token for another commit or repository",
+        text: "The token is genuine, and its job was about something else than this run: another commit, or another repository (a fork has the same commits). A run whose repository is not known by an address goes with no token that names one. The refusal was recorded.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-WORKLOAD-006",
+        title: "a token that was shown before",
+        text: "Each token (by its `jti`, else by its bytes) counts for one attempt of one run. Somebody shows this one again: a job that runs twice with one token, or whoever copied it out of a log. The refusal was recorded.",
+        exit: Exit::Unverified,
+    },
 ];

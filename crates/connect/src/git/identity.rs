@@ -79,7 +79,8 @@ fn is_shorthand(url: &str) -> bool {
 }
 
 /// The identity behind a remote's address; `None` for files, local paths and what names no host.
-pub(crate) fn identity_of_url(url: &str) -> Option<String> {
+#[must_use]
+pub fn identity_of_url(url: &str) -> Option<String> {
     let url = url.trim();
     let (scheme, authority, path) = match url.split_once("://") {
         Some((scheme, rest)) => {

@@ -36,6 +36,7 @@ pub use commit::{Commit, Ident, RawSignature};
 pub use file::version;
 pub use history::{Brought, Commits, History};
 pub use hooks::{HooksPath, HooksScope};
+pub use identity::identity_of_url;
 pub use pipeline::{Judging, is_pipeline_file};
 pub use repository::{Head, ObjectFormat, Repository};
 pub use signature::{SignatureStatus, verify_commit};

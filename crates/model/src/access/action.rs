@@ -69,6 +69,8 @@ actions! {
     /// Overrides what is soft.
     OverrideSoft "override" on "a run": "override this" by [SecurityOfficer, ComplianceOfficer, ReleaseManager]
         unless "an author of the change, or without the one role that the assignment names";
+    /// Says whose identity tokens are believed.
+    ActivateIssuers "issuers-activate" on "issuers": "put issuers in effect" by [SecurityOfficer];
     /// Claims commits.
     ClaimCommits "claim" on "commits": "claim commits" by [] or "anybody who is enrolled, for commits of their own";
     /// Grants a suppression.

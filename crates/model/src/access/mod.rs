@@ -1,5 +1,6 @@
 //! Who may do what, the duties that people have in a release, which slots must be signed and what is said about them, and what
-//! is permitted for a short while.
+//! is permitted for a short while; and who is who among machines: issuers of
+//! identity tokens, and the workloads that they vouch for.
 
 mod action;
 pub mod approval_events;
@@ -7,7 +8,10 @@ pub mod approvals;
 pub mod emergencies;
 pub mod freezes;
 pub mod grants;
+pub mod issuer;
+pub mod workload_events;
 
 pub use action::Action;
 pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotRule, Strength};
 pub use grants::GrantClaims;
+pub use issuer::{Field, Issuer, Issuers};

@@ -5,11 +5,12 @@ use countersign_model::access::AskedSlot;
 use countersign_model::change::{Change, ScanRecord};
 use countersign_model::{PayloadRef, RunId, Timestamp};
 use countersign_policy::{Bundle, Decision, PolicyEngine};
-use countersign_store::projection::{DecisionRow, EvidenceRow, RunRow, State};
+use countersign_store::projection::{DecisionRow, RunRow, State};
 use countersign_store::{Ledger, Plan, Session};
 use serde_json::Value;
 
 use super::reported::Reported;
+use super::rules::Coming;
 use super::{events, governed, reported, rules};
 use crate::Error;
 use crate::release::approve::run_row;
@@ -46,8 +47,8 @@ pub fn bundle_in_effect(session: &Session) -> Result<Bundle, Error> {
     }
 }
 
-/// Decides over a change and a scan; `run` brings its evidence and its recorded decisions, `attached` is evidence that is
-/// about to be recorded.
+/// Decides over a change and a scan; `run` brings its evidence and its recorded decisions, `coming` is what is about to
+/// be recorded.
 ///
 /// # Errors
 /// When the policy cannot be evaluated: then nothing is decided and no gate opens.
@@ -57,14 +58,14 @@ pub fn decide(
     run: Option<&RunRow>,
     change: &Change,
     scan: &ScanRecord,
-    attached: &[EvidenceRow],
+    coming: Coming<'_>,
     now: Timestamp,
 ) -> Result<Decided, Error> {
     let bundle = bundle_in_effect(session)?;
     let assignment = governed::assignment_in_effect(session)?;
     let under = assignment.as_ref().map(countersign_policy::Assignment::digest).transpose()?;
     let joined = reported::join(scan, &reported::records(session, run)?, &change.commit);
-    let facts = rules::facts(change, scan, &joined, run, attached, session.state(), now)?;
+    let facts = rules::facts(change, scan, &joined, run, coming, session.state(), now)?;
     let digest = canonical::digest(&facts)?;
     if let Some(row) = run.and_then(|r| r.decisions.last()) {
         let decision = read_decision(row)?;
@@ -138,7 +139,7 @@ pub fn settle(session: &mut Session, engine: &dyn PolicyEngine, run: &RunId) -> 
         let row = run_row(s.state(), run)?;
         let change = read_change(s.ledger(), &row.change)?;
         let scan = read_scan(s.ledger(), &row)?;
-        let decided = decide(s, engine, Some(&row), &change, &scan, &[], s.now())?;
+        let decided = decide(s, engine, Some(&row), &change, &scan, Coming::default(), s.now())?;
         let mut plan = Plan::default();
         if decided.recorded.is_none() {
             plan.entries.push(events::decision_made(
@@ -166,7 +167,7 @@ pub fn recorded(session: &Session, engine: &dyn PolicyEngine, run: &RunId) -> Re
     let row = run_row(session.state(), run)?;
     let change = read_change(session.ledger(), &row.change)?;
     let scan = read_scan(session.ledger(), &row)?;
-    let decided = decide(session, engine, Some(&row), &change, &scan, &[], session.now())?;
+    let decided = decide(session, engine, Some(&row), &change, &scan, Coming::default(), session.now())?;
     if decided.recorded.is_none() {
         return Err(Error::ChangedMeanwhile { run: run.clone() });
     }

@@ -16,10 +16,11 @@
 //! | `confined` | the engine of gates: a process of its own, with limits |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
+//! | `workload` | what the job proves of itself by an identity token |
 //! | `replay` | the use case `replay` |
 //! | `impact` | the use cases that look at many decisions: replay of a period or a sample, and `policy impact` |
 //! | `decision_log` | the use case `policy decision-log`: decisions as events of OPA's decision log |
-//! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade` |
+//! | `events` | what is recorded: `RunStarted`, `FindingsRecorded`, `EvidenceAttached`, `DecisionMade`; `WorkloadVerified` is in `workload` |
 
 pub mod confined;
 pub mod decide;
@@ -35,3 +36,4 @@ pub mod reported;
 pub mod rules;
 pub mod run;
 pub mod source;
+pub mod workload;

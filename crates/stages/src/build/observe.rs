@@ -23,6 +23,8 @@ pub struct Ask {
     pub ticket: Option<String>,
     /// The reason.
     pub reason: Option<String>,
+    /// What stands for a ticket where none was ever named: the pull request, as the CI system calls it.
+    pub ticket_hint: Option<String>,
 }
 
 /// A change as observed, with what people want to see and the log must not hold.

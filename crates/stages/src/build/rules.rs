@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 
 use super::governed;
 use super::reported::Reported;
+use super::workload::{self, Workload};
 use crate::Error;
 
 /// The version of the facts written here.
 pub const FACTS_VERSION: u32 = 1;
 
-/// Everybody known to have written a covered commit: the holder of the key that signed it, and whoever claimed it.
+/// Everybody known to have written a covered commit: the holder of the key that signed it, whoever claimed it, and whoever started a
+/// pipeline of its run.
 ///
 /// # Errors
 /// When the projection cannot be read.
@@ -26,6 +28,10 @@ pub fn authors(change: &Change, state: &State) -> Result<BTreeSet<PersonId>, Err
         if let Some(repository) = &change.identity {
             authors.extend(state.claimants(repository, &commit.id)?);
         }
+    }
+    // Who started the pipeline took part in the change.
+    if let Some(run) = state.run_of(change.identity.as_deref(), &change.commit, change.pipeline.digest)? {
+        authors.extend(workload::actors(&run.id, state)?);
     }
     Ok(authors)
 }
@@ -71,7 +77,16 @@ pub fn effective_state(
     Ok(if granted { FindingState::SuppressionGranted } else { FindingState::SuppressionRequested })
 }
 
-/// The facts of a run at the present state. `attached` is evidence that is about to be recorded.
+/// What is about to be recorded together with a decision.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Coming<'a> {
+    /// Evidence.
+    pub evidence: &'a [EvidenceRow],
+    /// The workload that showed a token.
+    pub workload: Option<&'a Workload>,
+}
+
+/// The facts of a run at the present state. `coming` is what is about to be recorded.
 ///
 /// # Errors
 /// When the projection cannot be read.
@@ -80,11 +95,12 @@ pub fn facts(
     scan: &ScanRecord,
     reported: &Reported,
     run: Option<&RunRow>,
-    attached: &[EvidenceRow],
+    coming: Coming<'_>,
     state: &State,
     now: Timestamp,
 ) -> Result<Value, Error> {
-    let authors = authors(change, state)?;
+    let mut authors = authors(change, state)?;
+    authors.extend(coming.workload.and_then(Workload::person).cloned());
     let repository = change.identity.as_deref();
     let commits: Vec<Value> =
         change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
@@ -115,7 +131,7 @@ pub fn facts(
     let mut evidence: Vec<Value> = run
         .iter()
         .flat_map(|r| &r.evidence)
-        .chain(attached)
+        .chain(coming.evidence)
         .filter(|e| !e.artifact)
         .map(|e| json!({"kind": e.kind, "name": e.name, "digest": e.digest}))
         .collect();
@@ -145,6 +161,10 @@ pub fn facts(
         "evidence": evidence,
     });
     if let Some(facts) = facts.as_object_mut() {
+        let workloads = workload::facts(run.map(|r| &r.id), coming.workload, state)?;
+        if !workloads.is_empty() {
+            facts.insert("workloads".into(), workloads.into());
+        }
         governed::add(facts, change, scan, reported, run.map(|r| &r.id), &authors, state, now)?;
     }
     Ok(facts)

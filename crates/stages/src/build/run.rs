@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use countersign_connect::git::{Head, Repository};
+use countersign_connect::oidc::IssuerKeys;
 use countersign_evidence::canonical;
 use countersign_model::access::AskedSlot;
 use countersign_model::change::{Change, ScanFinding, ScanRecord, Tightened};
@@ -18,7 +19,9 @@ use countersign_store::{NewBlob, Plan, Session};
 
 use super::observe::{self, Ask, Observed, random_id};
 use super::reported::{self, Reported, Seen};
+use super::rules::Coming;
 use super::source::GitTree;
+use super::workload::{self, Workload};
 use super::{decide, events, rules};
 use crate::Error;
 use crate::commit::bypass::{self, Bypasses};
@@ -51,6 +54,8 @@ pub struct Inputs<'a> {
     pub cache_dir: &'a Path,
     /// Whether the commit's tree says that hooks are required.
     pub hooks_required: bool,
+    /// The identity token of the job that runs this, and the keys that it is verified with.
+    pub token: Option<(Vec<u8>, IssuerKeys<'a>)>,
     /// The same of another commit.
     pub hooks_required_at: &'a dyn Fn(&str) -> Result<bool, Error>,
 }
@@ -81,6 +86,8 @@ pub struct Ran {
     pub gates: Vec<GateStatus>,
     /// People known to have written a covered commit.
     pub authors: BTreeSet<PersonId>,
+    /// What the job proved of itself.
+    pub workload: Option<Workload>,
     /// Commits that a hook would have stopped, where hooks are required; recorded as evidence.
     pub bypasses: Option<Bypasses>,
     /// How much of the commits could not be looked at for that.
@@ -100,10 +107,21 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         Head::Commit { id, .. } => id,
         Head::Unborn { branch } => return Err(Error::NoCommits { branch }),
     };
+    // A token that proves nothing ends it before anything is looked at.
+    let workload = match &inputs.token {
+        Some((token, keys)) => {
+            let identity = repository.identity()?;
+            Some(workload::verify(session, keys, token, None, &commit, identity.as_deref())?)
+        }
+        None => None,
+    };
     let salt = session.ledger().salt()?;
     let tree = repository.tree(&commit)?;
     let mut observed = observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask)?;
     inherit(session, &mut observed)?;
+    if observed.change.ticket.is_none() {
+        observed.change.ticket.clone_from(&inputs.ask.ticket_hint);
+    }
     let source = GitTree::new(repository, &tree)?;
     let (cache, cache_warning) = Cache::open(inputs.cache_dir, &inputs.rules.digest(), &salt);
     let recorded_values = earlier(session, &commit)?;
@@ -131,7 +149,10 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
         false => (None, 0),
     };
-    let recorded = append(session, inputs.engine, &observed, &record, bypasses.as_ref())?;
+    let about =
+        About { observed: &observed, record: &record, bypasses: bypasses.as_ref(), workload: workload.as_ref() };
+    let done = append(session, inputs.engine, &about);
+    let recorded = workload::refused(session, None, done)?;
     let authors = rules::authors(&observed.change, session.state())?;
     let digest = recorded.decision.digest()?;
     let row = session.state().run(&recorded.run)?;
@@ -158,6 +179,7 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         index: recorded.index,
         gates,
         authors,
+        workload,
         bypasses,
         bypasses_missed,
         cache_warning,
@@ -232,14 +254,17 @@ struct Recorded {
     index: u64,
 }
 
+/// What an attempt is made of.
+struct About<'a> {
+    observed: &'a Observed,
+    record: &'a ScanRecord,
+    bypasses: Option<&'a Bypasses>,
+    workload: Option<&'a Workload>,
+}
+
 /// Appends an attempt: the change, the scan record where it is new, and the decision where anything in it is.
-fn append(
-    session: &mut Session,
-    engine: &dyn PolicyEngine,
-    observed: &Observed,
-    record: &ScanRecord,
-    bypasses: Option<&Bypasses>,
-) -> Result<Recorded, Error> {
+fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -> Result<Recorded, Error> {
+    let About { observed, record, bypasses, workload } = *about;
     let change = &observed.change;
     let (change_digest, change_blob) = events::document(change)?;
     let (record_digest, record_blob) = events::document(record)?;
@@ -257,7 +282,7 @@ fn append(
             None => None,
         };
         let rows: Vec<EvidenceRow> = attached.iter().map(row_of).collect();
-        let decided = decide::decide(s, engine, known, change, record, &rows, s.now())?;
+        let decided = decide::decide(s, engine, known, change, record, Coming { evidence: &rows, workload }, s.now())?;
         let started = RunStarted {
             run: run.clone(),
             attempt,
@@ -271,6 +296,9 @@ fn append(
         };
         let mut plan = Plan::default();
         plan.entries.push(events::run_started(s, started, change_blob.clone())?);
+        if let Some(shown) = workload {
+            plan.entries.push(workload::entry(s, shown, &run, attempt, &change.commit, change.identity.as_deref())?);
+        }
         let last = known.and_then(|r| r.scan.as_ref());
         let scanned = match last.map(|(_, blob)| s.ledger().payload_digest(blob)) {
             None | Some(Err(countersign_store::Error::MissingBlob { .. })) => false,

@@ -53,6 +53,7 @@ impl State {
                 EventKind::AssessmentRecorded => self.on_assessment(reading, machine),
                 EventKind::BreakGlassPaged => self.on_paged(index, machine),
                 EventKind::DisposalCompleted => self.on_disposal_completed(index, machine),
+                EventKind::WorkloadVerified => self.on_workload(reading, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
             Payload::Absent(blob) => self.on_absent(index, blob),
@@ -104,6 +105,7 @@ impl State {
                 EventKind::ApprovalRulesActivated => self.on_approval_rules(index, signed),
                 EventKind::ApprovalRejected => self.on_rejection(reading, signed),
                 EventKind::ApprovalWithdrawn => self.on_withdrawal(reading, signed),
+                EventKind::IssuersActivated => self.on_issuers(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

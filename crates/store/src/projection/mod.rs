@@ -60,6 +60,7 @@ mod suppressions;
 mod table;
 mod trust;
 mod waivers;
+mod workloads;
 
 pub use anomalies::Anomaly;
 pub use approvals::{ActivatedRules, ApprovalRow, CLOCK_SKEW, RejectionRow, WithdrawalRow, waiver_set};
@@ -91,3 +92,4 @@ pub use storages::StorageRow;
 pub use suppressions::SuppressionRow;
 pub use trust::TrustRoot;
 pub use waivers::{Said, WaiverRow, WaiverState};
+pub use workloads::{ActivatedIssuers, WorkloadRow, is_of};

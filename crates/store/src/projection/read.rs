@@ -160,7 +160,8 @@ impl Reading {
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
             | EventKind::BreakGlassPaged
-            | EventKind::DisposalCompleted => Payload::Machine(Machine::read(payload, recorder)),
+            | EventKind::DisposalCompleted
+            | EventKind::WorkloadVerified => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled
             | EventKind::RoleGranted
@@ -204,7 +205,8 @@ impl Reading {
             | EventKind::BreakGlassReviewed
             | EventKind::ApprovalRulesActivated
             | EventKind::ApprovalRejected
-            | EventKind::ApprovalWithdrawn => Payload::Act(Act::read(&payload).map(Box::new)),
+            | EventKind::ApprovalWithdrawn
+            | EventKind::IssuersActivated => Payload::Act(Act::read(&payload).map(Box::new)),
             EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
         };
         Self { index, entry, leaf, payload, named, other_history: false }
@@ -234,7 +236,9 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::DecisionMade
         | EventKind::GrantIssued
         | EventKind::EnforcementActivated
-        | EventKind::GateOwnersAssigned => 1,
+        | EventKind::GateOwnersAssigned
+        | EventKind::IssuersActivated
+        | EventKind::WorkloadVerified => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,
     }

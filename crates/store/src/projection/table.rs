@@ -5,7 +5,7 @@ use countersign_model::Digest;
 use super::{
     anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
     enforcements, entries, erasures, evidence, freezes, gates, grants, log_keys, offices, people, refusals, registry,
-    runs, scans, schedule, second_keys, storages, suppressions, trust, waivers,
+    runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -57,6 +57,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         gates::TABLES,
         freezes::TABLES,
         emergencies::TABLES,
+        workloads::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()

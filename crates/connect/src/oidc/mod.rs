@@ -1,0 +1,248 @@
+//! Fetches an issuer's keys (OpenID Connect Discovery 1.0, JWK sets of RFC 7517), and asks GitHub Actions for a token.
+//!
+//! Over HTTPS, or plain HTTP to this machine alone. Redirects are not followed, answers are read up to a limit, and an attempt
+//! that failed on the way is made again a few times, aloud. What comes back is not believed here: the verification is in
+//! `countersign_evidence::jwt`.
+
+mod cache;
+mod explain;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_model::Timestamp;
+use serde_json::Value;
+
+pub use explain::EXPLANATIONS;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one exchange may take, from the first byte to the last.
+const EXCHANGE: Duration = Duration::from_secs(15);
+/// Bytes of the longest answer that is read.
+const ANSWER_BYTES: u64 = 256 << 10;
+/// How often an exchange is tried, and how long is waited before each time.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(300), Duration::from_millis(1200)];
+
+/// Why no keys or no token could be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OidcError {
+    /// The address is none that is asked.
+    #[error("`{}` is not asked: {what}", url.escape_debug())]
+    Url {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// No answer, however often it was tried.
+    #[error("{url} does not answer")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// Another answer than 200.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// The answer is not what was asked for.
+    #[error("{url} answers with something else: {what}")]
+    Answer {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// What was fetched before cannot be kept.
+    #[error("cannot keep the keys of an issuer in `{}`", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Keys of issuers, as they were fetched.
+pub struct IssuerKeys<'a> {
+    /// Where they are kept between two commands; `None`: nowhere.
+    dir: Option<PathBuf>,
+    now: Timestamp,
+    /// Told when something is tried again.
+    note: &'a dyn Fn(&str),
+}
+
+/// A key set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The JWK set.
+    pub set: Vec<u8>,
+    /// Whether it was kept from before: a key that is missing in it may be there by now.
+    pub kept: bool,
+}
+
+impl<'a> IssuerKeys<'a> {
+    /// Keys that are kept in `dir` for an hour.
+    #[must_use]
+    pub fn new(dir: Option<PathBuf>, now: Timestamp, note: &'a dyn Fn(&str)) -> Self {
+        Self { dir, now, note }
+    }
+
+    /// The keys of an issuer, fetched anew where `anew` says so or none are kept.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    pub fn of(&self, issuer: &str, anew: bool) -> Result<Fetched, OidcError> {
+        let file = self.dir.as_ref().map(|dir| cache::file(dir, issuer));
+        if let Some(set) = file.as_ref().filter(|_| !anew).and_then(|file| cache::read(file, issuer, self.now)) {
+            return Ok(Fetched { set, kept: true });
+        }
+        let set = self.discover(issuer)?;
+        if let Some(file) = file {
+            cache::write(&file, issuer, self.now, &set).map_err(|source| OidcError::Cache { path: file, source })?;
+        }
+        Ok(Fetched { set, kept: false })
+    }
+
+    /// The issuer's configuration says where its keys are, and who it is: exactly the issuer that was asked for (OpenID Connect
+    /// Discovery 1.0, 4.3).
+    fn discover(&self, issuer: &str) -> Result<Vec<u8>, OidcError> {
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let wrong = |what| OidcError::Answer { url: url.clone(), what };
+        let configuration: Value =
+            serde_json::from_slice(&self.get(&url, None)?).map_err(|_| wrong("it is no JSON"))?;
+        if configuration.get("issuer").and_then(Value::as_str) != Some(issuer) {
+            return Err(wrong("it is the configuration of another issuer"));
+        }
+        let keys =
+            configuration.get("jwks_uri").and_then(Value::as_str).ok_or_else(|| wrong("it names no `jwks_uri`"))?;
+        self.get(keys, None)
+    }
+
+    /// Asks GitHub Actions for a token, as a job with the permission `id-token: write` may.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub fn github_token(&self, url: &str, bearer: &str, audience: &str) -> Result<Vec<u8>, OidcError> {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let asked = format!("{url}{separator}audience={}", escaped(audience));
+        let answer: Value = serde_json::from_slice(&self.get(&asked, Some(bearer))?)
+            .map_err(|_| OidcError::Answer { url: shown(url), what: "it is no JSON" })?;
+        match answer.get("value").and_then(Value::as_str) {
+            Some(token) => Ok(token.as_bytes().to_vec()),
+            None => Err(OidcError::Answer { url: shown(url), what: "it holds no token" }),
+        }
+    }
+
+    fn get(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, OidcError> {
+        check(url)?;
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(EXCHANGE))
+            .build()
+            .new_agent();
+        let mut last = None;
+        for (nth, pause) in PAUSES.into_iter().enumerate() {
+            if let Some(error) = &last {
+                (self.note)(&format!("{}: {error}; trying again ({nth} of {})", shown(url), PAUSES.len() - 1));
+                std::thread::sleep(pause);
+            }
+            let mut request = agent.get(url).header("accept", "application/json");
+            if let Some(bearer) = bearer {
+                request = request.header("authorization", format!("Bearer {bearer}"));
+            }
+            match request.call() {
+                Ok(mut answer) if answer.status().as_u16() == 200 => {
+                    let body = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
+                    return body.map_err(|_| OidcError::Answer {
+                        url: shown(url),
+                        what: "it is cut off, or larger than 256 KiB",
+                    });
+                }
+                // A server that is overloaded or restarts may answer the next time; one that says no means it.
+                Ok(answer) if answer.status().is_server_error() || answer.status().as_u16() == 429 => {
+                    last = Some(OidcError::Status { url: shown(url), status: answer.status().as_u16() });
+                }
+                Ok(answer) => return Err(OidcError::Status { url: shown(url), status: answer.status().as_u16() }),
+                Err(source) => last = Some(OidcError::Unreachable { url: shown(url), source: Box::new(source) }),
+            }
+        }
+        Err(last.unwrap_or(OidcError::Url { url: shown(url), what: "it was never tried" }))
+    }
+}
+
+/// What of an address may be shown: no query, for it may hold a secret.
+fn shown(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+fn check(url: &str) -> Result<(), OidcError> {
+    let wrong = |what| Err(OidcError::Url { url: shown(url), what });
+    let (plain, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return wrong("it does not begin with `https://`"),
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() || host.contains('@') {
+        return wrong("it names no host, or holds a password");
+    }
+    let local = ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|l| host.strip_prefix(l).is_some_and(|port| port.is_empty() || port.starts_with(':')));
+    if plain && !local {
+        return wrong("plain HTTP is for this machine only");
+    }
+    Ok(())
+}
+
+/// A text in a query (RFC 3986 2.3).
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_this_machine_are_asked() {
+        for good in ["https://a.example/x", "http://127.0.0.1:1/x", "http://localhost/x", "http://[::1]:8/x"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost.evil",
+            "ftp://a",
+            "https:///x",
+            "https://u:p@a",
+            "",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert_eq!(escaped("https://a b"), "https%3A%2F%2Fa%20b");
+    }
+}

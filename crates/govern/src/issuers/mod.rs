@@ -1,0 +1,73 @@
+//! `issuer activate`: a security officer says whose identity tokens are believed.
+//!
+//! Control objective: what a pipeline says of itself counts only when somebody vouches for it who was trusted by signature, outside
+//! of the judged repository.
+//! Regulatory mapping: PCI DSS v4.0.1 8.6.1 (accounts of systems); NIST 800-53r5 IA-9; NIST 800-218 PO.5.1.
+
+mod parse;
+
+use countersign_connect::SshSigner;
+use countersign_evidence::{act, canonical};
+use countersign_model::access::{Action, Issuers};
+use countersign_model::event::IssuersActivated;
+use countersign_model::{Digest, EventKind, StreamId};
+use countersign_store::projection::ActivatedIssuers;
+use countersign_store::session::JSON;
+use countersign_store::{NewBlob, Session};
+
+pub use parse::parse;
+
+use crate::Error;
+use crate::access::{Saying, line, needs, say_with};
+
+/// The issuers that this program knows, as a file.
+pub const SHIPPED: &str = include_str!("../../../../issuers/issuers.yaml");
+
+/// The issuers in effect, and their activation.
+///
+/// # Errors
+/// When they cannot be read back, or are not those that were activated.
+pub fn in_effect(session: &Session) -> Result<Option<(ActivatedIssuers, Issuers)>, Error> {
+    let Some(active) = session.state().issuers()? else { return Ok(None) };
+    let bytes = session.ledger().payload(&active.blob)?;
+    if Digest::of(&bytes) != active.digest {
+        return Err(Error::IssuersChanged { index: active.index });
+    }
+    Ok(Some((active, canonical::from_slice(&bytes)?)))
+}
+
+/// Puts issuers in effect. Those that are already are not activated twice: then the index is `None`.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is no security officer.
+pub fn activate(
+    session: &mut Session,
+    issuers: &Issuers,
+    reason: Option<&str>,
+    signer: &SshSigner,
+) -> Result<Option<u64>, Error> {
+    let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    let bytes = canonical::to_vec(issuers)?;
+    let digest = Digest::of(&bytes);
+    if session.state().issuers()?.is_some_and(|a| a.digest == digest) {
+        return Ok(None);
+    }
+    let saying = Saying {
+        act: "issuer activate",
+        kind: EventKind::IssuersActivated,
+        namespace: act::ISSUERS,
+        stream: StreamId::from_text("issuers"),
+    };
+    let index = say_with(
+        session,
+        signer,
+        &saying,
+        vec![NewBlob { bytes, media: JSON.into() }],
+        |s, by| needs(s, by, Action::ActivateIssuers),
+        |s, by| {
+            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            Ok(IssuersActivated { origin, issuers: digest, by, reason, time })
+        },
+    )?;
+    Ok(Some(index))
+}

@@ -1,0 +1,354 @@
+//! What a run's workload proves of itself: an identity token of its CI system, verified under the issuers in effect, that goes with
+//! the run's commit and repository. A token counts once.
+//!
+//! Control objective: what pipeline ran, on whose order and on which machine is not what its variables say.
+//! Regulatory mapping: NIST 800-53r5 IA-9; SLSA v1.0 build track (provenance is authentic); PCI DSS v4.0.1 8.6.1.
+
+use std::collections::BTreeMap;
+
+use countersign_connect::git::identity_of_url;
+use countersign_connect::oidc::{Fetched, IssuerKeys};
+use countersign_evidence::canonical;
+use countersign_evidence::jwt::{Algorithm, Expected, KeySet, Token, TokenError, Verified};
+use countersign_model::access::{Field, Issuer, Issuers};
+use countersign_model::digest::Hasher;
+use countersign_model::event::WorkloadVerified;
+use countersign_model::{Digest, EventKind, PersonId, RunId, StreamId};
+use countersign_store::projection::{State, WorkloadRow, is_of};
+use countersign_store::session::JSON;
+use countersign_store::{NewBlob, NewEntry, Plan, Session};
+use serde_json::{Map, Value, json};
+
+use super::events::commit_subject;
+use crate::Error;
+use crate::release::approve::run_row;
+
+/// What a refusal is recorded as.
+pub const ACT: &str = "identity-token";
+
+/// A token that was verified, and goes with a commit and a repository.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    issuers: Digest,
+    entry: String,
+    system: String,
+    issuer: String,
+    fields: BTreeMap<Field, String>,
+    verified: Verified,
+    once: Digest,
+    claims: (Digest, NewBlob),
+    person: Option<PersonId>,
+}
+
+impl Workload {
+    /// The kind of system.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// What it says, in our words; an actor is a keyed pseudonym.
+    #[must_use]
+    pub const fn fields(&self) -> &BTreeMap<Field, String> {
+        &self.fields
+    }
+
+    /// The enrolled person whose account the actor is.
+    #[must_use]
+    pub const fn person(&self) -> Option<&PersonId> {
+        self.person.as_ref()
+    }
+}
+
+/// The issuers in effect.
+///
+/// # Errors
+/// [`Error::NoIssuers`] when there are none; when they cannot be read back, or are not those that were activated.
+pub fn issuers(session: &Session) -> Result<(Digest, Issuers), Error> {
+    let active = session.state().issuers()?.ok_or(Error::NoIssuers)?;
+    let bytes = session.ledger().payload(&active.blob)?;
+    if Digest::of(&bytes) != active.digest {
+        return Err(Error::IssuersChanged { index: active.index });
+    }
+    Ok((active.digest, canonical::from_slice(&bytes)?))
+}
+
+/// Verifies a token. A refusal is recorded before it is returned.
+///
+/// # Errors
+/// [`TokenError`] and [`Error::NoIssuers`]; [`Error::TokenClaim`] when a required claim is not there; [`Error::TokenOfOther`] when it
+/// is for another commit or repository; what fetching the issuer's keys says.
+pub fn verify(
+    session: &mut Session,
+    keys: &IssuerKeys<'_>,
+    token: &[u8],
+    run: Option<&RunId>,
+    commit: &str,
+    identity: Option<&str>,
+) -> Result<Workload, Error> {
+    let checked = check(session, keys, token, commit, identity);
+    if let Err(error) = &checked {
+        refuse(session, run, error)?;
+    }
+    checked
+}
+
+/// Records that a token was refused; a failure on the way is none.
+fn refuse(session: &mut Session, run: Option<&RunId>, error: &Error) -> Result<(), Error> {
+    let refused = match error {
+        Error::Token(e) => Some(countersign_model::Diagnostic::code(e)),
+        Error::NoIssuers | Error::TokenClaim { .. } | Error::TokenOfOther { .. } | Error::TokenUsed { .. } => {
+            Some(countersign_model::Diagnostic::code(error))
+        }
+        _ => None,
+    };
+    if let Some(code) = refused {
+        session.record_refusal(ACT, run, None, code)?;
+    }
+    Ok(())
+}
+
+fn check(
+    session: &Session,
+    keys: &IssuerKeys<'_>,
+    token: &[u8],
+    commit: &str,
+    identity: Option<&str>,
+) -> Result<Workload, Error> {
+    let (digest, issuers) = issuers(session)?;
+    let token = Token::parse(token)?;
+    let iss = token.issuer()?.to_owned();
+    let unknown = || TokenError::Issuer { found: iss.chars().take(200).collect() };
+    let entry = issuers.entry(&iss).ok_or_else(unknown)?;
+    let algorithms: Vec<Algorithm> = entry.algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let expected = Expected {
+        issuer: &iss,
+        audiences: &entry.audiences,
+        algorithms: &algorithms,
+        skew: issuers.skew_seconds.min(Issuers::MAX_SKEW),
+        lifetime: entry.lifetime_seconds,
+        now: session.now(),
+    };
+    let verified = match &entry.keys {
+        Some(pinned) => token.verify(&KeySet::parse(pinned.to_string().as_bytes())?, &expected)?,
+        None => under_fetched(keys, &iss, token, &expected)?,
+    };
+    for (claim, value) in &entry.require {
+        let said = verified.claims.get(claim).and_then(countersign_model::access::issuer::plain);
+        if said.as_ref() != Some(value) {
+            return Err(Error::TokenClaim { claim: claim.clone() });
+        }
+    }
+    let salt = session.ledger().salt()?;
+    let mut fields = entry.fields(&verified.claims);
+    for needed in [Field::Commit, Field::Repository] {
+        // What an entry binds must be there: a token without it would go with everything.
+        if entry.claims.contains_key(&needed) && !fields.contains_key(&needed) {
+            return Err(Error::TokenClaim { claim: needed.to_string() });
+        }
+    }
+    if let Some(repository) = fields.get_mut(&Field::Repository)
+        && !repository.starts_with("git:")
+    {
+        let of_url = identity_of_url(repository).ok_or_else(|| Error::TokenClaim { claim: "repository".into() })?;
+        *repository = of_url;
+    }
+    if !is_of(&fields, commit, identity) {
+        let other = fields.get(&Field::Commit).is_some_and(|said| said != commit);
+        let (what, said) = if other { ("commit", Field::Commit) } else { ("repository", Field::Repository) };
+        let is = if other { Some(commit) } else { identity };
+        return Err(Error::TokenOfOther {
+            what,
+            said: fields.get(&said).cloned().unwrap_or_default(),
+            is: is.unwrap_or("one without an address").to_owned(),
+        });
+    }
+    let person = match fields.remove(&Field::Actor) {
+        None => None,
+        Some(actor) => {
+            let person = person_of(session.state(), &iss, &actor)?;
+            fields.insert(Field::Actor, pseudonym(&salt, &iss, &actor));
+            person
+        }
+    };
+    let claims = kept(entry, &verified.claims, &salt, &iss);
+    let bytes = canonical::to_vec(&claims)?;
+    Ok(Workload {
+        issuers: digest,
+        entry: entry.id.clone(),
+        system: entry.system.clone(),
+        once: once(&iss, &verified.id),
+        claims: (Digest::of(&bytes), NewBlob { bytes, media: JSON.into() }),
+        issuer: iss,
+        fields,
+        verified,
+        person,
+    })
+}
+
+/// Under the keys that the issuer publishes. A key that is missing among those that were kept from before may be there by now: they
+/// are fetched once more, and not again.
+fn under_fetched(keys: &IssuerKeys<'_>, iss: &str, token: Token, expected: &Expected<'_>) -> Result<Verified, Error> {
+    let Fetched { set, kept } = keys.of(iss, false)?;
+    match token.clone().verify(&KeySet::parse(&set)?, expected) {
+        Err(TokenError::UnknownKey { .. } | TokenError::UnnamedKey) if kept => {
+            Ok(token.verify(&KeySet::parse(&keys.of(iss, true)?.set)?, expected)?)
+        }
+        verified => Ok(verified?),
+    }
+}
+
+/// The enrolled person whose account at the issuer this is. Nobody's account is linked to a person in this version.
+fn person_of(_state: &State, _issuer: &str, _actor: &str) -> Result<Option<PersonId>, Error> {
+    Ok(None)
+}
+
+/// What of the claims is recorded: what is not known to be harmless is a keyed pseudonym, so that two can be compared and nobody
+/// reads a name.
+fn kept(entry: &Issuer, claims: &Map<String, Value>, salt: &[u8], iss: &str) -> Value {
+    let mut recorded = Map::new();
+    let mut hidden = Map::new();
+    for (claim, value) in claims {
+        // A number that canonical JSON cannot hold has no place in it.
+        if entry.keeps(claim) && canonical::to_vec(value).is_ok() {
+            recorded.insert(claim.clone(), value.clone());
+        } else {
+            hidden.insert(claim.clone(), pseudonym(salt, iss, &format!("{claim}={value}")).into());
+        }
+    }
+    json!({"version": 1, "claims": recorded, "pseudonyms": hidden})
+}
+
+/// A keyed pseudonym: the same text of the same issuer gives the same one within a ledger.
+fn pseudonym(salt: &[u8], iss: &str, text: &str) -> String {
+    let mut hasher = Hasher::new();
+    hasher.update(b"countersign workload v1\0");
+    hasher.update(salt);
+    hasher.update(iss.as_bytes());
+    hasher.update(b"\0");
+    hasher.update(text.as_bytes());
+    let hex: String = hasher.finish().hex().chars().take(16).collect();
+    format!("pseudonym-{hex}")
+}
+
+fn once(iss: &str, id: &str) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(b"countersign token v1\0");
+    hasher.update(iss.as_bytes());
+    hasher.update(b"\0");
+    hasher.update(id.as_bytes());
+    hasher.finish()
+}
+
+/// The entry of a workload for an attempt of a run.
+///
+/// # Errors
+/// [`Error::TokenUsed`] when the token was shown before, or the issuers changed meanwhile.
+pub(super) fn entry(
+    session: &Session,
+    workload: &Workload,
+    run: &RunId,
+    attempt: u64,
+    commit: &str,
+    identity: Option<&str>,
+) -> Result<NewEntry, Error> {
+    let state = session.state();
+    if let Some(before) = state.workload(&workload.once)? {
+        return Err(Error::TokenUsed { index: before.index });
+    }
+    if state.issuers()?.map(|a| a.digest) != Some(workload.issuers) {
+        return Err(Error::IssuersMoved);
+    }
+    let predicate = WorkloadVerified {
+        run: run.clone(),
+        attempt,
+        issuers: workload.issuers,
+        entry: workload.entry.clone(),
+        system: workload.system.clone(),
+        issuer: workload.issuer.clone(),
+        fields: workload.fields.clone(),
+        key: workload.verified.thumbprint.clone(),
+        algorithm: workload.verified.algorithm.to_string(),
+        token: workload.verified.digest,
+        once: workload.once,
+        claims: workload.claims.0,
+        person: workload.person.clone(),
+        issued: workload.verified.issued,
+        expires: workload.verified.expires,
+        time: session.now(),
+    };
+    let subject = vec![commit_subject(identity, commit)];
+    let stream = StreamId::from(run);
+    let attachments = vec![workload.claims.1.clone()];
+    Ok(session.machine_entry(EventKind::WorkloadVerified, stream, subject, predicate, Vec::new(), attachments)?)
+}
+
+/// Records that a token was shown before; for a use case that found out while it appended.
+pub(super) fn refused<T>(session: &mut Session, run: Option<&RunId>, done: Result<T, Error>) -> Result<T, Error> {
+    if let Err(error @ Error::TokenUsed { .. }) = &done {
+        refuse(session, run, error)?;
+    }
+    done
+}
+
+/// Records a workload for the latest attempt of a run. One that showed the same token for that attempt before is not recorded
+/// again: one job may look at a gate, record a report and look again.
+///
+/// # Errors
+/// [`Error::TokenUsed`] when the token was shown for something else; what the ledger says.
+pub fn attach(session: &mut Session, run: &RunId, workload: &Workload) -> Result<Option<u64>, Error> {
+    let done = session.transact(|s| {
+        let row = run_row(s.state(), run)?;
+        let attempt = row.attempts.len() as u64;
+        let mut plan = Plan::default();
+        let before = s.state().workload(&workload.once)?;
+        if before.is_none_or(|b| b.run != *run || b.attempt != attempt) {
+            plan.entries.push(entry(s, workload, run, attempt, &row.commit, row.identity.as_deref())?);
+        }
+        Ok::<_, Error>((plan, ()))
+    });
+    let (appended, ()) = refused(session, Some(run), done)?;
+    Ok(appended.map(|a| a.first_index))
+}
+
+/// The workloads of a run as facts: sorted, each once, without what is another one at each attempt.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub(super) fn facts(run: Option<&RunId>, about: Option<&Workload>, state: &State) -> Result<Vec<Value>, Error> {
+    let rows: Vec<WorkloadRow> = run.map(|run| state.workloads(run)).transpose()?.unwrap_or_default();
+    let recorded = rows.iter().map(|w| (&w.entry, &w.system, &w.issuer, &w.fields, w.person.as_ref()));
+    let coming = about.iter().map(|w| (&w.entry, &w.system, &w.issuer, &w.fields, w.person.as_ref()));
+    let mut facts: Vec<Value> = recorded
+        .chain(coming)
+        .map(|(entry, system, issuer, fields, person)| {
+            let mut fact = Map::new();
+            for field in Field::ALL.into_iter().filter(|f| !f.is_of_attempt()) {
+                let said = fields.get(&field).cloned();
+                let value = match (field, said.as_deref()) {
+                    (Field::Protected, Some("true")) => true.into(),
+                    (Field::Protected, Some("false")) => false.into(),
+                    (Field::Protected, _) => Value::Null,
+                    _ => said.map_or(Value::Null, Value::String),
+                };
+                fact.insert(field.as_str().replace('-', "_"), value);
+            }
+            fact.insert("entry".into(), json!(entry));
+            fact.insert("system".into(), json!(system));
+            fact.insert("issuer".into(), json!(issuer));
+            fact.insert("person".into(), json!(person));
+            Value::Object(fact)
+        })
+        .collect();
+    facts.sort_by_key(ToString::to_string);
+    facts.dedup();
+    Ok(facts)
+}
+
+/// Enrolled people whose accounts started a pipeline of this run: they take part in the change.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn actors(run: &RunId, state: &State) -> Result<Vec<PersonId>, Error> {
+    Ok(state.workloads(run)?.into_iter().filter_map(|w| w.person).collect())
+}
