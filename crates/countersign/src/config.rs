@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_connect::ci::{self, Ci};
 use countersign_connect::pkcs11::Devices;
 use countersign_connect::process::PIN_VARIABLE;
 use countersign_model::access::approvals::MOST_SEATS;
@@ -361,6 +362,10 @@ pub(crate) struct Environment {
     pub(crate) colour: bool,
     /// Whether somebody is at the terminal.
     pub(crate) attended: bool,
+    /// What the CI system says of the job, where this is one.
+    pub(crate) ci: Option<Ci>,
+    /// The job's identity token: `COUNTERSIGN_ID_TOKEN`.
+    pub(crate) id_token: Option<String>,
     /// What the pre-commit framework says of a push, where it started this program.
     pub(crate) pre_commit: Option<PreCommit>,
 }
@@ -410,6 +415,8 @@ impl Environment {
             database_password: text("PGPASSWORD"),
             push_token: text("COUNTERSIGN_PUSH_TOKEN"),
             clock: clock(),
+            ci: ci::detect(&text),
+            id_token: text("COUNTERSIGN_ID_TOKEN"),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             pre_commit: text("PRE_COMMIT").map(|_| PreCommit {
                 from: text("PRE_COMMIT_FROM_REF"),

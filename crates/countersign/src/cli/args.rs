@@ -10,9 +10,11 @@ use countersign_model::access::SlotName;
 use super::approvals_args::{ApprovalsArgs, SayArgs};
 use super::break_glass_args::BreakGlassArgs;
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
+use super::ci_args::{SummaryArgs, TokenArgs};
 use super::enforcement_args::EnforcementArgs;
 use super::grant_args::{DeployArgs, GrantArgs};
 use super::hook_args::HookArgs;
+use super::issuer_args::IssuerArgs;
 use super::ledger_args::LedgerArgs;
 use super::policy_args::PolicyArgs;
 use super::registry_args::{ApplicationArgs, EnvironmentArgs};
@@ -91,6 +93,8 @@ pub(crate) enum Verb {
     Environment(EnvironmentArgs),
     /// How strongly each control holds a change up, and letting pass what is soft
     Enforcement(EnforcementArgs),
+    /// Whose identity tokens are believed: CI systems that vouch for their jobs
+    Issuer(IssuerArgs),
     /// Ask for and grant waivers: a broken control may stand for a while
     Waive(WaiveArgs),
     /// Write the Pipeline Governance Runbook from what is configured, or say what is wrong with it
@@ -197,6 +201,10 @@ pub(crate) struct RunArgs {
     /// Further rule files or directories
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
@@ -257,6 +265,8 @@ pub(crate) struct RecordArgs {
     /// Attach reports of other tools as they are, unread: they count as none, and keep all they show
     #[arg(long, conflicts_with = "artifact")]
     pub(crate) unread: bool,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -272,9 +282,13 @@ pub(crate) struct GateArgs {
 pub(crate) enum GateVerb {
     /// Decide again on the present state of the ledger and show every gate
     Check {
-        /// The run: its id or the start of it, its commit, or `latest`
-        #[arg(default_value = "latest")]
-        run: String,
+        /// The run: its id or the start of it, its commit, or `latest` [default: in a CI system's job the latest run of its
+        /// commit, else the latest]
+        run: Option<String>,
+        #[command(flatten)]
+        token: TokenArgs,
+        #[command(flatten)]
+        summary: SummaryArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

@@ -8,26 +8,34 @@ use countersign_govern::gates::{self as acts, Owned};
 use countersign_govern::runbook::lint::duration;
 use countersign_model::governance::GateOwners;
 use countersign_model::governance::gates::Asked;
-use countersign_model::{Exit, PersonId};
+use countersign_model::{Exit, PersonId, RunId};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::replay::decision_id;
 use countersign_stages::build::run::check;
+use countersign_stages::build::workload::Workload;
 use countersign_stages::release::rules::overall;
 use countersign_store::Session;
 use serde_json::{Value, json};
 
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
-use super::place::{find_run, notices};
+use super::ci;
+use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
-use crate::output::{self, Paint, explain, gates, printable};
+use crate::output::{self, Paint, explain, gates, printable, summary};
 
 /// `gate`.
 pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome {
     let mut session = at.open(env)?;
     match &args.verb {
-        GateVerb::Check { run, format } => return checked(&mut session, run, *format, env),
+        GateVerb::Check { run, token, summary, format } => {
+            let run = ci::run_named(run.as_deref(), &session, env)?;
+            let shown = ci::attach(token, &mut session, &run, env)?;
+            let about =
+                Asked { run, proved: shown.as_ref().map(Workload::system), summary: summary.summary.as_deref() };
+            return checked(&mut session, &about, *format, env);
+        }
         GateVerb::Explain { run, format } => return explained(at, &mut session, run, *format, env),
         GateVerb::List { format } => {
             let all = acts::list(&session)?;
@@ -77,13 +85,31 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
     Ok(Exit::Pass)
 }
 
+/// What a look at a run's gates is about.
+struct Look<'a> {
+    run: RunId,
+    /// The system whose token was verified.
+    proved: Option<&'a str>,
+    /// Where a summary is written.
+    summary: Option<&'a Path>,
+}
+
 /// Decides again on the present state, and says where every gate stands.
-fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) -> Outcome {
-    let run = find_run(session, run)?;
-    let (decision, gates, index) = check(session, &ConfinedEngine, &run)?;
+fn checked(session: &mut Session, asked: &Look<'_>, format: Format, env: &Environment) -> Outcome {
+    let run = &asked.run;
+    let (decision, gates, index) = check(session, &ConfinedEngine, run)?;
     notices(session);
     let outcome = overall(&gates);
     let digest = decision.digest()?;
+    let ci = env.ci.as_ref();
+    if let Some(path) = asked.summary.or_else(|| ci.and_then(|ci| ci.summary.as_deref())) {
+        let commit = session.state().run(run)?.map(|row| row.commit).unwrap_or_default();
+        let (decision, proved) = (&decision_id(&digest), asked.proved);
+        summary::append(
+            path,
+            &summary::About { run, commit: &commit, decision, outcome, gates: &gates, index, ci, proved },
+        )?;
+    }
     match format {
         Format::Json => output::json(&json!({
             "version": 1,
@@ -97,7 +123,7 @@ fn checked(session: &mut Session, run: &str, format: Format, env: &Environment) 
             let p = Paint::of(env);
             let mut out = gates::table(&gates, &p);
             out.push('\n');
-            out.push_str(&gates::signatures(&gates, &run, session.state(), &p)?);
+            out.push_str(&gates::signatures(&gates, run, session.state(), &p)?);
             let (mark, colour) = gates::sign(outcome, &p);
             for line in super::environment::overdue(session)? {
                 out.push_str(&format!("{}!{} {line}\n", p.bad, p.reset));

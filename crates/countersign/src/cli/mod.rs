@@ -12,6 +12,8 @@ mod break_glass;
 mod break_glass_args;
 mod catalogue;
 mod catalogue_args;
+mod ci;
+mod ci_args;
 pub(crate) mod control;
 mod deploy;
 mod dispose;
@@ -27,6 +29,8 @@ mod grant_args;
 mod hook;
 mod hook_args;
 pub(crate) mod init;
+mod issuer;
+mod issuer_args;
 mod key;
 mod ledger;
 mod ledger_args;
@@ -122,6 +126,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Application(_)
             | Verb::Environment(_)
             | Verb::Enforcement(_)
+            | Verb::Issuer(_)
             | Verb::Waive(_)
             | Verb::Approve(_)
             | Verb::Reject(_)
@@ -155,6 +160,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Application(a) => registry::application(at, a, env),
         Verb::Environment(a) => registry::environment(at, a, env),
         Verb::Enforcement(a) => enforcement::run(at, a, env),
+        Verb::Issuer(a) => issuer::run(at, a, env),
         Verb::Runbook(a) => runbook::run(at, a, env),
         Verb::Waive(a) => waive::run(at, a, env),
         Verb::Approve(a) => approve::run(at, a, env),

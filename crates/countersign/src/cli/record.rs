@@ -12,6 +12,7 @@ use countersign_stages::build::record::{Files, RecordedFile, Reports, record};
 use serde_json::json;
 
 use super::args::{Format, PlaceArgs, RecordArgs};
+use super::ci;
 use super::place::{find_run, notices};
 use super::run::{Committed, committed_at, nothing_committed};
 use crate::config::Environment;
@@ -23,6 +24,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outco
     let mut session = at.open(env)?;
     let run = match &args.run {
         Some(text) => find_run(&session, text)?,
+        None if env.ci.as_ref().is_some_and(|ci| ci.commit.is_some()) => ci::run_named(None, &session, env)?,
         None => match at.repository()?.head()? {
             // The run whose attempt is the latest among those of this commit.
             Head::Commit { id, .. } => {
@@ -51,6 +53,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outco
     };
     let reports = reads.then_some(Reports { format: args.report.as_deref(), context: &context });
     let files = Files { paths: &args.files, artifacts: args.artifact, class: args.retention, reports };
+    ci::attach(&args.token, &mut session, &run, env)?;
     let recorded = record(&mut session, &run, &files)?;
     notices(&mut session);
     warn(&recorded, &judged);

@@ -9,17 +9,19 @@ use countersign_scan::{Baseline, RuleSet, report};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::governed::assignment_in_effect;
 use countersign_stages::build::observe::Ask;
+use countersign_stages::build::replay::decision_id;
 use countersign_stages::build::run::{Inputs, Ran, run as judge};
+use countersign_stages::build::workload::Workload;
 use countersign_stages::release::rules::overall;
 
 use super::args::{PlaceArgs, ReportFormat, RunArgs};
-use super::catalogue;
 use super::place::notices;
+use super::{catalogue, ci};
 use crate::config::{Config, Environment, FILE};
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::progress::Bar;
 use crate::output::run::{self as page, Narrowed};
-use crate::output::{self, Paint};
+use crate::output::{self, Paint, summary};
 
 /// The largest configuration or baseline that is read from a commit, in bytes.
 pub(crate) const MOST_CONFIG: u64 = 64 * 1024 * 1024;
@@ -47,7 +49,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
     let approvals = |commit: &str| of_commit(&repository, commit).map(|c| c.asked_approvals()).unwrap_or_default();
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
     let declarations = config.declarations();
-    let environment = args.env.clone().or_else(|| config.release.environment.clone());
+    let ci = env.ci.as_ref();
+    let environment = args.env.clone().or_else(|| ci.and_then(|ci| ci.environment.clone()));
+    let environment = environment.or_else(|| config.release.environment.clone());
+    let told = |text: &str| output::note(text);
+    let token = ci::token(&args.token, &session, env)?.map(|token| (token, ci::keys(&session, &told)));
     let inputs = Inputs {
         rules: &rules,
         engine: &ConfinedEngine,
@@ -55,6 +61,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
             environment: environment.unwrap_or_else(|| "production".into()),
             ticket: said(args.ticket.as_deref(), "--ticket")?,
             reason: said(args.reason.as_deref(), "--reason")?,
+            ticket_hint: ci.and_then(|ci| ci.pull_request.as_ref()).map(|number| format!("pull request {number}")),
         },
         declarations: &declarations,
         baseline: committed.baseline.as_ref(),
@@ -63,14 +70,36 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         approvals: &approvals,
         progress: &bar,
         cache_dir: &session.cache_dir(),
+        token,
         hooks_required: config.hooks.required,
         hooks_required_at: &|commit| Ok(hooks_required(&repository, commit)?),
     };
-    let narrowed = args.base.as_deref().map(|base| narrow(&repository, base)).transpose()?;
+    let narrowed = match (args.base.as_deref(), ci.and_then(|ci| ci.base.as_deref())) {
+        (Some(base), _) => Some(narrow(&repository, base)?),
+        // A clone of a CI system often lacks it, and it only narrows what is shown.
+        (None, Some(base)) if repository.resolve(base).is_ok() => Some(narrow(&repository, base)?),
+        (None, _) => None,
+    };
     let ran = judge(&mut session, &repository, &inputs)?;
     drop(bar);
     notices(&mut session);
     warn(&ran);
+    if let Some(path) = args.summary.summary.as_deref().or_else(|| ci.and_then(|ci| ci.summary.as_deref())) {
+        let decision = decision_id(&ran.digest);
+        summary::append(
+            path,
+            &summary::About {
+                run: &ran.run,
+                commit: &ran.observed.change.commit,
+                decision: &decision,
+                outcome: overall(&ran.gates),
+                gates: &ran.gates,
+                index: ran.index,
+                ci,
+                proved: ran.workload.as_ref().map(Workload::system),
+            },
+        )?;
+    }
     match args.format {
         ReportFormat::Text => {
             output::print(&page::text(&ran, &session, &rules, narrowed.as_ref(), &Paint::of(env))?)?;

@@ -12,6 +12,7 @@ pub(crate) mod retention;
 pub(crate) mod run;
 #[cfg(feature = "s3")]
 pub(crate) mod storage;
+pub(crate) mod summary;
 pub(crate) mod verify;
 
 use std::io::{self, Write as _};

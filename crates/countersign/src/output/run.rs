@@ -62,6 +62,7 @@ pub(crate) fn text(
     changed(&mut out, ran, session, narrowed, p)?;
     found(&mut out, ran, rules, p);
     bypassed(&mut out, ran, session, p)?;
+    proved(&mut out, ran, session, p)?;
     let _ = writeln!(out, "{}Which gates pass, and why{}", p.bold, p.reset);
     let _ = writeln!(out, "{}", gates::table(&ran.gates, p));
     let _ = writeln!(out, "{}Who must sign{}", p.bold, p.reset);
@@ -105,6 +106,21 @@ pub(crate) fn text(
         None => {}
     }
     Ok(out)
+}
+
+/// What the job that ran this proved of itself.
+fn proved(out: &mut String, ran: &Ran, session: &Session, p: &Paint) -> Result<(), Failure> {
+    let Some(workload) = &ran.workload else { return Ok(()) };
+    let _ = writeln!(out, "{}What the job proved of itself{}", p.bold, p.reset);
+    let _ = writeln!(out, "  {:<16} {}", "system", printable(workload.system()));
+    for (field, value) in workload.fields() {
+        let _ = writeln!(out, "  {:<16} {}", field.as_str(), printable(value));
+    }
+    if let Some(person) = workload.person() {
+        let _ = writeln!(out, "  {:<16} {}", "person", printable(&session.state().label(person)?));
+    }
+    out.push('\n');
+    Ok(())
 }
 
 fn changed(
@@ -300,6 +316,9 @@ pub(crate) fn to_json(ran: &Ran, session: &Session) -> Value {
             "links": ran.report.links, "rules": ran.report.rules, "rules_digest": ran.report.rules_digest,
             "gaps": ran.report.gaps,
         },
+        "workload": ran.workload.as_ref().map(|w| json!({
+            "system": w.system(), "fields": w.fields(), "person": w.person(),
+        })),
         "bypasses": ran.bypasses.as_ref().map_or(&[][..], |b| &b.commits),
         "gates": gates::to_json(&ran.gates),
         "decision": {

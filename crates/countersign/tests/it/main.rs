@@ -77,3 +77,6 @@ mod support;
 #[cfg(test)]
 #[cfg(unix)]
 mod witness;
+#[cfg(test)]
+#[cfg(unix)]
+mod workload;

@@ -294,7 +294,7 @@ impl History {
         Digest::of(format!("{what} {}", self.serial).as_bytes()).hex().chars().take(40).collect()
     }
 
-    fn stream(&self) -> StreamId {
+    pub(crate) fn stream(&self) -> StreamId {
         self.run.as_ref().map_or_else(|| StreamId::from_text("ledger"), |r| StreamId::from(&r.id))
     }
 
@@ -612,6 +612,12 @@ impl History {
         self.act(5, act::GATE_ACKNOWLEDGEMENT, EventKind::GateAcknowledged, stream, acknowledged, vec![])
     }
 
+    /// The run that was started last: its id, its commit, how many attempts it has.
+    pub(crate) fn last_run(&self) -> (RunId, String, u64) {
+        let run = self.the_run();
+        (run.id.clone(), run.commit.clone(), run.attempts)
+    }
+
     pub(crate) fn person(&self, n: usize) -> PersonId {
         self.people[n].id.clone()
     }
@@ -620,7 +626,13 @@ impl History {
         self.time()
     }
 
-    fn machine<P: Predicate>(&self, kind: EventKind, stream: StreamId, predicate: P, more: Vec<NewBlob>) -> NewEntry {
+    pub(crate) fn machine<P: Predicate>(
+        &self,
+        kind: EventKind,
+        stream: StreamId,
+        predicate: P,
+        more: Vec<NewBlob>,
+    ) -> NewEntry {
         let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
         let envelope = dsse::sign(statement::PAYLOAD_TYPE, &bytes, &self.recorder).unwrap();
         entry(kind, stream, canonical::to_vec(&envelope).unwrap(), more)

@@ -32,3 +32,5 @@ mod sealed;
 mod support;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod workloads;
