@@ -32,8 +32,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
         GateVerb::Check { run, token, summary, format } => {
             let run = ci::run_named(run.as_deref(), &session, env)?;
             let shown = ci::attach(token, &mut session, &run, env)?;
-            let about =
-                Asked { run, proved: shown.as_ref().map(Workload::system), summary: summary.summary.as_deref() };
+            let about = Look { run, proved: shown.as_ref().map(Workload::system), summary: summary.summary.as_deref() };
             return checked(&mut session, &about, *format, env);
         }
         GateVerb::Explain { run, format } => return explained(at, &mut session, run, *format, env),
