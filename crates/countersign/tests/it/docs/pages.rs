@@ -11,7 +11,7 @@ use super::{Desk, page, project};
 
 /// Every page of the project.
 fn pages() -> Vec<PathBuf> {
-    let mut todo: Vec<PathBuf> = ["docs", "controls", "examples", "frameworks", "policies", "rules", "schemas"]
+    let mut todo: Vec<PathBuf> = ["docs", "controls", "examples", "frameworks", "issuers", "policies", "rules", "schemas"]
         .map(|d| project().join(d))
         .into();
     let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
@@ -124,6 +124,8 @@ fn every_event_is_on_its_page() {
         ("ApprovalRulesActivated", event::ApprovalRulesActivated::TYPE),
         ("ApprovalRejected", event::ApprovalRejected::TYPE),
         ("ApprovalWithdrawn", event::ApprovalWithdrawn::TYPE),
+        ("IssuersActivated", event::IssuersActivated::TYPE),
+        ("WorkloadVerified", event::WorkloadVerified::TYPE),
         ("GrantRevoked", event::GrantRevoked::TYPE),
         ("EnvironmentFrozen", event::EnvironmentFrozen::TYPE),
         ("FreezeLifted", event::FreezeLifted::TYPE),
