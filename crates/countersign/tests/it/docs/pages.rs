@@ -11,9 +11,10 @@ use super::{Desk, page, project};
 
 /// Every page of the project.
 fn pages() -> Vec<PathBuf> {
-    let mut todo: Vec<PathBuf> = ["docs", "controls", "examples", "frameworks", "issuers", "policies", "rules", "schemas"]
-        .map(|d| project().join(d))
-        .into();
+    let mut todo: Vec<PathBuf> =
+        ["docs", "controls", "examples", "frameworks", "issuers", "policies", "rules", "schemas"]
+            .map(|d| project().join(d))
+            .into();
     let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
         .map(|p| project().join(p))
         .into();
