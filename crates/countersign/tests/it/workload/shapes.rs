@@ -8,7 +8,7 @@ use super::{Signer, entries, firm_at, have, head, now, refused, run_with, with_i
 use crate::support::{World, have_ssh_keygen};
 
 /// What ships, filled in, with these keys pinned for every issuer.
-fn pinned(w: &World, signers: &[&Signer]) -> String {
+pub(super) fn pinned(w: &World, signers: &[&Signer]) -> String {
     let shipped = w.cs(["issuer", "show", "--shipped"]).expect(0).out;
     let keys: Vec<Value> = signers.iter().map(|s| s.jwk(w)).collect();
     let keys = json!({"keys": keys}).to_string();
@@ -19,7 +19,7 @@ fn pinned(w: &World, signers: &[&Signer]) -> String {
         .replace("    audiences: [countersign]\n", &format!("    audiences: [countersign]\n    keys: {keys}\n"))
 }
 
-fn activate(w: &World, text: &str) {
+pub(super) fn activate(w: &World, text: &str) {
     let file = w.path("issuers.yaml");
     std::fs::write(&file, text).unwrap();
     w.by("ruth", &["issuer", "activate", file.to_str().unwrap()]).expect(0);
@@ -37,7 +37,7 @@ fn with_times(jti: Option<&str>, mut claims: Value) -> Value {
     claims
 }
 
-fn github(commit: &str, jti: &str) -> Value {
+pub(super) fn github(commit: &str, jti: &str) -> Value {
     with_times(
         Some(jti),
         json!({
