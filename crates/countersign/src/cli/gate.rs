@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
 use super::ci;
-use super::place::notices;
+use super::place::{find_run, notices};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
