@@ -106,6 +106,10 @@ pub const REJECTION: &str = "countersign-rejection@v1";
 pub const WITHDRAWAL: &str = "countersign-withdrawal@v1";
 /// Whose identity tokens are believed is put in effect.
 pub const ISSUERS: &str = "countersign-issuers@v1";
+/// A person has one more key.
+pub const PERSON_KEY: &str = "countersign-person-key@v1";
+/// A key of a person is revoked.
+pub const PERSON_KEY_REVOCATION: &str = "countersign-person-key-revocation@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -155,6 +159,8 @@ pub const NAMESPACES: &[&str] = &[
     REJECTION,
     WITHDRAWAL,
     ISSUERS,
+    PERSON_KEY,
+    PERSON_KEY_REVOCATION,
 ];
 
 /// The media type of a stored act.

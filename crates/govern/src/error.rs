@@ -16,6 +16,9 @@ pub enum Error {
     /// A signature or a statement.
     #[error(transparent)]
     Evidence(#[from] countersign_evidence::Error),
+    /// The keys and accounts of people.
+    #[error(transparent)]
+    Identity(#[from] crate::access::IdentityError),
     /// No root of trust.
     #[error("no root of trust is established in this ledger")]
     NotRooted,
@@ -463,6 +466,7 @@ impl Error {
             Self::Connect(e) => Some(e),
             Self::Evidence(e) => Some(e),
             Self::Policy(e) => Some(e),
+            Self::Identity(e) => Some(e),
             _ => None,
         }
     }
@@ -475,6 +479,7 @@ impl Diagnostic for Error {
             Self::Connect(e) => e.code(),
             Self::Evidence(e) => e.code(),
             Self::Policy(e) => e.code(),
+            Self::Identity(e) => e.code(),
             Self::NotRole { .. } => "CS-ACCESS-011",
             Self::BadLine { .. } => "CS-ACCESS-012",
             Self::MovedOn { .. } => "CS-ACCESS-013",
@@ -557,6 +562,7 @@ impl Diagnostic for Error {
             Self::Connect(e) => e.help(),
             Self::Evidence(e) => e.help(),
             Self::Policy(e) => e.help(),
+            Self::Identity(e) => e.help(),
             Self::NotRole { .. } => "somebody with that role signs this: --key FILE".into(),
             Self::BadLine { .. } => "say it in one line, without names of people".into(),
             Self::MovedOn { .. } => "look at it again, then repeat the command".into(),

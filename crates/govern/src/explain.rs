@@ -401,4 +401,50 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "The policy bundle that the ledger holds is not the one that an officer signed. What the gates serve cannot be told from it.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-IDENTITY-010",
+        title: "the key would never count",
+        text: "A key can be added with a time from which on it counts and a time before which it does. The second has to come after the \
+               first, and must not be over.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-011",
+        title: "one's own key",
+        text: "Who adds a key decides who signs as that person. So another administrator adds it. An administrator who is the only one \
+               may add keys to themselves: there is nobody else, and the entry says who signed it.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-012",
+        title: "the person's data is erased",
+        text: "Somebody whose data was erased is nobody any more to whom a key could be added.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-013",
+        title: "compromised later",
+        text: "A revocation can say since when a key was in other hands. That is now or earlier; from the revocation on the key does not \
+               count anyway.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-014",
+        title: "no such key",
+        text: "A key is named by its fingerprint, or by enough of the start of it to mean one key of the person.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-015",
+        title: "revoked already",
+        text: "A revoked key never comes back. Another revocation can only say that it was in other hands earlier than was known.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-016",
+        title: "the last key",
+        text: "If this key did not count any more, no administrator could sign, and nobody could ever be enrolled or given a role or a \
+               key again.",
+        exit: Exit::Usage,
+    },
 ];

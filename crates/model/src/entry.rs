@@ -125,11 +125,15 @@ pub enum EventKind {
     IssuersActivated,
     /// A run's workload showed a token that its issuer signed.
     WorkloadVerified,
+    /// One more key of a person, signed by an administrator.
+    PersonKeyAdded,
+    /// A key of a person is not believed any more.
+    PersonKeyRevoked,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 61] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -189,6 +193,8 @@ impl EventKind {
         Self::ApprovalWithdrawn,
         Self::IssuersActivated,
         Self::WorkloadVerified,
+        Self::PersonKeyAdded,
+        Self::PersonKeyRevoked,
     ];
 
     /// The text form, as in the entry.
@@ -254,6 +260,8 @@ impl EventKind {
             Self::ApprovalWithdrawn => "ApprovalWithdrawn",
             Self::IssuersActivated => "IssuersActivated",
             Self::WorkloadVerified => "WorkloadVerified",
+            Self::PersonKeyAdded => "PersonKeyAdded",
+            Self::PersonKeyRevoked => "PersonKeyRevoked",
         }
     }
 
@@ -356,7 +364,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"WorkloadVerified\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::WorkloadVerified));
+        assert!(serde_json::from_str::<EventKind>("\"PersonKeyRevoked\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::PersonKeyRevoked));
     }
 }

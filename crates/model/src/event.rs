@@ -32,6 +32,7 @@ pub use crate::access::approval_events::{
 pub use crate::access::emergencies::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed,
 };
+pub use crate::access::events::{PersonKeyAdded, PersonKeyRevoked};
 pub use crate::access::freezes::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 pub use crate::access::grants::GrantRevoked;
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};

@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`access`] | [`Action`]: every act that takes a role, and which roles; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
+//! | [`access`] | [`Action`]: every act that takes a role, and which roles; keys of people; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
 //! | [`digest`] | [`Digest`], written `sha256:` + hex |

@@ -382,6 +382,48 @@ pub const EXPLANATIONS: &[Explanation] = &[
                from them. Payloads and the signatures in them cannot: verify the ledger's directory, or a copy in a bucket.",
         exit: Exit::Pass,
     },
+    Explanation {
+        code: "CS-IDENTITY-001",
+        title: "the key belongs to nobody",
+        text: "Acts count when they are signed with a key of an enrolled person. Nobody here has this one.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-002",
+        title: "the key was revoked",
+        text: "An administrator revoked the key. What was signed with it and appended before the revocation stands, unless the \
+               revocation says that the key was in other hands by then; nothing that is appended after it counts, whatever the \
+               signer's clock says. A revoked key is never taken again, for nobody.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-003",
+        title: "the key does not count yet",
+        text: "The key was added with a time from which on it counts, and that time has not come.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-004",
+        title: "the key counts no longer",
+        text: "The key was added with a time before which it counts, and that time is over. What was signed with it and appended \
+               before stands.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-005",
+        title: "the signer's clock is ahead",
+        text: "A statement says when it was signed, and its place in the log says by when it was there. A signer's clock may be \
+               ahead of that place by five minutes. This one is further ahead: it could speak of a time at which its key does \
+               not count any more, so it does not count itself.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-IDENTITY-006",
+        title: "the key signs no acts",
+        text: "An OpenPGP key says whose commits are. Acts are signed with SSH keys and passkeys, which anybody can check with \
+               ssh-keygen.",
+        exit: Exit::Forbidden,
+    },
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod error;
 mod following;
+mod identity;
 mod rotation;
 mod second_key;
 
@@ -470,7 +471,7 @@ impl Session {
     /// An entry with a person's signed act.
     ///
     /// # Errors
-    /// When the act cannot be written.
+    /// When its key does not count now, or the act cannot be written.
     pub fn act_entry(
         &self,
         kind: EventKind,
@@ -480,6 +481,10 @@ impl Session {
         refs: Vec<u64>,
         attachments: Vec<NewBlob>,
     ) -> Result<NewEntry, SessionError> {
+        // Before trust is rooted nobody is enrolled: what is appended with the root stands or falls with it.
+        if self.state.trust().is_some() {
+            self.counts(signed)?;
+        }
         let payload = NewBlob { bytes: signed.to_vec().map_err(Error::from)?, media: act::MEDIA_TYPE.into() };
         let (retention, _) = self.state.default_class()?;
         Ok(NewEntry { kind, stream, actor, retention, refs, payload, attachments })

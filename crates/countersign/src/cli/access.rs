@@ -5,8 +5,9 @@ use std::path::Path;
 
 use countersign_evidence::sshsig::PublicKey;
 use countersign_govern::access::people;
-use countersign_model::Exit;
+use countersign_model::{Exit, Timestamp};
 use countersign_stages::release::claim as claims;
+use countersign_store::projection::KeyRow;
 use serde_json::json;
 
 use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs};
@@ -16,7 +17,7 @@ use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
 /// Reads a public key file.
-fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     match lines.as_slice() {
@@ -50,6 +51,7 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
                 ))?,
             }
         }
+        PersonVerb::Key(args) => return super::person_key::run(at, args, env),
         PersonVerb::List { format } => list(at, *format, env)?,
     }
     Ok(Exit::Pass)
@@ -70,8 +72,8 @@ fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), F
             let mut out = String::new();
             for p in people {
                 // A principal is a pattern list: the id has none of its special characters, a name might.
-                for key in &p.keys {
-                    let _ = writeln!(out, "{} namespaces=\"countersign-*\" {}", p.id, key.to_openssh());
+                for key in session.state().keys_of(&p.id)? {
+                    out.push_str(&allowed_signer(&key));
                 }
             }
             output::print(&out)
@@ -92,6 +94,28 @@ fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), F
             output::print(&out)
         }
     }
+}
+
+/// A line of `ssh-keygen`'s list of allowed signers. With `-O verify-time` it says what counted then.
+fn allowed_signer(key: &KeyRow) -> String {
+    let Some(public) = &key.public else { return String::new() };
+    let mut options = String::from("namespaces=\"countersign-*\"");
+    if let Some(after) = key.valid_after {
+        let _ = write!(options, ",valid-after=\"{}\"", compact(after));
+    }
+    // From the compromise on where there was one: what was signed since then is to be looked at.
+    let revoked = key.revoked.as_ref().map(|r| r.since.map_or(r.placed, |since| since.min(r.placed)));
+    if let Some(before) = [key.valid_before, revoked].into_iter().flatten().min() {
+        let _ = write!(options, ",valid-before=\"{}\"", compact(before));
+    }
+    format!("{} {options} {}\n", key.person, public.to_openssh())
+}
+
+/// A moment as `ssh-keygen` takes it, in UTC: `YYYYMMDDHHMMSSZ`.
+fn compact(time: Timestamp) -> String {
+    let mut digits: String = time.to_string().chars().take(19).filter(char::is_ascii_digit).collect();
+    digits.push('Z');
+    digits
 }
 
 /// `claim`.

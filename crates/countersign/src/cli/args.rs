@@ -425,6 +425,8 @@ pub(crate) enum PersonVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Give people more keys, revoke keys, list them
+    Key(super::person_key_args::PersonKeyArgs),
     /// List everybody with their roles and keys
     List {
         /// Output format

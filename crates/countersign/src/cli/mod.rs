@@ -37,6 +37,8 @@ mod ledger_args;
 mod looked;
 mod lsp;
 mod notes;
+mod person_key;
+mod person_key_args;
 mod place;
 mod policy;
 mod policy_args;

@@ -44,6 +44,8 @@ mod hooks;
 #[cfg(unix)]
 mod hsm;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod lsp;
 #[cfg(test)]
 mod policy;

@@ -3,6 +3,8 @@
 //! Control objective: access leads back to a named person who was entitled to grant it.
 //! Regulatory mapping: PCI DSS v4.0.1 7.2.3, 8.2.1; NIST 800-53r5 AC-2, AC-5.
 
+mod error;
+pub mod keys;
 pub mod log_key;
 pub mod people;
 pub mod policy;
@@ -10,6 +12,7 @@ pub mod root;
 mod saying;
 pub mod second_key;
 
+pub use error::IdentityError;
 pub(crate) use people::rooted;
 pub(crate) use saying::{Saying, ledger_subject, line, needs, say, say_with};
 
@@ -19,7 +22,7 @@ use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
 use countersign_model::{Action, Diagnostic, Exit, PersonId};
 use countersign_store::Session;
-use countersign_store::projection::State;
+use countersign_store::projection::{KeyTrouble, State};
 use countersign_store::session::act_statement;
 
 use crate::Error;
@@ -42,10 +45,13 @@ pub(crate) fn allowed<T>(
     Err(refusal)
 }
 
-/// The enrolled person whose key is about to sign.
+/// The enrolled person whose key is about to sign, if it counts.
 pub(crate) fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
     let key = signer.public_key();
-    session.state().holder(&key.fingerprint())?.ok_or_else(|| Error::UnknownKey { fingerprint: key.fingerprint() })
+    session.signer(&key)?.map_err(|trouble| match trouble {
+        KeyTrouble::Unknown { fingerprint } => Error::UnknownKey { fingerprint },
+        other => Error::Session(other.into()),
+    })
 }
 
 /// Signs a predicate and checks the signature before it is used.

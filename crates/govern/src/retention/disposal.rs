@@ -284,6 +284,7 @@ fn first_signature(session: &Session, order: &DisposalOrder) -> Result<PayloadsD
     if session.state().holder(&key.fingerprint())?.as_ref() != Some(&said.by) {
         return Err(wrong("the first signature is not by the person it names"));
     }
+    session.counts(&order.orders)?;
     if said.part != DisposalPart::Orders || said.origin != session.state().origin() {
         return Err(wrong("the first signature is no order to this ledger"));
     }

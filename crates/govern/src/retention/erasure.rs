@@ -130,10 +130,8 @@ fn complete(
     signer: &SshSigner,
 ) -> Result<Erasure, Error> {
     let now = moment(session, today)?;
-    let person = session.state().person(who)?;
-    let (name, keys) = person.map_or((None, Vec::new()), |p| {
-        (p.name, p.keys.iter().map(countersign_evidence::sshsig::PublicKey::fingerprint).collect())
-    });
+    let name = session.state().person(who)?.and_then(|p| p.name);
+    let keys = session.state().keys_of(who)?.into_iter().map(|key| key.fingerprint).collect();
     let forbids = session.state().forbids_erasure(who, now)?;
     let entries = session.state().entries_about(who)?.len();
     let until = date(&forbids);

@@ -53,6 +53,12 @@ macro_rules! actions {
 actions! {
     /// Enrols a person.
     EnrolPerson "person-enrol" on "people": "enrol people" by [Administrator];
+    /// Gives somebody one more key.
+    AddKey "person-key-add" on "people": "add keys" by [Administrator]
+        unless "the person whose key it is, while another administrator can sign";
+    /// Revokes a key.
+    RevokeKey "person-key-revoke" on "people": "revoke keys" by [Administrator]
+        unless "no administrator would be left with a key that counts";
     /// Grants a role.
     GrantRole "role-grant" on "roles": "grant roles" by [Administrator];
     /// Exchanges the log's key.

@@ -1,4 +1,4 @@
-//! Who may do what, the duties that people have in a release, which slots must be signed and what is said about them, and what
+//! Who is who, who may do what, the duties that people have in a release, which slots must be signed and what is said about them, and what
 //! is permitted for a short while; and who is who among machines: issuers of
 //! identity tokens, and the workloads that they vouch for.
 
@@ -6,12 +6,15 @@ mod action;
 pub mod approval_events;
 pub mod approvals;
 pub mod emergencies;
+pub mod events;
 pub mod freezes;
 pub mod grants;
 pub mod issuer;
 pub mod workload_events;
+pub mod key;
 
 pub use action::Action;
 pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotRule, Strength};
 pub use grants::GrantClaims;
 pub use issuer::{Field, Issuer, Issuers};
+pub use key::{CLOCK_SKEW_SECONDS, KeyKind, Passkey};

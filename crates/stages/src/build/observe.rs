@@ -8,7 +8,7 @@ use countersign_connect::git::{
 };
 use countersign_model::change::{Change, ChangeCommit, ChangeFile, Pipeline, SignatureState};
 use countersign_model::digest::Hasher;
-use countersign_model::{PersonId, TreePath};
+use countersign_model::{PersonId, Timestamp, TreePath};
 use countersign_store::projection::State;
 
 use super::rules;
@@ -67,6 +67,7 @@ pub fn observe(
     state: &State,
     salt: &[u8],
     ask: &Ask,
+    now: Timestamp,
 ) -> Result<Observed, Error> {
     let identity = repository.identity()?;
     let tree_id = repository.tree_of(commit)?;
@@ -84,7 +85,7 @@ pub fn observe(
     repository.each_commit(base.as_deref(), commit, |c| {
         complete &= !c.cut;
         let recorded = record_commit(&c, salt);
-        if let (None, Err(error)) = (&failed, view(&mut views, &c, &recorded, identity.as_deref(), state)) {
+        if let (None, Err(error)) = (&failed, view(&mut views, &c, &recorded, identity.as_deref(), state, now)) {
             failed = Some(error);
         }
         if subjects.len() < SUBJECTS_KEPT {
@@ -169,6 +170,7 @@ fn view(
     recorded: &ChangeCommit,
     repository: Option<&str>,
     state: &State,
+    now: Timestamp,
 ) -> Result<(), Error> {
     let key = (commit.author_name.clone(), commit.author_email.clone());
     let view = views.entry(key).or_insert_with(|| AuthorView {
@@ -180,13 +182,16 @@ fn view(
         unattributed: BTreeMap::new(),
     });
     view.commits += 1;
-    let mut people: Vec<PersonId> = rules::signer(recorded, state)?.into_iter().collect();
+    let mut people: Vec<PersonId> = rules::vouched(recorded, state, now)?.into_iter().collect();
     if let Some(repository) = repository {
         people.extend(state.claimants(repository, &commit.id)?);
     }
     if people.is_empty() {
         let why = match recorded.signature {
             SignatureState::None => "unsigned",
+            SignatureState::Valid if rules::signer(recorded, state)?.is_some() => {
+                "signed by a key that does not count any more"
+            }
             SignatureState::Valid => "signed by a key that belongs to nobody enrolled",
             SignatureState::Invalid => "signature invalid",
             SignatureState::Unsupported => "signed in a format that is not verified here",

@@ -36,7 +36,7 @@ pub fn authors(change: &Change, state: &State) -> Result<BTreeSet<PersonId>, Err
     Ok(authors)
 }
 
-/// The enrolled person whose key signed the commit.
+/// The person whose key signed the commit, whatever became of the key since: they cannot approve it.
 ///
 /// # Errors
 /// When the projection cannot be read.
@@ -45,6 +45,16 @@ pub fn signer(commit: &ChangeCommit, state: &State) -> Result<Option<PersonId>, 
         Some(key) => Ok(state.holder(key)?),
         None => Ok(None),
     }
+}
+
+/// The person whom the commit's signature vouches for at `now`: the holder of the key that signed it, if the key counts. When a
+/// commit was signed only its signer says, so that a key which was revoked since, or whose window is over, vouches for nothing.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn vouched(commit: &ChangeCommit, state: &State, now: Timestamp) -> Result<Option<PersonId>, Error> {
+    let Some(key) = commit.key.as_deref() else { return Ok(None) };
+    Ok(state.key(key)?.filter(|row| row.trouble(now).is_none()).map(|row| row.person))
 }
 
 /// The recorded artifacts of a run, each once.
@@ -103,7 +113,7 @@ pub fn facts(
     authors.extend(coming.workload.and_then(Workload::person).cloned());
     let repository = change.identity.as_deref();
     let commits: Vec<Value> =
-        change.commits.iter().map(|c| commit_facts(c, repository, state)).collect::<Result<_, _>>()?;
+        change.commits.iter().map(|c| commit_facts(c, repository, state, now)).collect::<Result<_, _>>()?;
     let findings: Vec<Value> = reported
         .findings
         .iter()
@@ -170,13 +180,18 @@ pub fn facts(
     Ok(facts)
 }
 
-fn commit_facts(commit: &ChangeCommit, repository: Option<&str>, state: &State) -> Result<Value, Error> {
+fn commit_facts(
+    commit: &ChangeCommit,
+    repository: Option<&str>,
+    state: &State,
+    now: Timestamp,
+) -> Result<Value, Error> {
     let claims = match repository {
         Some(repository) => state.claimants(repository, &commit.id)?,
         None => BTreeSet::new(),
     };
     Ok(json!({
-        "id": commit.id, "author": commit.author, "signature": commit.signature, "person": signer(commit, state)?,
+        "id": commit.id, "author": commit.author, "signature": commit.signature, "person": vouched(commit, state, now)?,
         "claims": claims, "co_authors": commit.co_authors, "merge": commit.merge,
     }))
 }

@@ -117,7 +117,8 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
     };
     let salt = session.ledger().salt()?;
     let tree = repository.tree(&commit)?;
-    let mut observed = observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask)?;
+    let mut observed =
+        observe::observe(repository, &commit, &tree, session.state(), &salt, &inputs.ask, session.now())?;
     inherit(session, &mut observed)?;
     if observed.change.ticket.is_none() {
         observed.change.ticket.clone_from(&inputs.ask.ticket_hint);

@@ -182,12 +182,12 @@ pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) ->
 /// Whether the person whom an approval names signed it, with the key that it names, as strongly as it says, over this log.
 fn vouched(s: &Session, signed: &SignedAct, p: &ApprovalSigned) -> Result<Strength, Error> {
     let unknown = || Error::UnknownKey { fingerprint: p.device.key.clone() };
-    let person = s.state().person(&p.person)?.ok_or_else(unknown)?;
-    let key = person.keys.iter().find(|k| k.fingerprint() == p.device.key).ok_or_else(unknown)?;
+    let row = s.state().key(&p.device.key)?.filter(|row| row.person == p.person).ok_or_else(unknown)?;
+    let key = row.public.ok_or_else(unknown)?;
     if signed.claimed_key()?.fingerprint() != p.device.key {
         return Err(ApprovalError::OtherKey { fingerprint: p.device.key.clone() }.into());
     }
-    signed.open(act::APPROVAL, key)?;
+    signed.open(act::APPROVAL, &key)?;
     let strength = Strength::of_statement(&p.strength);
     if strength == Strength::Hardware && !key.is_hardware() {
         return Err(ApprovalError::Overstated { claimed: p.strength.clone() }.into());
@@ -201,6 +201,8 @@ fn vouched(s: &Session, signed: &SignedAct, p: &ApprovalSigned) -> Result<Streng
             return Err(ApprovalError::OtherHistory { size: seen.size }.into());
         }
     }
+    // Its key was not revoked, and counts both by its time and by its place.
+    s.counts(signed)?;
     Ok(strength)
 }
 

@@ -14,7 +14,7 @@ use countersign_model::event::{DeploymentRecorded, DeploymentStarted, Device, Gr
 use countersign_model::{Action, ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId};
 use countersign_policy::PolicyEngine;
 use countersign_store::projection::{GrantRow, GrantState, State};
-use countersign_store::session::act_statement;
+use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{Plan, Session};
 use serde_json::json;
 
@@ -501,6 +501,12 @@ pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Err
                 return Err(ReleaseError::GlassClosed { id: id.clone() }.into());
             }
         }
+    }
+    // Whoever had the release manager's key by then may have issued it.
+    if let Some(key) = session.state().compromised_signer(row.index)?
+        && let Some(trouble) = key.trouble(now)
+    {
+        return Err(SessionError::from(trouble).into());
     }
     let replaced = session.state().last_deployed(&row.grant.repository, &row.grant.environment)?;
     if replaced != row.grant.replaces {

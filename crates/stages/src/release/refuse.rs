@@ -3,6 +3,7 @@
 use countersign_connect::SshSigner;
 use countersign_model::{Diagnostic, Exit, PersonId, RunId};
 use countersign_store::Session;
+use countersign_store::projection::KeyTrouble;
 
 use crate::Error;
 
@@ -34,11 +35,16 @@ pub(crate) fn unless<T>(
     Err(refusal)
 }
 
-/// The enrolled person whose key is about to sign; a key that belongs to nobody is refused and recorded.
-pub(crate) fn signer(session: &mut Session, attempt: &Attempt, signer: &SshSigner) -> Result<PersonId, Error> {
-    unless(session, attempt, None, |s| {
-        let fingerprint = signer.public_key().fingerprint();
-        let known = s.state().holder(&fingerprint)?;
-        known.ok_or(Error::UnknownKey { fingerprint })
+/// Somebody whose key counts.
+pub(crate) fn usable(asked: Result<PersonId, KeyTrouble>) -> Result<PersonId, Error> {
+    asked.map_err(|trouble| match trouble {
+        KeyTrouble::Unknown { fingerprint } => Error::UnknownKey { fingerprint },
+        other => Error::Session(other.into()),
     })
+}
+
+/// The enrolled person whose key is about to sign; a key that belongs to nobody or does not count is refused and
+/// recorded.
+pub(crate) fn signer(session: &mut Session, attempt: &Attempt, signer: &SshSigner) -> Result<PersonId, Error> {
+    unless(session, attempt, None, |s| usable(s.signer(&signer.public_key())?))
 }

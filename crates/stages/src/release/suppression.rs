@@ -73,7 +73,8 @@ pub fn grant(
     let attempt = Attempt { act: "suppression grant", run: Some(run.clone()), carry: false };
     let person = refuse::unless(session, &attempt, None, |s| {
         let fingerprint = signer.public_key().fingerprint();
-        let person = s.state().person_by_key(&signer.public_key())?.ok_or(Error::UnknownKey { fingerprint })?;
+        let id = refuse::usable(s.signer(&signer.public_key())?)?;
+        let person = s.state().person(&id)?.ok_or(Error::UnknownKey { fingerprint })?;
         if !s.state().may(&person.id, Action::GrantSuppression)? {
             let (person, role) = (person.label().to_owned(), Role::SecurityOfficer);
             return Err(Error::NoRole { person, role, act: "grant a suppression" });

@@ -8,6 +8,7 @@ use countersign_model::event::{ApprovalRejected, ApprovalRulesActivated, Approva
 use countersign_model::{Action, Digest, PersonId, RunId, Slot, Timestamp, WaiverId};
 use rusqlite::OptionalExtension as _;
 
+use super::keys::APPROVAL_STANDS;
 use super::read::{Act, Reading, to_json};
 use super::sql::{Fold, Stop, blob, json, require, text, time};
 use super::state::State;
@@ -432,9 +433,11 @@ impl State {
         Ok(wrong)
     }
 
+    /// The approvals of a run, without those whose key was in other hands by then.
     pub(super) fn approvals_of(&self, run: &RunId) -> Result<Vec<ApprovalRow>, Error> {
-        let mut query =
-            self.db.prepare_cached("SELECT idx, said, withdrawn FROM approvals WHERE run = ?1 ORDER BY idx")?;
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT idx, said, withdrawn FROM approvals WHERE run = ?1 AND {APPROVAL_STANDS} ORDER BY idx"
+        ))?;
         let rows = query.query_map([run.as_str()], |row| {
             let said: ApprovalSigned = json(row, 1)?;
             Ok(ApprovalRow {

@@ -6,7 +6,7 @@ use countersign_model::event::Predicate;
 use countersign_model::{EventKind, PersonId};
 
 use super::read::{Act, Machine, Payload, Reading, open_statement, read};
-use super::sql::{Fold, Stop, require};
+use super::sql::{Fold, Stop};
 use super::state::{State, Watch};
 use crate::{Error, Ledger};
 
@@ -27,7 +27,10 @@ impl State {
         self.on_entry(reading)?;
         self.head.size = reading.index.saturating_add(1);
         match self.believe(reading) {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                self.on_act(reading)?;
+                Ok(None)
+            }
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Disbelieved(what)) => {
                 self.on_anomaly(reading.index, &what)?;
@@ -106,6 +109,8 @@ impl State {
                 EventKind::ApprovalRejected => self.on_rejection(reading, signed),
                 EventKind::ApprovalWithdrawn => self.on_withdrawal(reading, signed),
                 EventKind::IssuersActivated => self.on_issuers(reading, signed),
+                EventKind::PersonKeyAdded => self.on_person_key(reading, signed),
+                EventKind::PersonKeyRevoked => self.on_person_key_revoked(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }
@@ -116,7 +121,7 @@ impl State {
         Ok(open_statement(&machine.by(&self.head.recorder)?)?)
     }
 
-    /// Opens an act that names its signer in the statement: a key of that person must have signed it.
+    /// Opens an act that names its signer in the statement: a key of that person must have signed it, and must count for it.
     pub(super) fn signed<P: Predicate>(
         &self,
         signed: &Act,
@@ -128,11 +133,13 @@ impl State {
         if !self.is_enrolled(id)? {
             return Err(format!("{id} is not enrolled").into());
         }
-        let holder = match &signed.signer {
-            Some(key) if signed.act.namespace() == namespace => self.holder(&key.fingerprint())?,
+        let key = match &signed.signer {
+            Some(key) if signed.act.namespace() == namespace => self.key(&key.fingerprint())?,
             _ => None,
         };
-        require(holder.as_ref() == Some(id), &format!("no key of {id} signed it as `{namespace}`"))?;
+        let key =
+            key.filter(|key| key.person == *id).ok_or_else(|| format!("no key of {id} signed it as `{namespace}`"))?;
+        self.key_counts(&key, signed)?;
         Ok(predicate)
     }
 

@@ -69,6 +69,7 @@ impl State {
     pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
         let p: GrantIssued = self.signed(signed, act::GRANT, |p: &GrantIssued| &p.by)?;
         self.same_ledger(&p.origin)?;
+        require(signed.is_by(&p.device.key), "the device's key is not the one that signed it")?;
         let run = self.started(&p.run)?;
         require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
         let known = self.run_of_stream(&reading.entry.stream)?;

@@ -155,12 +155,14 @@ impl State {
         Ok(query.query_map([], |row| Ok((row.get(0)?, text(row, 1)?)))?.collect::<Result<_, _>>()?)
     }
 
-    /// Every key of somebody enrolled.
+    /// Every key that signs acts, of somebody enrolled.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn enrolled_keys(&self) -> Result<Vec<(u64, PersonId, PublicKey)>, Error> {
-        let mut query = self.db.prepare_cached("SELECT idx, person, key FROM person_keys ORDER BY idx, key")?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT idx, person, key FROM person_keys WHERE kind <> 'openpgp' ORDER BY idx, key")?;
         let rows = query.query_map([], |row| Ok((row.get(0)?, text(row, 1)?, text(row, 2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -63,7 +63,7 @@ impl State {
     /// When the projection cannot be read.
     pub fn is_key_act(&self, kind: EventKind, payload: &[u8]) -> Result<Result<(), String>, Error> {
         let look = || -> Fold {
-            let signed = Act::read(payload)?;
+            let signed = Act::read(payload, None)?;
             let (origin, by, action) = if kind == EventKind::LogKeyRotated {
                 let p: LogKeyRotated = self.signed(&signed, act::LOG_KEY, |p: &LogKeyRotated| &p.by)?;
                 (p.origin, p.by, Action::RotateLogKey)

@@ -23,14 +23,6 @@ pub(super) const TABLES: &[Table] = &[
             profile_size INTEGER NOT NULL, profile_media TEXT NOT NULL) STRICT, WITHOUT ROWID;",
     },
     Table {
-        name: "person_keys",
-        key: &["fingerprint"],
-        index: "idx",
-        sql: "CREATE TABLE person_keys (fingerprint TEXT PRIMARY KEY, person TEXT NOT NULL, key TEXT NOT NULL,
-            idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-            CREATE INDEX person_keys_by_person ON person_keys (person);",
-    },
-    Table {
         name: "roles",
         key: &["person", "role"],
         index: "idx",
@@ -47,7 +39,7 @@ pub struct Person {
     /// Their name; `None` when their key was destroyed (erasure), or does not open their profile. It is read from the
     /// sealed profile at this moment and is in no table.
     pub name: Option<String>,
-    /// Their keys.
+    /// Their keys that sign acts and are not revoked, whether they count today or not; all of them: [`State::keys_of`].
     pub keys: Vec<PublicKey>,
     /// Their roles.
     pub roles: BTreeSet<Role>,
@@ -102,10 +94,7 @@ impl State {
                 "INSERT INTO people (person, idx, profile, profile_size, profile_media) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((id.as_str(), index, blob.sha256.to_string(), blob.size, media(&blob)))?;
-        self.db
-            .prepare_cached("INSERT INTO person_keys (fingerprint, person, key, idx) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((key.fingerprint(), id.as_str(), key.to_openssh(), index))?;
-        Ok(())
+        self.first_key(index, id, key)
     }
 
     pub(super) fn add_role(&self, index: u64, person: &PersonId, role: Role, by: &PersonId) -> Fold {
@@ -125,15 +114,6 @@ impl State {
 
     pub(super) fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
         Ok(self.db.prepare_cached("SELECT 1 FROM people WHERE person = ?1")?.exists([person.as_str()])?)
-    }
-
-    /// Whose the key with this fingerprint (`SHA256:…`) is.
-    ///
-    /// # Errors
-    /// When the projection cannot be read.
-    pub fn holder(&self, fingerprint: &str) -> Result<Option<PersonId>, Error> {
-        let mut query = self.db.prepare_cached("SELECT person FROM person_keys WHERE fingerprint = ?1")?;
-        Ok(query.query_row([fingerprint], |row| text(row, 0)).optional()?)
     }
 
     /// Whether the person holds the role.
@@ -264,8 +244,7 @@ impl State {
     }
 
     fn whole(&self, id: PersonId, index: u64, profile: &PayloadRef) -> Result<Person, Error> {
-        let mut query = self.db.prepare_cached("SELECT key FROM person_keys WHERE person = ?1 ORDER BY idx, key")?;
-        let keys = query.query_map([id.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?;
+        let keys = self.keys_of(&id)?.into_iter().filter(|k| k.revoked.is_none()).filter_map(|k| k.public).collect();
         let mut query = self.db.prepare_cached("SELECT role FROM roles WHERE person = ?1")?;
         let roles = query.query_map([id.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?;
         // Without its key the profile is a tombstone: the person stays, with all they signed; the name is gone.

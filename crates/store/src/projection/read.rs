@@ -8,8 +8,8 @@ use countersign_evidence::statement::{self, Statement};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ApprovalSigned, Predicate};
 use countersign_model::retention::plan::{self, DisposalPlan};
-use countersign_model::{Digest, Entry, EventKind, PayloadRef};
-use serde::Serialize;
+use countersign_model::{Digest, Entry, EventKind, PayloadRef, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::sql::require;
 use crate::blob::Opened;
@@ -84,17 +84,39 @@ pub(super) struct Act {
     /// The key that signed exactly these bytes for the act's namespace, if one did: the key in the signature itself, so
     /// whose it is has to be looked up.
     pub(super) signer: Option<PublicKey>,
+    /// When it was signed, by the signer's own clock.
+    pub(super) time: Timestamp,
+    /// When it was appended; none where it stands in no log yet.
+    pub(super) place: Option<Timestamp>,
+}
+
+/// The one thing that every act says.
+#[derive(Deserialize)]
+struct Dated {
+    predicate: Time,
+}
+
+#[derive(Deserialize)]
+struct Time {
+    time: Timestamp,
 }
 
 impl Act {
-    pub(super) fn read(payload: &[u8]) -> Result<Self, String> {
-        Self::of(SignedAct::from_slice(payload).map_err(|e| e.to_string())?)
+    pub(super) fn read(payload: &[u8], place: Option<Timestamp>) -> Result<Self, String> {
+        Self::of(SignedAct::from_slice(payload).map_err(|e| e.to_string())?, place)
     }
 
-    fn of(act: SignedAct) -> Result<Self, String> {
+    /// Whether the key with this fingerprint signed it.
+    pub(super) fn is_by(&self, fingerprint: &str) -> bool {
+        self.signer.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)
+    }
+
+    fn of(act: SignedAct, place: Option<Timestamp>) -> Result<Self, String> {
         let statement = act.statement().map_err(|e| e.to_string())?;
         let signer = act.claimed_key().ok().filter(|key| act.open(act.namespace(), key).is_ok());
-        Ok(Self { act, statement, signer })
+        let dated: Dated =
+            serde_json::from_slice(&statement).map_err(|_| "it does not say when it was signed".to_owned())?;
+        Ok(Self { act, statement, signer, time: dated.predicate.time, place })
     }
 }
 
@@ -109,14 +131,14 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    fn read(payload: &[u8]) -> Result<Self, String> {
+    fn read(payload: &[u8], place: Option<Timestamp>) -> Result<Self, String> {
         require(payload.len() as u64 <= plan::MAX_BYTES, "it is too large")?;
         let read: DisposalCertificate = canonical::from_slice(payload).map_err(|e| e.to_string())?;
         Ok(Self {
             digest: canonical::digest(&read.plan).map_err(|e| e.to_string())?,
             plan: read.plan,
-            orders: Act::of(read.orders)?,
-            confirms: Act::of(read.confirms)?,
+            orders: Act::of(read.orders, place)?,
+            confirms: Act::of(read.confirms, place)?,
         })
     }
 }
@@ -206,8 +228,12 @@ impl Reading {
             | EventKind::ApprovalRulesActivated
             | EventKind::ApprovalRejected
             | EventKind::ApprovalWithdrawn
-            | EventKind::IssuersActivated => Payload::Act(Act::read(&payload).map(Box::new)),
-            EventKind::PayloadsDisposed => Payload::Certificate(Certificate::read(&payload).map(Box::new)),
+            | EventKind::IssuersActivated
+            | EventKind::PersonKeyAdded
+            | EventKind::PersonKeyRevoked => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            EventKind::PayloadsDisposed => {
+                Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
+            }
         };
         Self { index, entry, leaf, payload, named, other_history: false }
     }

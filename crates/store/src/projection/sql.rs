@@ -67,6 +67,7 @@ macro_rules! parsed { ($($t:ty),*) => {$(
 parsed!(
     Digest,
     countersign_model::Role,
+    countersign_model::access::KeyKind,
     countersign_model::access::SlotName,
     countersign_evidence::sshsig::PublicKey,
     countersign_model::Retention,

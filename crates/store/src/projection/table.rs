@@ -4,7 +4,7 @@ use countersign_model::Digest;
 
 use super::{
     anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
-    enforcements, entries, erasures, evidence, freezes, gates, grants, log_keys, offices, people, refusals, registry,
+    enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals, registry,
     runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
@@ -33,6 +33,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         trust::TABLES,
         log_keys::TABLES,
         people::TABLES,
+        keys::TABLES,
         bundles::TABLES,
         runs::TABLES,
         scans::TABLES,

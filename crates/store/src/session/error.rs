@@ -5,6 +5,7 @@ use countersign_model::{Diagnostic, Exit, Explanation, Place};
 use super::ATTEMPTS;
 use crate::Error;
 use crate::installation::KeyError;
+use crate::projection::KeyTrouble;
 
 /// What can be wrong with a ledger and this machine's belief in it.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum SessionError {
     /// A key or pin.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A person's key does not count.
+    #[error(transparent)]
+    Identity(#[from] KeyTrouble),
     /// This machine does not know the ledger.
     #[error("this machine has not pinned the ledger `{origin}`")]
     Unpinned {
@@ -76,6 +80,7 @@ impl Diagnostic for SessionError {
         match self {
             Self::Store(e) => e.code(),
             Self::Key(e) => e.code(),
+            Self::Identity(e) => e.code(),
             Self::Unpinned { .. } => "CS-TRUST-001",
             Self::Forged { .. } => "CS-TRUST-002",
             Self::RolledBack { .. } => "CS-TRUST-003",
@@ -92,6 +97,7 @@ impl Diagnostic for SessionError {
         match self {
             Self::Store(e) => e.exit(),
             Self::Key(e) => e.exit(),
+            Self::Identity(e) => e.exit(),
             Self::Unpinned { .. } | Self::Forged { .. } | Self::RolledBack { .. } | Self::Forked { .. } => {
                 Exit::Unverified
             }
@@ -113,6 +119,7 @@ impl Diagnostic for SessionError {
         match self {
             Self::Store(e) => e.help(),
             Self::Key(e) => e.help(),
+            Self::Identity(e) => e.help(),
             Self::Unpinned { .. } => {
                 "bring a trust file from a machine that trusts it (countersign trust export), then: countersign trust \
                  import FILE"

@@ -191,7 +191,7 @@ impl History {
         self.act(by, act::ENROLMENT, kind, StreamId::from(&p.id), enrolled, vec![blob(profile)])
     }
 
-    fn role(&self, n: usize, role: Role, by: usize) -> NewEntry {
+    pub(crate) fn role(&self, n: usize, role: Role, by: usize) -> NewEntry {
         let person = self.people[n].id.clone();
         let stream = StreamId::from(&person);
         let by_id = self.people[by].id.clone();
@@ -298,6 +298,15 @@ impl History {
         self.run.as_ref().map_or_else(|| StreamId::from_text("ledger"), |r| StreamId::from(&r.id))
     }
 
+    pub(crate) fn run(&self) -> RunId {
+        self.the_run().id.clone()
+    }
+
+    /// Their first key's fingerprint.
+    pub(crate) fn first_key(&self, n: usize) -> String {
+        self.people[n].public.fingerprint()
+    }
+
     fn the_run(&self) -> &Run {
         self.run.as_ref().unwrap()
     }
@@ -378,8 +387,14 @@ impl History {
     }
 
     fn approval(&self, who: usize, slot: Slot) -> NewEntry {
+        let approval = self.approves(who, slot);
+        self.act(who, act::APPROVAL, EventKind::ApprovalSigned, self.stream(), approval, vec![])
+    }
+
+    /// What an approval would say.
+    pub(crate) fn approves(&self, who: usize, slot: Slot) -> ApprovalSigned {
         let run = self.the_run();
-        let approval = ApprovalSigned {
+        ApprovalSigned {
             origin: ORIGIN.into(),
             repository: IDENTITY.into(),
             run: run.id.clone(),
@@ -402,11 +417,10 @@ impl History {
             rules: None,
             findings: None,
             expires: None,
-        };
-        self.act(who, act::APPROVAL, EventKind::ApprovalSigned, self.stream(), approval, vec![])
+        }
     }
 
-    fn grant(&mut self) -> NewEntry {
+    pub(crate) fn grant(&mut self) -> NewEntry {
         let run = self.the_run();
         let grant = GrantIssued {
             origin: ORIGIN.into(),
@@ -655,10 +669,23 @@ impl History {
         predicate: P,
         more: Vec<NewBlob>,
     ) -> NewEntry {
-        let who = &self.people[who];
+        self.act_with(&self.people[who].key, namespace, kind, stream, predicate, more)
+    }
+
+    /// An act that is signed with any key.
+    pub(crate) fn act_with<P: Predicate>(
+        &self,
+        key: &PrivateKey,
+        namespace: &str,
+        kind: EventKind,
+        stream: StreamId,
+        predicate: P,
+        more: Vec<NewBlob>,
+    ) -> NewEntry {
+        let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
         let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
-        let signature = who.key.sign(namespace, HashAlg::Sha512, &bytes).unwrap().to_pem(LineEnding::LF).unwrap();
-        let signed = SignedAct::new(namespace, &bytes, &signature, &who.public).unwrap();
+        let signature = key.sign(namespace, HashAlg::Sha512, &bytes).unwrap().to_pem(LineEnding::LF).unwrap();
+        let signed = SignedAct::new(namespace, &bytes, &signature, &public).unwrap();
         entry(kind, stream, signed.to_vec().unwrap(), more)
     }
 }

@@ -298,6 +298,7 @@ fn an_insiders_update_is_found_in_every_table_and_named() {
         ("trust_roots", "idx = 1", "administrator = 'per-0'", "idx"),
         ("people", "person = (SELECT min(person) FROM people)", "profile_size = 1", "idx"),
         ("person_keys", "fingerprint = (SELECT min(fingerprint) FROM person_keys)", "person = 'per-0'", "idx"),
+        ("acts", "idx = (SELECT max(idx) FROM acts)", "time = 0", "idx"),
         ("roles", "role = 'engineer'", "granted_by = 'per-0'", "idx"),
         ("bundles", "idx = 2", "digest = 'sha256:00'", "idx"),
         ("repositories", "idx > 0", "identity = 'elsewhere'", "idx"),

@@ -81,6 +81,8 @@ fn every_event_is_on_its_page() {
         ("TrustRootEstablished", event::TrustRootEstablished::TYPE),
         ("PersonEnrolled", event::PersonEnrolled::TYPE),
         ("RoleGranted", event::RoleGranted::TYPE),
+        ("PersonKeyAdded", event::PersonKeyAdded::TYPE),
+        ("PersonKeyRevoked", event::PersonKeyRevoked::TYPE),
         ("LogKeyRotated", event::LogKeyRotated::TYPE),
         ("SecondLogKeyChosen", event::SecondLogKeyChosen::TYPE),
         ("PolicyActivated", event::PolicyActivated::TYPE),

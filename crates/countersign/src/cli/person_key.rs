@@ -1,0 +1,160 @@
+//! `person key`: which keys count for a person.
+
+use std::fmt::Write as _;
+
+use countersign_govern::access::keys::{self, Added, Revoked, Window};
+use countersign_govern::access::people;
+use countersign_model::{Exit, Timestamp};
+use countersign_store::Session;
+use countersign_store::projection::{ActRow, KeyRow, Person};
+use serde_json::{Value, json};
+
+use super::access::public_key;
+use super::args::{Format, PlaceArgs};
+use super::person_key_args::{PersonKeyArgs, PersonKeyVerb};
+use super::place::notices;
+use crate::config::Environment;
+use crate::errors::{Failure, Outcome};
+use crate::output::{self, printable};
+
+/// `person key`.
+pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Outcome {
+    match &args.verb {
+        PersonKeyVerb::Add { person, ssh_key, valid_after, valid_before, reason, key, format } => {
+            let public = public_key(ssh_key)?;
+            let mut session = at.open(env)?;
+            let signer = key.administrator(&session, env)?;
+            let window = Window { after: *valid_after, before: *valid_before };
+            let added = keys::add(&mut session, person, &public, window, reason.as_deref(), &signer)?;
+            notices(&mut session);
+            say_added(&session, &added, window, *format)?;
+        }
+        PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format } => {
+            let mut session = at.open(env)?;
+            let signer = key.administrator(&session, env)?;
+            let revoked = keys::revoke(&mut session, person, fingerprint, *compromised_since, reason, &signer)?;
+            notices(&mut session);
+            say_revoked(&session, &revoked, *format)?;
+        }
+        PersonKeyVerb::List { person, format } => list(&at.open(env)?, person.as_deref(), *format)?,
+    }
+    Ok(Exit::Pass)
+}
+
+fn say_added(session: &Session, added: &Added, window: Window, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(&json!({
+            "version": 1, "person": added.person, "key": added.fingerprint, "valid_after": window.after,
+            "valid_before": window.before, "alone": added.alone, "index": added.index,
+        }));
+    }
+    let mut text = format!(
+        "✓ {} has one more key, {}{} (entry {})\n",
+        printable(&session.state().label(&added.person)?),
+        added.fingerprint,
+        said_window(window.after, window.before),
+        added.index
+    );
+    if added.alone {
+        text.push_str("There is no other administrator, so nobody else could sign this; the entry says who did.\n");
+    }
+    output::print(&text)
+}
+
+fn said_window(after: Option<Timestamp>, before: Option<Timestamp>) -> String {
+    let mut text = String::new();
+    if let Some(after) = after {
+        let _ = write!(text, ", from {after} on");
+    }
+    if let Some(before) = before {
+        let _ = write!(text, ", before {before}");
+    }
+    text
+}
+
+fn act(act: &ActRow) -> Value {
+    json!({"index": act.index, "kind": act.kind, "person": act.person, "time": act.time, "appended": act.placed})
+}
+
+fn say_revoked(session: &Session, revoked: &Revoked, format: Format) -> Result<(), Failure> {
+    let key = &revoked.key;
+    if format == Format::Json {
+        return output::json(&json!({
+            "version": 1, "person": key.person, "key": key.fingerprint, "index": revoked.index,
+            "compromised_since": key.revoked.as_ref().and_then(|r| r.since),
+            "suspect": revoked.suspect.iter().map(act).collect::<Vec<_>>(),
+        }));
+    }
+    let mut text = format!(
+        "✓ the key {} of {} does not count any more (entry {})\n",
+        key.fingerprint,
+        printable(&session.state().label(&key.person)?),
+        revoked.index
+    );
+    match key.revoked.as_ref().and_then(|r| r.since) {
+        None => text.push_str("What it signed before stands.\n"),
+        Some(since) if revoked.suspect.is_empty() => {
+            let _ = writeln!(text, "It signed nothing since {since}.");
+        }
+        Some(since) => {
+            let n = output::count(revoked.suspect.len() as u64, "entry", "entries");
+            let _ = writeln!(text, "It signed {n} since {since}; approvals among them count no more. Look at each:");
+            for act in &revoked.suspect {
+                let _ = writeln!(text, "  {:>6}  {}  {}", act.index, act.placed, act.kind.as_str());
+            }
+            text.push_str("Next: countersign ledger show INDEX --payload\n");
+        }
+    }
+    output::print(&text)
+}
+
+fn list(session: &Session, person: Option<&str>, format: Format) -> Result<(), Failure> {
+    let people: Vec<Person> = match person {
+        Some(text) => vec![people::find(session.state(), text)?],
+        None => session.state().people()?,
+    };
+    let now = session.place()?;
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for p in &people {
+        let _ = writeln!(text, "{}  {}", p.id, printable(p.label()));
+        for key in session.state().keys_of(&p.id)? {
+            rows.push(to_json(&key, now));
+            let _ = writeln!(
+                text,
+                "    {:<11} {:<16} {}{}",
+                key.state(now).as_str(),
+                key.kind.as_str(),
+                key.fingerprint,
+                said_window(key.valid_after, key.valid_before)
+            );
+            if let Some(r) = &key.revoked {
+                let since = r.since.map(|s| format!(", compromised since {s}")).unwrap_or_default();
+                let _ = writeln!(
+                    text,
+                    "        revoked in entry {}, on {}{since}: {}",
+                    r.index,
+                    r.placed,
+                    printable(&r.reason)
+                );
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nobody is enrolled yet: countersign init\n");
+    }
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "keys": rows})),
+        Format::Text => output::print(&text),
+    }
+}
+
+fn to_json(key: &KeyRow, now: Timestamp) -> Value {
+    json!({
+        "person": key.person, "fingerprint": key.fingerprint, "kind": key.kind, "state": key.state(now).as_str(),
+        "valid_after": key.valid_after, "valid_before": key.valid_before, "index": key.index,
+        "revoked": key.revoked.as_ref().map(|r| json!({
+            "index": r.index, "appended": r.placed, "compromised_since": r.since, "by": r.by, "reason": r.reason,
+        })),
+    })
+}

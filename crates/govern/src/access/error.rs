@@ -1,0 +1,105 @@
+//! What can go wrong with the keys and accounts of people, each with a stable code.
+
+use countersign_model::{Diagnostic, Exit, PersonId};
+
+/// What can go wrong with the keys and accounts of people.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// No window.
+    #[error("a key that counts before a time that is over, or that ends before it begins, counts never")]
+    BadWindow,
+    /// One's own key.
+    #[error("nobody adds a key to themselves while another administrator can")]
+    OwnKey,
+    /// Nobody to add to.
+    #[error("the data of {person} is erased")]
+    Erased {
+        /// Who.
+        person: PersonId,
+    },
+    /// A compromise in the future.
+    #[error("a key cannot be said to be in other hands from a later time on")]
+    LaterCompromise,
+    /// No such key.
+    #[error("`{}` means no key of that person, or more than one", key.escape_debug())]
+    NoSuchKey {
+        /// What was asked for.
+        key: String,
+    },
+    /// Revoked already.
+    #[error("the key {fingerprint} was revoked in entry {index} already")]
+    RevokedAlready {
+        /// The key.
+        fingerprint: String,
+        /// Log index.
+        index: u64,
+    },
+    /// Nobody would be left.
+    #[error("without the key {fingerprint} no administrator could sign any more")]
+    LastKey {
+        /// The key.
+        fingerprint: String,
+    },
+}
+
+impl Diagnostic for IdentityError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadWindow => "CS-IDENTITY-010",
+            Self::OwnKey => "CS-IDENTITY-011",
+            Self::Erased { .. } => "CS-IDENTITY-012",
+            Self::LaterCompromise => "CS-IDENTITY-013",
+            Self::NoSuchKey { .. } => "CS-IDENTITY-014",
+            Self::RevokedAlready { .. } => "CS-IDENTITY-015",
+            Self::LastKey { .. } => "CS-IDENTITY-016",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        crate::EXPLANATIONS.iter().find(|e| e.code == self.code()).map_or(Exit::Internal, |e| e.exit)
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::BadWindow => "name a later end: --valid-before 2027-01-31".into(),
+            Self::OwnKey => "another administrator signs this: --key FILE".into(),
+            Self::Erased { .. } => "enrol the person anew: countersign person add NAME --ssh-key FILE.pub".into(),
+            Self::LaterCompromise => {
+                "name the earliest moment that is possible: --compromised-since 2026-01-31T09:00:00Z".into()
+            }
+            Self::NoSuchKey { .. } => "list them with their fingerprints: countersign person key list PERSON".into(),
+            Self::RevokedAlready { .. } => {
+                "say only what is stricter: --compromised-since with an earlier time; see: countersign person key list"
+                    .into()
+            }
+            Self::LastKey { .. } => {
+                "add another key first, or another administrator: countersign person key add PERSON --ssh-key FILE.pub"
+                    .into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_explained_and_helps() {
+        let key = String::new;
+        let all = [
+            IdentityError::BadWindow,
+            IdentityError::OwnKey,
+            IdentityError::Erased { person: PersonId::from_text("per-0") },
+            IdentityError::LaterCompromise,
+            IdentityError::NoSuchKey { key: key() },
+            IdentityError::RevokedAlready { fingerprint: key(), index: 1 },
+            IdentityError::LastKey { fingerprint: key() },
+        ];
+        for error in all {
+            assert_ne!(error.exit(), Exit::Internal, "{error}");
+            assert!(!error.help().is_empty());
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `person key add`, `person key revoke`: which keys count for a person, signed by an administrator.
+//!
+//! Control objective: every signature leads to one person through a key that was theirs alone at that time.
+//! Regulatory mapping: PCI DSS v4.0.1 8.2.1, 8.2.2, 8.3.1; NIST 800-53r5 IA-5, AC-2.
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act;
+use countersign_evidence::sshsig::PublicKey;
+use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
+use countersign_model::{Action, EventKind, PersonId, StreamId, Timestamp};
+use countersign_store::Session;
+use countersign_store::projection::{ActRow, KeyRow, kind_of};
+
+use super::error::IdentityError;
+use super::people::find;
+use super::{Saying, administrator, line, say};
+use crate::Error;
+
+/// From when to when a key counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// From this moment on.
+    pub after: Option<Timestamp>,
+    /// Before this moment.
+    pub before: Option<Timestamp>,
+}
+
+/// A key that was added.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// Whose it is.
+    pub person: PersonId,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Log index.
+    pub index: u64,
+    /// Whether somebody gave it to themselves, for there is no other administrator.
+    pub alone: bool,
+}
+
+/// A key that was revoked.
+#[derive(Debug, Clone)]
+pub struct Revoked {
+    /// The key, with what is said against it.
+    pub key: KeyRow,
+    /// Log index.
+    pub index: u64,
+    /// What was signed with it since it was in other hands: somebody has to look at each of these.
+    pub suspect: Vec<ActRow>,
+}
+
+/// Adds an SSH key to somebody enrolled.
+///
+/// # Errors
+/// When the signer is no administrator, is the person while another administrator could sign, the key was somebody's, or the window
+/// is none.
+pub fn add(
+    session: &mut Session,
+    who: &str,
+    key: &PublicKey,
+    window: Window,
+    reason: Option<&str>,
+    signer: &SshSigner,
+) -> Result<Added, Error> {
+    let reason = reason.map(|text| line("the reason", text)).transpose()?;
+    let person = find(session.state(), who)?.id;
+    let fingerprint = key.fingerprint();
+    let now = session.now();
+    if window.before.is_some_and(|until| until <= now || window.after.is_some_and(|from| from >= until)) {
+        return Err(IdentityError::BadWindow.into());
+    }
+    let alone = !session.state().has_other_administrator(&person, session.place()?)?;
+    let saying = saying(EventKind::PersonKeyAdded, act::PERSON_KEY, &person);
+    let mut own = false;
+    let index = say(
+        session,
+        signer,
+        &saying,
+        |s, by| may_add(s, by, &person, &fingerprint),
+        |s, by| {
+            own = by == person;
+            Ok(PersonKeyAdded {
+                origin: s.state().origin().to_owned(),
+                person: person.clone(),
+                kind: kind_of(key),
+                key: key.to_openssh(),
+                valid_after: window.after,
+                valid_before: window.before,
+                passkey: None,
+                certificate: None,
+                by,
+                reason,
+                time: s.now(),
+            })
+        },
+    )?;
+    Ok(Added { person, fingerprint, index, alone: alone && own })
+}
+
+fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &str) -> Result<(), Error> {
+    let state = session.state();
+    administrator(state, by, Action::AddKey)?;
+    if by == person && state.has_other_administrator(person, session.place()?)? {
+        return Err(IdentityError::OwnKey.into());
+    }
+    if state.is_erased(person)? {
+        return Err(IdentityError::Erased { person: person.clone() }.into());
+    }
+    match state.holder(fingerprint)? {
+        Some(holder) => Err(Error::KeyTaken { fingerprint: fingerprint.to_owned(), holder: state.label(&holder)? }),
+        None => Ok(()),
+    }
+}
+
+/// Revokes a key: its fingerprint, or the start of one. `compromised_since` says since when somebody else may have had it.
+///
+/// # Errors
+/// When the signer is no administrator, there is no such key, it was revoked (and this makes it no stricter), or no administrator
+/// would be left with a key.
+pub fn revoke(
+    session: &mut Session,
+    who: &str,
+    key: &str,
+    compromised_since: Option<Timestamp>,
+    reason: &str,
+    signer: &SshSigner,
+) -> Result<Revoked, Error> {
+    let reason = line("the reason", reason)?;
+    let person = find(session.state(), who)?.id;
+    let fingerprint = named(session, &person, key)?.fingerprint;
+    let now = session.place()?;
+    if compromised_since.is_some_and(|since| since > now) {
+        return Err(IdentityError::LaterCompromise.into());
+    }
+    let saying = saying(EventKind::PersonKeyRevoked, act::PERSON_KEY_REVOCATION, &person);
+    let index = say(
+        session,
+        signer,
+        &saying,
+        |s, by| may_revoke(s, by, &fingerprint, compromised_since),
+        |s, by| {
+            Ok(PersonKeyRevoked {
+                origin: s.state().origin().to_owned(),
+                person: person.clone(),
+                fingerprint: fingerprint.clone(),
+                compromised_since,
+                by,
+                reason,
+                time: s.now(),
+            })
+        },
+    )?;
+    let key =
+        session.state().key(&fingerprint)?.ok_or_else(|| IdentityError::NoSuchKey { key: fingerprint.clone() })?;
+    let suspect = match compromised_since {
+        // The revocation itself may be signed with the key.
+        Some(since) => {
+            let mut acts = session.state().acts_since(&fingerprint, since)?;
+            acts.retain(|act| act.index != index);
+            acts
+        }
+        None => Vec::new(),
+    };
+    Ok(Revoked { key, index, suspect })
+}
+
+fn may_revoke(session: &Session, by: &PersonId, fingerprint: &str, since: Option<Timestamp>) -> Result<(), Error> {
+    let state = session.state();
+    administrator(state, by, Action::RevokeKey)?;
+    let key = state.key(fingerprint)?.ok_or_else(|| IdentityError::NoSuchKey { key: fingerprint.to_owned() })?;
+    if let Some(before) = &key.revoked
+        && since.is_none_or(|new| before.since.is_some_and(|old| new >= old))
+    {
+        return Err(IdentityError::RevokedAlready { fingerprint: fingerprint.to_owned(), index: before.index }.into());
+    }
+    if !state.administrator_without(fingerprint, session.place()?)? {
+        return Err(IdentityError::LastKey { fingerprint: fingerprint.to_owned() }.into());
+    }
+    Ok(())
+}
+
+/// The one key of a person that a fingerprint, or the start of one, means.
+///
+/// # Errors
+/// When it is none, or more than one.
+pub fn named(session: &Session, person: &PersonId, text: &str) -> Result<KeyRow, Error> {
+    let mut keys = session.state().keys_of(person)?;
+    keys.retain(|key| {
+        let bare = key.fingerprint.strip_prefix("SHA256:").unwrap_or(&key.fingerprint);
+        !text.is_empty() && (key.fingerprint.starts_with(text) || bare.starts_with(text))
+    });
+    match (keys.pop(), keys.is_empty()) {
+        (Some(one), true) => Ok(one),
+        _ => Err(IdentityError::NoSuchKey { key: text.to_owned() }.into()),
+    }
+}
+
+fn saying(kind: EventKind, namespace: &'static str, person: &PersonId) -> Saying<'static> {
+    let act = if kind == EventKind::PersonKeyAdded { "person key add" } else { "person key revoke" };
+    Saying { act, kind, namespace, stream: StreamId::from(person) }
+}
