@@ -190,8 +190,10 @@ fn a_carried_approval_counts_by_the_moment_at_which_it_arrives() {
     w.now = Some("2026-11-25T08:06:00Z".into());
     carry(&w, "dan2", 0);
     w.now = Some("2026-11-25T08:00:00Z".into());
-    code(&w.cs(["import", file]).expect(4), "CS-IDENTITY-005");
-    assert!(w.last_refusal().contains("CS-IDENTITY-005"));
+    let ahead = w.cs(["import", file]);
+    code(&ahead, "CS-APPROVAL-017");
+    assert_ne!(ahead.code, 0);
+    assert!(w.last_refusal().contains("CS-APPROVAL-017"));
     // Signed in its window, and there after it.
     w.now = Some("2026-11-25T23:59:00Z".into());
     carry(&w, "dan2", 0);

@@ -10,8 +10,8 @@ pub mod events;
 pub mod freezes;
 pub mod grants;
 pub mod issuer;
-pub mod workload_events;
 pub mod key;
+pub mod workload_events;
 
 pub use action::Action;
 pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotRule, Strength};

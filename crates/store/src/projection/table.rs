@@ -4,8 +4,8 @@ use countersign_model::Digest;
 
 use super::{
     anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
-    enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals, registry,
-    runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
+    enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals,
+    registry, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:

@@ -146,11 +146,11 @@ fn one_human_with_two_keys_is_one_person_everywhere() {
     house.decided();
     let mut other = house.history.approves(1, Slot::Technical);
     other.device.key = house.history.first_key(1);
-    disbelieved(house.approve(other, &second), "not the one that signed it");
+    disbelieved(house.approve(other, &second), "another key signed it");
     let mut stronger = house.history.approves(1, Slot::Technical);
     stronger.device.key = public(&second).fingerprint();
     stronger.strength = "ssh-hardware-key".into();
-    disbelieved(house.approve(stronger, &second), "strength");
+    disbelieved(house.approve(stronger, &second), "stronger than its key");
     // Nobody else can have it, and it is the person's in every table.
     let theirs = house.adding(2, &second, 0);
     disbelieved(house.add(theirs, 0), "somebody's before");
