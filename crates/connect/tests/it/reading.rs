@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
+use countersign_connect::git::Judging;
 use countersign_connect::{ChangeStatus, Error, Repository};
 use countersign_model::Diagnostic;
 
@@ -163,6 +164,43 @@ fn pipeline_files_are_listed_links_included() {
     let files = work.open().pipeline_files("HEAD").unwrap();
     let paths: Vec<_> = files.iter().map(|f| f.path.to_string()).collect();
     assert_eq!(paths, [".github/workflows/ci.yml", ".gitlab-ci.yml", "deploy/Jenkinsfile"]);
+}
+
+#[test]
+fn commits_that_touch_what_judges_are_told_apart() {
+    if !installed("git") {
+        return;
+    }
+    let folder = Folder::new();
+    let work = folder.repository("r");
+    let files = [
+        ("a", "src/main.rs"),
+        ("b", ".github/workflows/ci.yml"),
+        ("c", "policies/gate.rego"),
+        ("d", "deploy/Jenkinsfile.release"),
+        ("e", "docs/ci.yml"),
+        ("f", ".gitlab-ci.yml"),
+    ];
+    for (subject, file) in files {
+        work.write(file, subject);
+        work.commit(subject);
+    }
+    let repository = work.open();
+    let subjects = |base: Option<&str>, what: Judging| {
+        let ids = repository.commits_touching(base, "HEAD", what).unwrap();
+        let commits = repository.commits(base, "HEAD").unwrap();
+        let mut all: Vec<String> = commits.into_iter().filter(|c| ids.contains(&c.id)).map(|c| c.subject).collect();
+        all.reverse();
+        all
+    };
+    assert_eq!(subjects(None, Judging::Pipeline), ["b", "d", "f"]);
+    assert_eq!(subjects(Some("HEAD~3"), Judging::Pipeline), ["d", "f"]);
+    assert_eq!(subjects(None, Judging::Policy), ["c"]);
+    // What git is asked and what a path is judged by are the same.
+    for (subject, file) in files {
+        let judges = Judging::Pipeline.is_at(file.as_bytes());
+        assert_eq!(judges, ["b", "d", "f"].contains(&subject), "{file}");
+    }
 }
 
 #[test]

@@ -151,6 +151,21 @@ fn what_is_dearer_than_a_file_is_asked_for_and_what_expired_stays_so() {
     let j = explained(&w, 11);
     assert_eq!(slot(&j, "technical")["not_counted"][0]["code"], "expired");
     assert_eq!(slot(&j, "regulatory")["not_counted"][0]["code"], "early", "what it rested on is gone");
+    // Whoever is needed again signs again, in order; those whose approvals came too early as well.
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    w.by("omar", &["approve", "latest", "--as", "management"]).expect(0);
+    w.cs(["gate", "check"]).expect(0);
+    // Other rules: the decision is the same, and everybody has to look again.
+    let file = rules(&w, &RULES.replace("valid_hours: 8", "valid_hours: 9"));
+    w.by("ruth", &["approvals", "activate", &file]).expect(0);
+    let said = w.cs(["gate", "check"]).expect(11).out;
+    assert!(said.contains("approval rules ") && said.contains(" are now "), "{said}");
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    refused(&w, "dan", &["approve", "latest", "--as", "technical"], 4, "CS-RELEASE-006");
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    w.by("omar", &["approve", "latest", "--as", "management"]).expect(0);
+    w.cs(["gate", "check"]).expect(0);
     w.cs(["verify"]).expect(0);
 }
 

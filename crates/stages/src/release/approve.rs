@@ -9,6 +9,7 @@ use countersign_model::change::Change;
 use countersign_model::event::{ApprovalSigned, Device, EvidenceCheckpoint};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_policy::PolicyEngine;
+use countersign_policy::quorum::Why;
 use countersign_store::projection::{ApprovalRow, CLOCK_SKEW, RejectionRow, RunRow, State, WithdrawalRow};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
@@ -296,13 +297,12 @@ fn may_approve(
         return Err(ApprovalError::Rejected { person: label()?, run: run.id.clone(), index: no.index }.into());
     }
     let decision = decided.decision.digest()?;
-    let now = decided.at.max(state.newest_time()?);
-    let stands = |a: &&ApprovalRow| {
-        a.decision == decision
-            && a.person == *person
-            && a.withdrawn.is_none()
-            && a.said.expires.is_none_or(|end| end > now)
+    // What does not count any more for what it binds, when it was given, or its time, may be given anew.
+    let is_over = |index: u64| {
+        let idle = gates.iter().flat_map(|g| &g.slots).flat_map(|s| &s.idle).find(|i| i.index == index);
+        idle.is_some_and(|i| matches!(i.why, Why::Withdrawn(_) | Why::Expired(_) | Why::Differs(_) | Why::Early(_)))
     };
+    let stands = |a: &&ApprovalRow| a.decision == decision && a.person == *person && !is_over(a.index);
     if let Some(given) = run.approvals.iter().filter(stands).find(|a| a.slot == *slot) {
         return Err(Error::ApprovedAlready { person: label()?, slot: slot.clone(), index: given.index });
     }

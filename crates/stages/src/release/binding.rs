@@ -109,7 +109,8 @@ pub fn differences(state: &State, now: &Present, row: &ApprovalRow) -> Result<Ve
     let mut out = Vec::new();
     let mut differs = |what: &str, was: String, is: String| {
         if was != is {
-            out.push(format!("{what} {was} is now {is}"));
+            let are = if what.ends_with("rules") || what.starts_with("levels") { "are" } else { "is" };
+            out.push(format!("{what} {was} {are} now {is}"));
         }
     };
     differs("repository", said.repository.clone(), now.repository.clone());

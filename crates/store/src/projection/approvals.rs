@@ -199,17 +199,28 @@ impl State {
         let (said, rejected) = (self.approvals_of(&p.run)?, self.rejections_of(&p.run)?);
         let standing = |a: &&ApprovalRow| a.decision == p.decision && a.withdrawn.is_none();
         let alive = |a: &&ApprovalRow| a.said.expires.is_none_or(|end| end > reading.entry.time);
-        let repeated = said.iter().filter(standing).filter(alive).any(|a| a.person == p.person && a.slot == p.slot);
+        let given_before = |slot: &SlotName, by: &PersonId, index: u64| {
+            let all = said.iter().filter(standing).filter(alive);
+            all.filter(|a| a.slot == *slot && a.person != *by && a.index < index).count()
+        };
+        let needed = |slot: &SlotName| rules.slot(slot).map_or(0, |r| r.count as usize);
+        let in_order =
+            |by: &PersonId, index: u64| rule.after.iter().all(|after| given_before(after, by, index) >= needed(after));
+        // What binds something else than now, or came too early, may be given anew.
+        let same = |a: &&ApprovalRow| {
+            let s = &a.said;
+            (s.rules, s.levels, s.waivers, s.findings) == (p.rules, p.levels, p.waivers, p.findings)
+                && s.artifacts == p.artifacts
+                && in_order(&a.person, a.index)
+        };
+        let mut own = said.iter().filter(standing).filter(alive).filter(|a| a.person == p.person && a.slot == p.slot);
+        let repeated = own.any(|a| same(&a));
         require(!repeated, "that person gave this approval before")?;
         let no = rejected
             .iter()
             .any(|r| r.said.decision == p.decision && r.withdrawn.is_none() && r.said.person == p.person);
         require(!no, "that person rejected it, and did not take that back")?;
-        for after in &rule.after {
-            let given = said.iter().filter(standing).filter(alive).filter(|a| a.slot == *after && a.person != p.person);
-            let needed = rules.slot(after).map_or(0, |r| r.count as usize);
-            require(given.count() >= needed, "it was given before a slot that must be filled first")?;
-        }
+        require(in_order(&p.person, reading.index), "it was given before a slot that must be filled first")?;
         self.db
             .prepare_cached(
                 "INSERT INTO approvals (idx, run, decision, slot, person, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
