@@ -385,6 +385,8 @@ pub fn quorum<'a>(case: &Case<'a>) -> Quorum<'a> {
     let had = matching.to_be_had(&table.may);
     let spared = matching.to_be_spared(&table.may);
     let number: BTreeMap<&PersonId, usize> = table.people.iter().enumerate().map(|(n, p)| (*p, n)).collect();
+    // Looked up once a person, not once a slot.
+    let roster: Vec<_> = case.people.iter().map(|(p, signer)| (p, signer, held(p), number.get(p).copied())).collect();
     let states = slots.iter().enumerate().map(|(n, rule)| {
         let own = seats.get(n).copied().unwrap_or(0);
         let signed = |person: usize| table.first.get(person).and_then(|f| f.get(n)).copied().flatten();
@@ -406,14 +408,15 @@ pub fn quorum<'a>(case: &Case<'a>) -> Quorum<'a> {
         idle.sort_by_key(|(g, _)| g.index);
         let (mut could_sign, mut excluded) = (Vec::new(), Vec::new());
         let open = own & had != 0 || (filled.len() as u64) < u64::from(rule.count);
-        for (person, signer) in case.people {
+        for (person, signer, held, number) in &roster {
+            let person = *person;
             if !rule.roles.iter().any(|r| signer.roles.contains(r)) {
                 continue;
             }
-            if let Some(held) = barred(rule, held(person)) {
+            if let Some(held) = barred(rule, held) {
                 excluded.push((person, held));
             } else if open && own & had != 0 && signer.strength >= rule.strength {
-                let helps = match number.get(person) {
+                let helps = match number {
                     None => true,
                     Some(p) if signed(*p).is_some() => false,
                     Some(p) => matching.seat_of(*p).is_none_or(|seat| spared & (1 << seat) != 0),
