@@ -11,7 +11,9 @@ use countersign_evidence::grant_token;
 use countersign_evidence::statement::Subject;
 use countersign_model::access::GrantClaims;
 use countersign_model::event::{DeploymentRecorded, DeploymentStarted, Device, GrantIssued};
-use countersign_model::{Action, ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId};
+use countersign_model::{
+    Action, ActorId, Digest, EventKind, GrantId, Outcome, PersonId, Role, RunId, StreamId, Timestamp,
+};
 use countersign_policy::PolicyEngine;
 use countersign_store::projection::{GrantRow, GrantState, State};
 use countersign_store::session::{SessionError, act_statement};
@@ -91,7 +93,7 @@ pub fn issue(
             &change.environment,
             change.base.as_deref(),
         )?;
-        freeze::open(s, environment)
+        freeze::open(s, environment, s.now())
     })?;
     let decision = decided.decision.digest()?;
     let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state())?)?;
@@ -146,7 +148,7 @@ pub fn issue(
             &change.environment,
             change.base.as_deref(),
         )?;
-        freeze::open(s, environment)?;
+        freeze::open(s, environment, s.now())?;
         let stream = StreamId::from(&grant.grant);
         // The decision first: it stands in the run's own stream, which says to everybody whose grant this is.
         let refs = row.decisions.last().map(|d| d.index).into_iter().chain(grant.approvals.iter().copied()).collect();
@@ -252,7 +254,7 @@ pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Rede
     let attempt = Attempt { act: redemption.act, run: Some(run.clone()), carry: false };
     refuse::unless(session, &attempt, None, |s| {
         grant::fits(&GrantClaims::of(&row.grant, row.index), redemption.wanted)?;
-        redeemable(s, &grant)
+        redeemable(s, &grant, s.now())
     })?;
     // In an emergency the gates are not asked: how they stood is in the grant.
     let settled = match &row.grant.break_glass {
@@ -269,8 +271,9 @@ pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Rede
         digest.update(b"\0");
     }
     let command: Digest = digest.finish();
-    let check = |s: &Session| -> Result<GrantIssued, Error> {
-        let row = redeemable(s, &grant)?;
+    // The moment that is asked about is the one that is recorded: nobody who reads the log sees another.
+    let check = |s: &Session, now: Timestamp| -> Result<GrantIssued, Error> {
+        let row = redeemable(s, &grant, now)?;
         let Some((decided, change, decision)) = &settled else { return Ok(row) };
         if row.decision != *decision {
             return Err(Error::GrantOutdated { grant: grant.clone() });
@@ -281,16 +284,17 @@ pub fn begin(session: &mut Session, engine: &dyn PolicyEngine, redemption: &Rede
         may_deploy(s.state(), &run, decided, &authors, &row.by, &row.environment, &change.environment, base)?;
         Ok(row)
     };
-    refuse::unless(session, &attempt, None, |s| check(s))?;
+    refuse::unless(session, &attempt, None, |s| check(s, s.now()))?;
     let begun = session.transact(|s| {
-        let row = check(s)?;
+        let time = s.now();
+        let row = check(s, time)?;
         let predicate = DeploymentStarted {
             grant: grant.clone(),
             run: run.clone(),
             command,
             break_glass: row.break_glass.clone(),
             host: row.break_glass.is_some().then(host_name),
-            time: s.now(),
+            time,
         };
         let subject = vec![Subject::new(row.repository.clone(), "gitCommit", row.commit.clone())];
         let refs = s.state().grant(&grant)?.map(|g| g.index).into_iter().collect();
@@ -318,7 +322,7 @@ pub fn stands(session: &mut Session, claims: &GrantClaims) -> Result<(), Error> 
     let run = row.as_ref().map(|row| row.grant.run.clone());
     refuse::unless(session, &Attempt { act: "grant verify", run, carry: false }, None, |s| {
         let row = row.ok_or(ReleaseError::NotInLedger)?;
-        redeemable(s, &row.grant.grant).map(drop)
+        redeemable(s, &row.grant.grant, s.now()).map(drop)
     })
 }
 
@@ -471,11 +475,11 @@ fn environment_of(grant: &GrantIssued) -> Vec<(String, String)> {
     ]
 }
 
-/// Whether a grant's one use may begin now.
+/// Whether a grant's one use may begin at `now`.
 ///
 /// # Errors
 /// Why it may not.
-pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Error> {
+pub fn redeemable(session: &Session, grant: &GrantId, now: Timestamp) -> Result<GrantIssued, Error> {
     let row = session.state().grant(grant)?.ok_or_else(|| Error::NoSuchGrant { grant: grant.to_string() })?;
     match (&row.state, row.revoked) {
         (GrantState::Issued, _) => {}
@@ -485,7 +489,7 @@ pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Err
         _ => return Err(Error::GrantUsed { grant: grant.clone() }),
     }
     // What was over once does not come back because a clock was set back.
-    let now = session.now().max(session.state().newest_time()?);
+    let now = now.max(session.state().newest_time()?);
     if now >= row.grant.expires {
         return Err(Error::GrantExpired { grant: grant.clone(), expired: row.grant.expires });
     }
@@ -494,7 +498,7 @@ pub fn redeemable(session: &Session, grant: &GrantId) -> Result<GrantIssued, Err
         return Err(ReleaseError::NotYet { from }.into());
     }
     match &row.grant.break_glass {
-        None => freeze::open(session, &row.grant.environment)?,
+        None => freeze::open(session, &row.grant.environment, now)?,
         Some(id) => {
             let open = session.state().emergency(id)?.is_some_and(|e| e.is_open(now));
             if !open {

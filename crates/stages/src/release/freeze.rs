@@ -18,12 +18,12 @@ use super::saying::{Saying, line, needs, say};
 use crate::Error;
 use crate::build::observe::random_id;
 
-/// Refuses where an environment is not open now.
+/// Refuses where an environment is not open at `now`, or at the newest time of the log where that is later.
 ///
 /// # Errors
 /// Why it is not.
-pub fn open(session: &Session, environment: &str) -> Result<(), Error> {
-    let at = session.now().max(session.state().newest_time()?);
+pub fn open(session: &Session, environment: &str, now: Timestamp) -> Result<(), Error> {
+    let at = now.max(session.state().newest_time()?);
     match session.state().closed(environment, at)? {
         None => Ok(()),
         Some(Closed::Frozen(f)) => Err(ReleaseError::Frozen {

@@ -640,6 +640,11 @@ impl History {
         self.time()
     }
 
+    /// The grant that the last step of its kind issued.
+    pub(crate) fn issued(&self) -> GrantIssued {
+        self.grant.clone().unwrap()
+    }
+
     pub(crate) fn machine<P: Predicate>(
         &self,
         kind: EventKind,

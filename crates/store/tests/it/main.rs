@@ -11,6 +11,8 @@ mod create;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod emergencies;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod faults;
