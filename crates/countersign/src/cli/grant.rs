@@ -209,6 +209,10 @@ fn verify(at: &PlaceArgs, args: &VerifyGrantArgs, env: &Environment) -> Outcome 
             if !not_checked.is_empty() {
                 let _ = writeln!(out, "  not checked without the ledger: {}", not_checked.join(", "));
             }
+            if let Some(id) = &claims.break_glass {
+                let _ =
+                    writeln!(out, "  {}PAST THE GATES in the emergency {}{}", p.bad, printable(id.as_str()), p.reset);
+            }
             if claims.self_judged {
                 out.push_str("  judged by the machine that ran it (self-judged)\n");
             }
@@ -278,6 +282,9 @@ fn show(session: &Session, text: &str, token: bool, format: Format) -> Result<()
     let _ = writeln!(out, "  commit      {}", printable(&g.commit));
     let _ = writeln!(out, "  run         {}", g.run);
     let _ = writeln!(out, "  decision    {}", g.decision);
+    if let Some(id) = &g.break_glass {
+        let _ = writeln!(out, "  PAST THE GATES in the emergency {id}");
+    }
     for artifact in &g.artifacts {
         let _ = writeln!(out, "  artifact    {}  {}", artifact.digest, printable(&artifact.name));
     }

@@ -199,6 +199,8 @@ fn an_emergency_goes_past_the_gates_and_leaves_more_behind_than_the_ordinary_way
         .json();
     assert_eq!(v["grant"]["break_glass"], id);
     assert_eq!(w.cs(["run", "--format", "json"]).expect(10).json()["decision"]["outcome"], "fail", "it stays denied");
+    let said = w.cs(["grant", "verify", grant, "--environment", "production", "--online"]).expect(0).out;
+    assert!(said.contains("PAST THE GATES"), "{said}");
     w.cs(redeem(grant)).expect(0);
     not_redeemed(&w, grant, "CS-RELEASE-016");
     let shown = w.cs(["break-glass", "show", id, "--format", "json"]).expect(0).json();
