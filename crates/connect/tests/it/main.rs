@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod device;
 mod hostile;
+mod oidc;
 mod reading;
 mod running;
 mod shapes;
