@@ -350,7 +350,7 @@ for person in mia dan ruth omar; do
     expect 0 "$countersign" person add "$person" --ssh-key "../keys/$person.pub" --key ../keys/priya
 done
 while read -r person role; do
-    expect 0 "$countersign" role grant "$person" "$role" --key ../keys/priya
+    expect 0 "$countersign" role grant "$person" "$role" --reason "the work of $person" --key ../keys/priya
 done <<'ROLES'
 mia developer
 mia engineer

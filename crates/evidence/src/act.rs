@@ -16,7 +16,17 @@ pub const TRUST_ROOT: &str = "countersign-trust-root@v1";
 /// A person and a key of theirs are enrolled.
 pub const ENROLMENT: &str = "countersign-enrolment@v1";
 /// A role is granted.
-pub const ROLE: &str = "countersign-role@v1";
+pub const ROLE: &str = "countersign-role@v2";
+/// A role was granted, in ledgers of before: without a reason, or to oneself.
+pub const ROLE_BEFORE: &str = "countersign-role@v1";
+/// A role is revoked.
+pub const ROLE_REVOCATION: &str = "countersign-role-revocation@v1";
+/// A person leaves.
+pub const LEAVING: &str = "countersign-leaving@v1";
+/// A person who left is back.
+pub const RETURN: &str = "countersign-return@v1";
+/// The rules for grants of roles are chosen.
+pub const ROLE_RULES: &str = "countersign-role-rules@v1";
 /// A policy bundle is activated.
 pub const POLICY: &str = "countersign-policy@v1";
 /// A person claims commits as theirs.
@@ -116,6 +126,11 @@ pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
     ENROLMENT,
     ROLE,
+    ROLE_BEFORE,
+    ROLE_REVOCATION,
+    LEAVING,
+    RETURN,
+    ROLE_RULES,
     POLICY,
     CLAIM,
     SUPPRESSION,

@@ -48,6 +48,66 @@ pub enum Error {
         /// Who.
         person: String,
     },
+    /// A grant to oneself.
+    #[error("{person} may not grant {} to themselves", role.with_article())]
+    SelfGrant {
+        /// Who.
+        person: String,
+        /// Which role.
+        role: countersign_model::Role,
+    },
+    /// Nobody would be left.
+    #[error("{person} is the last administrator whose role does not expire")]
+    LastAdministrator {
+        /// Who.
+        person: String,
+    },
+    /// Not held.
+    #[error("{person} is no {role}")]
+    RoleNotHeld {
+        /// Who.
+        person: String,
+        /// Which role.
+        role: countersign_model::Role,
+    },
+    /// Held until another time.
+    #[error("{person} is {role} already, {}", until_text(*until))]
+    HeldAlready {
+        /// Who.
+        person: String,
+        /// Which role.
+        role: countersign_model::Role,
+        /// Until when.
+        until: Option<countersign_model::Timestamp>,
+    },
+    /// Somebody who left.
+    #[error("{person} has left")]
+    HasLeft {
+        /// Who.
+        person: String,
+    },
+    /// Somebody who is here.
+    #[error("{person} has not left")]
+    HasNotLeft {
+        /// Who.
+        person: String,
+    },
+    /// Refused by the rules for roles.
+    #[error("{person} as {role} would be {}, and the rules refuse `{combination}`", combination.why())]
+    RefusedCombination {
+        /// Who.
+        person: String,
+        /// Which role.
+        role: countersign_model::Role,
+        /// What it makes.
+        combination: countersign_model::access::Combination,
+    },
+    /// An end in the past.
+    #[error("a role until {expires} would be over already")]
+    AlreadyOver {
+        /// When.
+        expires: countersign_model::Timestamp,
+    },
     /// Not a name.
     #[error("`{}` is no name for a person", name.escape_debug())]
     BadName {
@@ -453,6 +513,10 @@ pub enum Error {
 /// The longest line that somebody says in an act, in bytes.
 pub(crate) const LONGEST_LINE: usize = 1_000;
 
+fn until_text(until: Option<countersign_model::Timestamp>) -> String {
+    until.map_or_else(|| "until it is revoked".to_owned(), |t| format!("until {t}"))
+}
+
 impl From<countersign_store::Error> for Error {
     fn from(e: countersign_store::Error) -> Self {
         Self::Session(SessionError::Store(e))
@@ -480,6 +544,14 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.code(),
             Self::Policy(e) => e.code(),
             Self::Identity(e) => e.code(),
+            Self::SelfGrant { .. } => "CS-ROLE-001",
+            Self::LastAdministrator { .. } => "CS-ROLE-002",
+            Self::RoleNotHeld { .. } => "CS-ROLE-003",
+            Self::HeldAlready { .. } => "CS-ROLE-004",
+            Self::HasLeft { .. } => "CS-ROLE-005",
+            Self::HasNotLeft { .. } => "CS-ROLE-006",
+            Self::RefusedCombination { .. } => "CS-ROLE-007",
+            Self::AlreadyOver { .. } => "CS-ROLE-008",
             Self::NotRole { .. } => "CS-ACCESS-011",
             Self::BadLine { .. } => "CS-ACCESS-012",
             Self::MovedOn { .. } => "CS-ACCESS-013",
@@ -563,6 +635,22 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.help(),
             Self::Policy(e) => e.help(),
             Self::Identity(e) => e.help(),
+            Self::SelfGrant { .. } => "another administrator signs this: --key FILE".into(),
+            Self::LastAdministrator { .. } => {
+                "make somebody else one first: countersign role grant PERSON administrator --reason TEXT".into()
+            }
+            Self::RoleNotHeld { .. } => "see who holds what: countersign role list".into(),
+            Self::HeldAlready { person, role, .. } => {
+                format!("end that first: countersign role revoke {person:?} {role} --reason TEXT")
+            }
+            Self::HasLeft { person } => {
+                format!("an administrator takes them back: countersign person return {person:?} --reason TEXT")
+            }
+            Self::HasNotLeft { .. } => "see who is here: countersign person list".into(),
+            Self::RefusedCombination { person, .. } => {
+                format!("give it to somebody else, or revoke what they hold: countersign role show {person:?}")
+            }
+            Self::AlreadyOver { .. } => "name a day to come: --expires 2030-12-31".into(),
             Self::NotRole { .. } => "somebody with that role signs this: --key FILE".into(),
             Self::BadLine { .. } => "say it in one line, without names of people".into(),
             Self::MovedOn { .. } => "look at it again, then repeat the command".into(),

@@ -15,6 +15,14 @@ pub enum EventKind {
     PersonEnrolled,
     /// A role for a person, signed by an administrator.
     RoleGranted,
+    /// A role of a person ends, signed by an administrator.
+    RoleRevoked,
+    /// A person leaves: their roles end and their keys sign no more.
+    PersonLeft,
+    /// A person who left is back, without roles.
+    PersonReturned,
+    /// What holds for grants of roles, signed by an officer.
+    RoleRulesChosen,
     /// A policy bundle is in effect from here on.
     PolicyActivated,
     /// One execution or re-execution (attempt) of a run: the change's facts.
@@ -133,11 +141,15 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 65] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
         Self::RoleGranted,
+        Self::RoleRevoked,
+        Self::PersonLeft,
+        Self::PersonReturned,
+        Self::RoleRulesChosen,
         Self::PolicyActivated,
         Self::RunStarted,
         Self::FindingsRecorded,
@@ -205,6 +217,10 @@ impl EventKind {
             Self::TrustRootEstablished => "TrustRootEstablished",
             Self::PersonEnrolled => "PersonEnrolled",
             Self::RoleGranted => "RoleGranted",
+            Self::RoleRevoked => "RoleRevoked",
+            Self::PersonLeft => "PersonLeft",
+            Self::PersonReturned => "PersonReturned",
+            Self::RoleRulesChosen => "RoleRulesChosen",
             Self::PolicyActivated => "PolicyActivated",
             Self::RunStarted => "RunStarted",
             Self::FindingsRecorded => "FindingsRecorded",

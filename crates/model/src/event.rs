@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::SlotName;
-use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, Role, RunId, Timestamp};
+use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, RunId, Timestamp};
 
 /// Something with a predicate type: `urn:countersign:<name>:v1`.
 pub trait Predicate: Serialize + for<'de> Deserialize<'de> {
@@ -35,6 +35,7 @@ pub use crate::access::emergencies::{
 pub use crate::access::events::{PersonKeyAdded, PersonKeyRevoked};
 pub use crate::access::freezes::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 pub use crate::access::grants::GrantRevoked;
+pub use crate::access::role_events::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
 pub use crate::governance::events::{
     ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,
@@ -174,6 +175,9 @@ predicates! {
         key: String,
         /// Digest of the sealed profile (name).
         profile: Digest,
+        /// The rules that grants of roles keep from the first one on; none: those of before, by which nobody had to say why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role_rules: Option<u8>,
         /// When.
         time: Timestamp,
     }
@@ -190,22 +194,6 @@ predicates! {
         profile: Digest,
         /// The administrator who says so.
         by: PersonId,
-        /// When.
-        time: Timestamp,
-    }
-
-    /// A role for a person.
-    RoleGranted: "role" {
-        /// The ledger this is said to.
-        origin: String,
-        /// To whom.
-        person: PersonId,
-        /// Which role.
-        role: Role,
-        /// The administrator who says so.
-        by: PersonId,
-        /// Why.
-        reason: Option<String>,
         /// When.
         time: Timestamp,
     }

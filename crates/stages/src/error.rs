@@ -172,6 +172,12 @@ pub enum Error {
         /// The key.
         fingerprint: String,
     },
+    /// Somebody who left.
+    #[error("{person} has left")]
+    HasLeft {
+        /// Who.
+        person: String,
+    },
     /// Missing role.
     #[error("{person} may not {act}: it needs the role {role}")]
     NoRole {
@@ -377,6 +383,7 @@ impl Diagnostic for Error {
             Self::ChangedMeanwhile { .. } => "CS-BUILD-009",
             Self::NoTrustRoot { .. } => "CS-RELEASE-001",
             Self::UnknownKey { .. } => "CS-RELEASE-002",
+            Self::HasLeft { .. } => "CS-RELEASE-030",
             Self::NoRole { .. } => "CS-RELEASE-003",
             Self::AuthorApproves { .. } => "CS-RELEASE-004",
             Self::BothSlots { .. } => "CS-RELEASE-005",
@@ -471,8 +478,11 @@ impl Diagnostic for Error {
             Self::UnknownKey { .. } => {
                 "an administrator enrols its holder: countersign person add NAME --ssh-key FILE.pub".into()
             }
+            Self::HasLeft { person } => {
+                format!("an administrator takes them back: countersign person return {person:?} --reason TEXT")
+            }
             Self::NoRole { person, role, .. } => {
-                format!("an administrator grants it: countersign role grant {person:?} {role}")
+                format!("an administrator grants it: countersign role grant {person:?} {role} --reason TEXT")
             }
             Self::AuthorApproves { run, .. } => {
                 format!("somebody who wrote none of it approves: countersign approve {run} --as technical|regulatory")

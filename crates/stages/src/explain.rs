@@ -195,6 +195,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Forbidden,
     },
     Explanation {
+        code: "CS-RELEASE-030",
+        title: "has left",
+        text: "Whoever left holds no role and signs nothing until an administrator says that they are back. What they signed before stays valid.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
         code: "CS-RELEASE-003",
         title: "missing role",
         text: "The act needs a role that this person does not hold. The refusal was recorded.",

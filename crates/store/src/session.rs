@@ -140,6 +140,7 @@ impl Session {
         rotation::check_keys(&ledger, &state, pin.as_ref())?;
         let notices = notice.into_iter().collect();
         let mut session = Self { ledger, installation, clock, pin, is_own_pin: !trust_file, state, notices };
+        session.look()?;
         session.settle_rotation()?;
         Ok(session)
     }
@@ -223,6 +224,7 @@ impl Session {
         mut plan: impl FnMut(&Self) -> Result<(Plan, T), E>,
     ) -> Result<(Option<Appended>, T), E> {
         for _ in 0..ATTEMPTS {
+            self.look().map_err(SessionError::from)?;
             let (planned, value) = plan(self)?;
             if planned.entries.is_empty() {
                 return Ok((None, value));
@@ -284,9 +286,16 @@ impl Session {
         Ok(appended)
     }
 
+    /// Roles are asked for as of now.
+    fn look(&mut self) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.state.look_at(now)
+    }
+
     /// Folds in what others appended.
     fn catch_up(&mut self) -> Result<(), Error> {
-        self.state.catch_up(&mut self.ledger, self.installation.watch())
+        self.state.catch_up(&mut self.ledger, self.installation.watch())?;
+        self.look()
     }
 
     /// Takes in what others appended since: tables and pin are brought up to the log as it is now, which must continue what

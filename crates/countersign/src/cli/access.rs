@@ -44,7 +44,7 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
                     "version": 1, "person": person, "name": name.trim(), "key": public.fingerprint(), "index": index,
                 }))?,
                 Format::Text => output::print(&format!(
-                    "✓ {} is enrolled as {person} with the key {} (entry {index})\nNext: countersign role grant {:?} ROLE\n",
+                    "✓ {} is enrolled as {person} with the key {} (entry {index})\nNext: countersign role grant {:?} ROLE --reason TEXT\n",
                     printable(name.trim()),
                     public.fingerprint(),
                     name.trim()
@@ -52,6 +52,8 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
             }
         }
         PersonVerb::Key(args) => return super::person_key::run(at, args, env),
+        PersonVerb::Leave(args) => super::role::presence(at, args, true, env)?,
+        PersonVerb::Return(args) => super::role::presence(at, args, false, env)?,
         PersonVerb::List { format } => list(at, *format, env)?,
     }
     Ok(Exit::Pass)

@@ -427,6 +427,10 @@ pub(crate) enum PersonVerb {
     },
     /// Give people more keys, revoke keys, list them
     Key(super::person_key_args::PersonKeyArgs),
+    /// Somebody leaves: every role and office of theirs ends, and no key of theirs signs any more; an administrator signs
+    Leave(super::role_args::PresenceArgs),
+    /// Somebody who left is back: their keys sign again, roles are granted anew; an administrator signs
+    Return(super::role_args::PresenceArgs),
     /// List everybody with their roles and keys
     List {
         /// Output format

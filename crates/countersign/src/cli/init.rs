@@ -95,7 +95,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
             }
             out.push_str(&format!(
                 "Next: {}countersign person add NAME --ssh-key FILE.pub{}, then \
-                 {}countersign role grant NAME engineer{}\n",
+                 {}countersign role grant NAME engineer --reason TEXT{}\n",
                 p.hint, p.reset, p.hint, p.reset
             ));
             output::print(&out)?;

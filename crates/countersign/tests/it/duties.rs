@@ -48,7 +48,7 @@ fn enrol(w: &World, name: &str, roles: &[&str]) {
     let public = w.key(name).with_extension("pub");
     w.by("ada", &["person", "add", name, "--ssh-key", public.to_str().unwrap()]).expect(0);
     for role in roles {
-        w.by("ada", &["role", "grant", name, role]).expect(0);
+        w.by("ada", &["role", "grant", name, role, "--reason", "x"]).expect(0);
     }
 }
 
@@ -244,7 +244,7 @@ fn two_people_with_both_roles_are_not_stuck() {
     }
     let w = World::new();
     w.firm();
-    w.by("ada", &["role", "grant", "ruth", "engineer"]).expect(0);
+    w.by("ada", &["role", "grant", "ruth", "engineer", "--reason", "x"]).expect(0);
     w.commit_signed("mia", "app.sh", "echo app\n");
     w.cs(["run"]).expect(11);
     w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
@@ -291,7 +291,8 @@ fn who_edits_what_judges_is_named() {
     let excluded = slot(&j, "technical")["excluded"].as_array().unwrap().clone();
     assert_eq!(excluded.len(), 2, "{excluded:?}");
     // The rules exclude whoever put the policy in effect: the first administrator did, who holds no role of a slot otherwise.
-    w.by("ada", &["role", "grant", "Ada", "engineer"]).expect(0);
+    w.by("ada", &["role", "grant", "ruth", "administrator", "--reason", "x"]).expect(0);
+    w.by("ruth", &["role", "grant", "Ada", "engineer", "--reason", "x"]).expect(0);
     let file = rules(
         &w,
         "version: 1\nrules:\n  - why: x\n    slots: [{slot: technical, roles: [engineer], excludes: [policy-editor]}]\n",

@@ -48,7 +48,7 @@ fn firm() -> World {
     w.key("sol");
     let public = w.public("sol");
     w.by("ada", &["person", "add", "sol", "--ssh-key", public.to_str().unwrap()]).expect(0);
-    w.by("ada", &["role", "grant", "sol", "security-officer"]).expect(0);
+    w.by("ada", &["role", "grant", "sol", "security-officer", "--reason", "x"]).expect(0);
     w.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
     w
 }
@@ -284,12 +284,12 @@ fn every_attack_on_an_emergency_is_refused_and_recorded() {
     refused(&w, "mia", &review, "CS-GLASS-008");
     refused(&w, "ada", &review, "CS-GRANT-018");
     // An author with the right role, and one whom only a claim makes one.
-    w.by("ada", &["role", "grant", "mia", "compliance-officer"]).expect(0);
+    w.by("ada", &["role", "grant", "mia", "compliance-officer", "--reason", "x"]).expect(0);
     refused(&w, "mia", &ratify, "CS-GLASS-008");
     w.key("tom");
     let public = w.public("tom");
     w.by("ada", &["person", "add", "tom", "--ssh-key", public.to_str().unwrap()]).expect(0);
-    w.by("ada", &["role", "grant", "tom", "compliance-officer"]).expect(0);
+    w.by("ada", &["role", "grant", "tom", "compliance-officer", "--reason", "x"]).expect(0);
     w.by("tom", &["claim", "HEAD~1"]).expect(0);
     refused(&w, "tom", &ratify, "CS-GLASS-008");
     wrong(&w, "dan", &[&ratify[..], &["--late"]].concat(), "CS-GLASS-011");

@@ -95,7 +95,7 @@ fn a_revoked_key_signs_nothing_and_what_it_signed_before_stands() {
     // An administrator's acts with a revoked key are refused in the same way.
     w.add_key("ada", "ada2", &[]);
     w.revoke("ada", "ada2", &[]).expect(0);
-    code(&w.by("ada2", &["role", "grant", "mia", "auditor"]).expect(4), "CS-IDENTITY-002");
+    code(&w.by("ada2", &["role", "grant", "mia", "auditor", "--reason", "x"]).expect(4), "CS-IDENTITY-002");
     // The only key that an administrator has left stays.
     code(&w.revoke("ada", "ada", &[]).expect(2), "CS-IDENTITY-016");
     let listed = w.cs(["person", "key", "list", "dan"]).expect(0).out;
@@ -216,7 +216,7 @@ fn nobody_gives_themselves_a_key_while_another_administrator_can() {
         w.by(by, &["person", "key", "add", who, "--ssh-key", public.to_str().unwrap(), "--format", "json"])
     };
     assert_eq!(added("ada", "ada", "ada2").expect(0).json()["alone"], true);
-    w.by("ada", &["role", "grant", "ruth", "administrator"]).expect(0);
+    w.by("ada", &["role", "grant", "ruth", "administrator", "--reason", "x"]).expect(0);
     code(&added("ada", "ada", "ada3").expect(4), "CS-IDENTITY-011");
     assert!(w.last_refusal().contains("CS-IDENTITY-011"));
     code(&added("dan", "dan", "dan2").expect(4), "CS-ACCESS-004");

@@ -59,6 +59,8 @@ mod repositories;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod runbook;

@@ -197,7 +197,7 @@ fn init_twice_changes_nothing_and_others_cannot_take_over() {
     w.key("bob");
     let bob = w.public("bob");
     w.cs(["person", "add", "Bob", "--ssh-key", bob.to_str().unwrap()]).expect(0);
-    w.cs(["role", "grant", "Bob", "engineer"]).expect(0);
+    w.cs(["role", "grant", "Bob", "engineer", "--reason", "x"]).expect(0);
     let eve = init("eve").expect(2);
     assert!(eve.err.starts_with("error[CS-ACCESS-002]"), "{}", eve.err);
     let public = w.public("eve");

@@ -199,7 +199,8 @@ impl World {
             self.cs(add.into_iter().chain([public.as_os_str(), OsStr::new("--key"), ada])).expect(0);
             for role in roles {
                 let grant = [OsStr::new("role"), OsStr::new("grant"), OsStr::new(person), OsStr::new(role)];
-                self.cs(grant.into_iter().chain([OsStr::new("--key"), ada])).expect(0);
+                let why = [OsStr::new("--reason"), OsStr::new("their work")];
+                self.cs(grant.into_iter().chain(why).chain([OsStr::new("--key"), ada])).expect(0);
             }
         }
     }

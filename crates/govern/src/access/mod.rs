@@ -8,6 +8,7 @@ pub mod keys;
 pub mod log_key;
 pub mod people;
 pub mod policy;
+pub mod roles;
 pub mod root;
 mod saying;
 pub mod second_key;
@@ -48,10 +49,12 @@ pub(crate) fn allowed<T>(
 /// The enrolled person whose key is about to sign, if it counts.
 pub(crate) fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
     let key = signer.public_key();
-    session.signer(&key)?.map_err(|trouble| match trouble {
+    let person = session.signer(&key)?.map_err(|trouble| match trouble {
         KeyTrouble::Unknown { fingerprint } => Error::UnknownKey { fingerprint },
         other => Error::Session(other.into()),
-    })
+    })?;
+    let state = session.state();
+    if state.has_left(&person)? { Err(Error::HasLeft { person: state.label(&person)? }) } else { Ok(person) }
 }
 
 /// Signs a predicate and checks the signature before it is used.

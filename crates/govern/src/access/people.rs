@@ -1,11 +1,11 @@
-//! `person add` and `role grant`: signed by an administrator.
+//! `person add`: signed by an administrator.
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::Subject;
-use countersign_model::event::{PersonEnrolled, Profile, RoleGranted};
-use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, Role, StreamId};
+use countersign_model::event::{PersonEnrolled, Profile};
+use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, StreamId};
 use countersign_store::projection::{Person, State};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session, subjects};
@@ -70,44 +70,6 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
             Err(e)
         }
     }
-}
-
-/// Grants a role. A role that is held already is not granted twice: then the index is `None`.
-///
-/// # Errors
-/// When trust is not rooted, the signer is no administrator, or the text names nobody.
-pub fn grant_role(
-    session: &mut Session,
-    person: &str,
-    role: Role,
-    reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<(PersonId, Option<u64>), Error> {
-    session.require_pin()?;
-    rooted(session.state())?;
-    let by = allowed(session, "role grant", None, |s| signer_of(s, signer))?;
-    allowed(session, "role grant", Some(&by), |s| administrator(s.state(), &by, Action::GrantRole))?;
-    let to = find(session.state(), person)?.id;
-    if session.state().has_role(&to, role)? {
-        return Ok((to, None));
-    }
-    let predicate = RoleGranted {
-        origin: session.state().origin().to_owned(),
-        person: to.clone(),
-        role,
-        by: by.clone(),
-        reason: reason.map(str::to_owned),
-        time: session.now(),
-    };
-    let subject = vec![Subject::sha256(to.to_string(), &Digest::of(to.as_str().as_bytes()))];
-    let signed = sign(signer, act::ROLE, subject, predicate)?;
-    let (appended, ()) = session.transact(|s| {
-        administrator(s.state(), &by, Action::GrantRole)?;
-        let stream = StreamId::from(&to);
-        let entry = s.act_entry(EventKind::RoleGranted, stream, ActorId::from(&by), &signed, Vec::new(), Vec::new())?;
-        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
-    })?;
-    Ok((to, appended.map(|a| a.first_index)))
 }
 
 /// The one person whom a name or id means.

@@ -6,6 +6,7 @@ use countersign_evidence::statement::Subject;
 use countersign_model::event::{PolicyActivated, Profile, TrustRootEstablished};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::Bundle;
+use countersign_store::projection::ROLE_RULES;
 use countersign_store::session::{JSON, SessionError};
 use countersign_store::{NewBlob, Plan, Session, subjects};
 
@@ -45,6 +46,7 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
         recorder: session.state().recorder().to_owned(),
         administrator: administrator.clone(),
         key: key.to_openssh(),
+        role_rules: Some(ROLE_RULES),
         profile: Digest::of(&profile),
         time,
     };

@@ -6,7 +6,7 @@ use countersign_model::{ActorId, PersonId, Timestamp};
 use countersign_policy::catalogue::facts::{empty, fault};
 use countersign_policy::{Bundle, RegorusEngine, decide};
 use countersign_store::Session;
-use countersign_store::projection::{BundleRow, DecisionRow, GrantState, GrantSteps, RunRow, State};
+use countersign_store::projection::{BundleRow, DecisionRow, GrantState, GrantSteps, RoleRow, RunRow, State};
 use serde_json::{Map, Value, json};
 
 use super::Window;
@@ -332,7 +332,13 @@ impl Folding<'_> {
         for (_, person, key) in &keys {
             holders.entry(key.fingerprint()).or_default().insert(person);
         }
-        let grants: Vec<_> = self.state().role_grants()?.into_iter().filter(|r| self.is_known(r.index)).collect();
+        // Held at the end of the window, whatever ended since.
+        let held = |r: &RoleRow| {
+            self.is_known(r.index)
+                && r.ended.as_ref().is_none_or(|e| !self.is_known(e.index))
+                && r.expires.is_none_or(|e| e > self.window.to)
+        };
+        let grants: Vec<_> = self.state().role_grants()?.into_iter().filter(held).collect();
         let root = self.state().trust().map(|t| t.index);
         let acts = self.state().last_acts(self.window.to)?;
         let mut people = Vec::new();

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use countersign_connect::SshSigner;
-use countersign_govern::access::{people, root};
+use countersign_govern::access::{people, roles, root};
 use countersign_govern::audit::verify::{Anchor, Root, verify};
 use countersign_model::{Diagnostic as _, EventKind, Role, SystemClock};
 use countersign_store::installation::Installation;
@@ -90,7 +90,8 @@ fn the_live_state_is_the_replayed_one_after_every_act() {
         people::add(&mut session, &name, &signer.public_key(), &ada).unwrap();
         state_is_replay(&session, &world);
         for role in roles {
-            people::grant_role(&mut session, &name, *role, Some("because"), &ada).unwrap();
+            let asked = roles::Asked { person: &name, role: *role, reason: "because" };
+            roles::grant(&mut session, asked, None, &ada).unwrap();
             state_is_replay(&session, &world);
         }
     }

@@ -60,7 +60,18 @@ actions! {
     RevokeKey "person-key-revoke" on "people": "revoke keys" by [Administrator]
         unless "no administrator would be left with a key that counts";
     /// Grants a role.
-    GrantRole "role-grant" on "roles": "grant roles" by [Administrator];
+    GrantRole "role-grant" on "roles": "grant roles" by [Administrator]
+        unless "whoever would get it";
+    /// Ends a role of somebody.
+    RevokeRole "role-revoke" on "roles": "revoke roles" by [Administrator]
+        unless "it is the role of the last administrator for good";
+    /// Chooses the rules for grants.
+    ChooseRoleRules "role-rules-choose" on "roles": "choose the rules for roles" by [SecurityOfficer, ComplianceOfficer];
+    /// Says that somebody left.
+    RecordLeaving "person-leave" on "people": "say that somebody left" by [Administrator]
+        unless "it is the last administrator for good who would leave";
+    /// Says that somebody is back.
+    RecordReturn "person-return" on "people": "say that somebody is back" by [Administrator];
     /// Exchanges the log's key.
     RotateLogKey "log-key-rotate" on "the log's keys": "rotate the log's key" by [Administrator];
     /// Chooses or retires the log's second key.

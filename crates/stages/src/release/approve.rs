@@ -185,6 +185,7 @@ fn vouched(s: &Session, signed: &SignedAct, p: &ApprovalSigned) -> Result<Streng
     let unknown = || Error::UnknownKey { fingerprint: p.device.key.clone() };
     let row = s.state().key(&p.device.key)?.filter(|row| row.person == p.person).ok_or_else(unknown)?;
     let key = row.public.ok_or_else(unknown)?;
+    refuse::here(s.state(), &row.person)?;
     if signed.claimed_key()?.fingerprint() != p.device.key {
         return Err(ApprovalError::OtherKey { fingerprint: p.device.key.clone() }.into());
     }

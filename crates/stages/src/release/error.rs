@@ -335,7 +335,7 @@ impl Diagnostic for ReleaseError {
             Self::Late { .. } => "repeat it with --late: it clears the environment, and stays on record as late".into(),
             Self::NotLate { .. } => "repeat it without --late".into(),
             Self::NotRole { person, .. } => {
-                format!("an administrator grants it: countersign role grant {person:?} ROLE")
+                format!("an administrator grants it: countersign role grant {person:?} ROLE --reason TEXT")
             }
             Self::NotALine { .. } => "say it shorter, and without line breaks".into(),
         }

@@ -3,7 +3,7 @@
 use countersign_connect::SshSigner;
 use countersign_model::{Diagnostic, Exit, PersonId, RunId};
 use countersign_store::Session;
-use countersign_store::projection::KeyTrouble;
+use countersign_store::projection::{KeyTrouble, State};
 
 use crate::Error;
 
@@ -35,6 +35,11 @@ pub(crate) fn unless<T>(
     Err(refusal)
 }
 
+/// Whoever left signs nothing.
+pub(crate) fn here(state: &State, person: &PersonId) -> Result<(), Error> {
+    if state.has_left(person)? { Err(Error::HasLeft { person: state.label(person)? }) } else { Ok(()) }
+}
+
 /// Somebody whose key counts.
 pub(crate) fn usable(asked: Result<PersonId, KeyTrouble>) -> Result<PersonId, Error> {
     asked.map_err(|trouble| match trouble {
@@ -46,5 +51,9 @@ pub(crate) fn usable(asked: Result<PersonId, KeyTrouble>) -> Result<PersonId, Er
 /// The enrolled person whose key is about to sign; a key that belongs to nobody or does not count is refused and
 /// recorded.
 pub(crate) fn signer(session: &mut Session, attempt: &Attempt, signer: &SshSigner) -> Result<PersonId, Error> {
-    unless(session, attempt, None, |s| usable(s.signer(&signer.public_key())?))
+    unless(session, attempt, None, |s| {
+        let person = usable(s.signer(&signer.public_key())?)?;
+        here(s.state(), &person)?;
+        Ok(person)
+    })
 }

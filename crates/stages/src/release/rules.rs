@@ -318,6 +318,7 @@ impl Joined<'_> {
         if self.state.trust().is_some() && slot.eligible.is_empty() {
             text.push_str("; nobody enrolled can give it: countersign role grant PERSON ");
             text.push_str(rule.roles.first().map_or("ROLE", |r| r.as_str()));
+            text.push_str(" --reason TEXT");
         }
         Ok(text)
     }

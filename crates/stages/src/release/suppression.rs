@@ -75,6 +75,7 @@ pub fn grant(
         let fingerprint = signer.public_key().fingerprint();
         let id = refuse::usable(s.signer(&signer.public_key())?)?;
         let person = s.state().person(&id)?.ok_or(Error::UnknownKey { fingerprint })?;
+        refuse::here(s.state(), &person.id)?;
         if !s.state().may(&person.id, Action::GrantSuppression)? {
             let (person, role) = (person.label().to_owned(), Role::SecurityOfficer);
             return Err(Error::NoRole { person, role, act: "grant a suppression" });

@@ -300,7 +300,9 @@ impl State {
         self.load_trust()?;
         self.load_log_keys()?;
         self.load_second_keys()?;
-        self.load_bundle()
+        self.load_bundle()?;
+        self.head.moment.0 = self.newest_time()?;
+        Ok(())
     }
 }
 

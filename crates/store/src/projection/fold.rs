@@ -6,7 +6,7 @@ use countersign_model::event::Predicate;
 use countersign_model::{EventKind, PersonId};
 
 use super::read::{Act, Machine, Payload, Reading, open_statement, read};
-use super::sql::{Fold, Stop};
+use super::sql::{Fold, Stop, require};
 use super::state::{State, Watch};
 use crate::{Error, Ledger};
 
@@ -26,6 +26,7 @@ impl State {
     pub fn apply(&mut self, reading: &Reading) -> Result<Option<String>, Error> {
         self.on_entry(reading)?;
         self.head.size = reading.index.saturating_add(1);
+        self.head.moment.0 = reading.entry.time;
         match self.believe(reading) {
             Ok(()) => {
                 self.on_act(reading)?;
@@ -67,6 +68,10 @@ impl State {
                 EventKind::TrustRootEstablished => self.on_trust_root(reading, signed),
                 EventKind::PersonEnrolled => self.on_enrolled(reading, signed),
                 EventKind::RoleGranted => self.on_role(index, signed),
+                EventKind::RoleRevoked => self.on_role_revoked(index, signed),
+                EventKind::PersonLeft => self.on_left(index, signed),
+                EventKind::PersonReturned => self.on_returned(index, signed),
+                EventKind::RoleRulesChosen => self.on_role_rules(index, signed),
                 EventKind::LogKeyRotated => self.on_log_key(index, signed),
                 EventKind::SecondLogKeyChosen => self.on_second_key(index, signed),
                 EventKind::PolicyActivated => self.on_policy(reading, signed),
@@ -140,6 +145,7 @@ impl State {
         let key =
             key.filter(|key| key.person == *id).ok_or_else(|| format!("no key of {id} signed it as `{namespace}`"))?;
         self.key_counts(&key, signed)?;
+        require(!self.has_left(id)?, &format!("{id} had left"))?;
         Ok(predicate)
     }
 

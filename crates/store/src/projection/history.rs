@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_evidence::sshsig::PublicKey;
-use countersign_model::{ActorId, Digest, GrantId, PayloadRef, PersonId, Retention, Role, RunId, Timestamp};
+use countersign_model::{ActorId, Digest, GrantId, PayloadRef, PersonId, Retention, RunId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::sql::{blob, maybe, text, time};
@@ -21,19 +21,6 @@ pub struct GrantSteps {
     pub started: Option<u64>,
     /// The end of it.
     pub ended: Option<u64>,
-}
-
-/// A role that somebody holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleRow {
-    /// Log index of the grant.
-    pub index: u64,
-    /// Who holds it.
-    pub person: PersonId,
-    /// Which.
-    pub role: Role,
-    /// Who granted it.
-    pub by: PersonId,
 }
 
 /// One act that granted suppressions.
@@ -130,18 +117,6 @@ impl State {
         let mut query = self.db.prepare_cached("SELECT grant_id, idx, started, ended FROM grants ORDER BY idx")?;
         let rows = query.query_map([], |row| {
             Ok(GrantSteps { grant: text(row, 0)?, index: row.get(1)?, started: row.get(2)?, ended: row.get(3)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Every role that somebody holds, in the order in which they were granted.
-    ///
-    /// # Errors
-    /// When the projection cannot be read.
-    pub fn role_grants(&self) -> Result<Vec<RoleRow>, Error> {
-        let mut query = self.db.prepare_cached("SELECT idx, person, role, granted_by FROM roles ORDER BY idx, role")?;
-        let rows = query.query_map([], |row| {
-            Ok(RoleRow { index: row.get(0)?, person: text(row, 1)?, role: text(row, 2)?, by: text(row, 3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

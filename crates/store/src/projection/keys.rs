@@ -438,7 +438,7 @@ impl State {
     }
 
     /// Whether the person is an administrator with a key that counts, not counting one of them.
-    fn is_able(&self, person: &PersonId, without: Option<&str>, now: Timestamp) -> Result<bool, Error> {
+    pub(super) fn is_able(&self, person: &PersonId, without: Option<&str>, now: Timestamp) -> Result<bool, Error> {
         if !self.has_role(person, Role::Administrator)? {
             return Ok(false);
         }
@@ -450,8 +450,10 @@ impl State {
         Ok(self.keys_of(person)?.iter().any(counts))
     }
 
-    fn administrators(&self) -> Result<Vec<PersonId>, Error> {
-        let mut query = self.db.prepare_cached("SELECT DISTINCT person FROM roles WHERE role = ?1")?;
+    pub(super) fn administrators(&self) -> Result<Vec<PersonId>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT DISTINCT person FROM roles WHERE role = ?1 AND ended IS NULL AND expires IS NULL",
+        )?;
         Ok(query.query_map([Role::Administrator.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?)
     }
 

@@ -68,6 +68,12 @@ impl State {
         Ok(())
     }
 
+    /// Whoever leaves holds no office any more.
+    pub(super) fn end_offices(&self, person: &PersonId) -> Fold {
+        self.db.prepare_cached("DELETE FROM offices WHERE person = ?1")?.execute([person.as_str()])?;
+        Ok(())
+    }
+
     fn may_appoint(&self, by: &PersonId, office: Office) -> Fold {
         if office.is_appointed_by_executive() {
             let executive = self.holds_office(by, Office::DesignatedExecutiveOfficer)?;

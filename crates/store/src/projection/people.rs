@@ -1,35 +1,26 @@
-//! People, their keys and their roles.
+//! People and their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
-use countersign_model::event::{PersonEnrolled, RoleGranted};
+use countersign_model::event::PersonEnrolled;
 use countersign_model::{Action, Digest, PayloadRef, PersonId, Role};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading};
-use super::sql::{Fold, Stop, blob, media, require, text};
+use super::sql::{Fold, blob, media, require, text};
 use super::state::State;
 use super::table::Table;
 use crate::{Error, subjects};
 
-pub(super) const TABLES: &[Table] = &[
-    Table {
-        name: "people",
-        key: &["person"],
-        index: "idx",
-        sql: "CREATE TABLE people (person TEXT PRIMARY KEY, idx INTEGER NOT NULL, profile TEXT NOT NULL,
+pub(super) const TABLES: &[Table] = &[Table {
+    name: "people",
+    key: &["person"],
+    index: "idx",
+    sql: "CREATE TABLE people (person TEXT PRIMARY KEY, idx INTEGER NOT NULL, profile TEXT NOT NULL,
             profile_size INTEGER NOT NULL, profile_media TEXT NOT NULL) STRICT, WITHOUT ROWID;",
-    },
-    Table {
-        name: "roles",
-        key: &["person", "role"],
-        index: "idx",
-        sql: "CREATE TABLE roles (person TEXT NOT NULL, role TEXT NOT NULL, idx INTEGER NOT NULL,
-            granted_by TEXT NOT NULL, PRIMARY KEY (person, role)) STRICT, WITHOUT ROWID;",
-    },
-];
+}];
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -75,14 +66,6 @@ impl State {
         self.enrol(reading, &p.person, &key, p.profile)
     }
 
-    pub(super) fn on_role(&self, index: u64, signed: &Act) -> Fold {
-        let p: RoleGranted = self.signed(signed, act::ROLE, |p: &RoleGranted| &p.by)?;
-        self.same_ledger(&p.origin)?;
-        self.needs(&p.by, Action::GrantRole)?;
-        require(self.is_enrolled(&p.person)?, "nobody with that id is enrolled")?;
-        self.add_role(index, &p.person, p.role, &p.by)
-    }
-
     pub(super) fn enrol(&self, reading: &Reading, id: &PersonId, key: &PublicKey, profile: Digest) -> Fold {
         let index = reading.index;
         require(!self.is_enrolled(id)?, "that person is enrolled already")?;
@@ -97,46 +80,8 @@ impl State {
         self.first_key(index, id, key)
     }
 
-    pub(super) fn add_role(&self, index: u64, person: &PersonId, role: Role, by: &PersonId) -> Fold {
-        self.db
-            .prepare_cached("INSERT OR IGNORE INTO roles (person, role, idx, granted_by) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((person.as_str(), role.as_str(), index, by.as_str()))?;
-        Ok(())
-    }
-
-    /// The fold's twin of what a use case asks: one of the act's roles, at this place of the log.
-    pub(super) fn needs(&self, person: &PersonId, action: Action) -> Fold {
-        if self.may(person, action)? {
-            return Ok(());
-        }
-        Err(Stop::Disbelieved(format!("{person} is no {}", action.any_of())))
-    }
-
     pub(super) fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
         Ok(self.db.prepare_cached("SELECT 1 FROM people WHERE person = ?1")?.exists([person.as_str()])?)
-    }
-
-    /// Whether the person holds the role.
-    ///
-    /// # Errors
-    /// When the projection cannot be read.
-    pub fn has_role(&self, person: &PersonId, role: Role) -> Result<bool, Error> {
-        let mut query = self.db.prepare_cached("SELECT 1 FROM roles WHERE person = ?1 AND role = ?2")?;
-        Ok(query.exists([person.as_str(), role.as_str()])?)
-    }
-
-    /// Whether the person holds one of the roles that the act takes. Further conditions of an act ([`Action::unless`]) are
-    /// asked where it is made and where it is folded.
-    ///
-    /// # Errors
-    /// When the projection cannot be read.
-    pub fn may(&self, person: &PersonId, action: Action) -> Result<bool, Error> {
-        for role in action.roles() {
-            if self.has_role(person, *role)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Everybody enrolled with their roles; no profile is opened.
@@ -149,10 +94,8 @@ impl State {
         for person in query.query_map([], |row| text::<PersonId>(row, 0))? {
             members.insert(person?, BTreeSet::new());
         }
-        let mut query = self.db.prepare_cached("SELECT person, role FROM roles")?;
-        for row in query.query_map([], |row| Ok((text::<PersonId>(row, 0)?, text::<Role>(row, 1)?)))? {
-            let (person, role) = row?;
-            members.entry(person).or_default().insert(role);
+        for grant in self.role_grants()?.into_iter().filter(|g| g.is_held(self.moment())) {
+            members.entry(grant.person).or_default().insert(grant.role);
         }
         Ok(members)
     }
@@ -245,8 +188,7 @@ impl State {
 
     fn whole(&self, id: PersonId, index: u64, profile: &PayloadRef) -> Result<Person, Error> {
         let keys = self.keys_of(&id)?.into_iter().filter(|k| k.revoked.is_none()).filter_map(|k| k.public).collect();
-        let mut query = self.db.prepare_cached("SELECT role FROM roles WHERE person = ?1")?;
-        let roles = query.query_map([id.as_str()], |row| text(row, 0))?.collect::<Result<_, _>>()?;
+        let roles = self.roles_of(&id)?;
         // Without its key the profile is a tombstone: the person stays, with all they signed; the name is gone.
         let name = self.name(&id, profile).ok();
         Ok(Person { id, name, keys, roles, index })

@@ -187,6 +187,10 @@ impl Reading {
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled
             | EventKind::RoleGranted
+            | EventKind::RoleRevoked
+            | EventKind::PersonLeft
+            | EventKind::PersonReturned
+            | EventKind::RoleRulesChosen
             | EventKind::LogKeyRotated
             | EventKind::SecondLogKeyChosen
             | EventKind::PolicyActivated

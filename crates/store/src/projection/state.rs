@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_model::Timestamp;
 use rusqlite::Connection;
 
 use super::bundles::ActiveBundle;
@@ -29,6 +30,16 @@ pub struct State {
     pub(super) held: bool,
 }
 
+/// A moment; the beginning of 1970 before anything is folded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self(Timestamp::from_millis(0))
+    }
+}
+
 /// What nearly every question needs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Head {
@@ -42,6 +53,8 @@ pub(super) struct Head {
     pub(super) recorder: String,
     pub(super) trust: Option<TrustRoot>,
     pub(super) bundle: Option<ActiveBundle>,
+    /// The moment at which roles are asked for.
+    pub(super) moment: Moment,
 }
 
 impl fmt::Debug for State {

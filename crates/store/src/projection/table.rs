@@ -5,7 +5,7 @@ use countersign_model::Digest;
 use super::{
     anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
     enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals,
-    registry, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
+    registry, roles, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -34,6 +34,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         log_keys::TABLES,
         people::TABLES,
         keys::TABLES,
+        roles::TABLES,
         bundles::TABLES,
         runs::TABLES,
         scans::TABLES,

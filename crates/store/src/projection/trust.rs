@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_evidence::canonical;
 use countersign_evidence::sshsig::PublicKey;
-use countersign_model::event::{LedgerCreated, TrustRootEstablished};
+use countersign_model::event::{LedgerCreated, RoleGranted, TrustRootEstablished};
 use countersign_model::{Digest, PersonId, Role};
 use rusqlite::OptionalExtension as _;
 
@@ -26,7 +26,7 @@ pub(super) const TABLES: &[Table] = &[
         key: &["idx"],
         index: "idx",
         sql: "CREATE TABLE trust_roots (idx INTEGER PRIMARY KEY, entry TEXT NOT NULL, administrator TEXT NOT NULL,
-            recorder TEXT NOT NULL) STRICT;",
+            recorder TEXT NOT NULL, role_rules INTEGER) STRICT;",
     },
 ];
 
@@ -67,10 +67,22 @@ impl State {
             require(pinned.index == index && pinned.entry == leaf, "it is not the root that this machine has pinned")?;
         }
         self.enrol(reading, &p.administrator, &key, p.profile)?;
-        self.add_role(index, &p.administrator, Role::Administrator, &p.administrator)?;
+        let rules = p.role_rules.unwrap_or(1);
+        let first = RoleGranted {
+            origin: p.origin,
+            person: p.administrator.clone(),
+            role: Role::Administrator,
+            by: p.administrator.clone(),
+            reason: None,
+            expires: None,
+            time: p.time,
+        };
+        self.add_role(index, &first, rules)?;
         self.db
-            .prepare_cached("INSERT INTO trust_roots (idx, entry, administrator, recorder) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((index, leaf.to_string(), p.administrator.as_str(), &p.recorder))?;
+            .prepare_cached(
+                "INSERT INTO trust_roots (idx, entry, administrator, recorder, role_rules) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((index, leaf.to_string(), p.administrator.as_str(), &p.recorder, p.role_rules))?;
         self.head.trust = Some(TrustRoot { index, entry: leaf, administrator: p.administrator, recorder: p.recorder });
         Ok(())
     }

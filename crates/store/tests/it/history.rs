@@ -73,6 +73,8 @@ pub(crate) struct History {
     grant: Option<GrantIssued>,
     levels: bool,
     owners: bool,
+    /// The rules for roles that the root names.
+    pub(crate) role_rules: Option<u8>,
 }
 
 /// Kinds of steps that [`History::step`] knows; from [`FIRST_DISBELIEVED`] on they are not believed.
@@ -120,6 +122,7 @@ impl History {
             grant: None,
             levels: false,
             owners: false,
+            role_rules: None,
         };
         let created = LedgerCreated {
             version: 1,
@@ -152,6 +155,7 @@ impl History {
             administrator: ada.id.clone(),
             key: ada.public.to_openssh(),
             profile: Digest::of(profile(ada).as_bytes()),
+            role_rules: self.role_rules,
             time: self.time(),
         };
         let stream = StreamId::from_text("access");
@@ -195,8 +199,16 @@ impl History {
         let person = self.people[n].id.clone();
         let stream = StreamId::from(&person);
         let by_id = self.people[by].id.clone();
-        let granted = RoleGranted { origin: ORIGIN.into(), person, role, by: by_id, reason: None, time: self.time() };
-        self.act(by, act::ROLE, EventKind::RoleGranted, stream, granted, vec![])
+        let granted = RoleGranted {
+            origin: ORIGIN.into(),
+            person,
+            role,
+            by: by_id,
+            reason: None,
+            expires: None,
+            time: self.time(),
+        };
+        self.act(by, act::ROLE_BEFORE, EventKind::RoleGranted, stream, granted, vec![])
     }
 
     /// The entries of one release, all believed: run, scan, decision, evidence, two approvals, grant, deployment.

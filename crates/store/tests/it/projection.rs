@@ -370,10 +370,13 @@ fn a_row_that_was_added_or_taken_away_is_found() {
         rebuild(&path, &mut ledger, None, &quiet()).unwrap();
         found.differences
     };
-    let added = after("INSERT INTO roles VALUES ('per-x', 'administrator', 5, 'per-y')");
+    let added = after(
+        "INSERT INTO roles (idx, person, role, granted_by, time, rules)
+         VALUES (5000, 'per-x', 'administrator', 'per-y', 0, 2)",
+    );
     let found = only(&added);
-    assert_eq!((&found.kind, found.index), (&DifferenceKind::Unfounded, Some(5)));
-    assert_eq!(found.key, "person=per-x role=administrator");
+    assert_eq!((&found.kind, found.index), (&DifferenceKind::Unfounded, Some(5000)));
+    assert_eq!(found.key, "person=per-x role=administrator idx=5000");
     let gone = after("DELETE FROM approvals WHERE slot = 'regulatory'");
     assert_eq!((only(&gone).table.as_str(), &only(&gone).kind), ("approvals", &DifferenceKind::Missing));
     for sql in [

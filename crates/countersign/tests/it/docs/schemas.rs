@@ -165,7 +165,7 @@ fn what_is_enforced_and_waived_fits_its_schemas() {
     desk.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "bea"]);
     said(&["person", "add", "Bea", "--ssh-key", "bea.pub", "--key", "key"]);
     for role in ["security-officer", "compliance-officer"] {
-        said(&["role", "grant", "Bea", role, "--key", "key"]);
+        said(&["role", "grant", "Bea", role, "--reason", "x", "--key", "key"]);
     }
     assert!(fits(&levels, &said(&["enforcement", "show", "--format", "json"]))["index"].is_null());
     let file = "version: 1\nrules:\n  - controls: [scan-is-complete]\n    level: advisory\n    why: tried\n";
