@@ -99,7 +99,7 @@ fn a_freeze_refuses_grants_and_their_redemption_and_so_does_every_hour_outside_t
     refused(&w, "ruth", &lift, "CS-FREEZE-006");
     w.by("sol", &lift).expect(0);
     wrong(&w, "sol", &lift, "CS-FREEZE-007");
-    wrong(&w, "sol", &["environment", "freeze", "lift", "frz-0", "--reason", "x"], "CS-FREEZE-005");
+    wrong(&w, "sol", &["environment", "freeze", "lift", "frz-none", "--reason", "x"], "CS-FREEZE-005");
     w.cs(online).expect(0);
 
     // One that ends by itself, and one that is still ahead.
