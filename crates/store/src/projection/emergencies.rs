@@ -154,6 +154,7 @@ impl State {
         let p: BreakGlassOpened = self.signed(signed, act::BREAK_GLASS, |p: &BreakGlassOpened| &p.by)?;
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, Action::BreakGlass)?;
+        require(signed.is_by(&p.device.key), "the device's key is not the one that signed it")?;
         require(reading.entry.stream == (&p.id).into(), "it stands in another stream than its own")?;
         require(self.emergency(&p.id)?.is_none(), "an emergency of that id was opened before")?;
         let said = !p.reason.trim().is_empty() && !p.ticket.trim().is_empty() && !p.environment.is_empty();

@@ -4,7 +4,7 @@ use countersign_evidence::act;
 use countersign_model::access::emergencies::Owed;
 use countersign_model::event::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed, DeploymentStarted,
-    Device, EnvironmentFrozen, EnvironmentRegistered, FreezeLifted, GrantIssued, GrantRevoked, WindowsSet,
+    EnvironmentFrozen, EnvironmentRegistered, FreezeLifted, GrantIssued, GrantRevoked, WindowsSet,
 };
 use countersign_model::governance::{DeploymentEnvironment, Tier};
 use countersign_model::{BreakGlassId, Digest, EventKind, FreezeId, GrantId, StreamId};
@@ -115,7 +115,7 @@ impl House {
             ratify_by: now.plus_seconds(7200),
             review_by: now.plus_seconds(86_400),
             by: self.history.person(by),
-            device: Device { key: "SHA256:x".into(), host: "h".into() },
+            device: self.history.device(by),
             time: now,
             expires: now.plus_seconds(3600),
         }
@@ -131,6 +131,7 @@ impl House {
         GrantIssued {
             grant: GrantId::from_random([id; 10]),
             by: self.history.person(by),
+            device: self.history.device(by),
             approvals: Vec::new(),
             expires: self.history.now().plus_seconds(3600),
             break_glass: Some(glass()),
@@ -255,6 +256,7 @@ fn an_emergency_is_believed_with_its_role_scope_and_time_and_so_is_what_closes_i
         ("one application", BreakGlassOpened { repository: None, ..good.clone() }),
         ("one application", BreakGlassOpened { application: Some("shop".into()), ..good.clone() }),
         ("which ticket", BreakGlassOpened { ticket: " ".into(), ..good.clone() }),
+        ("device's key", BreakGlassOpened { device: house.history.device(1), ..good.clone() }),
         ("another stream", BreakGlassOpened { id: BreakGlassId::from_random([8; 10]), ..good.clone() }),
     ] {
         house.not(why, house.open(4, bad));
@@ -278,7 +280,8 @@ fn an_emergency_is_believed_with_its_role_scope_and_time_and_so_is_what_closes_i
     house.not("another application", house.grant(4, grant, &["standing"]));
     let grant = GrantIssued { break_glass: Some(BreakGlassId::from_random([9; 10])), ..under.clone() };
     house.not("no such emergency", house.grant(4, grant, &["standing"]));
-    let ordinary = GrantIssued { break_glass: None, by: house.history.person(3), ..under.clone() };
+    let (by, device) = (house.history.person(3), house.history.device(3));
+    let ordinary = GrantIssued { break_glass: None, by, device, ..under.clone() };
     house.not("more than a grant does", house.grant(3, ordinary, &["standing"]));
     house.believed(house.grant(4, under.clone(), &["standing"]));
     house.not("another emergency", house.start(&under, None, None));

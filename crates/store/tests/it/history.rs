@@ -648,6 +648,10 @@ impl History {
         self.people[n].id.clone()
     }
 
+    pub(crate) fn device(&self, n: usize) -> Device {
+        self.people[n].device()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.time()
     }
