@@ -17,12 +17,13 @@ fn main() {
 /// Of the size of a real one.
 fn statement() -> Vec<u8> {
     let digest = format!("sha256:{}", "a".repeat(64));
+    let fingerprint = format!("SHA256:{}", "f".repeat(43));
     let approval = serde_json::json!({
         "origin": "countersign.local/00000000000000000000", "repository": "https://git.example/shop", "run": "run-00000000000000000000",
         "commit": "a".repeat(40), "tree": "b".repeat(40),
         "artifacts": [{"name": "app.tar", "digest": digest}, {"name": "app.sbom.json", "digest": digest}],
         "environment": "production", "bundle": digest, "decision": digest, "gate": "release", "slot": "technical",
-        "person": "per-00000000000000000000", "device": {"key": "SHA256:x", "host": "0000000000000000"}, "strength": "ssh-key",
+        "person": "per-00000000000000000000", "device": {"key": fingerprint, "host": "0000000000000000"}, "strength": "ssh-key",
         "time": "2026-11-26T12:00:00.000Z",
     });
     let approval: ApprovalSigned = serde_json::from_value(approval).unwrap();
