@@ -10,7 +10,7 @@ use countersign_model::event::{ApprovalSigned, Device, EvidenceCheckpoint};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_policy::PolicyEngine;
 use countersign_policy::quorum::Why;
-use countersign_store::projection::{ApprovalRow, CLOCK_SKEW, RejectionRow, RunRow, State, WithdrawalRow};
+use countersign_store::projection::{ApprovalRow, RejectionRow, RunRow, State, WithdrawalRow, is_ahead};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ fn vouched(s: &Session, signed: &SignedAct, p: &ApprovalSigned) -> Result<Streng
     if strength == Strength::Hardware && !key.is_hardware() {
         return Err(ApprovalError::Overstated { claimed: p.strength.clone() }.into());
     }
-    if p.time > s.now().max(s.state().newest_time()?).plus_seconds(CLOCK_SKEW) {
+    if is_ahead(p.time, s.now().max(s.state().newest_time()?)) {
         return Err(ApprovalError::Future { time: p.time }.into());
     }
     if let Some(seen) = &p.evidence {

@@ -8,7 +8,7 @@ use countersign_model::event::{ApprovalRejected, ApprovalRulesActivated, Approva
 use countersign_model::{Action, Digest, PersonId, RunId, Slot, Timestamp, WaiverId};
 use rusqlite::OptionalExtension as _;
 
-use super::keys::APPROVAL_STANDS;
+use super::keys::{APPROVAL_STANDS, is_ahead};
 use super::read::{Act, Reading, to_json};
 use super::sql::{Fold, Stop, blob, json, require, text, time};
 use super::state::State;
@@ -50,9 +50,6 @@ pub(super) const TABLES: &[Table] = &[
             CREATE INDEX withdrawals_by_run ON withdrawals (run, idx);",
     },
 ];
-
-/// How far ahead of the log a signer's clock may be, in seconds.
-pub const CLOCK_SKEW: i64 = 300;
 
 /// What a person said about a decision is over. Without the sign before `person` SQLite walks through everything that the person
 /// ever approved: a firm has few approvers and many approvals.
@@ -318,7 +315,7 @@ impl State {
         require(key_is_theirs, "the device's key is not a key of the person")?;
         let signer = signed.signer.as_ref().map(countersign_evidence::sshsig::PublicKey::fingerprint);
         require(signer.as_deref() == Some(&device.key), "another key signed it than it names")?;
-        require(at <= reading.entry.time.plus_seconds(CLOCK_SKEW), "it was signed in the future")?;
+        require(!is_ahead(at, reading.entry.time), "it was signed in the future")?;
         self.change_of(run)
     }
 

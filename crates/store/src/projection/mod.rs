@@ -65,7 +65,7 @@ mod waivers;
 mod workloads;
 
 pub use anomalies::Anomaly;
-pub use approvals::{ActivatedRules, ApprovalRow, CLOCK_SKEW, RejectionRow, WithdrawalRow, waiver_set};
+pub use approvals::{ActivatedRules, ApprovalRow, RejectionRow, WithdrawalRow, waiver_set};
 pub use assessments::AssessmentRow;
 pub use bundles::ActiveBundle;
 pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
