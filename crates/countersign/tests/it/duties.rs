@@ -278,6 +278,32 @@ fn a_repository_asks_for_more_and_never_for_less() {
 }
 
 #[test]
+fn a_slot_that_the_firm_has_nowhere_is_not_passed_over() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::new();
+    w.firm();
+    let config = std::fs::read_to_string(w.repo().join("countersign.toml")).unwrap();
+    w.write("countersign.toml", &format!("{config}\n[[release.approvals]]\nslot = \"tecnical\"\ncount = 2\n"));
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    w.cs(["run"]).expect(11);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let said = w.cs(["gate", "check"]).expect(11).out;
+    assert!(said.contains("approval-slot-unknown: `release.approvals`") && said.contains("tecnical"), "{said}");
+    w.by("omar", &["deploy", "latest", "--env", "production"]).expect(11);
+    // Another place of the firm has it: then it is none of this one.
+    let file = rules(
+        &w,
+        "version: 1\nrules:\n  - why: x\n    tiers: [test]\n    slots: [{slot: tecnical, roles: [engineer]}]\n",
+    );
+    w.by("ruth", &["approvals", "activate", &file]).expect(0);
+    let said = w.cs(["gate", "check"]).out;
+    assert!(!said.contains("approval-slot-unknown"), "{said}");
+}
+
+#[test]
 fn who_edits_what_judges_is_named() {
     if !have_ssh_keygen() {
         return;

@@ -41,7 +41,7 @@ pub fn parse(file: &str, text: &str) -> Result<ApprovalRules, Error> {
 
 /// Everybody enrolled with their roles and the strongest key they have.
 fn signers(state: &State) -> Result<BTreeMap<PersonId, Signer>, Error> {
-    let strong = state.people_with_hardware_keys()?;
+    let strong = state.people_with_hardware_keys(state.newest_time()?)?;
     let mut all = BTreeMap::new();
     for (person, roles) in state.members()? {
         if state.is_erased(&person)? {

@@ -140,16 +140,9 @@ pub fn gates(
             held.push(Held { duty: Duty::Author, by: "what the run covers".into() });
         }
     }
-    let joined = Joined {
-        state,
-        run,
-        change,
-        decision,
-        digest: decision.digest()?,
-        people: signers(state)?,
-        duties,
-        now: now.max(state.newest_time()?),
-    };
+    let now = now.max(state.newest_time()?);
+    let joined =
+        Joined { state, run, change, decision, digest: decision.digest()?, people: signers(state, now)?, duties, now };
     decision.verdict.gates.iter().map(|gate| joined.gate(gate)).collect()
 }
 
@@ -169,12 +162,12 @@ pub(crate) fn duties_of(state: &State, change: &Change) -> Result<BTreeMap<Perso
     Ok(all.map(held).collect())
 }
 
-/// Everybody enrolled, with their roles and the strongest key they have.
+/// Everybody enrolled, with their roles and the strongest key of theirs that counts now.
 ///
 /// # Errors
 /// When the projection cannot be read.
-pub fn signers(state: &State) -> Result<BTreeMap<PersonId, Signer>, Error> {
-    let strong = state.people_with_hardware_keys()?;
+fn signers(state: &State, now: Timestamp) -> Result<BTreeMap<PersonId, Signer>, Error> {
+    let strong = state.people_with_hardware_keys(now)?;
     let of = |(person, roles): (PersonId, BTreeSet<countersign_model::Role>)| {
         let strength = if strong.contains(&person) { Strength::Hardware } else { Strength::Key };
         (person, Signer { roles, strength })
@@ -256,7 +249,29 @@ impl Joined<'_> {
             status.unfillable = quorum::fillable(&rules.slots, &self.people).err();
         }
         self.judge(&mut status)?;
+        self.strange(&mut status)?;
         Ok(status)
+    }
+
+    /// What a repository asks of a slot that its firm has nowhere is asked of nobody: a slip of the pen must not pass for a second
+    /// signature. A slot that other places have is none here, and nothing is wrong with that.
+    fn strange(&self, status: &mut GateStatus) -> Result<(), Error> {
+        let Some(row) = self.run.filter(|row| row.scan.is_some()) else { return Ok(()) };
+        let firm = self.state.approval_rules()?;
+        for asked in decide::asked_approvals(self.state, row)? {
+            let here = status.slots.iter().any(|s| s.rule.slot == asked.slot);
+            let mut elsewhere = firm.iter().flat_map(|f| &f.rules.rules).flat_map(|r| &r.slots);
+            if here || asked.slot.known().is_some() || elsewhere.any(|s| s.slot == asked.slot) {
+                continue;
+            }
+            let text = format!(
+                "`release.approvals` in countersign.toml asks for the slot {}, which the firm's approval rules have nowhere",
+                asked.slot
+            );
+            status.outcome = status.outcome.and(Outcome::Pending);
+            status.reasons.push(GateReason::new("approval-slot-unknown", Effect::Wait, text));
+        }
+        Ok(())
     }
 
     /// What the signatures do to the gate.

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::access::Duty;
 use countersign_model::change::Change;
-use countersign_model::{PersonId, Role};
+use countersign_model::{PersonId, Role, Timestamp};
 
-use super::sql::text;
 use super::state::State;
 use crate::Error;
 
@@ -32,9 +31,11 @@ impl State {
     ///
     /// # Errors
     /// When the projection cannot be read.
-    pub fn people_with_hardware_keys(&self) -> Result<BTreeSet<PersonId>, Error> {
-        let mut query = self.db.prepare_cached("SELECT DISTINCT person FROM person_keys WHERE key LIKE 'sk-%'")?;
-        Ok(query.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?)
+    pub fn people_with_hardware_keys(&self, now: Timestamp) -> Result<BTreeSet<PersonId>, Error> {
+        let mut query = self.db.prepare_cached("SELECT fingerprint FROM person_keys WHERE key LIKE 'sk-%'")?;
+        let keys: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let usable = keys.iter().map(|key| self.usable(key, now)).collect::<Result<Vec<_>, _>>()?;
+        Ok(usable.into_iter().flatten().collect())
     }
 
     /// The duties that people have in a release of this change before anybody signs it.
