@@ -4,6 +4,7 @@
 //! `sk-ecdsa-sha2-nistp256@openssh.com`. RSA and DSA are refused, as are certificates. A hardware token's signature
 //! counts only when the token reports that somebody touched it.
 
+mod ecdsa;
 mod key;
 mod wire;
 
@@ -68,8 +69,17 @@ pub fn verify(key: &PublicKey, namespace: &str, message: &[u8], armored: &str) -
     let damaged = |e| Error::SshSignature { what: "its structure is damaged", source: Some(e) };
     let hash = if blob.hash == "sha256" { HashAlg::Sha256 } else { HashAlg::Sha512 };
     let signature = Signature::new(key.key.algorithm(), [blob.raw, blob.trailer].concat()).map_err(damaged)?;
-    let signature = SshSig::new(key.key.key_data().clone(), namespace, hash, signature).map_err(damaged)?;
-    key.key.verify(namespace, message, &signature).map_err(|_| wrong())?;
+    let signed = SshSig::signed_data(namespace, hash, message).map_err(damaged)?;
+    let holds = match ecdsa::verify(key.key.key_data(), &signed, blob.raw, blob.trailer) {
+        Some(holds) => holds,
+        None => {
+            let signature = SshSig::new(key.key.key_data().clone(), namespace, hash, signature).map_err(damaged)?;
+            key.key.verify(namespace, message, &signature).is_ok()
+        }
+    };
+    if !holds {
+        return Err(wrong());
+    }
     match blob.trailer.first() {
         Some(flags) if flags & USER_PRESENT == 0 => Err(Error::UserPresence { fingerprint: key.fingerprint() }),
         _ => Ok(()),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use countersign_evidence::Error;
 use countersign_evidence::act::APPROVAL;
 use countersign_evidence::sshsig::{self, PublicKey};
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signer as _, SigningKey, Verifier as _};
 use sha2::{Digest as _, Sha256, Sha512};
 use ssh_key::private::{EcdsaKeypair, KeypairData};
 
@@ -235,6 +235,52 @@ fn damaged_signatures_are_refused() {
         "-----BEGIN SSH SIGNATURE----------END SSH SIGNATURE-----",
     ] {
         assert!(matches!(sshsig::normalise(text), Err(Error::SshSignature { .. })), "{text}");
+    }
+}
+
+/// Numbers of a signature come with and without a zero before them, and one in 512 is a byte short: signatures of each
+/// curve until all of these came. What another library says of each, and of each one turned by a bit, is said here.
+#[test]
+fn ecdsa_signatures_are_judged_as_another_library_judges_them() {
+    let token = Token::new(3);
+    for curve in [ssh_key::EcdsaCurve::NistP256, ssh_key::EcdsaCurve::NistP384] {
+        let pair = KeypairData::Ecdsa(EcdsaKeypair::random(&mut Counter(9), curve).unwrap());
+        let public = ssh_key::PublicKey::from(ssh_key::public::KeyData::try_from(&pair).unwrap());
+        let (key, blob) = (PublicKey::parse(&public.to_openssh().unwrap()).unwrap(), public.to_bytes().unwrap());
+        let mut lengths = std::collections::BTreeSet::new();
+        for n in 0..5000_usize {
+            if n > 200 && lengths.len() >= 3 {
+                break;
+            }
+            let message = n.to_be_bytes();
+            let data = signed_data("n", "sha512", &message);
+            let signature = pair.sign(&data);
+            let ours = |raw: &[u8]| {
+                let signature = signature_blob(&key.algorithm(), raw, &[]);
+                let text = armored(&token.blob(1, &blob, "n", b"", "sha512", &signature));
+                sshsig::verify(&key, "n", &message, &text).is_ok()
+            };
+            let theirs = |raw: &[u8]| {
+                ssh_key::Signature::new(public.algorithm(), raw)
+                    .is_ok_and(|s| public.key_data().verify(&data, &s).is_ok())
+            };
+            let raw = signature.as_bytes().to_vec();
+            let r = u32::from_be_bytes(raw[..4].try_into().unwrap()) as usize;
+            lengths.extend([r, raw.len() - 8 - r]);
+            assert!(ours(&raw), "{n}");
+            let mut turned = raw.clone();
+            let at = n % raw.len();
+            turned[at] ^= 1 << (n % 8);
+            assert!(!ours(&turned), "{n}: byte {at}");
+            // It is slow without optimisation.
+            if n % 8 == 0 {
+                assert!(theirs(&raw) && !theirs(&turned), "{n}: byte {at}");
+            }
+            // The same number with a zero that need not be there.
+            let padded = [string(&[&[0], &raw[4..4 + r]].concat()), raw[4 + r..].to_vec()].concat();
+            assert!(!ours(&padded), "{n}");
+        }
+        assert!(lengths.len() >= 3, "long and short numbers came: {lengths:?}");
     }
 }
 
