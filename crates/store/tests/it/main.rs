@@ -29,6 +29,8 @@ mod kill;
 #[cfg(test)]
 mod projection;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod s3;
