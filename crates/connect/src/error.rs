@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use countersign_model::{Diagnostic, Exit, Place};
 
-/// An expected error of this room. Codes: `CS-GIT-…`, `CS-SSH-…`, `CS-RUN-…`.
+/// An expected error of this room. Codes: `CS-GIT-…`, `CS-SSH-…`, `CS-GPG-…`, `CS-RUN-…`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -202,6 +202,35 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// An OpenPGP key where an SSH key is needed.
+    #[error("an OpenPGP key signs commits and no acts: {}", path.display())]
+    OpenPgpSigner {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `gpg` is not installed.
+    #[error("gpg is not installed, or not on the search path")]
+    GpgMissing {
+        /// What starting it said.
+        #[source]
+        source: io::Error,
+    },
+    /// `gpg` did not answer as it should.
+    #[error("gpg could not {what}")]
+    GpgFailed {
+        /// What was asked of it.
+        what: &'static str,
+    },
+    /// Not one public OpenPGP key that signs.
+    #[error("not an OpenPGP public key that signatures can be verified with: {why}")]
+    NotACertificate {
+        /// Why.
+        why: String,
+    },
+    /// A private OpenPGP key.
+    #[error("the file holds a private OpenPGP key; only the public one is needed")]
+    SecretKey,
+
     /// There is no command to run.
     #[error("no command to run")]
     NoCommand,
@@ -253,6 +282,11 @@ impl Diagnostic for Error {
             Self::SignatureMismatch { .. } => "CS-SSH-008",
             Self::Signing { .. } => "CS-SSH-009",
             Self::Handover { .. } => "CS-SSH-010",
+            Self::OpenPgpSigner { .. } => "CS-SSH-011",
+            Self::GpgMissing { .. } => "CS-GPG-001",
+            Self::GpgFailed { .. } => "CS-GPG-002",
+            Self::NotACertificate { .. } => "CS-GPG-003",
+            Self::SecretKey => "CS-GPG-004",
             Self::Push { .. } => "CS-PUSH-001",
             Self::NoCommand => "CS-RUN-001",
             Self::CommandNotFound { .. } => "CS-RUN-002",
@@ -266,9 +300,11 @@ impl Diagnostic for Error {
             Self::NoCommits => Exit::Nothing,
             Self::Push { .. } | Self::NotTaken { .. } => Exit::Backend,
             Self::MissingObject { .. } | Self::CorruptObject { .. } | Self::TooLarge { .. } => Exit::Incomplete,
-            Self::GitFailed { .. } | Self::GitAnswer { .. } | Self::GitPipe { .. } | Self::Handover { .. } => {
-                Exit::Internal
-            }
+            Self::GitFailed { .. }
+            | Self::GitAnswer { .. }
+            | Self::GitPipe { .. }
+            | Self::Handover { .. }
+            | Self::GpgFailed { .. } => Exit::Internal,
             Self::SignatureMismatch { .. } => Exit::Unverified,
             Self::KeyNotAtHand { .. } | Self::SigningFailed { .. } => Exit::Forbidden,
             Self::GitMissing { .. }
@@ -285,6 +321,10 @@ impl Diagnostic for Error {
             | Self::UnsupportedKey { .. }
             | Self::SshKeygenMissing { .. }
             | Self::Signing { .. }
+            | Self::OpenPgpSigner { .. }
+            | Self::GpgMissing { .. }
+            | Self::NotACertificate { .. }
+            | Self::SecretKey
             | Self::NoCommand
             | Self::CommandNotFound { .. }
             | Self::CommandNotStarted { .. } => Exit::Usage,
@@ -300,6 +340,7 @@ impl Diagnostic for Error {
             | Self::KeyNotAtHand { path }
             | Self::SigningFailed { path, .. }
             | Self::SignatureMismatch { path, .. }
+            | Self::OpenPgpSigner { path }
             | Self::Signing { path, .. } => Some(Place::file(path.display().to_string())),
             _ => None,
         }
@@ -365,6 +406,19 @@ impl Diagnostic for Error {
             }
             Self::Signing { path, .. } => format!("look at the key: `ssh-keygen -l -f {}`", path.display()),
             Self::Handover { .. } => "check that the temporary directory is writable and has space: `df -h`".to_owned(),
+            Self::OpenPgpSigner { .. } => {
+                "sign with an SSH key: --key FILE; what commits are signed with is enrolled by \
+                 `countersign person key add PERSON --openpgp FILE`"
+                    .to_owned()
+            }
+            Self::GpgMissing { .. } => "install GnuPG (`apt-get install gnupg`), then try again".to_owned(),
+            Self::GpgFailed { .. } => {
+                "check that `gpg --version` names 2.2 or later, and that `df -h` shows space".to_owned()
+            }
+            Self::NotACertificate { .. } => "export it anew: `gpg --export --armor FINGERPRINT`".to_owned(),
+            Self::SecretKey => {
+                "delete the file, and export the public key: `gpg --export --armor FINGERPRINT`".to_owned()
+            }
             Self::NoCommand => "name the command after `--`, for example `-- ./deploy.sh`".to_owned(),
             Self::CommandNotFound { .. } => "check the name and the search path with `command -v PROGRAM`".to_owned(),
             Self::NotTaken { .. } => "see what it wrote to its error stream; the next call tries again".to_owned(),

@@ -196,6 +196,41 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Internal,
     },
     Explanation {
+        code: "CS-SSH-011",
+        title: "an OpenPGP key signs no acts",
+        text: "Acts (approvals, roles, waivers and so on) are signed with SSH keys and passkeys. An OpenPGP key says whose commits are, and \
+               nothing else.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GPG-001",
+        title: "gpg is missing",
+        text: "OpenPGP keys are read, and OpenPGP signatures of commits verified, by `gpg`. Without it a commit that is signed so counts \
+               as unsigned, and its author must claim it.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GPG-002",
+        title: "gpg did not answer",
+        text: "`gpg` ended without saying what it was asked, or said what it never says. Nothing was decided. A program of that name \
+               that is not GnuPG 2.2 or later, or a full disk, are the usual reasons.",
+        exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-GPG-003",
+        title: "not a usable OpenPGP key",
+        text: "An OpenPGP key is enrolled as one exported public key, binary or armoured, of at most 256 KiB. It must be able to sign now: \
+               neither expired nor revoked, and no DSA and no RSA of fewer than 2048 bits among the keys that sign. Signatures \
+               inside it by SHA-1 are not believed.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GPG-004",
+        title: "a private OpenPGP key",
+        text: "The file holds the private half of a key. Nobody but its owner is to have that. It was not read any further.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-PUSH-001",
         title: "a bundle could not be published",
         text: "The web server was not reached, or did not take the file: it must answer HTTP PUT with a 2xx status. \
@@ -279,6 +314,11 @@ mod tests {
             Error::CommandNotStarted { program: text(), source: io() },
             Error::Push { url: text(), detail: text() },
             Error::NotTaken { code: Some(1) },
+            Error::OpenPgpSigner { path: path() },
+            Error::GpgMissing { source: io() },
+            Error::GpgFailed { what: "x" },
+            Error::NotACertificate { why: text() },
+            Error::SecretKey,
         ]
     }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`git`] | reads a repository through the `git` binary: head, commits, trees, blobs, identity, commit signatures |
 //! | [`ssh`] | signs with a person's key: in process, through `ssh-agent`, or on a hardware key through `ssh-keygen` |
+//! | [`gpg`] | verifies OpenPGP signatures of commits, in a home that holds enrolled keys only |
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`notify`] | tells somebody: a program, or an address |
@@ -28,7 +29,9 @@
 pub mod ci;
 pub mod error;
 pub mod explain;
+mod folder;
 pub mod git;
+pub mod gpg;
 pub mod notify;
 pub mod oidc;
 pub mod pkcs11;

@@ -21,6 +21,7 @@
 //! | [`machine`] | the recorder's key | PKCS #8, RFC 8410 | `openssl pkey` |
 //! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
+//! | [`openpgp`] | the frame of a signature in a commit, and of a certificate | RFC 9580 | `gpg --verify` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
 //! | [`jwt`] | a workload's identity token | JWS and JWT, RFC 7515 to 7519 | any JOSE library |
 //! | [`payload_key`] | payloads at rest under a key of the ledger | XChaCha20-Poly1305 | any libsodium |
@@ -50,6 +51,7 @@ pub mod machine;
 pub mod merkle;
 mod mldsa;
 pub mod note;
+pub mod openpgp;
 pub mod payload_key;
 mod random;
 pub mod receipt;

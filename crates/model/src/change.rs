@@ -48,8 +48,11 @@ pub struct ChangeCommit {
     pub author: String,
     /// What the signature on it is worth: `valid`, `invalid`, `none`, `unsupported`.
     pub signature: SignatureState,
-    /// Fingerprint of the key that signed it, when the signature is valid.
+    /// Fingerprint of the key that signed it, when the signature is valid: `SHA256:…`, or that of an OpenPGP key's primary key.
     pub key: Option<String>,
+    /// What `gpg` said of an OpenPGP signature at the moment of the run, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openpgp: Option<OpenPgp>,
     /// How many co-authors its trailers name.
     pub co_authors: u32,
     /// Whether it is a merge.
@@ -77,8 +80,50 @@ pub enum SignatureState {
     Invalid,
     /// There is none.
     None,
-    /// A format that is not verified here (OpenPGP, X.509): counts as unsigned.
+    /// Not verified here (X.509; OpenPGP by a key that is not enrolled): counts as unsigned.
     Unsupported,
+}
+
+/// What an OpenPGP signature is worth at the moment at which it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenPgp {
+    /// It verifies under an enrolled key that neither ended nor was revoked. The only one that counts.
+    Good,
+    /// It verifies, and says itself that it is over.
+    ExpiredSignature,
+    /// It verifies under a key, or a subkey, that has expired.
+    ExpiredKey,
+    /// It verifies under a key, or a subkey, that its owner revoked in the certificate.
+    RevokedKey,
+    /// It verifies under a key that is too weak.
+    WeakKey,
+    /// It is by an enrolled key, and does not verify.
+    Bad,
+    /// It is by no key that is enrolled.
+    NoKey,
+    /// It is of a kind that is not verified here: a weak hash, another version, a key from the future.
+    NotVerifiable,
+    /// There is no `gpg` on this machine.
+    NoGpg,
+}
+
+impl OpenPgp {
+    /// Whether the person whose key it is stands for the commit.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::Good)
+    }
+
+    /// The signature by itself.
+    #[must_use]
+    pub const fn state(self) -> SignatureState {
+        match self {
+            Self::Good | Self::ExpiredSignature | Self::ExpiredKey | Self::RevokedKey => SignatureState::Valid,
+            Self::Bad => SignatureState::Invalid,
+            Self::WeakKey | Self::NoKey | Self::NotVerifiable | Self::NoGpg => SignatureState::Unsupported,
+        }
+    }
 }
 
 /// A changed file.

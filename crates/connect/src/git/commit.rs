@@ -2,6 +2,7 @@
 
 use countersign_model::Timestamp;
 
+use crate::gpg::Signed;
 use crate::process::printable;
 
 /// Texts for people are cut at this many characters.
@@ -45,7 +46,7 @@ pub struct Commit {
     pub cut: bool,
 }
 
-/// The signature in a commit, by its format. Only SSH signatures can be verified here.
+/// The signature in a commit, by its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawSignature {
     /// Not signed.
@@ -57,8 +58,8 @@ pub enum RawSignature {
         /// What it is over: the commit object without its signature headers.
         payload: Vec<u8>,
     },
-    /// OpenPGP.
-    OpenPgp,
+    /// OpenPGP, detached.
+    OpenPgp(Signed),
     /// X.509 (S/MIME, gitsign).
     X509,
     /// A signature of no known format, or more than one.
@@ -189,10 +190,8 @@ impl Signatures {
             RawSignature::Malformed
         } else if armored.starts_with("-----BEGIN SSH SIGNATURE-----") {
             RawSignature::Ssh { armored, payload: self.payload }
-        } else if armored.starts_with("-----BEGIN PGP SIGNATURE-----")
-            || armored.starts_with("-----BEGIN PGP MESSAGE-----")
-        {
-            RawSignature::OpenPgp
+        } else if armored.starts_with("-----BEGIN PGP ") {
+            RawSignature::OpenPgp(Signed { armored, payload: self.payload })
         } else if armored.starts_with("-----BEGIN SIGNED MESSAGE-----") {
             RawSignature::X509
         } else {

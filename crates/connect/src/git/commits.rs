@@ -159,6 +159,7 @@ fn end_of_object(output: &mut impl BufRead) -> Result<(), Error> {
 fn weight(commit: &Commit) -> usize {
     let signature = match &commit.signature {
         RawSignature::Ssh { armored, payload } => armored.len().saturating_add(payload.len()),
+        RawSignature::OpenPgp(signed) => signed.armored.len().saturating_add(signed.payload.len()),
         _ => 0,
     };
     let names: usize = commit.co_authors.iter().map(|i| i.name.len().saturating_add(i.email.len())).sum();

@@ -37,7 +37,8 @@ pub enum SignatureStatus {
 pub fn verify_commit(raw: &RawSignature) -> SignatureStatus {
     let (armored, payload) = match raw {
         RawSignature::None => return SignatureStatus::None,
-        RawSignature::OpenPgp => return SignatureStatus::Unsupported { format: "OpenPGP" },
+        // Not without the enrolled keys: [`crate::gpg::Keyring`].
+        RawSignature::OpenPgp(_) => return SignatureStatus::Unsupported { format: "OpenPGP" },
         RawSignature::X509 => return SignatureStatus::Unsupported { format: "X.509" },
         RawSignature::Malformed => {
             return SignatureStatus::Invalid { why: "not one signature of a known format".to_owned() };

@@ -1,34 +1,23 @@
-//! The text to sign on its way to `ssh-keygen`, in a folder that nobody else may enter.
+//! The text to sign on its way to `ssh-keygen`.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use countersign_model::digest::to_hex;
+use crate::folder::Folder;
 
 /// A temporary folder with the text; it goes when this is dropped.
 pub(super) struct Handover {
-    folder: PathBuf,
+    folder: Folder,
     message: PathBuf,
 }
 
 impl Handover {
-    /// Writes `message` to a file of its own (0600, in a folder 0700).
+    /// Writes `message` to a file of its own.
     pub(super) fn new(message: &[u8]) -> io::Result<Self> {
-        let random = countersign_evidence::random::<16>().map_err(io::Error::other)?;
-        let folder = std::env::temp_dir().join(format!("countersign-{}", to_hex(&random)));
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // Fails when the folder is there already: nobody can have put anything into ours.
-        builder.create(&folder)?;
-        let handover = Self { message: folder.join("statement"), folder };
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&handover.message)?.write_all(message)?;
-        Ok(handover)
+        let folder = Folder::new()?;
+        let message = folder.write("statement", message)?;
+        Ok(Self { folder, message })
     }
 
     /// Where the text is.
@@ -39,15 +28,8 @@ impl Handover {
     /// What `ssh-keygen` wrote beside it, up to `limit` bytes.
     pub(super) fn signature(&self, limit: u64) -> io::Result<String> {
         let mut text = String::new();
-        fs::File::open(self.folder.join("statement.sig"))?.take(limit).read_to_string(&mut text)?;
+        fs::File::open(self.folder.path().join("statement.sig"))?.take(limit).read_to_string(&mut text)?;
         Ok(text)
-    }
-}
-
-impl Drop for Handover {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure here, and the text is no secret.
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -55,18 +37,8 @@ impl Drop for Handover {
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
-    fn nobody_else_may_enter_and_nothing_stays_behind() {
-        use std::os::unix::fs::PermissionsExt;
-        let handover = Handover::new(b"text").unwrap();
-        let folder = handover.folder.clone();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&folder), 0o700);
-        assert_eq!(mode(handover.message()), 0o600);
-        assert_eq!(fs::read(handover.message()).unwrap(), b"text");
-        assert!(handover.signature(100).is_err(), "there is none yet");
-        drop(handover);
-        assert!(!folder.exists());
+    fn there_is_no_signature_before_one_was_made() {
+        assert!(Handover::new(b"text").unwrap().signature(100).is_err());
     }
 }

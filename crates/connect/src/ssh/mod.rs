@@ -62,6 +62,9 @@ impl SshSigner {
     pub fn from_key_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let text = read_text(&path)?;
+        if text.trim_start().starts_with("-----BEGIN PGP ") {
+            return Err(Error::OpenPgpSigner { path });
+        }
         let private = text.contains("PRIVATE KEY-----");
         let public = if private { public_half(&path, &text) } else { public_line(&path, &text) }?;
         Ok(Self { path, public, private, agent: None, prompts: true })

@@ -6,6 +6,7 @@
 mod device;
 mod hostile;
 mod oidc;
+mod openpgp;
 mod reading;
 mod running;
 mod shapes;

@@ -282,6 +282,5 @@ fn a_signature_made_for_something_else_is_no_commit_signature() {
     assert!(matches!(raw("git"), SignatureStatus::Valid { .. }));
     assert!(matches!(raw(NAMESPACE), SignatureStatus::Invalid { .. }));
     assert!(matches!(verify_commit(&RawSignature::Malformed), SignatureStatus::Invalid { .. }));
-    assert!(matches!(verify_commit(&RawSignature::OpenPgp), SignatureStatus::Unsupported { format: "OpenPGP" }));
     assert!(matches!(verify_commit(&RawSignature::X509), SignatureStatus::Unsupported { format: "X.509" }));
 }

@@ -57,6 +57,12 @@ impl FromStr for KeyKind {
     }
 }
 
+/// Whether a text is the whole fingerprint of an OpenPGP key as it is written here: upper-case hex.
+#[must_use]
+pub fn is_openpgp_fingerprint(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+}
+
 /// What is known of a passkey beside its key (WebAuthn Level 2). None of it names a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -21,4 +21,4 @@ pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotR
 pub use combination::Combination;
 pub use grants::GrantClaims;
 pub use issuer::{Field, Issuer, Issuers};
-pub use key::{CLOCK_SKEW_SECONDS, KeyKind, Passkey};
+pub use key::{CLOCK_SKEW_SECONDS, KeyKind, Passkey, is_openpgp_fingerprint};
