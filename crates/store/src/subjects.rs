@@ -17,6 +17,9 @@ use crate::{Error, blob, payload_key};
 /// Media type of a sealed profile.
 pub const SEALED_PROFILE: &str = "application/vnd.countersign.sealed-profile.v1";
 
+/// Media type of a sealed OpenPGP certificate: it carries names and addresses.
+pub const SEALED_CERTIFICATE: &str = "application/vnd.countersign.sealed-openpgp-certificate.v1";
+
 /// Keys that seal people's data. They can be destroyed, so they are never kept where nothing can be deleted.
 pub trait SubjectKeys: Send + Sync + fmt::Debug {
     /// What the key's place is called in errors and reports.
@@ -199,4 +202,42 @@ pub fn open_profile(vault: &SharedVault, person: &PersonId, blob: &PayloadRef) -
     let plain = seal::open(&key, &sealed, person.as_str().as_bytes())
         .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's profile"))?;
     Ok(Some(countersign_evidence::canonical::from_slice(&plain)?))
+}
+
+/// What ties a sealed certificate to its person and key.
+fn certificate_context(person: &PersonId, fingerprint: &str) -> Vec<u8> {
+    format!("{person} openpgp {fingerprint}").into_bytes()
+}
+
+/// Seals an OpenPGP certificate with the key of the person it belongs to.
+///
+/// # Errors
+/// When no randomness is to be had, or the person's key is not here.
+pub fn seal_certificate(
+    keys: &dyn SubjectKeys,
+    person: &PersonId,
+    fingerprint: &str,
+    certificate: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    let key = keys.get(person)?.ok_or_else(missing)?;
+    Ok(seal::seal(&key, certificate, &certificate_context(person, fingerprint))?)
+}
+
+/// Opens a sealed certificate; `None` when the person's key was destroyed, or is not kept here.
+///
+/// # Errors
+/// As [`open_profile`].
+pub fn open_certificate(
+    vault: &SharedVault,
+    person: &PersonId,
+    fingerprint: &str,
+    blob: &PayloadRef,
+) -> Result<Option<Vec<u8>>, Error> {
+    let keys = vault.keys.as_ref();
+    let Some(key) = keys.get(person)? else { return Ok(None) };
+    let sealed = vault.open(blob)?;
+    let plain = seal::open(&key, &sealed, &certificate_context(person, fingerprint))
+        .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's OpenPGP key"))?;
+    Ok(Some(plain.to_vec()))
 }

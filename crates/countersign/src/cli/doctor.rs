@@ -92,10 +92,20 @@ fn tools() -> Check {
 
 fn tool_versions() -> Result<String, Failure> {
     let git = countersign_connect::git::version()?;
+    let mut text = format!("git {git}");
     match countersign_connect::ssh::keygen_present() {
-        Ok(()) => Ok(format!("git {git}, ssh-keygen")),
-        Err(e) => Ok(format!("git {git}; ssh-keygen is missing: only unencrypted key files can sign [{}]", e.code())),
+        Ok(()) => text.push_str(", ssh-keygen"),
+        Err(e) => {
+            text.push_str(&format!("; ssh-keygen is missing: only unencrypted key files can sign [{}]", e.code()))
+        }
     }
+    match countersign_connect::gpg::present() {
+        Ok(()) => text.push_str(", gpg"),
+        Err(e) => {
+            text.push_str(&format!("; gpg is missing: OpenPGP signatures of commits count as none [{}]", e.code()))
+        }
+    }
+    Ok(text)
 }
 
 fn repository(at: &PlaceArgs) -> Check {

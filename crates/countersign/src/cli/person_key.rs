@@ -1,8 +1,13 @@
 //! `person key`: which keys count for a person.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
 
-use countersign_govern::access::keys::{self, Added, Revoked, Window};
+use countersign_connect::gpg::{self, Certificate};
+use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
+
+use countersign_govern::access::keys::{self, Added, NewKey, Revoked, Window};
 use countersign_govern::access::people;
 use countersign_model::{Exit, Timestamp};
 use countersign_store::Session;
@@ -14,20 +19,29 @@ use super::args::{Format, PlaceArgs};
 use super::person_key_args::{PersonKeyArgs, PersonKeyVerb};
 use super::place::notices;
 use crate::config::Environment;
-use crate::errors::{Failure, Outcome};
+use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
 /// `person key`.
 pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Outcome {
     match &args.verb {
-        PersonKeyVerb::Add { person, ssh_key, valid_after, valid_before, reason, key, format } => {
-            let public = public_key(ssh_key)?;
+        PersonKeyVerb::Add { person, given, valid_after, valid_before, reason, key, format } => {
+            let public = given.ssh_key.as_deref().map(public_key).transpose()?;
             let mut session = at.open(env)?;
+            let certificate = match &given.openpgp {
+                Some(path) => Some(certificate(path, session.now())?),
+                None => None,
+            };
+            let new = match (&public, &certificate) {
+                (Some(key), _) => NewKey::Ssh(key),
+                (None, Some(certificate)) => NewKey::OpenPgp(certificate),
+                (None, None) => return Err(no_key().into()),
+            };
             let signer = key.administrator(&session, env)?;
             let window = Window { after: *valid_after, before: *valid_before };
-            let added = keys::add(&mut session, person, &public, window, reason.as_deref(), &signer)?;
+            let added = keys::add(&mut session, person, new, window, reason.as_deref(), &signer)?;
             notices(&mut session);
-            say_added(&session, &added, window, *format)?;
+            say_added(&session, &added, *format)?;
         }
         PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format } => {
             let mut session = at.open(env)?;
@@ -41,16 +55,31 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
     Ok(Exit::Pass)
 }
 
-fn say_added(session: &Session, added: &Added, window: Window, format: Format) -> Result<(), Failure> {
+/// Reads an exported OpenPGP key.
+fn certificate(path: &Path, now: Timestamp) -> Result<Certificate, Failure> {
+    let read = |source| CliError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let most = u64::try_from(LARGEST_CERTIFICATE).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path).map_err(read)?.take(most).read_to_end(&mut bytes).map_err(read)?;
+    Ok(gpg::inspect(&bytes, now)?)
+}
+
+fn no_key() -> CliError {
+    CliError::Usage { what: "no key is named".into(), help: "--ssh-key FILE.pub or --openpgp FILE".into() }
+}
+
+fn say_added(session: &Session, added: &Added, format: Format) -> Result<(), Failure> {
+    let window = added.window;
     if format == Format::Json {
         return output::json(&json!({
             "version": 1, "person": added.person, "key": added.fingerprint, "valid_after": window.after,
-            "valid_before": window.before, "alone": added.alone, "index": added.index,
+            "valid_before": window.before, "renewed": added.renewed, "alone": added.alone, "index": added.index,
         }));
     }
     let mut text = format!(
-        "✓ {} has one more key, {}{} (entry {})\n",
+        "✓ {} has {}, {}{} (entry {})\n",
         printable(&session.state().label(&added.person)?),
+        if added.renewed { "the key anew" } else { "one more key" },
         added.fingerprint,
         said_window(window.after, window.before),
         added.index

@@ -19,15 +19,26 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     whole.parse().map_err(|_| "a day (2026-12-31) or a time (2026-12-31T18:00:00Z)".to_owned())
 }
 
+/// One of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct GivenKey {
+    /// Their SSH public key
+    #[arg(long, value_name = "FILE.pub")]
+    pub(crate) ssh_key: Option<PathBuf>,
+    /// Their OpenPGP public key, as `gpg --export` writes it: it verifies commits and signs no acts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) openpgp: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PersonKeyVerb {
     /// Give somebody enrolled one more key; an administrator signs, who is another person
     Add {
         /// The person's name or id
         person: String,
-        /// Their SSH public key
-        #[arg(long, value_name = "FILE.pub")]
-        ssh_key: PathBuf,
+        #[command(flatten)]
+        given: GivenKey,
         /// The key counts from this day or moment on
         #[arg(long, value_name = "TIME", value_parser = moment)]
         valid_after: Option<Timestamp>,

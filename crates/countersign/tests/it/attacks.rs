@@ -28,7 +28,7 @@ fn statement(file: &Path) -> ApprovalSigned {
 }
 
 /// Signs bytes with somebody's key, as anybody can with OpenSSH.
-fn sign(w: &World, key: &str, namespace: &str, bytes: &[u8]) -> SignedAct {
+pub(crate) fn sign(w: &World, key: &str, namespace: &str, bytes: &[u8]) -> SignedAct {
     let file = w.path("to-sign");
     std::fs::write(&file, bytes).unwrap();
     let _ = std::fs::remove_file(w.path("to-sign.sig"));
@@ -42,18 +42,30 @@ fn sign(w: &World, key: &str, namespace: &str, bytes: &[u8]) -> SignedAct {
 }
 
 /// The act over a predicate.
-fn act_of<P: Predicate>(w: &World, key: &str, namespace: &str, predicate: P) -> SignedAct {
+pub(crate) fn act_of<P: Predicate>(w: &World, key: &str, namespace: &str, predicate: P) -> SignedAct {
     let subject = vec![countersign_evidence::statement::Subject::new("r", "gitCommit", "c")];
     sign(w, key, namespace, &act_statement(subject, predicate).unwrap())
 }
 
-fn session(w: &World) -> Session {
+pub(crate) fn session(w: &World) -> Session {
     let dir: PathBuf = w.repo().join(".countersign");
     Session::open(&dir, Installation::at(w.path("data")), Arc::new(SystemClock)).unwrap()
 }
 
 /// Appends an act as it is, past every use case; what the fold says of it, nothing where it is believed.
 fn by_hand(w: &World, kind: EventKind, stream: &StreamId, actor: &PersonId, act: &SignedAct) -> Option<String> {
+    by_hand_with(w, kind, stream, actor, act, &[])
+}
+
+/// The same with attachments.
+pub(crate) fn by_hand_with(
+    w: &World,
+    kind: EventKind,
+    stream: &StreamId,
+    actor: &PersonId,
+    act: &SignedAct,
+    attachments: &[NewBlob],
+) -> Option<String> {
     let mut s = session(w);
     let (appended, ()) = s
         .transact(|s| {
@@ -65,7 +77,7 @@ fn by_hand(w: &World, kind: EventKind, stream: &StreamId, actor: &PersonId, act:
                 retention: s.state().default_class()?.0,
                 refs: Vec::new(),
                 payload: NewBlob { bytes: act.to_vec().unwrap(), media: act::MEDIA_TYPE.into() },
-                attachments: Vec::new(),
+                attachments: attachments.to_vec(),
             };
             Ok::<_, countersign_store::session::SessionError>((Plan { entries: vec![entry] }, ()))
         })
@@ -74,7 +86,7 @@ fn by_hand(w: &World, kind: EventKind, stream: &StreamId, actor: &PersonId, act:
     s.state().anomalies().unwrap().into_iter().find(|a| a.index == index).map(|a| a.what)
 }
 
-fn refusals(w: &World) -> usize {
+pub(crate) fn refusals(w: &World) -> usize {
     let j = w.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
     j["entries"].as_array().unwrap().iter().filter(|e| e["entry"]["kind"] == "ActRefused").count()
 }
@@ -160,7 +172,7 @@ fn waiting() -> (World, ApprovalSigned) {
     (w, honest)
 }
 
-fn id_of(w: &World, name: &str) -> PersonId {
+pub(crate) fn id_of(w: &World, name: &str) -> PersonId {
     let j = w.cs(["person", "list", "--format", "json"]).expect(0).json();
     let people = j["people"].as_array().unwrap();
     let one = people.iter().find(|p| p["name"] == name).unwrap_or_else(|| panic!("no {name}: {j}"));

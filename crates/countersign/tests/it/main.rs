@@ -48,6 +48,9 @@ mod identities;
 #[cfg(test)]
 mod lsp;
 #[cfg(test)]
+#[cfg(unix)]
+mod openpgp;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod rebuild;

@@ -4,16 +4,18 @@
 //! Regulatory mapping: PCI DSS v4.0.1 8.2.1, 8.2.2, 8.3.1; NIST 800-53r5 IA-5, AC-2.
 
 use countersign_connect::SshSigner;
+use countersign_connect::gpg::Certificate;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
+use countersign_model::access::KeyKind;
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
-use countersign_model::{Action, EventKind, PersonId, StreamId, Timestamp};
-use countersign_store::Session;
+use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_store::projection::{ActRow, KeyRow, kind_of};
+use countersign_store::{NewBlob, Session, subjects};
 
 use super::error::IdentityError;
 use super::people::find;
-use super::{Saying, administrator, line, say};
+use super::{Saying, administrator, line, say, say_with};
 use crate::Error;
 
 /// From when to when a key counts.
@@ -25,6 +27,31 @@ pub struct Window {
     pub before: Option<Timestamp>,
 }
 
+/// A key to add.
+#[derive(Debug, Clone, Copy)]
+pub enum NewKey<'a> {
+    /// An SSH key.
+    Ssh(&'a PublicKey),
+    /// An OpenPGP key: it verifies commits and signs no acts. One that the person has already is renewed.
+    OpenPgp(&'a Certificate),
+}
+
+impl NewKey<'_> {
+    fn fingerprint(&self) -> String {
+        match self {
+            Self::Ssh(key) => key.fingerprint(),
+            Self::OpenPgp(certificate) => certificate.fingerprint.clone(),
+        }
+    }
+
+    fn kind(&self) -> KeyKind {
+        match self {
+            Self::Ssh(key) => kind_of(key),
+            Self::OpenPgp(_) => KeyKind::Openpgp,
+        }
+    }
+}
+
 /// A key that was added.
 #[derive(Debug, Clone)]
 pub struct Added {
@@ -32,6 +59,10 @@ pub struct Added {
     pub person: PersonId,
     /// Its fingerprint.
     pub fingerprint: String,
+    /// From when to when it counts.
+    pub window: Window,
+    /// Whether the person had it already.
+    pub renewed: bool,
     /// Log index.
     pub index: u64,
     /// Whether somebody gave it to themselves, for there is no other administrator.
@@ -49,7 +80,7 @@ pub struct Revoked {
     pub suspect: Vec<ActRow>,
 }
 
-/// Adds an SSH key to somebody enrolled.
+/// Adds a key to somebody enrolled. An OpenPGP key counts no longer than it says itself.
 ///
 /// # Errors
 /// When the signer is no administrator, is the person while another administrator could sign, the key was somebody's, or the window
@@ -57,8 +88,8 @@ pub struct Revoked {
 pub fn add(
     session: &mut Session,
     who: &str,
-    key: &PublicKey,
-    window: Window,
+    key: NewKey<'_>,
+    mut window: Window,
     reason: Option<&str>,
     signer: &SshSigner,
 ) -> Result<Added, Error> {
@@ -66,38 +97,54 @@ pub fn add(
     let person = find(session.state(), who)?.id;
     let fingerprint = key.fingerprint();
     let now = session.now();
+    let mut sealed = Vec::new();
+    if let NewKey::OpenPgp(certificate) = key {
+        window.before = [window.before, certificate.expires].into_iter().flatten().min();
+        if session.state().is_erased(&person)? {
+            return Err(IdentityError::Erased { person }.into());
+        }
+        let keys = session.ledger().subject_keys();
+        let bytes = subjects::seal_certificate(keys, &person, &fingerprint, &certificate.bytes)?;
+        sealed.push(NewBlob { bytes, media: subjects::SEALED_CERTIFICATE.into() });
+    }
+    let named = sealed.first().map(|blob| Digest::of(&blob.bytes));
+    let renewed = session.state().holder(&fingerprint)?.is_some();
     if window.before.is_some_and(|until| until <= now || window.after.is_some_and(|from| from >= until)) {
         return Err(IdentityError::BadWindow.into());
     }
     let alone = !session.state().has_other_administrator(&person, session.place()?)?;
     let saying = saying(EventKind::PersonKeyAdded, act::PERSON_KEY, &person);
     let mut own = false;
-    let index = say(
+    let index = say_with(
         session,
         signer,
         &saying,
-        |s, by| may_add(s, by, &person, &fingerprint),
+        sealed,
+        |s, by| may_add(s, by, &person, &fingerprint, key.kind()),
         |s, by| {
             own = by == person;
             Ok(PersonKeyAdded {
                 origin: s.state().origin().to_owned(),
                 person: person.clone(),
-                kind: kind_of(key),
-                key: key.to_openssh(),
+                kind: key.kind(),
+                key: match key {
+                    NewKey::Ssh(key) => key.to_openssh(),
+                    NewKey::OpenPgp(certificate) => certificate.fingerprint.clone(),
+                },
                 valid_after: window.after,
                 valid_before: window.before,
                 passkey: None,
-                certificate: None,
+                certificate: named,
                 by,
                 reason,
                 time: s.now(),
             })
         },
     )?;
-    Ok(Added { person, fingerprint, index, alone: alone && own })
+    Ok(Added { person, fingerprint, window, renewed, index, alone: alone && own })
 }
 
-fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &str) -> Result<(), Error> {
+fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &str, kind: KeyKind) -> Result<(), Error> {
     let state = session.state();
     administrator(state, by, Action::AddKey)?;
     if by == person && state.has_other_administrator(person, session.place()?)? {
@@ -106,8 +153,12 @@ fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &st
     if state.is_erased(person)? {
         return Err(IdentityError::Erased { person: person.clone() }.into());
     }
-    match state.holder(fingerprint)? {
-        Some(holder) => Err(Error::KeyTaken { fingerprint: fingerprint.to_owned(), holder: state.label(&holder)? }),
+    let Some(held) = state.key(fingerprint)? else { return Ok(()) };
+    if kind != KeyKind::Openpgp || held.person != *person {
+        return Err(Error::KeyTaken { fingerprint: fingerprint.to_owned(), holder: state.label(&held.person)? });
+    }
+    match held.revoked {
+        Some(r) => Err(IdentityError::RevokedAlready { fingerprint: fingerprint.to_owned(), index: r.index }.into()),
         None => Ok(()),
     }
 }

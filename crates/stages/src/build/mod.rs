@@ -30,6 +30,7 @@ pub mod governed;
 pub mod impact;
 pub mod kind;
 pub mod observe;
+mod openpgp;
 pub mod record;
 pub mod replay;
 pub mod reported;

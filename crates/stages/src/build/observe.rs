@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use countersign_connect::git::Tree;
 use countersign_connect::git::{
-    ChangeStatus, Commit, Judging, Repository, SignatureStatus, is_pipeline_file, verify_commit,
+    ChangeStatus, Commit, Judging, RawSignature, Repository, SignatureStatus, is_pipeline_file, verify_commit,
 };
 use countersign_model::change::{Change, ChangeCommit, ChangeFile, Pipeline, SignatureState};
 use countersign_model::digest::Hasher;
 use countersign_model::{PersonId, Timestamp, TreePath};
 use countersign_store::projection::State;
 
+use super::openpgp::{self, Waiting};
 use super::rules;
 use crate::Error;
 
@@ -82,21 +83,33 @@ pub fn observe(
     let mut subjects = Vec::new();
     let mut complete = true;
     let mut failed = None;
+    let mut waiting = Waiting::new(state, now);
+    let mut see = |recorded: &ChangeCommit, author| view(&mut views, author, recorded, identity.as_deref(), state, now);
     repository.each_commit(base.as_deref(), commit, |c| {
         complete &= !c.cut;
         let recorded = record_commit(&c, salt);
-        if let (None, Err(error)) = (&failed, view(&mut views, &c, &recorded, identity.as_deref(), state, now)) {
+        if subjects.len() < SUBJECTS_KEPT {
+            subjects.push((c.id, c.subject));
+        }
+        let author = (c.author_name, c.author_email);
+        commits.push(recorded);
+        let place = commits.len().saturating_sub(1);
+        let seen = match c.signature {
+            RawSignature::OpenPgp(signed) => {
+                waiting.add(place, signed, author);
+                if waiting.is_full() { settle(&mut waiting, &mut commits, &mut see) } else { Ok(()) }
+            }
+            _ => commits.last().map_or(Ok(()), |recorded| see(recorded, author)),
+        };
+        if let (None, Err(error)) = (&failed, seen) {
             failed = Some(error);
         }
-        if subjects.len() < SUBJECTS_KEPT {
-            subjects.push((c.id.clone(), c.subject.clone()));
-        }
-        commits.push(recorded);
         Ok(())
     })?;
     if let Some(error) = failed {
         return Err(error);
     }
+    settle(&mut waiting, &mut commits, &mut see)?;
     let files = changed_files(repository, base.as_deref(), commit, tree)?;
     let pipeline = pipeline(tree, &files);
     for what in [Judging::Pipeline, Judging::Policy] {
@@ -132,9 +145,27 @@ pub fn observe(
     Ok(Observed { change, authors, subjects, dirty: repository.dirty()? })
 }
 
+/// Verifies what waits, and shows whose commits these are.
+fn settle(
+    waiting: &mut Waiting<'_, Author>,
+    commits: &mut [ChangeCommit],
+    see: &mut impl FnMut(&ChangeCommit, Author) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for (place, author) in waiting.settle(commits)? {
+        if let Some(recorded) = commits.get(place) {
+            see(recorded, author)?;
+        }
+    }
+    Ok(())
+}
+
+/// Name and address in a commit.
+type Author = (String, String);
+
 /// How many commits' subjects are kept for the summary.
 const SUBJECTS_KEPT: usize = 5;
 
+/// What is recorded of a commit. An OpenPGP signature is not verified yet: see [`Waiting`].
 pub(crate) fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
     let (signature, key) = match verify_commit(&commit.signature) {
         SignatureStatus::None => (SignatureState::None, None),
@@ -147,6 +178,7 @@ pub(crate) fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
         author: pseudonym(salt, &commit.author_email),
         signature,
         key,
+        openpgp: None,
         co_authors: u32::try_from(commit.co_authors.len()).unwrap_or(u32::MAX),
         merge: commit.parents.len() > 1,
         pipeline: false,
@@ -166,16 +198,15 @@ pub(crate) fn pseudonym(salt: &[u8], email: &str) -> String {
 
 fn view(
     views: &mut BTreeMap<(String, String), AuthorView>,
-    commit: &Commit,
+    author: Author,
     recorded: &ChangeCommit,
     repository: Option<&str>,
     state: &State,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let key = (commit.author_name.clone(), commit.author_email.clone());
-    let view = views.entry(key).or_insert_with(|| AuthorView {
-        name: commit.author_name.clone(),
-        email: commit.author_email.clone(),
+    let view = views.entry(author.clone()).or_insert_with(|| AuthorView {
+        name: author.0,
+        email: author.1,
         commits: 0,
         attributed: 0,
         people: Vec::new(),
@@ -184,17 +215,18 @@ fn view(
     view.commits += 1;
     let mut people: Vec<PersonId> = rules::vouched(recorded, state, now)?.into_iter().collect();
     if let Some(repository) = repository {
-        people.extend(state.claimants(repository, &commit.id)?);
+        people.extend(state.claimants(repository, &recorded.id)?);
     }
     if people.is_empty() {
-        let why = match recorded.signature {
-            SignatureState::None => "unsigned",
-            SignatureState::Valid if rules::signer(recorded, state)?.is_some() => {
+        let why = match (recorded.openpgp.and_then(openpgp::said), recorded.signature) {
+            (Some(why), _) => why,
+            (None, SignatureState::None) => "unsigned",
+            (None, SignatureState::Valid) if rules::signer(recorded, state)?.is_some() => {
                 "signed by a key that does not count any more"
             }
-            SignatureState::Valid => "signed by a key that belongs to nobody enrolled",
-            SignatureState::Invalid => "signature invalid",
-            SignatureState::Unsupported => "signed in a format that is not verified here",
+            (None, SignatureState::Valid) => "signed by a key that belongs to nobody enrolled",
+            (None, SignatureState::Invalid) => "signature invalid",
+            (None, SignatureState::Unsupported) => "signed in a format that is not verified here",
         };
         *view.unattributed.entry(why).or_default() += 1;
     } else {

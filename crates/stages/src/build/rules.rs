@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_model::change::{Change, ChangeCommit, ScanFinding, ScanRecord};
+use countersign_model::change::{Change, ChangeCommit, OpenPgp, ScanFinding, ScanRecord};
 use countersign_model::event::Artifact;
 use countersign_model::{FindingState, PersonId, Timestamp};
 use countersign_store::projection::{EvidenceRow, RunRow, State};
@@ -53,7 +53,9 @@ pub fn signer(commit: &ChangeCommit, state: &State) -> Result<Option<PersonId>, 
 /// # Errors
 /// When the projection cannot be read.
 pub fn vouched(commit: &ChangeCommit, state: &State, now: Timestamp) -> Result<Option<PersonId>, Error> {
-    let Some(key) = commit.key.as_deref() else { return Ok(None) };
+    let Some(key) = commit.key.as_deref().filter(|_| commit.openpgp.is_none_or(OpenPgp::counts)) else {
+        return Ok(None);
+    };
     Ok(state.key(key)?.filter(|row| row.trouble(now).is_none()).map(|row| row.person))
 }
 

@@ -110,7 +110,11 @@ pub fn find(
         if !(inputs.hooks_required_at)(&commit.id)? {
             continue;
         }
-        let recorded = record_commit(&commit, salt);
+        // The covered commits' signatures are verified already.
+        let recorded = match change.commits.iter().find(|covered| covered.id == commit.id) {
+            Some(covered) => covered.clone(),
+            None => record_commit(&commit, salt),
+        };
         commits.push(Bypass {
             findings: by_commit.remove(commit.id.as_str()).unwrap_or_default(),
             author: recorded.author.clone(),

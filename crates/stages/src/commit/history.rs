@@ -190,6 +190,9 @@ fn origins(
             },
             SignatureStatus::None => (None, "the commit is not signed".to_owned()),
             SignatureStatus::Invalid { .. } => (None, "the commit's signature does not verify".to_owned()),
+            SignatureStatus::Unsupported { format: "OpenPGP" } => {
+                (None, "the commit has an OpenPGP signature, which `run` verifies".to_owned())
+            }
             SignatureStatus::Unsupported { format } => {
                 (None, format!("the commit is signed in a format that is not verified here ({format})"))
             }

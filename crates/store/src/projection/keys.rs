@@ -7,7 +7,7 @@ use std::fmt;
 
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
-use countersign_model::access::{CLOCK_SKEW_SECONDS, KeyKind, Passkey};
+use countersign_model::access::{CLOCK_SKEW_SECONDS, KeyKind, Passkey, is_openpgp_fingerprint};
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
 use countersign_model::{Action, Diagnostic, EventKind, Exit, PayloadRef, PersonId, Role, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
@@ -16,7 +16,7 @@ use super::read::{Act, Payload, Reading, to_json};
 use super::sql::{Fold, Stop, blob, json, media, require, text, time};
 use super::state::State;
 use super::table::Table;
-use crate::{EXPLANATIONS, Error};
+use crate::{EXPLANATIONS, Error, subjects};
 
 pub(super) const TABLES: &[Table] = &[
     Table {
@@ -267,7 +267,12 @@ impl State {
             "nobody adds a key to themselves while another administrator can",
         )?;
         let fingerprint = key_of(&p)?;
-        require(self.holder(&fingerprint)?.is_none(), "that key was somebody's before")?;
+        if let Some(held) = self.key(&fingerprint)? {
+            // An OpenPGP key is enrolled again when its certificate changed: it lasts longer, or has other subkeys.
+            let renewed = p.kind == KeyKind::Openpgp && held.person == p.person;
+            require(renewed, "that key was somebody's before")?;
+            require(held.revoked.is_none(), "that key was revoked")?;
+        }
         let window = p.valid_before.is_none_or(|until| until > p.time && p.valid_after.is_none_or(|from| from < until));
         require(window, "its window ends before it begins, or is over")?;
         let sealed = match p.certificate {
@@ -284,7 +289,7 @@ impl State {
     fn add_key(&self, index: u64, fingerprint: &str, p: &PersonKeyAdded, sealed: Option<&PayloadRef>) -> Fold {
         self.db
             .prepare_cached(
-                "INSERT INTO person_keys (fingerprint, person, kind, key, idx, valid_after, valid_before, passkey,
+                "INSERT OR REPLACE INTO person_keys (fingerprint, person, kind, key, idx, valid_after, valid_before, passkey,
                  certificate, certificate_size, certificate_media)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
@@ -427,6 +432,23 @@ impl State {
         let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} ORDER BY idx, fingerprint"))?;
         let rows: Vec<KeyRow> = query.query_map([], key_row)?.collect::<Result<_, _>>()?;
         rows.into_iter().map(|row| self.with_revocations(row)).collect()
+    }
+
+    /// The OpenPGP certificates that can be opened here, by the fingerprint they are enrolled under, whatever became of the keys since.
+    ///
+    /// # Errors
+    /// When the projection or a certificate cannot be read.
+    pub fn openpgp_certificates(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE kind = ?1 ORDER BY fingerprint"))?;
+        let rows: Vec<KeyRow> = query.query_map([KeyKind::Openpgp.as_str()], key_row)?.collect::<Result<_, _>>()?;
+        let mut certificates = Vec::new();
+        for row in rows {
+            let Some(blob) = &row.certificate else { continue };
+            if let Some(bytes) = subjects::open_certificate(&self.vault, &row.person, &row.fingerprint, blob)? {
+                certificates.push((row.fingerprint, bytes));
+            }
+        }
+        Ok(certificates)
     }
 
     fn with_revocations(&self, mut row: KeyRow) -> Result<KeyRow, Error> {
@@ -583,7 +605,12 @@ fn key_of(p: &PersonKeyAdded) -> Result<String, String> {
             require(plain && kind_of(&key) == p.kind && key.to_openssh() == p.key, "the key is of another kind")?;
             Ok(key.fingerprint())
         }
-        KeyKind::Passkey | KeyKind::Openpgp => Err("keys of this kind are not understood".to_owned()),
+        KeyKind::Openpgp => {
+            let whole = p.passkey.is_none() && p.certificate.is_some() && is_openpgp_fingerprint(&p.key);
+            require(whole, "an OpenPGP key is its fingerprint and its sealed certificate")?;
+            Ok(p.key.clone())
+        }
+        KeyKind::Passkey => Err("keys of this kind are not understood".to_owned()),
     }
 }
 

@@ -275,6 +275,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::EnforcementActivated
         | EventKind::GateOwnersAssigned
         | EventKind::IssuersActivated
+        | EventKind::PersonKeyAdded
         | EventKind::WorkloadVerified => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,
