@@ -212,6 +212,9 @@ pub enum Error {
         /// Fingerprint of the key.
         fingerprint: String,
     },
+    /// A passkey did not sign it, or not so that it counts. Code and help are its own.
+    #[error(transparent)]
+    Passkey(#[from] crate::webauthn::PasskeyError),
     /// A stored act is malformed.
     #[error("not a signed act: {0}")]
     Act(&'static str),
@@ -293,6 +296,7 @@ impl Diagnostic for Error {
             Self::Unsealable => "CS-EVIDENCE-071",
             Self::Random(_) => "CS-EVIDENCE-080",
             Self::Remote(e) => e.code(),
+            Self::Passkey(e) => e.code(),
             Self::RemoteSignature => "CS-EVIDENCE-081",
         }
     }
@@ -300,6 +304,7 @@ impl Diagnostic for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Remote(e) => e.exit(),
+            Self::Passkey(e) => e.exit(),
             Self::RemoteSignature => Exit::Backend,
             Self::Unrepresentable(_) | Self::Random(_) => Exit::Internal,
             Self::OutOfTree { .. }
@@ -329,6 +334,7 @@ impl Diagnostic for Error {
     fn help(&self) -> String {
         match self {
             Self::Remote(e) => e.help(),
+            Self::Passkey(e) => e.help(),
             Self::RemoteSignature => "check the device and the module that speaks to it: `countersign key show`".into(),
             Self::Json(_)
             | Self::NotCanonical

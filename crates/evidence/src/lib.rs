@@ -22,6 +22,7 @@
 //! | [`signer`] | a key in a device: signatures from elsewhere, verified before use | RFC 8032 | |
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
 //! | [`openpgp`] | the frame of a signature in a commit, and of a certificate | RFC 9580 | `gpg --verify` |
+//! | [`webauthn`] | a passkey, and its signature as an SSH signature | WebAuthn Level 2, OpenSSH PROTOCOL.u2f | `ssh-keygen -Y verify` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
 //! | [`jwt`] | a workload's identity token | JWS and JWT, RFC 7515 to 7519 | any JOSE library |
 //! | [`payload_key`] | payloads at rest under a key of the ledger | XChaCha20-Poly1305 | any libsodium |
@@ -63,8 +64,10 @@ pub mod statement;
 pub mod tile;
 pub mod trust_policy;
 mod verifier;
+pub mod webauthn;
 pub mod witness;
 
+pub use encoding::{from_base64, to_base64};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use random::random;

@@ -35,7 +35,7 @@ impl PublicKey {
     }
 
     /// From the binary encoding (RFC 4253 §6.6).
-    pub(super) fn from_blob(blob: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn from_blob(blob: &[u8]) -> Result<Self, Error> {
         // The name is looked at first: what would be refused anyway need not be readable.
         let name = Reader::new(blob).text().ok_or(malformed(None))?;
         let algorithm = Algorithm::new(name).map_err(|e| malformed(Some(e)))?;
@@ -58,6 +58,16 @@ impl PublicKey {
         }
         let line = format!("{name} {}", to_base64(blob));
         Ok(Self { key: ssh_key::PublicKey::new(key.key_data().clone(), ""), line })
+    }
+
+    /// The binary encoding (RFC 4253 §6.6).
+    pub(crate) fn blob(&self) -> Result<Vec<u8>, Error> {
+        self.key.to_bytes().map_err(|e| malformed(Some(e)))
+    }
+
+    /// Of a FIDO2 key over P-256: its point, as it is encoded.
+    pub(crate) fn p256_point(&self) -> Option<&[u8]> {
+        self.key.key_data().sk_ecdsa_p256().map(|sk| sk.ec_point().as_bytes())
     }
 
     /// `SHA256:` and unpadded base64, as `ssh-keygen -l` prints it.

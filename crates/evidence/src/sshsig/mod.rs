@@ -2,15 +2,15 @@
 //!
 //! Accepted are Ed25519, ECDSA over P-256 and P-384, and the FIDO2 forms `sk-ssh-ed25519@openssh.com` and
 //! `sk-ecdsa-sha2-nistp256@openssh.com`. RSA and DSA are refused, as are certificates. A hardware token's signature
-//! counts only when the token reports that somebody touched it.
+//! counts only when the token reports that somebody touched it. Signatures of passkeys are in [`crate::webauthn`].
 
 mod ecdsa;
 mod key;
-mod wire;
+pub(crate) mod wire;
 
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
 
-use crate::Error;
+use crate::{Error, webauthn};
 pub use key::PublicKey;
 use wire::{Blob, MAX_TEXT, armor, dearmor};
 
@@ -49,7 +49,7 @@ pub fn namespace(armored: &str) -> Result<String, Error> {
 ///
 /// # Errors
 /// [`Error::SshSignature`] when it is none; [`Error::Namespace`], [`Error::OtherKey`], [`Error::UserPresence`],
-/// [`Error::SshVerify`] when it is another one; [`Error::SshKey`], [`Error::WeakAlgorithm`] or
+/// [`Error::SshVerify`] or [`Error::Passkey`] when it is another one; [`Error::SshKey`], [`Error::WeakAlgorithm`] or
 /// [`Error::UnsupportedAlgorithm`] when it was made with a key that nobody can have enrolled.
 pub fn verify(key: &PublicKey, namespace: &str, message: &[u8], armored: &str) -> Result<(), Error> {
     let bytes = dearmor(armored)?;
@@ -60,6 +60,9 @@ pub fn verify(key: &PublicKey, namespace: &str, message: &[u8], armored: &str) -
     let made_by = PublicKey::from_blob(blob.key)?;
     if made_by != *key {
         return Err(Error::OtherKey { expected: key.fingerprint(), found: made_by.fingerprint() });
+    }
+    if blob.algorithm == webauthn::ALGORITHM {
+        return webauthn::verify(key, &blob, message);
     }
     let wrong = || Error::SshVerify { fingerprint: key.fingerprint() };
     let trailer = if key.is_hardware() { SK_TRAILER } else { 0 };

@@ -8,46 +8,53 @@ const END: &str = "-----END SSH SIGNATURE-----";
 /// Base64 columns of an armoured signature as OpenSSH writes it.
 const COLUMNS: usize = 70;
 /// Bytes of the largest armoured signature and key text that are read.
-pub(super) const MAX_TEXT: usize = 64 << 10;
+pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// Reads from the front of a slice.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         let (bytes, rest) = self.0.split_first_chunk::<4>()?;
         self.0 = rest;
         Some(u32::from_be_bytes(*bytes))
     }
 
     /// A length and that many bytes.
-    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.u32()?).ok()?;
         self.take(len)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.string()?).ok()
     }
 
-    pub(super) fn rest(self) -> &'a [u8] {
+    pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }
 
     /// `Some` when everything was read.
-    pub(super) fn end(self) -> Option<()> {
+    pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
+}
+
+/// Appends a length and the bytes.
+pub(crate) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    // What is put together here is far below 4 GiB; a length that is not would be met by no reader.
+    out.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend(bytes);
 }
 
 fn malformed(what: &'static str) -> Error {
@@ -55,7 +62,7 @@ fn malformed(what: &'static str) -> Error {
 }
 
 /// The signature's bytes out of its armour. Tools wrap lines at different columns; this reads them all.
-pub(super) fn dearmor(armored: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn dearmor(armored: &str) -> Result<Vec<u8>, Error> {
     if armored.len() > MAX_TEXT {
         return Err(malformed("it is larger than 64 KiB"));
     }
@@ -70,7 +77,7 @@ pub(super) fn dearmor(armored: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// The armour of a signature as OpenSSH writes it: 70 columns, a newline at the end.
-pub(super) fn armor(bytes: &[u8]) -> String {
+pub(crate) fn armor(bytes: &[u8]) -> String {
     let base64 = to_base64(bytes);
     let mut text = format!("{BEGIN}\n");
     let mut rest = base64.as_str();
@@ -86,23 +93,23 @@ pub(super) fn armor(bytes: &[u8]) -> String {
 }
 
 /// An SSHSIG structure (PROTOCOL.sshsig, "Blob format"), framed and nothing more.
-pub(super) struct Blob<'a> {
+pub(crate) struct Blob<'a> {
     /// The public key, encoded.
-    pub(super) key: &'a [u8],
+    pub(crate) key: &'a [u8],
     /// What the signature was made for.
-    pub(super) namespace: &'a str,
+    pub(crate) namespace: &'a str,
     /// `sha256` or `sha512`.
-    pub(super) hash: &'a str,
+    pub(crate) hash: &'a str,
     /// The signature's algorithm.
-    pub(super) algorithm: &'a str,
+    pub(crate) algorithm: &'a str,
     /// The raw signature.
-    pub(super) raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
     /// A hardware token's flags and counter; empty for other keys.
-    pub(super) trailer: &'a [u8],
+    pub(crate) trailer: &'a [u8],
 }
 
 impl<'a> Blob<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(bytes);
         if reader.take(6) != Some(b"SSHSIG") {
             return Err(malformed("it does not start with its mark"));
@@ -135,7 +142,7 @@ impl<'a> Blob<'a> {
 }
 
 /// The public key, encoded, in the unencrypted head of a private key file (OpenSSH PROTOCOL.key).
-pub(super) fn public_of_private(pem: &str) -> Option<Vec<u8>> {
+pub(crate) fn public_of_private(pem: &str) -> Option<Vec<u8>> {
     let body = pem
         .trim()
         .strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?

@@ -11,9 +11,19 @@ use countersign_evidence::seal::{self, SubjectKey};
 use countersign_evidence::sshsig::{self, PublicKey};
 use countersign_evidence::tile::{self, TileId};
 use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_evidence::webauthn::{self, Assertion, check_enrolment, register};
 use countersign_evidence::witness::{Answer, Request, decide};
 use countersign_evidence::{canonical, statement::Statement};
 use proptest::prelude::*;
+
+/// A browser's answer in which all is well but the attestation object, which is anything.
+fn registration(object: &[u8]) -> Vec<u8> {
+    let client_data = br#"{"type":"webauthn.create","challenge":"","origin":"https://a.test"}"#;
+    let (client_data, object) = (webauthn::base64url(client_data), webauthn::base64url(object));
+    let response = serde_json::json!({"clientDataJSON": client_data, "attestationObject": object});
+    serde_json::to_vec(&serde_json::json!({"id": "AA", "rawId": "AA", "type": "public-key", "response": response}))
+        .unwrap()
+}
 
 fn read_everything(bytes: &[u8]) {
     let key = SignerKey::from_seed("k", &[1; 32]).unwrap();
@@ -60,6 +70,12 @@ fn read_everything(bytes: &[u8]) {
     let _ = SubjectKey::parse_hex(&text).is_ok();
     let _ = PublicKey::parse(&text).is_ok();
     let _ = sshsig::embedded_key(&text).is_ok();
+    let _ = webauthn::proof(&text).is_ok();
+    let _ = Assertion::from_json(bytes).is_ok();
+    let _ = register(bytes, b"", "https://a.test", "a.test").is_ok();
+    if let Ok(made) = register(&registration(bytes), b"", "https://a.test", "a.test") {
+        check_enrolment(&made.key, &made.passkey).unwrap();
+    }
     let _ = sshsig::sign_with_key_file(&text, "n", b"m").is_ok();
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod act;
 #[cfg(test)]
+mod authenticator;
+#[cfg(test)]
 mod canonical;
 #[cfg(test)]
 mod cloudflare;
@@ -36,5 +38,7 @@ mod support;
 mod tile;
 #[cfg(test)]
 mod trust_policy;
+#[cfg(test)]
+mod webauthn;
 #[cfg(test)]
 mod witness;

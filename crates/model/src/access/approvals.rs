@@ -144,7 +144,7 @@ pub enum Strength {
     /// A key in a file or an agent.
     #[default]
     Key,
-    /// A key that cannot leave its device, and a person who touched it: FIDO2 (`sk-…`), or a passkey.
+    /// A key that cannot leave its device, and a person who touched it: FIDO2 (`sk-…`), or a passkey that is not synced.
     Hardware,
 }
 

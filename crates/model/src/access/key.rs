@@ -77,4 +77,16 @@ pub struct Passkey {
     pub attestation: String,
     /// The signature counter when it was enrolled; 0 where the authenticator keeps none.
     pub counter: u32,
+    /// Whether the key may leave its device, to be on others of the same person (flag BE). It says so in every signature.
+    pub backup_eligible: bool,
+    /// Whether it had left it when it was enrolled (flag BS).
+    pub backed_up: bool,
+}
+
+impl Passkey {
+    /// What an approval says of its strength: a key that may be on several devices is no key of one device.
+    #[must_use]
+    pub const fn strength(&self) -> &'static str {
+        if self.backup_eligible { "synced-passkey" } else { "passkey" }
+    }
 }

@@ -12,7 +12,6 @@ pub mod freezes;
 pub mod grants;
 pub mod issuer;
 pub mod key;
-pub mod review;
 pub mod role_events;
 pub mod workload_events;
 
