@@ -51,6 +51,18 @@ pub(crate) struct Config {
     /// Where the project keeps its own controls and frameworks.
     #[serde(default)]
     pub(crate) catalogue: CatalogueConfig,
+    /// Where passkeys are made and used.
+    pub(crate) passkeys: Option<PasskeysConfig>,
+}
+
+/// `[passkeys]`: proposed here, said by an administrator's signature for every passkey that is enrolled.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasskeysConfig {
+    /// The origin in which people sign, `https://host[:port]`.
+    pub(crate) origin: String,
+    /// The relying party's id: that host, or a domain above it.
+    pub(crate) rp_id: String,
 }
 
 /// `[catalogue]`

@@ -460,6 +460,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_evidence::EXPLANATIONS,
         countersign_evidence::grant_token::EXPLANATIONS,
         countersign_evidence::jwt::EXPLANATIONS,
+        countersign_evidence::webauthn::EXPLANATIONS,
         countersign_govern::EXPLANATIONS,
         countersign_policy::EXPLANATIONS,
         countersign_scan::EXPLANATIONS,

@@ -107,6 +107,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-PASSKEY-013",
+        title: "the request is for something else",
+        text: "An approval with a passkey has two steps: a request with the exact statement is made, and the browser's answer to it is \
+               handed in with that request. This file is no such request, was altered, or is one for another run or slot.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
         code: "CS-COMMIT-001",
         title: "hooks are set for the whole machine",
         text: "core.hooksPath in the user's or the system's configuration names one folder for the hooks of every \

@@ -424,6 +424,24 @@ pub const EXPLANATIONS: &[Explanation] = &[
                ssh-keygen.",
         exit: Exit::Forbidden,
     },
+    Explanation {
+        code: "CS-PASSKEY-011",
+        title: "a key is not used as it was enrolled",
+        text: "A passkey counts for what a browser let it sign in the origin that its enrolment names, and it says in every \
+               signature whether it may be backed up, which never changes for a key. What it signed without a browser, elsewhere, \
+               or with another such mark does not count, and neither does a passkey's signature by a key that was enrolled as an \
+               SSH key.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-PASSKEY-012",
+        title: "the counter of a passkey went back",
+        text: "Many authenticators count their signatures. A number that is not higher than the last one means that something \
+               signed before and is appended late, is appended twice, or that there are two authenticators with the same key. \
+               Signatures count in the order in which they were made: sign again. If a new signature is refused as well, there is \
+               a copy, and the passkey has to be revoked. Authenticators that keep no counter always say 0.",
+        exit: Exit::Forbidden,
+    },
 ];
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! `approve` and `import`.
 
 use countersign_evidence::act::SignedAct;
-use countersign_model::Exit;
+use countersign_model::{Exit, RunId};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::approve::{Approved, approve, import as import_approval};
+use countersign_stages::release::prepared::{Prepared, complete, prepare};
 use countersign_store::Session;
 use serde_json::json;
 
 use super::args::{ApproveArgs, Format, ImportArgs, PlaceArgs};
+use super::handed::{read_small, write_new};
 use super::place::{find_run, notices};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -23,6 +25,31 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outc
         return Err(countersign_stages::Error::NoTrustRoot { act: "approve" }.into());
     }
     let run = find_run(&session, &args.run)?;
+    let elsewhere = &args.elsewhere;
+    match (&elsewhere.passkey, &elsewhere.request, &elsewhere.signature) {
+        (Some(passkey), Some(request), _) => {
+            let prepared = prepare(&mut session, &ConfinedEngine, &run, &args.slot, args.hours, passkey)?;
+            notices(&mut session);
+            write_new(request, &prepared.request)?;
+            asked(&session, &run, args, &prepared, request)?;
+            return Ok(Exit::Pass);
+        }
+        (None, Some(request), Some(answer)) => {
+            let (request, answer) = (read_small(request)?, read_small(answer)?);
+            let approved = complete(&mut session, &ConfinedEngine, &run, &args.slot, &request, &answer)?;
+            notices(&mut session);
+            print(&session, &approved, args.format, None, env)?;
+            return Ok(Exit::Pass);
+        }
+        (None, Some(_), None) => {
+            return Err(CliError::Usage {
+                what: "it is not said what to do with the request".into(),
+                help: "--passkey FINGERPRINT writes it; --signature FILE hands in the answer to it".into(),
+            }
+            .into());
+        }
+        _ => {}
+    }
     let signer = args.key.signer(env)?;
     let approved = approve(&mut session, &ConfinedEngine, &run, &args.slot, args.hours, &signer, args.out.is_some())?;
     notices(&mut session);
@@ -32,6 +59,30 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outc
     }
     print(&session, &approved, args.format, args.out.as_deref(), env)?;
     Ok(Exit::Pass)
+}
+
+fn asked(
+    session: &Session,
+    run: &RunId,
+    args: &ApproveArgs,
+    prepared: &Prepared,
+    request: &std::path::Path,
+) -> Result<(), Failure> {
+    match args.format {
+        Format::Json => output::json(&json!({
+            "version": 1, "run": run, "person": prepared.person, "as": args.slot, "request": request.to_string_lossy(),
+        })),
+        Format::Text => output::print(&format!(
+            "✓ {} is asked for the {} approval of {run} ({}); nothing is signed yet\n\
+             Next, in the origin that it names: navigator.credentials.get({{publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(request.publicKey)}})\n\
+             Then: countersign approve {run} --as {} --request {} --signature ANSWER\n",
+            output::printable(&session.state().label(&prepared.person)?),
+            args.slot,
+            request.display(),
+            args.slot,
+            request.display()
+        )),
+    }
 }
 
 /// Adds an approval signed elsewhere.

@@ -518,9 +518,25 @@ pub(crate) struct ApproveArgs {
     /// Write the signature into FILE instead of the ledger, to be carried over with `import`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) elsewhere: ElsewhereArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// Signing with a passkey, in a browser: first the request, then the answer.
+#[derive(Debug, Args)]
+pub(crate) struct ElsewhereArgs {
+    /// Sign with this passkey: its fingerprint, or the start of it. Nothing is signed yet: what the browser is asked goes into --request
+    #[arg(long, value_name = "FINGERPRINT", requires = "request", conflicts_with_all = ["key", "out", "signature"])]
+    pub(crate) passkey: Option<String>,
+    /// What the browser is asked: written with --passkey, read with --signature
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "out"])]
+    pub(crate) request: Option<PathBuf>,
+    /// The browser's answer to the request, as JSON.stringify(credential) gives it
+    #[arg(long, value_name = "FILE", requires = "request", conflicts_with_all = ["key", "out", "hours"])]
+    pub(crate) signature: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -26,6 +26,7 @@ mod framework;
 mod gate;
 mod grant;
 mod grant_args;
+mod handed;
 mod hook;
 mod hook_args;
 pub(crate) mod init;

@@ -6,42 +6,57 @@ use std::path::Path;
 
 use countersign_connect::gpg::{self, Certificate};
 use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
-
 use countersign_govern::access::keys::{self, Added, NewKey, Revoked, Window};
+use countersign_govern::access::passkeys::{self, Party};
 use countersign_govern::access::people;
-use countersign_model::{Exit, Timestamp};
+use countersign_model::{Exit, PersonId, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::{ActRow, KeyRow, Person};
 use serde_json::{Value, json};
 
 use super::access::public_key;
 use super::args::{Format, PlaceArgs};
+use super::handed::{read_small, write_new};
 use super::person_key_args::{PersonKeyArgs, PersonKeyVerb};
 use super::place::notices;
-use crate::config::Environment;
+use crate::config::{Config, Environment};
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
 /// `person key`.
 pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Outcome {
     match &args.verb {
-        PersonKeyVerb::Add { person, given, valid_after, valid_before, reason, key, format } => {
+        PersonKeyVerb::Add { person, given, request, valid_after, valid_before, reason, key, format } => {
             let public = given.ssh_key.as_deref().map(public_key).transpose()?;
             let mut session = at.open(env)?;
             let certificate = match &given.openpgp {
                 Some(path) => Some(certificate(path, session.now())?),
                 None => None,
             };
-            let new = match (&public, &certificate) {
-                (Some(key), _) => NewKey::Ssh(key),
-                (None, Some(certificate)) => NewKey::OpenPgp(certificate),
-                (None, None) => return Err(no_key().into()),
+            let passkey = match (&given.passkey, request) {
+                (Some(answer), Some(request)) => {
+                    let (request, answer) = (read_small(request)?, read_small(answer)?);
+                    Some(passkeys::answered(&session, person, &party(at)?, &request, &answer)?)
+                }
+                _ => None,
+            };
+            let new = match (&public, &certificate, &passkey) {
+                (Some(key), ..) => NewKey::Ssh(key),
+                (None, Some(certificate), _) => NewKey::OpenPgp(certificate),
+                (None, None, Some(passkey)) => NewKey::Passkey(passkey),
+                (None, None, None) => return Err(no_key().into()),
             };
             let signer = key.administrator(&session, env)?;
             let window = Window { after: *valid_after, before: *valid_before };
             let added = keys::add(&mut session, person, new, window, reason.as_deref(), &signer)?;
             notices(&mut session);
             say_added(&session, &added, *format)?;
+        }
+        PersonKeyVerb::Request { person, out, format } => {
+            let session = at.open(env)?;
+            let (person, request) = passkeys::request(&session, person, &party(at)?)?;
+            write_new(out, &request)?;
+            say_requested(&session, &person, &request.origin, out, *format)?;
         }
         PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format } => {
             let mut session = at.open(env)?;
@@ -64,8 +79,45 @@ fn certificate(path: &Path, now: Timestamp) -> Result<Certificate, Failure> {
     Ok(gpg::inspect(&bytes, now)?)
 }
 
+/// Where passkeys are made and used, as the repository's configuration says.
+fn party(at: &PlaceArgs) -> Result<Party, Failure> {
+    let config = Config::load(at.repository()?.root())?;
+    config.passkeys.map(|p| Party { rp_id: p.rp_id, origin: p.origin }).ok_or_else(|| {
+        CliError::Usage {
+            what: "it is not said where passkeys are used".into(),
+            help: "say it in countersign.toml: [passkeys] origin = \"https://HOST\", rp_id = \"HOST\"".into(),
+        }
+        .into()
+    })
+}
+
 fn no_key() -> CliError {
-    CliError::Usage { what: "no key is named".into(), help: "--ssh-key FILE.pub or --openpgp FILE".into() }
+    CliError::Usage {
+        what: "no key is named".into(),
+        help: "--ssh-key FILE.pub, --openpgp FILE, or --passkey FILE --request FILE".into(),
+    }
+}
+
+fn say_requested(
+    session: &Session,
+    person: &PersonId,
+    origin: &str,
+    out: &Path,
+    format: Format,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "person": person, "origin": origin, "out": out.to_string_lossy(),
+        })),
+        Format::Text => output::print(&format!(
+            "✓ a browser in {origin} is asked for a passkey of {} ({})\n\
+             Next, there: navigator.credentials.create({{publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(request.publicKey)}})\n\
+             Then: countersign person key add {person} --passkey ANSWER --request {}\n",
+            printable(&session.state().label(person)?),
+            out.display(),
+            out.display()
+        )),
+    }
 }
 
 fn say_added(session: &Session, added: &Added, format: Format) -> Result<(), Failure> {
@@ -182,7 +234,7 @@ fn to_json(key: &KeyRow, now: Timestamp) -> Value {
     json!({
         "person": key.person, "fingerprint": key.fingerprint, "kind": key.kind, "state": key.state(now).as_str(),
         "valid_after": key.valid_after, "valid_before": key.valid_before, "index": key.index,
-        "revoked": key.revoked.as_ref().map(|r| json!({
+        "passkey": key.passkey, "revoked": key.revoked.as_ref().map(|r| json!({
             "index": r.index, "appended": r.placed, "compromised_since": r.since, "by": r.by, "reason": r.reason,
         })),
     })

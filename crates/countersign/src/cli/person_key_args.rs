@@ -21,7 +21,7 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
 
 /// One of these.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(id = "given", required = true, multiple = false)]
 pub(crate) struct GivenKey {
     /// Their SSH public key
     #[arg(long, value_name = "FILE.pub")]
@@ -29,6 +29,9 @@ pub(crate) struct GivenKey {
     /// Their OpenPGP public key, as `gpg --export` writes it: it verifies commits and signs no acts
     #[arg(long, value_name = "FILE")]
     pub(crate) openpgp: Option<PathBuf>,
+    /// Their new passkey: the browser's answer to the request, as JSON.stringify(credential) gives it
+    #[arg(long, value_name = "FILE", requires = "request")]
+    pub(crate) passkey: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +42,9 @@ pub(crate) enum PersonKeyVerb {
         person: String,
         #[command(flatten)]
         given: GivenKey,
+        /// What the passkey was made for: what `person key request` wrote
+        #[arg(long, value_name = "FILE", requires = "passkey")]
+        request: Option<PathBuf>,
         /// The key counts from this day or moment on
         #[arg(long, value_name = "TIME", value_parser = moment)]
         valid_after: Option<Timestamp>,
@@ -50,6 +56,17 @@ pub(crate) enum PersonKeyVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Write what a browser is asked for a new passkey of somebody enrolled
+    Request {
+        /// The person's name or id
+        person: String,
+        /// Where to write the request; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

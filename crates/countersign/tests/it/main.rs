@@ -8,6 +8,9 @@ mod atrest;
 #[cfg(unix)]
 mod attacks;
 #[cfg(test)]
+#[path = "../../../evidence/tests/it/authenticator.rs"]
+mod authenticator;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod bad_input;
@@ -50,6 +53,8 @@ mod lsp;
 #[cfg(test)]
 #[cfg(unix)]
 mod openpgp;
+#[cfg(test)]
+mod passkeys;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

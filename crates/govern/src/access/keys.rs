@@ -7,6 +7,7 @@ use countersign_connect::SshSigner;
 use countersign_connect::gpg::Certificate;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::webauthn::Registration;
 use countersign_model::access::KeyKind;
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
@@ -34,6 +35,8 @@ pub enum NewKey<'a> {
     Ssh(&'a PublicKey),
     /// An OpenPGP key: it verifies commits and signs no acts. One that the person has already is renewed.
     OpenPgp(&'a Certificate),
+    /// A passkey.
+    Passkey(&'a Registration),
 }
 
 impl NewKey<'_> {
@@ -41,6 +44,7 @@ impl NewKey<'_> {
         match self {
             Self::Ssh(key) => key.fingerprint(),
             Self::OpenPgp(certificate) => certificate.fingerprint.clone(),
+            Self::Passkey(new) => new.key.fingerprint(),
         }
     }
 
@@ -48,6 +52,7 @@ impl NewKey<'_> {
         match self {
             Self::Ssh(key) => kind_of(key),
             Self::OpenPgp(_) => KeyKind::Openpgp,
+            Self::Passkey(_) => KeyKind::Passkey,
         }
     }
 }
@@ -130,10 +135,14 @@ pub fn add(
                 key: match key {
                     NewKey::Ssh(key) => key.to_openssh(),
                     NewKey::OpenPgp(certificate) => certificate.fingerprint.clone(),
+                    NewKey::Passkey(new) => new.key.to_openssh(),
                 },
                 valid_after: window.after,
                 valid_before: window.before,
-                passkey: None,
+                passkey: match key {
+                    NewKey::Passkey(new) => Some(new.passkey.clone()),
+                    NewKey::Ssh(_) | NewKey::OpenPgp(_) => None,
+                },
                 certificate: named,
                 by,
                 reason,

@@ -6,6 +6,7 @@
 mod error;
 pub mod keys;
 pub mod log_key;
+pub mod passkeys;
 pub mod people;
 pub mod policy;
 pub mod roles;

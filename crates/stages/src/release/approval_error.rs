@@ -129,6 +129,14 @@ pub enum ApprovalError {
         /// How many entries the log had.
         size: u64,
     },
+    /// What is to be signed is something else, or cannot be read.
+    #[error("the request is none for the {slot} approval of run {run}")]
+    OtherRequest {
+        /// The run.
+        run: RunId,
+        /// The slot.
+        slot: SlotName,
+    },
     /// A reason that cannot be recorded.
     #[error("the reason is not one line of at most 1000 bytes")]
     NoReason,
@@ -154,6 +162,7 @@ impl Diagnostic for ApprovalError {
             Self::Overstated { .. } => "CS-APPROVAL-024",
             Self::OtherHistory { .. } => "CS-APPROVAL-025",
             Self::NoReason => "CS-APPROVAL-026",
+            Self::OtherRequest { .. } => "CS-PASSKEY-013",
         }
     }
 
@@ -169,7 +178,9 @@ impl Diagnostic for ApprovalError {
             }
             Self::Barred { .. } => "somebody without that duty signs; `countersign gate explain` says who could".into(),
             Self::Weak { .. } => {
-                "sign with a FIDO2 key (`sk-ssh-ed25519@openssh.com`) that an administrator has enrolled".into()
+                "sign with a FIDO2 key (`sk-ssh-ed25519@openssh.com`), or a passkey that is not synced, that an administrator has \
+                 enrolled"
+                    .into()
             }
             Self::Early { after, .. } => format!("first: countersign approve RUN --as {after}"),
             Self::Expired { .. } | Self::TooLong { .. } => "sign anew: countersign approve RUN --as SLOT".into(),
@@ -186,6 +197,9 @@ impl Diagnostic for ApprovalError {
             }
             Self::OtherHistory { .. } => {
                 "one of the two ledgers was rewritten: compare them with `countersign verify --since FILE`".into()
+            }
+            Self::OtherRequest { run, slot } => {
+                format!("make one: countersign approve {run} --as {slot} --passkey FINGERPRINT --request FILE")
             }
             Self::NoReason => "say why in one line: --reason TEXT".into(),
         }

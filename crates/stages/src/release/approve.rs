@@ -3,6 +3,7 @@
 use countersign_connect::{SshSigner, host_name};
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
+use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{Statement, Subject};
 use countersign_model::access::{Duty, SlotName, SlotRule, Strength};
 use countersign_model::change::Change;
@@ -56,64 +57,91 @@ pub fn approve(
     signer: &SshSigner,
     carry: bool,
 ) -> Result<Approved, Error> {
-    session.require_pin()?;
-    if session.state().trust().is_none() {
-        return Err(Error::NoTrustRoot { act: "approve" });
-    }
     let attempt = Attempt { act: "approve", run: Some(run.clone()), carry };
+    rooted(session, attempt.act)?;
     let person = refuse::signer(session, &attempt, signer)?;
-    // Settling appends a decision when facts changed; a machine that cannot write takes the recorded one as it is.
-    let (decided, change) =
-        if carry { decide::recorded(session, engine, run)? } else { decide::settle(session, engine, run)? };
-    let strength = if signer.public_key().is_hardware() { "ssh-hardware-key" } else { "ssh-key" };
-    let rule = refuse::unless(session, &attempt, Some(&person), |s| {
-        let row = run_row(s.state(), run)?;
-        may_approve(s.state(), &row, &change, &person, slot, Strength::of_statement(strength), &decided)
-    })?;
-    let predicate = {
-        let row = run_row(session.state(), run)?;
-        let now = session.now();
-        let present = Present::of(session.state(), &row, &change, &decided.decision, now)?;
-        let hours = [hours, rule.valid_hours].into_iter().flatten().min();
-        ApprovalSigned {
-            origin: session.state().origin().to_owned(),
-            repository: row.identity.clone().ok_or(Error::Unidentified)?,
-            run: run.clone(),
-            commit: present.commit,
-            tree: present.tree,
-            artifacts: present.artifacts,
-            environment: present.environment,
-            bundle: present.bundle,
-            decision: present.decision,
-            gate: GATE.into(),
-            slot: slot.clone(),
-            person: person.clone(),
-            device: Device { key: signer.public_key().fingerprint(), host: host_name() },
-            strength: strength.into(),
-            time: now,
-            authenticator: signer.public_key().application(),
-            evidence: Some(checkpoint(session)?),
-            waivers: present.waiver_set,
-            levels: present.levels,
-            rules: present.rules,
-            findings: present.findings,
-            expires: hours.map(|h| now.plus_seconds(i64::from(h) * 3600)),
-        }
-    };
+    let key = signer.public_key();
+    let strength = session.state().key(&key.fingerprint())?.map_or("ssh-key", |row| row.strength());
+    let by = By { person: person.clone(), key: &key, strength, host: host_name() };
+    let (predicate, decided, change) = propose(session, engine, &attempt, run, slot, hours, by)?;
     let expires = predicate.expires;
     let statement = act_statement(subject(&predicate), predicate.clone())?;
     let armored = signer.sign(act::APPROVAL, &statement)?;
-    let signed = SignedAct::new(act::APPROVAL, &statement, &armored, &signer.public_key())?;
+    let signed = SignedAct::new(act::APPROVAL, &statement, &armored, &key)?;
     let index = if carry { None } else { Some(append(session, &predicate, &decided, &signed)?) };
     let gates = gates_of(session.state(), run, &decided, &authors(&change, session.state())?)?;
     Ok(Approved { run: run.clone(), person, slot: slot.clone(), index, expires, act: signed, gates })
+}
+
+pub(super) fn rooted(session: &Session, act: &'static str) -> Result<(), Error> {
+    session.require_pin()?;
+    if session.state().trust().is_none() {
+        return Err(Error::NoTrustRoot { act });
+    }
+    Ok(())
+}
+
+/// Who is about to sign, with what, and where.
+pub(super) struct By<'a> {
+    pub(super) person: PersonId,
+    pub(super) key: &'a PublicKey,
+    pub(super) strength: &'a str,
+    pub(super) host: String,
+}
+
+/// What somebody may sign now, if they may; a refusal is recorded.
+pub(super) fn propose(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    attempt: &Attempt,
+    run: &RunId,
+    slot: &SlotName,
+    hours: Option<u32>,
+    by: By<'_>,
+) -> Result<(ApprovalSigned, Decided, Change), Error> {
+    // Settling appends a decision when facts changed; a machine that cannot write takes the recorded one as it is.
+    let (decided, change) =
+        if attempt.carry { decide::recorded(session, engine, run)? } else { decide::settle(session, engine, run)? };
+    let rule = refuse::unless(session, attempt, Some(&by.person), |s| {
+        let row = run_row(s.state(), run)?;
+        may_approve(s.state(), &row, &change, &by.person, slot, Strength::of_statement(by.strength), &decided)
+    })?;
+    let row = run_row(session.state(), run)?;
+    let now = session.now();
+    let present = Present::of(session.state(), &row, &change, &decided.decision, now)?;
+    let hours = [hours, rule.valid_hours].into_iter().flatten().min();
+    let predicate = ApprovalSigned {
+        origin: session.state().origin().to_owned(),
+        repository: row.identity.clone().ok_or(Error::Unidentified)?,
+        run: run.clone(),
+        commit: present.commit,
+        tree: present.tree,
+        artifacts: present.artifacts,
+        environment: present.environment,
+        bundle: present.bundle,
+        decision: present.decision,
+        gate: GATE.into(),
+        slot: slot.clone(),
+        person: by.person,
+        device: Device { key: by.key.fingerprint(), host: by.host },
+        strength: by.strength.to_owned(),
+        time: now,
+        authenticator: by.key.application(),
+        evidence: Some(checkpoint(session)?),
+        waivers: present.waiver_set,
+        levels: present.levels,
+        rules: present.rules,
+        findings: present.findings,
+        expires: hours.map(|h| now.plus_seconds(i64::from(h) * 3600)),
+    };
+    Ok((predicate, decided, change))
 }
 
 /// The gate that approvals are for.
 pub(crate) const GATE: &str = "release";
 
 /// What an approval is about.
-fn subject(predicate: &ApprovalSigned) -> Vec<Subject> {
+pub(super) fn subject(predicate: &ApprovalSigned) -> Vec<Subject> {
     let mut subject = vec![Subject::new(predicate.repository.clone(), "gitCommit", predicate.commit.clone())];
     subject.extend(predicate.artifacts.iter().map(|a| Subject::sha256(a.name.clone(), &a.digest)));
     subject
@@ -131,11 +159,18 @@ fn checkpoint(session: &Session) -> Result<EvidenceCheckpoint, Error> {
 /// When it is not what it says, was signed for another ledger or of another state than the present, or the person
 /// may not. What is refused is recorded first.
 pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) -> Result<Approved, Error> {
-    session.require_pin()?;
-    if session.state().trust().is_none() {
-        return Err(Error::NoTrustRoot { act: "import" });
-    }
-    let unknown = Attempt { act: "import", run: None, carry: false };
+    take(session, engine, bytes, "import")
+}
+
+/// Adds an approval that was signed outside of this process. `act` is the command, for the record of a refusal.
+pub(super) fn take(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    bytes: &[u8],
+    act: &'static str,
+) -> Result<Approved, Error> {
+    rooted(session, act)?;
+    let unknown = Attempt { act, run: None, carry: false };
     let (signed, p) = refuse::unless(session, &unknown, None, |s| {
         let signed = SignedAct::from_slice(bytes)?;
         if signed.namespace() != act::APPROVAL {
@@ -151,7 +186,7 @@ pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) ->
         }
         Ok((signed, p))
     })?;
-    let attempt = Attempt { act: "import", run: Some(p.run.clone()), carry: false };
+    let attempt = Attempt { act, run: Some(p.run.clone()), carry: false };
     let strength = refuse::unless(session, &attempt, Some(&p.person), |s| vouched(s, &signed, &p))?;
     let (decided, change) = decide::settle(session, engine, &p.run)?;
     refuse::unless(session, &attempt, Some(&p.person), |s| {
@@ -184,14 +219,15 @@ pub fn import(session: &mut Session, engine: &dyn PolicyEngine, bytes: &[u8]) ->
 fn vouched(s: &Session, signed: &SignedAct, p: &ApprovalSigned) -> Result<Strength, Error> {
     let unknown = || Error::UnknownKey { fingerprint: p.device.key.clone() };
     let row = s.state().key(&p.device.key)?.filter(|row| row.person == p.person).ok_or_else(unknown)?;
+    let most = Strength::of_statement(row.strength());
     let key = row.public.ok_or_else(unknown)?;
-    refuse::here(s.state(), &row.person)?;
+    refuse::here(s.state(), &p.person)?;
     if signed.claimed_key()?.fingerprint() != p.device.key {
         return Err(ApprovalError::OtherKey { fingerprint: p.device.key.clone() }.into());
     }
     signed.open(act::APPROVAL, &key)?;
     let strength = Strength::of_statement(&p.strength);
-    if strength == Strength::Hardware && !key.is_hardware() {
+    if strength > most {
         return Err(ApprovalError::Overstated { claimed: p.strength.clone() }.into());
     }
     if is_ahead(p.time, s.now().max(s.state().newest_time()?)) {

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `rules` | a gate's outcome with its approvals: what fills which slot, and why something does not count |
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
+//! | `prepared` | `approve` in two steps, for a passkey that signs in a browser |
 //! | `binding` | what an approval binds, held against what is so now |
 //! | `reject` | a signed no, and taking back what one said |
 //! | `deploy` | grants: issue, redeem once, record the outcome |
@@ -38,6 +39,7 @@ pub mod freeze;
 pub mod grant;
 pub mod overrule;
 pub mod paging;
+pub mod prepared;
 mod refuse;
 pub mod reject;
 pub mod rules;

@@ -172,9 +172,10 @@ impl State {
         if let Some((duty, by)) = bars {
             return Err(format!("{} is {duty} ({by}) and cannot fill the slot {}", p.person, p.slot).into());
         }
-        let hardware = signed.signer.as_ref().is_some_and(|key| key.is_hardware());
+        let key = signed.signer.as_ref().map(|key| self.key(&key.fingerprint())).transpose()?.flatten();
+        let most = key.map_or(Strength::Key, |key| Strength::of_statement(key.strength()));
         let strength = Strength::of_statement(&p.strength);
-        require(hardware || strength < Strength::Hardware, "it claims to be stronger than its key is")?;
+        require(strength <= most, "it claims to be stronger than its key is")?;
         require(strength >= rule.strength, "it is not as strong as its slot asks for")?;
         let active = self.approval_rules()?.map(|r| r.digest);
         require(p.rules == active, "it was given under other approval rules than are in effect")?;

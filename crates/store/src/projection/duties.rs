@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_model::access::Duty;
+use countersign_model::access::{Duty, Strength};
 use countersign_model::change::Change;
 use countersign_model::{PersonId, Role, Timestamp};
 
@@ -34,8 +34,15 @@ impl State {
     pub fn people_with_hardware_keys(&self, now: Timestamp) -> Result<BTreeSet<PersonId>, Error> {
         let mut query = self.db.prepare_cached("SELECT fingerprint FROM person_keys WHERE key LIKE 'sk-%'")?;
         let keys: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let usable = keys.iter().map(|key| self.usable(key, now)).collect::<Result<Vec<_>, _>>()?;
-        Ok(usable.into_iter().flatten().collect())
+        let mut people = BTreeSet::new();
+        for fingerprint in keys {
+            let strong =
+                self.key(&fingerprint)?.is_some_and(|k| Strength::of_statement(k.strength()) >= Strength::Hardware);
+            if let (true, Ok(person)) = (strong, self.usable(&fingerprint, now)?) {
+                people.insert(person);
+            }
+        }
+        Ok(people)
     }
 
     /// The duties that people have in a release of this change before anybody signs it.

@@ -7,6 +7,7 @@ use std::fmt;
 
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::webauthn::{self, Proof, advances};
 use countersign_model::access::{CLOCK_SKEW_SECONDS, KeyKind, Passkey, is_openpgp_fingerprint};
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
 use countersign_model::{Action, Diagnostic, EventKind, Exit, PayloadRef, PersonId, Role, Timestamp};
@@ -30,11 +31,11 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "key_revocations",
-        key: &["idx", "fingerprint"],
+        key: &["idx"],
         index: "idx",
-        sql: "CREATE TABLE key_revocations (idx INTEGER NOT NULL, fingerprint TEXT NOT NULL, placed INTEGER NOT NULL,
-            since INTEGER, revoked_by TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (idx, fingerprint))
-            STRICT, WITHOUT ROWID;
+        sql:
+            "CREATE TABLE key_revocations (idx INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, placed INTEGER NOT NULL,
+            since INTEGER, revoked_by TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
             CREATE INDEX key_revocations_by_key ON key_revocations (fingerprint, idx);",
     },
     Table {
@@ -42,7 +43,7 @@ pub(super) const TABLES: &[Table] = &[
         key: &["idx", "key"],
         index: "idx",
         sql: "CREATE TABLE acts (idx INTEGER NOT NULL, key TEXT NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL,
-            time INTEGER NOT NULL, placed INTEGER NOT NULL, PRIMARY KEY (idx, key)) STRICT, WITHOUT ROWID;
+            time INTEGER NOT NULL, placed INTEGER NOT NULL, counter INTEGER, PRIMARY KEY (idx, key)) STRICT, WITHOUT ROWID;
             CREATE INDEX acts_by_key ON acts (key, idx);",
     },
 ];
@@ -134,6 +135,24 @@ pub enum KeyTrouble {
         /// When it was appended.
         place: Timestamp,
     },
+    /// A passkey signed otherwise than it was enrolled, or a key that was enrolled as none signed as one.
+    #[error("the key {fingerprint} is not used as it was enrolled: {what}")]
+    OtherUse {
+        /// The key.
+        fingerprint: String,
+        /// What is different.
+        what: &'static str,
+    },
+    /// A passkey's counter did not go on.
+    #[error("the counter of the passkey {fingerprint} was {before} and is {now}: there may be two of it")]
+    Counter {
+        /// The key.
+        fingerprint: String,
+        /// What it was.
+        before: u32,
+        /// What it is.
+        now: u32,
+    },
     /// It signs no acts.
     #[error("the key {fingerprint} is an OpenPGP key: it signs commits and no acts")]
     NoActs {
@@ -151,6 +170,8 @@ impl Diagnostic for KeyTrouble {
             Self::Over { .. } => "CS-IDENTITY-004",
             Self::Ahead { .. } => "CS-IDENTITY-005",
             Self::NoActs { .. } => "CS-IDENTITY-006",
+            Self::OtherUse { .. } => "CS-PASSKEY-011",
+            Self::Counter { .. } => "CS-PASSKEY-012",
         }
     }
 
@@ -161,6 +182,12 @@ impl Diagnostic for KeyTrouble {
     fn help(&self) -> String {
         match self {
             Self::Unknown { .. } => "whose keys count: countersign person key list".into(),
+            Self::OtherUse { .. } => "a passkey signs in a browser, in the origin it was made in: countersign approve RUN --as SLOT \
+                                      --passkey FINGERPRINT --request FILE"
+                .into(),
+            Self::Counter { .. } => "sign again; should it come again, an administrator revokes the passkey: countersign person key \
+                                     revoke PERSON FINGERPRINT --reason TEXT"
+                .into(),
             Self::Ahead { .. } => "set the clock of the machine that signed, and sign again".into(),
             _ => "sign with another key of yours, or ask an administrator: countersign person key add PERSON --ssh-key FILE.pub".into(),
         }
@@ -209,6 +236,12 @@ impl fmt::Display for KeyState {
 }
 
 impl KeyRow {
+    /// How strong what it signs is, as approvals say it.
+    #[must_use]
+    pub fn strength(&self) -> &'static str {
+        self.passkey.as_ref().map_or(self.kind.as_str(), Passkey::strength)
+    }
+
     /// Where it stands at a moment, as far as the log says now.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
@@ -338,25 +371,19 @@ impl State {
             self.administrator_without(&p.fingerprint, placed)?,
             "no administrator would be left with a key that counts",
         )?;
-        self.end_key(reading.index, &p.fingerprint, placed, p.compromised_since, &p.by, &p.reason)
-    }
-
-    pub(super) fn end_key(
-        &self,
-        index: u64,
-        fingerprint: &str,
-        placed: Timestamp,
-        since: Option<Timestamp>,
-        by: &PersonId,
-        reason: &str,
-    ) -> Fold {
-        let since = since.map(Timestamp::millis);
         self.db
             .prepare_cached(
                 "INSERT INTO key_revocations (idx, fingerprint, placed, since, revoked_by, reason)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute((index, fingerprint, placed.millis(), since, by.as_str(), reason))?;
+            .execute((
+                reading.index,
+                &p.fingerprint,
+                placed.millis(),
+                p.compromised_since.map(Timestamp::millis),
+                p.by.as_str(),
+                &p.reason,
+            ))?;
         Ok(())
     }
 
@@ -369,13 +396,15 @@ impl State {
         };
         let (kind, placed) = (reading.entry.kind.as_str(), reading.entry.time.millis());
         let mut insert = self.db.prepare_cached(
-            "INSERT OR IGNORE INTO acts (idx, key, person, kind, time, placed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR IGNORE INTO acts (idx, key, person, kind, time, placed, counter)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         for act in acts {
             let Some(key) = &act.signer else { continue };
             let key = key.fingerprint();
             let Some(person) = self.holder(&key)? else { continue };
-            insert.execute((reading.index, key, person.as_str(), kind, act.time.millis(), placed))?;
+            let counter = act.proof.as_ref().map(|proof| proof.counter);
+            insert.execute((reading.index, key, person.as_str(), kind, act.time.millis(), placed, counter))?;
         }
         Ok(())
     }
@@ -424,13 +453,18 @@ impl State {
         rows.into_iter().map(|row| self.with_revocations(row)).collect()
     }
 
-    /// Every key that anybody has or had, in the order of the entries that name them.
+    /// The keys of anybody whose fingerprint begins so, with `SHA256:` or without it.
     ///
     /// # Errors
     /// When the projection cannot be read.
-    pub fn all_keys(&self) -> Result<Vec<KeyRow>, Error> {
-        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} ORDER BY idx, fingerprint"))?;
-        let rows: Vec<KeyRow> = query.query_map([], key_row)?.collect::<Result<_, _>>()?;
+    pub fn keys_named(&self, text: &str) -> Result<Vec<KeyRow>, Error> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE substr(fingerprint, 1, length(?1)) = ?1 OR substr(fingerprint, 8, length(?1)) = ?1 ORDER BY idx"
+        ))?;
+        let rows: Vec<KeyRow> = query.query_map([text], key_row)?.collect::<Result<_, _>>()?;
         rows.into_iter().map(|row| self.with_revocations(row)).collect()
     }
 
@@ -475,32 +509,17 @@ impl State {
         Ok(row)
     }
 
-    /// Whether the person is an administrator with a key that counts at `now`.
-    fn is_able(&self, person: &PersonId, now: Timestamp) -> Result<bool, Error> {
-        let counts = |k: &KeyRow| k.kind.signs_acts() && k.trouble(now).is_none();
-        Ok(self.has_role(person, Role::Administrator)? && self.keys_of(person)?.iter().any(counts))
-    }
-
-    /// Whether, with these people's roles and these keys ended, somebody would be administrator for good with a key that counts at
-    /// `now` and does not end by itself.
-    pub(super) fn is_administered_but(
-        &self,
-        people: &[&PersonId],
-        keys: &[&str],
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    /// Whether the person is an administrator with a key that counts, not counting one of them.
+    pub(super) fn is_able(&self, person: &PersonId, without: Option<&str>, now: Timestamp) -> Result<bool, Error> {
+        if !self.has_role(person, Role::Administrator)? {
+            return Ok(false);
+        }
         let counts = |k: &KeyRow| {
             k.kind.signs_acts()
                 && k.trouble(now).is_none()
-                && k.valid_before.is_none()
-                && !keys.contains(&k.fingerprint.as_str())
+                && without.is_none_or(|fingerprint| k.fingerprint != fingerprint)
         };
-        for person in self.administrators()?.iter().filter(|p| !people.contains(p)) {
-            if self.keys_of(person)?.iter().any(counts) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(self.keys_of(person)?.iter().any(counts))
     }
 
     pub(super) fn administrators(&self) -> Result<Vec<PersonId>, Error> {
@@ -516,24 +535,24 @@ impl State {
     /// When the projection cannot be read.
     pub fn has_other_administrator(&self, person: &PersonId, now: Timestamp) -> Result<bool, Error> {
         for other in self.administrators()?.iter().filter(|other| *other != person) {
-            if self.is_able(other, now)? {
+            if self.is_able(other, None, now)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Whether an administrator for good could still sign, at `now` and whatever time does, if this key did not count. A key with an
-    /// end does not make one able for good. The key of somebody else takes nothing away.
+    /// Whether an administrator could still sign at `now` if this key did not count.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn administrator_without(&self, fingerprint: &str, now: Timestamp) -> Result<bool, Error> {
-        let holder = self.holder(fingerprint)?;
-        if !self.administrators()?.iter().any(|a| Some(a) == holder.as_ref()) {
-            return Ok(true);
+        for person in self.administrators()? {
+            if self.is_able(&person, Some(fingerprint), now)? {
+                return Ok(true);
+            }
         }
-        self.is_administered_but(&[], &[fingerprint], now)
+        Ok(false)
     }
 
     /// What was signed with a key since a moment, by the signer's clock or by the place in the log, oldest first.
@@ -581,12 +600,43 @@ impl State {
         if let Some(trouble) = troubles {
             return Err(Stop::Disbelieved(trouble.to_string()));
         }
-        match signed.place {
-            Some(place) if is_ahead(signed.time, place) => {
-                Err(Stop::Disbelieved(KeyTrouble::Ahead { signed: signed.time, place }.to_string()))
-            }
-            _ => Ok(()),
+        if let Some(place) = signed.place.filter(|place| is_ahead(signed.time, *place)) {
+            return Err(Stop::Disbelieved(KeyTrouble::Ahead { signed: signed.time, place }.to_string()));
         }
+        match self.misuse(key, signed.proof.as_ref())? {
+            Some(trouble) => Err(Stop::Disbelieved(trouble.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Why a signature does not fit how its key was enrolled: a passkey signs in its origin, is backed up or not as it was made,
+    /// and its counter goes on; no other key signs as a passkey.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn misuse(&self, key: &KeyRow, proof: Option<&Proof>) -> Result<Option<KeyTrouble>, Error> {
+        let other = |what| Ok(Some(KeyTrouble::OtherUse { fingerprint: key.fingerprint.clone(), what }));
+        let (made, proof) = match (&key.passkey, proof) {
+            (None, None) => return Ok(None),
+            (None, Some(_)) => return other("it was enrolled as no passkey"),
+            (Some(_), None) => return other("a passkey signs in a browser only"),
+            (Some(made), Some(proof)) => (made, proof),
+        };
+        if proof.origin != made.origin {
+            return other("it signed in another origin");
+        }
+        if proof.backup_eligible != made.backup_eligible {
+            return other("it says otherwise of whether it may be backed up");
+        }
+        let before = self.last_counter(&key.fingerprint)?.unwrap_or(made.counter);
+        let (fingerprint, now) = (key.fingerprint.clone(), proof.counter);
+        Ok((!advances(before, now)).then_some(KeyTrouble::Counter { fingerprint, before, now }))
+    }
+
+    /// The highest signature counter of a passkey in what is believed.
+    fn last_counter(&self, fingerprint: &str) -> Result<Option<u32>, Error> {
+        let mut query = self.db.prepare_cached("SELECT max(counter) FROM acts WHERE key = ?1")?;
+        Ok(query.query_row([fingerprint], |row| row.get(0))?)
     }
 }
 
@@ -610,7 +660,14 @@ fn key_of(p: &PersonKeyAdded) -> Result<String, String> {
             require(whole, "an OpenPGP key is its fingerprint and its sealed certificate")?;
             Ok(p.key.clone())
         }
-        KeyKind::Passkey => Err("keys of this kind are not understood".to_owned()),
+        KeyKind::Passkey => {
+            let key = PublicKey::parse(&p.key).map_err(|e| e.to_string())?;
+            let said =
+                p.passkey.as_ref().filter(|_| p.certificate.is_none()).ok_or("it does not say how it is used")?;
+            require(key.to_openssh() == p.key, "the key is not in its one form")?;
+            webauthn::check_enrolment(&key, said).map_err(|e| e.to_string())?;
+            Ok(key.fingerprint())
+        }
     }
 }
 
@@ -645,6 +702,8 @@ mod tests {
             KeyTrouble::NotYet { fingerprint: fingerprint.clone(), from: at },
             KeyTrouble::Over { fingerprint: fingerprint.clone(), until: at },
             KeyTrouble::Ahead { signed: at, place: at },
+            KeyTrouble::OtherUse { fingerprint: fingerprint.clone(), what: "x" },
+            KeyTrouble::Counter { fingerprint: fingerprint.clone(), before: 2, now: 1 },
             KeyTrouble::NoActs { fingerprint },
         ];
         for trouble in all {

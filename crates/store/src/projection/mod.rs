@@ -22,7 +22,6 @@
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
 //! `table.rs`; an arm in `fold.rs`. The schema's version changes by itself, and older databases are folded anew.
 
-mod access;
 mod anomalies;
 mod approvals;
 mod assessments;
@@ -51,7 +50,6 @@ mod people;
 mod read;
 mod refusals;
 mod registry;
-mod reviews;
 mod roles;
 mod runs;
 mod scans;
@@ -89,8 +87,7 @@ pub use offices::OfficeRow;
 pub use people::{LostProfile, Person};
 pub use read::Reading;
 pub use registry::Registered;
-pub use reviews::{ReminderRow, ReviewEnds, ReviewRow, ReviewedLine};
-pub use roles::{EndedHow, Leaving, ROLE_RULES, RoleEnd, RoleRow, RoleRules};
+pub use roles::{EndedHow, IDLE_DAYS, Leaving, ROLE_RULES, RoleEnd, RoleRow, RoleRules};
 pub use runs::{RunRow, RunSummary};
 pub use schedule::MAX_TEXT;
 pub use second_keys::SecondKeyRow;

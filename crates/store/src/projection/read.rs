@@ -5,6 +5,7 @@ use countersign_evidence::act::SignedAct;
 use countersign_evidence::machine::MachinePublicKey;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::{self, Statement};
+use countersign_evidence::webauthn::{self, Proof};
 use countersign_evidence::{canonical, dsse, merkle};
 use countersign_model::event::{ApprovalSigned, Predicate};
 use countersign_model::retention::plan::{self, DisposalPlan};
@@ -84,6 +85,8 @@ pub(super) struct Act {
     /// The key that signed exactly these bytes for the act's namespace, if one did: the key in the signature itself, so
     /// whose it is has to be looked up.
     pub(super) signer: Option<PublicKey>,
+    /// What the authenticator said, where a passkey signed.
+    pub(super) proof: Option<Proof>,
     /// When it was signed, by the signer's own clock.
     pub(super) time: Timestamp,
     /// When it was appended; none where it stands in no log yet.
@@ -114,9 +117,13 @@ impl Act {
     fn of(act: SignedAct, place: Option<Timestamp>) -> Result<Self, String> {
         let statement = act.statement().map_err(|e| e.to_string())?;
         let signer = act.claimed_key().ok().filter(|key| act.open(act.namespace(), key).is_ok());
+        let proof = match &signer {
+            Some(_) => webauthn::proof(act.signature()).map_err(|e| e.to_string())?,
+            None => None,
+        };
         let dated: Dated =
             serde_json::from_slice(&statement).map_err(|_| "it does not say when it was signed".to_owned())?;
-        Ok(Self { act, statement, signer, time: dated.predicate.time, place })
+        Ok(Self { act, statement, signer, proof, time: dated.predicate.time, place })
     }
 }
 
@@ -178,8 +185,6 @@ impl Reading {
             | EventKind::DecisionMade
             | EventKind::ActRefused
             | EventKind::StorageProbed
-            | EventKind::AccessReviewShown
-            | EventKind::AccessReviewReminded
             | EventKind::AssessmentRecorded
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
@@ -193,11 +198,6 @@ impl Reading {
             | EventKind::PersonLeft
             | EventKind::PersonReturned
             | EventKind::RoleRulesChosen
-            | EventKind::AccessReviewOpened
-            | EventKind::AccessReviewDecided
-            | EventKind::AccessReviewEnforced
-            | EventKind::AccessReviewClosed
-            | EventKind::WorkloadReadmitted
             | EventKind::LogKeyRotated
             | EventKind::SecondLogKeyChosen
             | EventKind::PolicyActivated

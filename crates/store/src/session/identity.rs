@@ -1,9 +1,9 @@
 //! Who signs, and whether their key counts now.
 
 use countersign_evidence::act::SignedAct;
-use countersign_evidence::canonical;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::Statement;
+use countersign_evidence::{canonical, webauthn};
 use countersign_model::{PersonId, Timestamp};
 use serde::Deserialize;
 
@@ -25,12 +25,18 @@ impl Session {
         Ok(self.clock.now().max(self.state.newest_time()?))
     }
 
-    /// Whose key this is, if what it signs now counts; the inner error says why not.
+    /// Whose key this is, if what it signs now, on this machine, counts; the inner error says why not. A passkey signs in a browser.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn signer(&self, key: &PublicKey) -> Result<Result<PersonId, KeyTrouble>, Error> {
-        self.state.usable(&key.fingerprint(), self.place()?)
+        let fingerprint = key.fingerprint();
+        if let Some(row) = self.state.key(&fingerprint)?
+            && let Some(trouble) = self.state.misuse(&row, None)?
+        {
+            return Ok(Err(trouble));
+        }
+        self.state.usable(&fingerprint, self.place()?)
     }
 
     /// An act that is appended now must count: its key was not revoked, both its time and its place are in the key's window, and
@@ -51,6 +57,10 @@ impl Session {
         for at in [place, dated.time] {
             self.state.usable(&fingerprint, at)??;
         }
-        Ok(())
+        let proof = webauthn::proof(signed.signature()).map_err(Error::from)?;
+        match self.state.key(&fingerprint)?.map(|key| self.state.misuse(&key, proof.as_ref())).transpose()?.flatten() {
+            Some(trouble) => Err(trouble.into()),
+            None => Ok(()),
+        }
     }
 }

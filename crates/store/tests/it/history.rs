@@ -690,8 +690,7 @@ impl History {
         predicate: P,
         more: Vec<NewBlob>,
     ) -> NewEntry {
-        let actor = ActorId::from(&self.people[who].id);
-        NewEntry { actor, ..self.act_with(&self.people[who].key, namespace, kind, stream, predicate, more) }
+        self.act_with(&self.people[who].key, namespace, kind, stream, predicate, more)
     }
 
     /// An act that is signed with any key.
@@ -705,18 +704,28 @@ impl History {
         more: Vec<NewBlob>,
     ) -> NewEntry {
         let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
-        let bytes = canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap();
+        let bytes = statement_of(predicate);
         let signature = key.sign(namespace, HashAlg::Sha512, &bytes).unwrap().to_pem(LineEnding::LF).unwrap();
         let signed = SignedAct::new(namespace, &bytes, &signature, &public).unwrap();
         entry(kind, stream, signed.to_vec().unwrap(), more)
     }
 }
 
+/// The canonical statement of a predicate.
+pub(crate) fn statement_of<P: Predicate>(predicate: P) -> Vec<u8> {
+    canonical::to_vec(&Statement::new(subject(), P::TYPE, predicate)).unwrap()
+}
+
 fn subject() -> Vec<Subject> {
     vec![Subject::sha256("subject", &Digest::of(b"subject"))]
 }
 
-fn entry(kind: EventKind, stream: StreamId, payload: impl Into<Vec<u8>>, attachments: Vec<NewBlob>) -> NewEntry {
+pub(crate) fn entry(
+    kind: EventKind,
+    stream: StreamId,
+    payload: impl Into<Vec<u8>>,
+    attachments: Vec<NewBlob>,
+) -> NewEntry {
     NewEntry {
         kind,
         stream,

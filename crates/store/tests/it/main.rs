@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+#[path = "../../../evidence/tests/it/authenticator.rs"]
+mod authenticator;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod cosign;
@@ -27,9 +30,9 @@ mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
-mod projection;
+mod passkeys;
 #[cfg(test)]
-mod reviews;
+mod projection;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]

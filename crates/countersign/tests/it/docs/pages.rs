@@ -87,13 +87,6 @@ fn every_event_is_on_its_page() {
         ("PersonLeft", event::PersonLeft::TYPE),
         ("PersonReturned", event::PersonReturned::TYPE),
         ("RoleRulesChosen", event::RoleRulesChosen::TYPE),
-        ("AccessReviewOpened", event::AccessReviewOpened::TYPE),
-        ("AccessReviewShown", event::AccessReviewShown::TYPE),
-        ("AccessReviewReminded", event::AccessReviewReminded::TYPE),
-        ("AccessReviewDecided", event::AccessReviewDecided::TYPE),
-        ("AccessReviewEnforced", event::AccessReviewEnforced::TYPE),
-        ("AccessReviewClosed", event::AccessReviewClosed::TYPE),
-        ("WorkloadReadmitted", event::WorkloadReadmitted::TYPE),
         ("LogKeyRotated", event::LogKeyRotated::TYPE),
         ("SecondLogKeyChosen", event::SecondLogKeyChosen::TYPE),
         ("PolicyActivated", event::PolicyActivated::TYPE),
@@ -195,6 +188,7 @@ fn every_key_of_the_configuration_is_on_its_page() {
         ("[release]\n", "release."),
         ("[catalogue]\n", "catalogue."),
         ("[enforcement]\n", "enforcement."),
+        ("[passkeys]\n", "passkeys."),
         ("[[enforcement.tighten]]\n", ""),
         ("[[scan.declare]]\n", ""),
     ] {
@@ -204,8 +198,8 @@ fn every_key_of_the_configuration_is_on_its_page() {
         let known = err.split("known here: ").nth(1).and_then(|k| k.lines().next()).unwrap_or_else(|| panic!("{err}"));
         for key in known.split(", ") {
             let name = format!("{prefix}{key}");
-            let is_section =
-                prefix.is_empty() && ["scan", "hooks", "release", "catalogue", "enforcement"].contains(&key);
+            let is_section = prefix.is_empty()
+                && ["scan", "hooks", "release", "catalogue", "enforcement", "passkeys"].contains(&key);
             assert!(is_section || text.contains(&format!("| `{name}` |")), "`{name}` is missing from the page");
         }
     }

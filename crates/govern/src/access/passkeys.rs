@@ -1,0 +1,102 @@
+//! `person key request`: what a browser is asked for a new passkey, and what its answer is worth.
+//!
+//! Control objective: a passkey that is enrolled was made for this ledger's person just now, by somebody whom the authenticator
+//! verified. Regulatory mapping: PCI DSS v4.0.1 8.3.1, 8.4.2, 8.5.1; NIST 800-53r5 IA-2(1), IA-2(8), IA-5.
+
+use countersign_evidence::webauthn::{self, NewPasskey, PasskeyError, Registration};
+use countersign_model::PersonId;
+use countersign_store::Session;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::IdentityError;
+use super::people::find;
+use crate::Error;
+
+/// Bytes of a new challenge (WebAuthn §13.4.3 asks for 16 at least).
+const CHALLENGE: usize = 32;
+
+/// Where passkeys are made and used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// The origin in which people sign, `https://host[:port]`.
+    pub origin: String,
+    /// The relying party's id: that host, or a domain above it.
+    pub rp_id: String,
+}
+
+/// A request for a new passkey. It is handed out and comes back with the browser's answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentRequest {
+    /// 1.
+    version: u32,
+    /// The ledger it is for.
+    ledger: String,
+    /// The person it is for.
+    person: PersonId,
+    /// The origin in which the browser has to be.
+    pub origin: String,
+    /// What `navigator.credentials.create` is called with, as `parseCreationOptionsFromJSON` takes it.
+    #[serde(rename = "publicKey")]
+    options: Value,
+}
+
+/// What a browser is asked for a new passkey of somebody enrolled.
+///
+/// # Errors
+/// When there is no such person, their data is erased, or no passkey can be used in that origin.
+pub fn request(session: &Session, who: &str, party: &Party) -> Result<(PersonId, EnrolmentRequest), Error> {
+    webauthn::check_origin(&party.origin, &party.rp_id).map_err(countersign_evidence::Error::from)?;
+    let state = session.state();
+    let person = find(state, who)?;
+    if state.is_erased(&person.id)? {
+        return Err(IdentityError::Erased { person: person.id }.into());
+    }
+    let has: Vec<String> =
+        state.keys_of(&person.id)?.into_iter().filter_map(|key| key.passkey).map(|made| made.credential).collect();
+    let new = NewPasskey {
+        party: "Countersign",
+        rp_id: &party.rp_id,
+        person: person.id.as_str(),
+        name: person.label(),
+        has: &has,
+    };
+    let challenge = countersign_evidence::random::<CHALLENGE>()?;
+    let request = EnrolmentRequest {
+        version: 1,
+        ledger: state.origin().to_owned(),
+        person: person.id.clone(),
+        origin: party.origin.clone(),
+        options: webauthn::creation(&new, &challenge),
+    };
+    Ok((person.id, request))
+}
+
+/// Verifies the browser's answer to a request that was made for this person, here.
+///
+/// # Errors
+/// When the request is another one, or the answer is not worth a passkey.
+pub fn answered(
+    session: &Session,
+    who: &str,
+    party: &Party,
+    request: &[u8],
+    answer: &[u8],
+) -> Result<Registration, Error> {
+    let wrong = |e: PasskeyError| Error::Evidence(e.into());
+    let person = find(session.state(), who)?.id;
+    let request: EnrolmentRequest =
+        serde_json::from_slice(request).map_err(|_| wrong(PasskeyError::Form("the request cannot be read")))?;
+    let here = request.version == 1 && request.ledger == session.state().origin() && request.person == person;
+    if !here {
+        return Err(wrong(PasskeyError::Ceremony("the request was made for another person or ledger")));
+    }
+    let (challenge, rp_id) = webauthn::asked(&request.options)
+        .filter(|(challenge, _)| challenge.len() == CHALLENGE)
+        .ok_or_else(|| wrong(PasskeyError::Form("the request has no challenge")))?;
+    if request.origin != party.origin || rp_id != party.rp_id {
+        return Err(wrong(PasskeyError::Origin("the request names another one than countersign.toml")));
+    }
+    Ok(webauthn::register(answer, &challenge, &party.origin, &party.rp_id)?)
+}

@@ -1,0 +1,140 @@
+//! `approve` with a key that signs elsewhere: a browser with a passkey. First the exact statement and the challenge are given
+//! out, then the answer comes in; whatever changed in between, nothing counts that would not have counted if it had been signed and
+//! appended at once.
+
+use countersign_connect::host_name;
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::statement::Statement;
+use countersign_evidence::webauthn::{self, Assertion};
+use countersign_evidence::{canonical, from_base64, to_base64};
+use countersign_model::access::SlotName;
+use countersign_model::event::ApprovalSigned;
+use countersign_model::{PersonId, RunId};
+use countersign_policy::PolicyEngine;
+use countersign_store::Session;
+use countersign_store::projection::{KeyRow, KeyTrouble};
+use countersign_store::session::act_statement;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::approval_error::ApprovalError;
+use super::approve::{Approved, By, propose, rooted, subject, take};
+use super::refuse::{self, Attempt};
+use crate::Error;
+
+/// Something to sign with a passkey. It is handed out and comes back; nothing in it is believed but what is signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningRequest {
+    /// 1.
+    version: u32,
+    /// What it is signed for.
+    namespace: String,
+    /// The canonical statement in base64: exactly what is signed.
+    statement: String,
+    /// The passkey's fingerprint.
+    key: String,
+    /// The origin in which it signs.
+    origin: String,
+    /// What `navigator.credentials.get` is called with, as `parseRequestOptionsFromJSON` takes it.
+    #[serde(rename = "publicKey")]
+    options: Value,
+}
+
+/// A request that was made.
+pub struct Prepared {
+    /// Who is to sign.
+    pub person: PersonId,
+    /// What.
+    pub request: SigningRequest,
+}
+
+/// What a passkey, named by its fingerprint or the start of it, has to sign for an approval, if its person may give that now.
+///
+/// # Errors
+/// As [`super::approve::approve`]; when the key is no passkey. What is refused is recorded first.
+pub fn prepare(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    slot: &SlotName,
+    hours: Option<u32>,
+    passkey: &str,
+) -> Result<Prepared, Error> {
+    let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: false };
+    rooted(session, attempt.act)?;
+    let row = refuse::unless(session, &attempt, None, |s| named(s, passkey))?;
+    let (Some(key), Some(made)) = (&row.public, &row.passkey) else { return Err(no_passkey(&row)) };
+    let by = By { person: row.person.clone(), key, strength: row.strength(), host: host_name() };
+    let (predicate, ..) = propose(session, engine, &attempt, run, slot, hours, by)?;
+    let statement = act_statement(subject(&predicate), predicate)?;
+    let challenge = webauthn::challenge(act::APPROVAL, &statement)?;
+    let request = SigningRequest {
+        version: 1,
+        namespace: act::APPROVAL.to_owned(),
+        statement: to_base64(&statement),
+        key: row.fingerprint.clone(),
+        origin: made.origin.clone(),
+        options: webauthn::request(&key.application().unwrap_or_default(), &made.credential, &challenge),
+    };
+    Ok(Prepared { person: row.person, request })
+}
+
+/// Takes the answer to a request for this run and slot, and appends the approval if it still counts.
+///
+/// # Errors
+/// When the request is for something else, the answer is not that of its passkey, and as [`super::approve::import`]. What is refused
+/// is recorded first.
+pub fn complete(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    slot: &SlotName,
+    request: &[u8],
+    answer: &[u8],
+) -> Result<Approved, Error> {
+    let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: false };
+    rooted(session, attempt.act)?;
+    let (statement, p) = refuse::unless(session, &attempt, None, |_| asked(request, run, slot))?;
+    let signed = refuse::unless(session, &attempt, Some(&p.person), |s| {
+        let row = named(s, &p.device.key)?;
+        let (Some(key), Some(made)) = (&row.public, &row.passkey) else { return Err(no_passkey(&row)) };
+        let answer = Assertion::from_json(answer).map_err(countersign_evidence::Error::from)?;
+        let armored = answer.into_sshsig(key, &made.credential, &made.origin, act::APPROVAL, &statement)?;
+        Ok(SignedAct::new(act::APPROVAL, &statement, &armored, key)?)
+    })?;
+    take(session, engine, &signed.to_vec()?, attempt.act)
+}
+
+/// The statement in a request for this run and slot.
+fn asked(request: &[u8], run: &RunId, slot: &SlotName) -> Result<(Vec<u8>, ApprovalSigned), Error> {
+    let other = || Error::from(ApprovalError::OtherRequest { run: run.clone(), slot: slot.clone() });
+    let request: SigningRequest = serde_json::from_slice(request).map_err(|_| other())?;
+    let statement = from_base64(&request.statement).ok_or_else(other)?;
+    let read: Statement<ApprovalSigned> = canonical::from_slice(&statement).map_err(|_| other())?;
+    let p = read.predicate;
+    if request.version != 1 || request.namespace != act::APPROVAL || p.run != *run || p.slot != *slot {
+        return Err(other());
+    }
+    Ok((statement, p))
+}
+
+/// The one passkey that counts and whose fingerprint begins so, of somebody who is here.
+fn named(session: &Session, text: &str) -> Result<KeyRow, Error> {
+    let state = session.state();
+    let mut found = state.keys_named(text)?;
+    let (Some(row), true) = (found.pop(), found.is_empty()) else {
+        return Err(Error::UnknownKey { fingerprint: text.to_owned() });
+    };
+    if row.passkey.is_none() {
+        return Err(no_passkey(&row));
+    }
+    refuse::usable(state.usable(&row.fingerprint, session.place()?)?)?;
+    refuse::here(state, &row.person)?;
+    Ok(row)
+}
+
+fn no_passkey(row: &KeyRow) -> Error {
+    let what = "it was enrolled as no passkey";
+    Error::Session(KeyTrouble::OtherUse { fingerprint: row.fingerprint.clone(), what }.into())
+}
