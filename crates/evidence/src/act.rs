@@ -120,6 +120,16 @@ pub const ISSUERS: &str = "countersign-issuers@v1";
 pub const PERSON_KEY: &str = "countersign-person-key@v1";
 /// A key of a person is revoked.
 pub const PERSON_KEY_REVOCATION: &str = "countersign-person-key-revocation@v1";
+/// A review of all access is opened.
+pub const ACCESS_REVIEW: &str = "countersign-access-review@v1";
+/// A reviewer decides lines of it.
+pub const ACCESS_REVIEW_DECISION: &str = "countersign-access-review-decision@v1";
+/// What it takes away ends.
+pub const ACCESS_REVIEW_ENFORCEMENT: &str = "countersign-access-review-enforcement@v1";
+/// It is over, and what was to go is gone.
+pub const ACCESS_REVIEW_CERTIFICATION: &str = "countersign-access-review-certification@v1";
+/// A workload that a review ended is let in again.
+pub const WORKLOAD_READMISSION: &str = "countersign-workload-readmission@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -131,6 +141,11 @@ pub const NAMESPACES: &[&str] = &[
     LEAVING,
     RETURN,
     ROLE_RULES,
+    ACCESS_REVIEW,
+    ACCESS_REVIEW_DECISION,
+    ACCESS_REVIEW_ENFORCEMENT,
+    ACCESS_REVIEW_CERTIFICATION,
+    WORKLOAD_READMISSION,
     POLICY,
     CLAIM,
     SUPPRESSION,

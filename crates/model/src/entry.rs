@@ -23,6 +23,20 @@ pub enum EventKind {
     PersonReturned,
     /// What holds for grants of roles, signed by an officer.
     RoleRulesChosen,
+    /// A review of all access, signed by an officer.
+    AccessReviewOpened,
+    /// Lines of a review were shown to a reviewer.
+    AccessReviewShown,
+    /// Reviewers were reminded of what waits for them.
+    AccessReviewReminded,
+    /// A reviewer decides lines.
+    AccessReviewDecided,
+    /// What a review takes away ends.
+    AccessReviewEnforced,
+    /// A review is over, and what was to go is gone.
+    AccessReviewClosed,
+    /// A workload that a review ended is let in again.
+    WorkloadReadmitted,
     /// A policy bundle is in effect from here on.
     PolicyActivated,
     /// One execution or re-execution (attempt) of a run: the change's facts.
@@ -141,7 +155,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 72] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -150,6 +164,13 @@ impl EventKind {
         Self::PersonLeft,
         Self::PersonReturned,
         Self::RoleRulesChosen,
+        Self::AccessReviewOpened,
+        Self::AccessReviewShown,
+        Self::AccessReviewReminded,
+        Self::AccessReviewDecided,
+        Self::AccessReviewEnforced,
+        Self::AccessReviewClosed,
+        Self::WorkloadReadmitted,
         Self::PolicyActivated,
         Self::RunStarted,
         Self::FindingsRecorded,
@@ -221,6 +242,13 @@ impl EventKind {
             Self::PersonLeft => "PersonLeft",
             Self::PersonReturned => "PersonReturned",
             Self::RoleRulesChosen => "RoleRulesChosen",
+            Self::AccessReviewOpened => "AccessReviewOpened",
+            Self::AccessReviewShown => "AccessReviewShown",
+            Self::AccessReviewReminded => "AccessReviewReminded",
+            Self::AccessReviewDecided => "AccessReviewDecided",
+            Self::AccessReviewEnforced => "AccessReviewEnforced",
+            Self::AccessReviewClosed => "AccessReviewClosed",
+            Self::WorkloadReadmitted => "WorkloadReadmitted",
             Self::PolicyActivated => "PolicyActivated",
             Self::RunStarted => "RunStarted",
             Self::FindingsRecorded => "FindingsRecorded",

@@ -35,6 +35,10 @@ pub use crate::access::emergencies::{
 pub use crate::access::events::{PersonKeyAdded, PersonKeyRevoked};
 pub use crate::access::freezes::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 pub use crate::access::grants::GrantRevoked;
+pub use crate::access::review::{
+    AccessReviewClosed, AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded,
+    AccessReviewShown, WorkloadReadmitted,
+};
 pub use crate::access::role_events::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
 pub use crate::governance::events::{

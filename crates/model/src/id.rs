@@ -56,6 +56,8 @@ ids! {
     BreakGlassId, "brk-";
     /// A waiver, from its request on. `wai-` + 20 hex digits.
     WaiverId, "wai-";
+    /// A review of all access. `rev-` + 20 hex digits.
+    ReviewId, "rev-";
     /// An override of reasons whose level is soft. `ovr-` + 20 hex digits.
     OverrideId, "ovr-";
     /// A stream of events that is appended to conditionally; equal to the id of the noun it is about.
@@ -67,7 +69,7 @@ ids! {
 macro_rules! as_stream { ($($name:ident),*) => {$(
     impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
 )*}; }
-as_stream!(BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId);
+as_stream!(BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId, ReviewId);
 
 impl From<&PersonId> for ActorId {
     fn from(id: &PersonId) -> Self {

@@ -41,7 +41,9 @@ pub use diagnostic::{Diagnostic, Exit, Explanation, Place};
 pub use digest::{Digest, Hasher};
 pub use entry::{Entry, EventKind, PayloadRef};
 pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
-pub use id::{ActorId, BreakGlassId, FreezeId, GrantId, OverrideId, PersonId, RepositoryId, RunId, StreamId, WaiverId};
+pub use id::{
+    ActorId, BreakGlassId, FreezeId, GrantId, OverrideId, PersonId, RepositoryId, ReviewId, RunId, StreamId, WaiverId,
+};
 pub use outcome::Outcome;
 pub use path::TreePath;
 pub use person::{Role, Slot};

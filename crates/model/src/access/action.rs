@@ -72,6 +72,17 @@ actions! {
         unless "it is the last administrator for good who would leave";
     /// Says that somebody is back.
     RecordReturn "person-return" on "people": "say that somebody is back" by [Administrator];
+    /// Opens an access review.
+    OpenReview "access-review-open" on "access reviews": "open an access review" by [SecurityOfficer, ComplianceOfficer];
+    /// Decides lines of an access review.
+    ReviewAccess "access-review-decide" on "access reviews": "review access"
+        by [SecurityOfficer, ComplianceOfficer, Administrator]
+        unless "whose access it is, and whoever is not the line's reviewer";
+    /// Closes an access review.
+    CloseReview "access-review-close" on "access reviews": "close an access review"
+        by [SecurityOfficer, ComplianceOfficer] unless "whoever alone decided all of it";
+    /// Lets a workload in again.
+    ReadmitWorkload "workload-readmit" on "issuers": "let a workload in again" by [SecurityOfficer];
     /// Exchanges the log's key.
     RotateLogKey "log-key-rotate" on "the log's keys": "rotate the log's key" by [Administrator];
     /// Chooses or retires the log's second key.

@@ -12,6 +12,7 @@ pub mod freezes;
 pub mod grants;
 pub mod issuer;
 pub mod key;
+pub mod review;
 pub mod role_events;
 pub mod workload_events;
 

@@ -31,11 +31,11 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "key_revocations",
-        key: &["idx"],
+        key: &["idx", "fingerprint"],
         index: "idx",
-        sql:
-            "CREATE TABLE key_revocations (idx INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, placed INTEGER NOT NULL,
-            since INTEGER, revoked_by TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+        sql: "CREATE TABLE key_revocations (idx INTEGER NOT NULL, fingerprint TEXT NOT NULL, placed INTEGER NOT NULL,
+            since INTEGER, revoked_by TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (idx, fingerprint))
+            STRICT, WITHOUT ROWID;
             CREATE INDEX key_revocations_by_key ON key_revocations (fingerprint, idx);",
     },
     Table {
@@ -371,19 +371,25 @@ impl State {
             self.administrator_without(&p.fingerprint, placed)?,
             "no administrator would be left with a key that counts",
         )?;
+        self.end_key(reading.index, &p.fingerprint, placed, p.compromised_since, &p.by, &p.reason)
+    }
+
+    pub(super) fn end_key(
+        &self,
+        index: u64,
+        fingerprint: &str,
+        placed: Timestamp,
+        since: Option<Timestamp>,
+        by: &PersonId,
+        reason: &str,
+    ) -> Fold {
+        let since = since.map(Timestamp::millis);
         self.db
             .prepare_cached(
                 "INSERT INTO key_revocations (idx, fingerprint, placed, since, revoked_by, reason)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute((
-                reading.index,
-                &p.fingerprint,
-                placed.millis(),
-                p.compromised_since.map(Timestamp::millis),
-                p.by.as_str(),
-                &p.reason,
-            ))?;
+            .execute((index, fingerprint, placed.millis(), since, by.as_str(), reason))?;
         Ok(())
     }
 
@@ -485,6 +491,16 @@ impl State {
         Ok(certificates)
     }
 
+    /// Every key that anybody has or had, in the order of the entries that name them.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn all_keys(&self) -> Result<Vec<KeyRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} ORDER BY idx, fingerprint"))?;
+        let rows: Vec<KeyRow> = query.query_map([], key_row)?.collect::<Result<_, _>>()?;
+        rows.into_iter().map(|row| self.with_revocations(row)).collect()
+    }
+
     fn with_revocations(&self, mut row: KeyRow) -> Result<KeyRow, Error> {
         let mut query = self.db.prepare_cached(
             "SELECT idx, placed, since, revoked_by, reason FROM key_revocations WHERE fingerprint = ?1 ORDER BY idx",
@@ -509,17 +525,32 @@ impl State {
         Ok(row)
     }
 
-    /// Whether the person is an administrator with a key that counts, not counting one of them.
-    pub(super) fn is_able(&self, person: &PersonId, without: Option<&str>, now: Timestamp) -> Result<bool, Error> {
-        if !self.has_role(person, Role::Administrator)? {
-            return Ok(false);
-        }
+    /// Whether the person is an administrator with a key that counts at `now`.
+    fn is_able(&self, person: &PersonId, now: Timestamp) -> Result<bool, Error> {
+        let counts = |k: &KeyRow| k.kind.signs_acts() && k.trouble(now).is_none();
+        Ok(self.has_role(person, Role::Administrator)? && self.keys_of(person)?.iter().any(counts))
+    }
+
+    /// Whether, with these people's roles and these keys ended, somebody would be administrator for good with a key that counts at
+    /// `now` and does not end by itself.
+    pub(super) fn is_administered_but(
+        &self,
+        people: &[&PersonId],
+        keys: &[&str],
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let counts = |k: &KeyRow| {
             k.kind.signs_acts()
                 && k.trouble(now).is_none()
-                && without.is_none_or(|fingerprint| k.fingerprint != fingerprint)
+                && k.valid_before.is_none()
+                && !keys.contains(&k.fingerprint.as_str())
         };
-        Ok(self.keys_of(person)?.iter().any(counts))
+        for person in self.administrators()?.iter().filter(|p| !people.contains(p)) {
+            if self.keys_of(person)?.iter().any(counts) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn administrators(&self) -> Result<Vec<PersonId>, Error> {
@@ -535,24 +566,24 @@ impl State {
     /// When the projection cannot be read.
     pub fn has_other_administrator(&self, person: &PersonId, now: Timestamp) -> Result<bool, Error> {
         for other in self.administrators()?.iter().filter(|other| *other != person) {
-            if self.is_able(other, None, now)? {
+            if self.is_able(other, now)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Whether an administrator could still sign at `now` if this key did not count.
+    /// Whether an administrator for good could still sign, at `now` and whatever time does, if this key did not count. A key with an
+    /// end does not make one able for good. The key of somebody else takes nothing away.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn administrator_without(&self, fingerprint: &str, now: Timestamp) -> Result<bool, Error> {
-        for person in self.administrators()? {
-            if self.is_able(&person, Some(fingerprint), now)? {
-                return Ok(true);
-            }
+        let holder = self.holder(fingerprint)?;
+        if !self.administrators()?.iter().any(|a| Some(a) == holder.as_ref()) {
+            return Ok(true);
         }
-        Ok(false)
+        self.is_administered_but(&[], &[fingerprint], now)
     }
 
     /// What was signed with a key since a moment, by the signer's clock or by the place in the log, oldest first.

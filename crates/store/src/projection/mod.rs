@@ -22,6 +22,7 @@
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
 //! `table.rs`; an arm in `fold.rs`. The schema's version changes by itself, and older databases are folded anew.
 
+mod access;
 mod anomalies;
 mod approvals;
 mod assessments;
@@ -50,6 +51,7 @@ mod people;
 mod read;
 mod refusals;
 mod registry;
+mod reviews;
 mod roles;
 mod runs;
 mod scans;
@@ -87,7 +89,8 @@ pub use offices::OfficeRow;
 pub use people::{LostProfile, Person};
 pub use read::Reading;
 pub use registry::Registered;
-pub use roles::{EndedHow, IDLE_DAYS, Leaving, ROLE_RULES, RoleEnd, RoleRow, RoleRules};
+pub use reviews::{ReminderRow, ReviewEnds, ReviewRow, ReviewedLine};
+pub use roles::{EndedHow, Leaving, ROLE_RULES, RoleEnd, RoleRow, RoleRules};
 pub use runs::{RunRow, RunSummary};
 pub use schedule::MAX_TEXT;
 pub use second_keys::SecondKeyRow;

@@ -185,6 +185,8 @@ impl Reading {
             | EventKind::DecisionMade
             | EventKind::ActRefused
             | EventKind::StorageProbed
+            | EventKind::AccessReviewShown
+            | EventKind::AccessReviewReminded
             | EventKind::AssessmentRecorded
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
@@ -198,6 +200,11 @@ impl Reading {
             | EventKind::PersonLeft
             | EventKind::PersonReturned
             | EventKind::RoleRulesChosen
+            | EventKind::AccessReviewOpened
+            | EventKind::AccessReviewDecided
+            | EventKind::AccessReviewEnforced
+            | EventKind::AccessReviewClosed
+            | EventKind::WorkloadReadmitted
             | EventKind::LogKeyRotated
             | EventKind::SecondLogKeyChosen
             | EventKind::PolicyActivated

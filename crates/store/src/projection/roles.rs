@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use countersign_evidence::act;
 use countersign_model::access::Combination;
+use countersign_model::access::review::IDLE_DAYS;
 use countersign_model::event::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
 use countersign_model::{Action, PersonId, Role, Timestamp};
 use rusqlite::OptionalExtension as _;
@@ -48,9 +49,6 @@ pub(super) const TABLES: &[Table] = &[
 
 /// The rules that a ledger which this program makes begins with: a grant says why, and nobody grants to themselves.
 pub const ROLE_RULES: u8 = 2;
-
-/// Days without a signed act after which an account is idle, until somebody chooses another number (PCI DSS v4.0.1 8.2.6).
-pub const IDLE_DAYS: u16 = 90;
 
 /// How a role ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +118,13 @@ pub struct RoleRow {
 }
 
 impl RoleRow {
+    /// Whether it counted at a moment when the log had `size` entries.
+    #[must_use]
+    pub fn was_held(&self, size: u64, at: Timestamp) -> bool {
+        let ended = self.ended.as_ref().is_some_and(|e| e.index < size);
+        self.index < size && !ended && self.expires.is_none_or(|e| at < e)
+    }
+
     /// Whether it counts at a moment at or after which nothing more was said about it.
     #[must_use]
     pub fn is_held(&self, at: Timestamp) -> bool {
@@ -375,17 +380,34 @@ impl State {
     }
 
     /// Whether somebody who may sign would still be administrator, for good, without these people. An administrator whose role
-    /// expires does not count, so that time alone never leaves a ledger without one.
+    /// or whose last key expires does not count, so that time alone never leaves a ledger without one. People of whom none is an
+    /// administrator for good take nothing away.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn is_administered_without(&self, without: &[&PersonId]) -> Result<bool, Error> {
-        for person in self.administrators()? {
-            if !without.contains(&&person) && self.is_able(&person, None, self.moment())? {
-                return Ok(true);
-            }
+        if !self.administrators()?.iter().any(|a| without.contains(&a)) {
+            return Ok(true);
         }
-        Ok(false)
+        self.is_administered_but(without, &[], self.moment())
+    }
+
+    /// Whether the person had left, and was not back, when the log had `size` entries.
+    pub(super) fn had_left(&self, person: &PersonId, size: u64) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT 1 FROM leavings WHERE person = ?1 AND idx < ?2 AND (returned IS NULL OR returned >= ?2)",
+        )?;
+        Ok(query.exists((person.as_str(), size))?)
+    }
+
+    /// Days after which an account was idle when the log had `size` entries.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn idle_days_at(&self, size: u64) -> Result<u16, Error> {
+        let mut query =
+            self.db.prepare_cached("SELECT idle_days FROM role_rules WHERE idx < ?1 ORDER BY idx DESC LIMIT 1")?;
+        Ok(query.query_row([size], |row| row.get(0)).optional()?.unwrap_or(IDLE_DAYS))
     }
 
     /// Whether the person left and is not back.

@@ -3,14 +3,14 @@
 use countersign_model::Digest;
 
 use super::{
-    anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
+    access, anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
     enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals,
-    registry, roles, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
+    registry, reviews, roles, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
 /// they are part of the schema's version.
-const FOLD: u32 = 3;
+const FOLD: u32 = 4;
 
 /// A table.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         people::TABLES,
         keys::TABLES,
         roles::TABLES,
+        reviews::TABLES,
+        access::TABLES,
         bundles::TABLES,
         runs::TABLES,
         scans::TABLES,

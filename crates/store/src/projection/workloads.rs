@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_evidence::act;
+use countersign_model::access::review::workload_identity;
 use countersign_model::access::{Action, Field, Issuers};
 use countersign_model::event::{IssuersActivated, WorkloadVerified};
 use countersign_model::{Digest, PayloadRef, PersonId, RunId, Timestamp};
@@ -139,6 +140,8 @@ impl State {
             require(self.is_enrolled(person)?, "the person that it names is not enrolled")?;
         }
         require(self.workload(&p.once)?.is_none(), "the token was shown before")?;
+        let identity = workload_identity(&p.issuer, &p.fields);
+        require(self.workload_end(&identity)?.is_none(), "an access review ended that workload")?;
         self.db
             .prepare_cached(
                 "INSERT INTO workloads (once, idx, run, attempt, issuers, entry, system, issuer, fields, key, token, claims,

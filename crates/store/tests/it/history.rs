@@ -690,7 +690,8 @@ impl History {
         predicate: P,
         more: Vec<NewBlob>,
     ) -> NewEntry {
-        self.act_with(&self.people[who].key, namespace, kind, stream, predicate, more)
+        let actor = ActorId::from(&self.people[who].id);
+        NewEntry { actor, ..self.act_with(&self.people[who].key, namespace, kind, stream, predicate, more) }
     }
 
     /// An act that is signed with any key.

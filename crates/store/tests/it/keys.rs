@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
 use countersign_model::access::{CLOCK_SKEW_SECONDS, KeyKind};
-use countersign_model::event::{ApprovalSigned, CommitsClaimed, PersonKeyAdded, PersonKeyRevoked};
+use countersign_model::event::{ApprovalSigned, CommitsClaimed, PersonKeyAdded, PersonKeyRevoked, PersonLeft};
 use countersign_model::{EventKind, Role, Slot, StreamId, Timestamp};
 use countersign_store::projection::{KeyState, KeyTrouble, State, Watch};
 use countersign_store::{Ledger, NewEntry};
@@ -320,4 +320,34 @@ fn the_last_key_of_the_last_administrator_stays() {
     // The first key signs nothing any more: neither its own return nor anything else.
     let back = house.adding(0, &key(3), 0);
     disbelieved(house.add(back, 0), "was revoked in entry");
+}
+
+#[test]
+fn a_key_with_an_end_leaves_no_administrator_for_good() {
+    let mut house = House::new();
+    let first = house.history.first_key(0);
+    let end = house.place().plus_seconds(1_000_000);
+    let windowed = PersonKeyAdded { valid_before: Some(end), ..house.adding(0, &key(1), 0) };
+    assert_eq!(house.add(windowed, 0), None);
+    // It signs now, and one day nobody would.
+    disbelieved(house.revoke(0, &first, 0, None), "no administrator would be left");
+    // The same where another administrator has only such a key left.
+    let role = house.history.role(4, Role::Administrator, 0);
+    assert_eq!(house.append(role), None);
+    let windowed = PersonKeyAdded { valid_before: Some(end), ..house.adding(4, &key(2), 0) };
+    assert_eq!(house.add(windowed, 0), None);
+    let theirs = house.history.first_key(4);
+    assert_eq!(house.revoke(4, &theirs, 0, None), None);
+    disbelieved(house.revoke(0, &first, 0, None), "no administrator would be left");
+    let (person, by, time) = (house.history.person(0), house.history.person(0), house.history.now());
+    let left = PersonLeft { origin: ORIGIN.into(), person, by, reason: "left the firm".into(), time };
+    let (kind, stream) = (EventKind::PersonLeft, StreamId::from_text("access"));
+    let entry = house.history.act(0, act::LEAVING, kind, stream, left, vec![]);
+    disbelieved(house.append(entry), "no administrator would be left");
+    // It does count for adding keys: the other one can sign now.
+    let own = house.adding(0, &key(3), 0);
+    disbelieved(house.add(own, 0), "nobody adds a key to themselves");
+    // Keys of others are revoked as ever.
+    let engineers = house.history.first_key(1);
+    assert_eq!(house.revoke(1, &engineers, 0, None), None);
 }

@@ -34,6 +34,8 @@ mod passkeys;
 #[cfg(test)]
 mod projection;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod s3;

@@ -6,20 +6,25 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use countersign_evidence::act;
 use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::note::Algorithm;
 use countersign_evidence::{canonical, merkle};
-use countersign_model::{Clock as _, Digest, EventKind};
+use countersign_model::access::review::{ReviewVerdict, assign};
+use countersign_model::event::{
+    AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded, PersonLeft, RoleRulesChosen,
+};
+use countersign_model::{Clock as _, Digest, EventKind, PersonId, ReviewId, StreamId};
 use countersign_store::engine::embedded::{Embedded, Options};
 use countersign_store::engine::{Asked, Held, KeyChange, Keyring};
 use countersign_store::installation::{Pin, PinnedEntry, Seen};
-use countersign_store::projection::{Difference, DifferenceKind, Reading, State, Watch, check, rebuild};
+use countersign_store::projection::{Difference, DifferenceKind, Reading, ReviewedLine, State, Watch, check, rebuild};
 use countersign_store::{Batch, Engine as _, Ledger, Opened};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
 use crate::history::{FIRST_DISBELIEVED, History, STEPS};
-use crate::support::{clock, signer};
+use crate::support::{ORIGIN, clock, signer};
 
 fn quiet() -> Watch {
     Watch::default()
@@ -71,6 +76,88 @@ fn sample(dir: &Path, releases: usize) -> (History, Ledger) {
     entries.extend((9..STEPS).map(|kind| history.step(kind)));
     history.append(&mut ledger, entries);
     (history, ledger)
+}
+
+/// Rules for roles, somebody who leaves, and a review that ends what they had left.
+fn review(history: &History, ledger: &mut Ledger) {
+    let (origin, time, stream) = (String::from(ORIGIN), history.now(), StreamId::from_text("access"));
+    let (ada, leaver, officer) = (history.person(0), history.person(5), history.person(2));
+    let rules = RoleRulesChosen {
+        origin: origin.clone(),
+        refused: vec![],
+        idle_days: 30,
+        by: officer.clone(),
+        reason: "ours".into(),
+        time,
+    };
+    let rules = history.act(2, act::ROLE_RULES, EventKind::RoleRulesChosen, stream.clone(), rules, vec![]);
+    let reason = "left the firm".into();
+    let left = PersonLeft { origin: origin.clone(), person: leaver.clone(), by: ada, reason, time };
+    let left = history.act(0, act::LEAVING, EventKind::PersonLeft, stream.clone(), left, vec![]);
+    history.append(ledger, vec![rules, left]);
+    let size = ledger.size();
+    let place = time.plus_seconds(i64::try_from(size).unwrap());
+    let items = State::replay(ledger, None, &quiet()).unwrap().access_at(size, time).unwrap();
+    let mut reviewers: Vec<PersonId> = [2, 4].map(|n| history.person(n)).into();
+    reviewers.sort();
+    let (id, population) = (ReviewId::from_random([7; 10]), State::population_digest(&items).unwrap());
+    let opened = AccessReviewOpened {
+        origin: origin.clone(),
+        review: id.clone(),
+        from: time.plus_seconds(-1),
+        to: time,
+        due: place.plus_seconds(3),
+        lines: assign(items, &reviewers).unwrap(),
+        reviewers: reviewers.clone(),
+        size,
+        idle_days: 30,
+        population,
+        by: officer,
+        reason: "yearly".into(),
+        time,
+    };
+    let line = opened.lines.iter().find(|l| l.access.person.as_ref() == Some(&leaver)).unwrap().clone();
+    let lines = u32::try_from(opened.lines.len()).unwrap();
+    let open = history.act(2, act::ACCESS_REVIEW, EventKind::AccessReviewOpened, stream.clone(), opened, vec![]);
+    let reminder = AccessReviewReminded {
+        review: id.clone(),
+        people: reviewers,
+        waiting: lines,
+        message: Digest::of(b"message"),
+        attempts: 1,
+        delivered: true,
+        time,
+    };
+    let reminder = history.machine(EventKind::AccessReviewReminded, stream.clone(), reminder, vec![]);
+    let who = if line.reviewer == history.person(2) { 2 } else { 4 };
+    let decided = AccessReviewDecided {
+        origin: origin.clone(),
+        review: id.clone(),
+        lines: vec![line.line],
+        verdict: ReviewVerdict::Revoke,
+        reason: "has left".into(),
+        by: line.reviewer,
+        time,
+    };
+    let (namespace, kind) = (act::ACCESS_REVIEW_DECISION, EventKind::AccessReviewDecided);
+    let decide = history.act(who, namespace, kind, stream.clone(), decided, vec![]);
+    for entry in [open, reminder, decide] {
+        history.append(ledger, vec![entry]);
+    }
+    let state = State::replay(ledger, None, &quiet()).unwrap();
+    let row = state.review(&id).unwrap().unwrap();
+    // It is due at the next place: everything but the administrator's goes.
+    let of_ada = |l: &&ReviewedLine| l.line.access.person == Some(history.person(0));
+    let kept: Vec<u32> = row.lines.iter().filter(of_ada).map(|l| l.line.line).collect();
+    let closer = if who == 2 { 4 } else { 2 };
+    let ends: Vec<u32> = (1..=lines).filter(|n| !kept.contains(n)).collect();
+    let (by, review) = (history.person(closer), id);
+    let ended = AccessReviewEnforced { origin, review, lines: ends, by, time };
+    let (namespace, kind) = (act::ACCESS_REVIEW_ENFORCEMENT, EventKind::AccessReviewEnforced);
+    let enforce = history.act(closer, namespace, kind, stream, ended, vec![]);
+    history.append(ledger, vec![enforce]);
+    let state = State::replay(ledger, None, &quiet()).unwrap();
+    assert!(state.review(&row.opened.review).unwrap().unwrap().lines.iter().any(|l| l.gone.is_some()));
 }
 
 proptest! {
@@ -286,7 +373,8 @@ fn a_second_key_is_believed_of_an_administrator_alone_and_once() {
 fn an_insiders_update_is_found_in_every_table_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("projection.db");
-    let (_, mut ledger) = sample(dir.path(), 2);
+    let (history, mut ledger) = sample(dir.path(), 2);
+    review(&history, &mut ledger);
     drop(live(&path, &mut ledger));
     let sound = check(&path, &mut ledger, None, &quiet()).unwrap();
     assert!(sound.differences.is_empty() && sound.rows > ledger.size());
@@ -300,6 +388,12 @@ fn an_insiders_update_is_found_in_every_table_and_named() {
         ("person_keys", "fingerprint = (SELECT min(fingerprint) FROM person_keys)", "person = 'per-0'", "idx"),
         ("acts", "idx = (SELECT max(idx) FROM acts)", "time = 0", "idx"),
         ("roles", "role = 'engineer'", "granted_by = 'per-0'", "idx"),
+        ("leavings", "idx > 0", "returned = NULL, reason = 'another'", "idx"),
+        ("role_rules", "idx > 0", "idle_days = 9000", "idx"),
+        ("key_revocations", "fingerprint = (SELECT min(fingerprint) FROM key_revocations)", "placed = 0", "idx"),
+        ("reviews", "idx > 0", "due = due + 1", "idx"),
+        ("review_lines", "decided IS NOT NULL", "verdict = 'keep'", "idx"),
+        ("review_reminders", "idx > 0", "delivered = 0", "idx"),
         ("bundles", "idx = 2", "digest = 'sha256:00'", "idx"),
         ("repositories", "idx > 0", "identity = 'elsewhere'", "idx"),
         ("runs", "idx = (SELECT max(idx) FROM runs)", "tree = 'another'", "idx"),
