@@ -131,6 +131,13 @@ pub const ACCESS_REVIEW_CERTIFICATION: &str = "countersign-access-review-certifi
 /// A workload that a review ended is let in again.
 pub const WORKLOAD_READMISSION: &str = "countersign-workload-readmission@v1";
 
+/// Certificates by a key say whose keys are.
+pub const CERTIFICATE_AUTHORITY: &str = "countersign-certificate-authority@v1";
+/// They do not any more.
+pub const CERTIFICATE_AUTHORITY_REVOCATION: &str = "countersign-certificate-authority-revocation@v1";
+/// A person shows a certificate of the key that signs.
+pub const CERTIFIED_KEY: &str = "countersign-certified-key@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -191,6 +198,9 @@ pub const NAMESPACES: &[&str] = &[
     ISSUERS,
     PERSON_KEY,
     PERSON_KEY_REVOCATION,
+    CERTIFICATE_AUTHORITY,
+    CERTIFICATE_AUTHORITY_REVOCATION,
+    CERTIFIED_KEY,
 ];
 
 /// The media type of a stored act.

@@ -319,6 +319,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
          own layout. This one differs, so it was not written by this program, or was altered.",
     ),
     explained(
+        "CS-EVIDENCE-061",
+        Exit::Unverified,
+        "not a sound OpenSSH certificate",
+        "A certificate (OpenSSH PROTOCOL.certkeys) is one line of a `-cert.pub` file. It must be whole to the last byte, its \
+         options in order, its window not empty, the certified key and the authority of kinds that are accepted here (no RSA), \
+         and the authority's signature must verify.",
+    ),
+    explained(
         "CS-EVIDENCE-070",
         Exit::Unverified,
         "bytes are not in sealed form",
@@ -403,6 +411,7 @@ mod tests {
             Error::OtherKey { expected: s(), found: s() },
             Error::SshVerify { fingerprint: s() },
             Error::UserPresence { fingerprint: s() },
+            Error::SshCertificate("x"),
             Error::Act("x"),
             Error::Sealed("x"),
             Error::Unsealable,

@@ -19,6 +19,9 @@ pub enum Error {
     /// The keys and accounts of people.
     #[error(transparent)]
     Identity(#[from] crate::access::IdentityError),
+    /// A certificate does not count.
+    #[error(transparent)]
+    Certificate(#[from] countersign_store::projection::CertificateTrouble),
     /// No root of trust.
     #[error("no root of trust is established in this ledger")]
     NotRooted,
@@ -531,6 +534,7 @@ impl Error {
             Self::Evidence(e) => Some(e),
             Self::Policy(e) => Some(e),
             Self::Identity(e) => Some(e),
+            Self::Certificate(e) => Some(e),
             _ => None,
         }
     }
@@ -544,6 +548,7 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.code(),
             Self::Policy(e) => e.code(),
             Self::Identity(e) => e.code(),
+            Self::Certificate(e) => e.code(),
             Self::SelfGrant { .. } => "CS-ROLE-001",
             Self::LastAdministrator { .. } => "CS-ROLE-002",
             Self::RoleNotHeld { .. } => "CS-ROLE-003",
@@ -635,6 +640,7 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.help(),
             Self::Policy(e) => e.help(),
             Self::Identity(e) => e.help(),
+            Self::Certificate(e) => e.help(),
             Self::SelfGrant { .. } => "another administrator signs this: --key FILE".into(),
             Self::LastAdministrator { .. } => {
                 "make somebody else one first: countersign role grant PERSON administrator --reason TEXT".into()

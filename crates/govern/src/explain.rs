@@ -495,4 +495,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
                key again.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-IDENTITY-020",
+        title: "no such certificate authority",
+        text: "A certificate authority is named by its fingerprint, or by enough of the start of it to mean one.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-021",
+        title: "not the certified key",
+        text: "Whoever has a certificate need not have its key: a certificate is no secret. So the certified key signs that it is shown.",
+        exit: Exit::Usage,
+    },
 ];

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::AskedSlot;
 use crate::governance::{Level, Tier};
-use crate::{Confidence, Digest, Finding, FindingState, Gap, Severity, TreePath};
+use crate::{Confidence, Digest, Finding, FindingState, Gap, PersonId, Severity, Timestamp, TreePath};
 
 /// The change that a release covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct ChangeCommit {
     pub signature: SignatureState,
     /// Fingerprint of the key that signed it, when the signature is valid: `SHA256:…`, or that of an OpenPGP key's primary key.
     pub key: Option<String>,
+    /// What the certificate in the signature says, where there is one that names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CommitCertificate>,
     /// What `gpg` said of an OpenPGP signature at the moment of the run, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openpgp: Option<OpenPgp>,
@@ -82,6 +85,26 @@ pub enum SignatureState {
     None,
     /// Not verified here (X.509; OpenPGP by a key that is not enrolled): counts as unsigned.
     Unsupported,
+}
+
+/// The OpenSSH certificate in a commit's signature. Whether it counts at a moment is decided with what the ledger says of its authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitCertificate {
+    /// Fingerprint of the authority.
+    pub authority: String,
+    /// Its number, in decimal digits: it may be larger than what a number in JSON holds exactly.
+    pub serial: String,
+    /// A keyed pseudonym of its key id.
+    pub key_id: String,
+    /// Whom it names.
+    pub person: PersonId,
+    /// It counts from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_after: Option<Timestamp>,
+    /// And before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_before: Option<Timestamp>,
 }
 
 /// What an OpenPGP signature is worth at the moment at which it was looked at.

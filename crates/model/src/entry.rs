@@ -151,11 +151,17 @@ pub enum EventKind {
     PersonKeyAdded,
     /// A key of a person is not believed any more.
     PersonKeyRevoked,
+    /// A certificate authority is enrolled.
+    CertificateAuthorityAdded,
+    /// A certificate authority is revoked.
+    CertificateAuthorityRevoked,
+    /// A person shows a certificate of a key.
+    KeyCertified,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 72] = [
+    pub const ALL: [Self; 75] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -228,6 +234,9 @@ impl EventKind {
         Self::WorkloadVerified,
         Self::PersonKeyAdded,
         Self::PersonKeyRevoked,
+        Self::CertificateAuthorityAdded,
+        Self::CertificateAuthorityRevoked,
+        Self::KeyCertified,
     ];
 
     /// The text form, as in the entry.
@@ -306,6 +315,9 @@ impl EventKind {
             Self::WorkloadVerified => "WorkloadVerified",
             Self::PersonKeyAdded => "PersonKeyAdded",
             Self::PersonKeyRevoked => "PersonKeyRevoked",
+            Self::CertificateAuthorityAdded => "CertificateAuthorityAdded",
+            Self::CertificateAuthorityRevoked => "CertificateAuthorityRevoked",
+            Self::KeyCertified => "KeyCertified",
         }
     }
 
@@ -408,7 +420,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"PersonKeyRevoked\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::PersonKeyRevoked));
+        assert!(serde_json::from_str::<EventKind>("\"KeyCertified\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::KeyCertified));
     }
 }

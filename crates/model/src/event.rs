@@ -29,6 +29,7 @@ pub(crate) use predicates;
 pub use crate::access::approval_events::{
     ApprovalRejected, ApprovalRulesActivated, ApprovalWithdrawn, EvidenceCheckpoint,
 };
+pub use crate::access::certificate_events::{CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified};
 pub use crate::access::emergencies::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed,
 };

@@ -442,6 +442,72 @@ pub const EXPLANATIONS: &[Explanation] = &[
                a copy, and the passkey has to be revoked. Authenticators that keep no counter always say 0.",
         exit: Exit::Forbidden,
     },
+    Explanation {
+        code: "CS-CERT-001",
+        title: "the authority is not known",
+        text: "An administrator enrols certificate authorities. This certificate is by another one, so it says nothing here.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-002",
+        title: "the authority is revoked",
+        text: "No certificate of an authority that was revoked counts, whenever it was made, and no key that it certified does.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-003",
+        title: "a host's certificate",
+        text: "Certificates are for users or for hosts. A host signs nothing here.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-004",
+        title: "a certificate with a condition",
+        text: "A critical option (`force-command`, `source-address`, `verify-required` and so on) says that the certificate counts only where somebody checks it. There is no session here whose command or address could be checked, so a certificate with any of them does not count.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-005",
+        title: "not what the authority is for",
+        text: "An authority is enrolled for acts, for commits, or for both. This certificate was used for the other.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-006",
+        title: "the certificate does not count at that time",
+        text: "A certificate counts in its own window and in that of its authority: both when something was signed and at the place in the log.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-007",
+        title: "whom the certificate is for",
+        text: "Among its principals a certificate names exactly one of the people that its authority is enrolled for, by their id (`per-…`). Names and addresses mean nobody; a certificate without principals is for nobody.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-008",
+        title: "a certificate that says too much",
+        text: "A certificate that is shown stays in the log, where nothing about people may stand that cannot be erased. So its only principal is the person's id, and its key id is that id, a number, a random value in hex, or empty.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-009",
+        title: "the key is taken",
+        text: "The certified key is another person's, an authority, or enrolled without a certificate. A key is one person's, in one way, for ever.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-010",
+        title: "the certified key is revoked",
+        text: "A key that was revoked never comes back, with no certificate.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-CERT-011",
+        title: "the person is gone",
+        text: "Who has left, or whose data is erased, gets no key by a certificate either.",
+        exit: Exit::Forbidden,
+    },
 ];
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum SignatureStatus {
         fingerprint: String,
         /// The key.
         key: sshsig::PublicKey,
+        /// The certificate of the key, where the signature carries one that its authority signed.
+        certificate: Option<Box<sshsig::Certificate>>,
     },
     /// It does not.
     Invalid {
@@ -48,7 +50,11 @@ pub fn verify_commit(raw: &RawSignature) -> SignatureStatus {
     let verified =
         sshsig::embedded_key(armored).and_then(|key| sshsig::verify(&key, NAMESPACE, payload, armored).map(|()| key));
     match verified {
-        Ok(key) => SignatureStatus::Valid { fingerprint: key.fingerprint(), key },
+        Ok(key) => {
+            // One that is not sound says nothing; the key may be somebody's all the same.
+            let certificate = sshsig::Certificate::of_signature(armored).ok().flatten().map(Box::new);
+            SignatureStatus::Valid { fingerprint: key.fingerprint(), key, certificate }
+        }
         // A kind of key that is not accepted here proves nothing for and nothing against: it counts as unsigned.
         Err(countersign_evidence::Error::WeakAlgorithm(_) | countersign_evidence::Error::UnsupportedAlgorithm(_)) => {
             SignatureStatus::Unsupported { format: "an SSH key of a kind that is not accepted" }

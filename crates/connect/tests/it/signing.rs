@@ -251,7 +251,7 @@ fn commits_signed_by_git_verify_and_altered_ones_do_not() {
         let commits = work.open().commits(None, "HEAD").unwrap();
         assert!(matches!(verify_commit(&commits[0].signature), SignatureStatus::None));
         match verify_commit(&commits[1].signature) {
-            SignatureStatus::Valid { fingerprint, key } => {
+            SignatureStatus::Valid { fingerprint, key, .. } => {
                 assert_eq!(key, signer.public_key());
                 assert_eq!(fingerprint, signer.public_key().fingerprint());
             }

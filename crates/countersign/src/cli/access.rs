@@ -18,10 +18,15 @@ use crate::output::{self, printable};
 
 /// Reads a public key file.
 pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+    Ok(PublicKey::parse(&read_line(path)?)?)
+}
+
+/// Reads the one line of a public key file.
+pub(super) fn read_line(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     match lines.as_slice() {
-        [one] => Ok(PublicKey::parse(one)?),
+        [one] => Ok((*one).to_owned()),
         _ => Err(CliError::Usage {
             what: format!("`{}` holds {} public keys; one is needed", path.display(), lines.len()),
             help: "name a file with one line, as ssh-keygen writes it: FILE.pub".into(),
@@ -52,6 +57,7 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
             }
         }
         PersonVerb::Key(args) => return super::person_key::run(at, args, env),
+        PersonVerb::Ca(args) => return super::person_ca::run(at, args, env),
         PersonVerb::Leave(args) => super::role::presence(at, args, true, env)?,
         PersonVerb::Return(args) => super::role::presence(at, args, false, env)?,
         PersonVerb::List { format } => list(at, *format, env)?,

@@ -427,6 +427,8 @@ pub(crate) enum PersonVerb {
     },
     /// Give people more keys, revoke keys, list them
     Key(super::person_key_args::PersonKeyArgs),
+    /// Certificate authorities: whose OpenSSH certificates say whose keys are
+    Ca(super::person_ca_args::PersonCaArgs),
     /// Somebody leaves: every role and office of theirs ends, and no key of theirs signs any more; an administrator signs
     Leave(super::role_args::PresenceArgs),
     /// Somebody who left is back: their keys sign again, roles are granted anew; an administrator signs

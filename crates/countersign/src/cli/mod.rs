@@ -38,6 +38,8 @@ mod ledger_args;
 mod looked;
 mod lsp;
 mod notes;
+mod person_ca;
+mod person_ca_args;
 mod person_key;
 mod person_key_args;
 mod place;

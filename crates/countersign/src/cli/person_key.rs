@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
-use countersign_connect::gpg::{self, Certificate};
+use countersign_connect::gpg;
 use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
+use countersign_evidence::sshsig::Certificate;
+use countersign_govern::access::certificates;
 use countersign_govern::access::keys::{self, Added, NewKey, Revoked, Window};
 use countersign_govern::access::passkeys::{self, Party};
 use countersign_govern::access::people;
@@ -14,7 +16,7 @@ use countersign_store::Session;
 use countersign_store::projection::{ActRow, KeyRow, Person};
 use serde_json::{Value, json};
 
-use super::access::public_key;
+use super::access::{public_key, read_line};
 use super::args::{Format, PlaceArgs};
 use super::handed::{read_small, write_new};
 use super::person_key_args::{PersonKeyArgs, PersonKeyVerb};
@@ -58,6 +60,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
             write_new(out, &request)?;
             say_requested(&session, &person, &request.origin, out, *format)?;
         }
+        PersonKeyVerb::Certify { certificate, key, format } => {
+            let certificate = Certificate::parse(&read_line(certificate)?)?;
+            let mut session = at.open(env)?;
+            let (row, index) = certificates::certify(&mut session, &certificate, &key.signer(env)?)?;
+            notices(&mut session);
+            say_certified(&session, &row, &certificate, index, *format)?;
+        }
         PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format } => {
             let mut session = at.open(env)?;
             let signer = key.administrator(&session, env)?;
@@ -71,7 +80,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
 }
 
 /// Reads an exported OpenPGP key.
-fn certificate(path: &Path, now: Timestamp) -> Result<Certificate, Failure> {
+fn certificate(path: &Path, now: Timestamp) -> Result<gpg::Certificate, Failure> {
     let read = |source| CliError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let most = u64::try_from(LARGEST_CERTIFICATE).unwrap_or(u64::MAX).saturating_add(1);
@@ -89,6 +98,29 @@ fn party(at: &PlaceArgs) -> Result<Party, Failure> {
         }
         .into()
     })
+}
+
+fn say_certified(
+    session: &Session,
+    row: &KeyRow,
+    certificate: &Certificate,
+    index: u64,
+    format: Format,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({
+            "version": 1, "person": row.person, "key": row.fingerprint, "authority": certificate.authority.fingerprint(),
+            "serial": certificate.serial, "valid_after": row.valid_after, "valid_before": row.valid_before, "index": index,
+        })),
+        Format::Text => output::print(&format!(
+            "✓ the key {} is {}'s{} (entry {index}), by certificate {} of {}\n",
+            row.fingerprint,
+            printable(&session.state().label(&row.person)?),
+            said_window(row.valid_after, row.valid_before),
+            certificate.serial,
+            certificate.authority.fingerprint(),
+        )),
+    }
 }
 
 fn no_key() -> CliError {
@@ -142,7 +174,7 @@ fn say_added(session: &Session, added: &Added, format: Format) -> Result<(), Fai
     output::print(&text)
 }
 
-fn said_window(after: Option<Timestamp>, before: Option<Timestamp>) -> String {
+pub(super) fn said_window(after: Option<Timestamp>, before: Option<Timestamp>) -> String {
     let mut text = String::new();
     if let Some(after) = after {
         let _ = write!(text, ", from {after} on");

@@ -71,6 +71,17 @@ pub(crate) enum PersonKeyVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Show an OpenSSH certificate: the certified key, which signs this, is its person's while the certificate lasts
+    Certify {
+        /// The certificate
+        #[arg(value_name = "FILE-cert.pub")]
+        certificate: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Say that a key is not believed any more; an administrator signs
     Revoke {
         /// The person's name or id

@@ -26,7 +26,7 @@ impl World {
         self.by("ada", &[args.as_slice(), more].concat()).expect(0);
     }
 
-    fn fingerprint(&self, name: &str) -> String {
+    pub(crate) fn fingerprint(&self, name: &str) -> String {
         let mut command = self.command("ssh-keygen", &self.path("home"));
         command.arg("-lf").arg(self.public(name));
         Self::finish(command).expect(0).out.split_whitespace().nth(1).unwrap().to_owned()

@@ -17,6 +17,9 @@ mod bad_input;
 #[cfg(test)]
 mod bypass;
 #[cfg(test)]
+#[cfg(unix)]
+mod certificates;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 #[cfg(unix)]

@@ -1,9 +1,11 @@
 //! SSH keys and signatures of people (OpenSSH PROTOCOL.sshsig), git commit signatures included (namespace `git`).
 //!
 //! Accepted are Ed25519, ECDSA over P-256 and P-384, and the FIDO2 forms `sk-ssh-ed25519@openssh.com` and
-//! `sk-ecdsa-sha2-nistp256@openssh.com`. RSA and DSA are refused, as are certificates. A hardware token's signature
+//! `sk-ecdsa-sha2-nistp256@openssh.com`. RSA and DSA are refused. What a certificate says is in [`Certificate`]; a signature
+//! with one in it is a signature of the certified key, and is stored with that alone. A hardware token's signature
 //! counts only when the token reports that somebody touched it. Signatures of passkeys are in [`crate::webauthn`].
 
+mod certificate;
 mod ecdsa;
 mod key;
 pub(crate) mod wire;
@@ -11,6 +13,7 @@ pub(crate) mod wire;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
 
 use crate::{Error, webauthn};
+pub use certificate::Certificate;
 pub use key::PublicKey;
 use wire::{Blob, MAX_TEXT, armor, dearmor};
 
@@ -19,14 +22,22 @@ const SK_TRAILER: usize = 5;
 /// The flag of a hardware token: somebody touched it (FIDO2 authenticator data, UP).
 const USER_PRESENT: u8 = 0x01;
 
-/// The same signature in the one form that is stored: OpenSSH's 70 columns, `\n` line ends.
+/// The same signature in the one form that is stored: OpenSSH's 70 columns, `\n` line ends, the bare key where a certificate stands
+/// (no signature is over that place, PROTOCOL.sshsig; and a certificate says more than belongs in a log).
 ///
 /// # Errors
 /// [`Error::SshSignature`] when it is none.
 pub fn normalise(armored: &str) -> Result<String, Error> {
     let bytes = dearmor(armored)?;
-    Blob::parse(&bytes)?;
-    Ok(armor(&bytes))
+    let key = Blob::parse(&bytes)?.key;
+    if !certificate::is_certificate(key) {
+        return Ok(armor(&bytes));
+    }
+    // Mark and version; the key; all the rest as it is.
+    let head = bytes.get(..10).unwrap_or_default();
+    let rest = bytes.get(14_usize.saturating_add(key.len())..).unwrap_or_default();
+    let bare = certificate::certified_key(key)?.blob()?;
+    Ok(armor(&[head, &certificate::string(&bare), rest].concat()))
 }
 
 /// The public key inside a signature: who claims to have made it. Verify before believing it.
@@ -34,7 +45,12 @@ pub fn normalise(armored: &str) -> Result<String, Error> {
 /// # Errors
 /// [`Error::SshSignature`], [`Error::SshKey`], [`Error::WeakAlgorithm`], [`Error::UnsupportedAlgorithm`].
 pub fn embedded_key(armored: &str) -> Result<PublicKey, Error> {
-    PublicKey::from_blob(Blob::parse(&dearmor(armored)?)?.key)
+    made_by(Blob::parse(&dearmor(armored)?)?.key)
+}
+
+/// The key in a signature, out of its certificate if it has one.
+fn made_by(blob: &[u8]) -> Result<PublicKey, Error> {
+    if certificate::is_certificate(blob) { certificate::certified_key(blob) } else { PublicKey::from_blob(blob) }
 }
 
 /// The namespace inside a signature: what it claims to have been made for.
@@ -57,7 +73,7 @@ pub fn verify(key: &PublicKey, namespace: &str, message: &[u8], armored: &str) -
     if blob.namespace != namespace {
         return Err(Error::Namespace { expected: namespace.to_owned(), found: blob.namespace.to_owned() });
     }
-    let made_by = PublicKey::from_blob(blob.key)?;
+    let made_by = made_by(blob.key)?;
     if made_by != *key {
         return Err(Error::OtherKey { expected: key.fingerprint(), found: made_by.fingerprint() });
     }

@@ -44,6 +44,16 @@ impl<'a> Reader<'a> {
         self.0
     }
 
+    /// How many bytes are left.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether everything was read.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `Some` when everything was read.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())

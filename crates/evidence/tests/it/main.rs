@@ -7,6 +7,8 @@ mod authenticator;
 #[cfg(test)]
 mod canonical;
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 mod cloudflare;
 #[cfg(test)]
 mod cosignature;

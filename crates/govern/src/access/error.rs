@@ -27,6 +27,20 @@ pub enum IdentityError {
         /// What was asked for.
         key: String,
     },
+    /// No such authority.
+    #[error("`{}` means no certificate authority, or more than one", key.escape_debug())]
+    NoSuchAuthority {
+        /// What was asked for.
+        key: String,
+    },
+    /// Another key than the certified one.
+    #[error("the certificate is for the key {expected}, and {found} would sign")]
+    OtherKey {
+        /// The certified key.
+        expected: String,
+        /// The one that would sign.
+        found: String,
+    },
     /// Revoked already.
     #[error("the key {fingerprint} was revoked in entry {index} already")]
     RevokedAlready {
@@ -53,6 +67,8 @@ impl Diagnostic for IdentityError {
             Self::NoSuchKey { .. } => "CS-IDENTITY-014",
             Self::RevokedAlready { .. } => "CS-IDENTITY-015",
             Self::LastKey { .. } => "CS-IDENTITY-016",
+            Self::NoSuchAuthority { .. } => "CS-IDENTITY-020",
+            Self::OtherKey { .. } => "CS-IDENTITY-021",
         }
     }
 
@@ -69,6 +85,8 @@ impl Diagnostic for IdentityError {
                 "name the earliest moment that is possible: --compromised-since 2026-01-31T09:00:00Z".into()
             }
             Self::NoSuchKey { .. } => "list them with their fingerprints: countersign person key list PERSON".into(),
+            Self::NoSuchAuthority { .. } => "list them with their fingerprints: countersign person ca list".into(),
+            Self::OtherKey { .. } => "name the private key that belongs to the certificate: --key FILE".into(),
             Self::RevokedAlready { .. } => {
                 "say only what is stricter: --compromised-since with an earlier time; see: countersign person key list"
                     .into()
@@ -96,6 +114,8 @@ mod tests {
             IdentityError::NoSuchKey { key: key() },
             IdentityError::RevokedAlready { fingerprint: key(), index: 1 },
             IdentityError::LastKey { fingerprint: key() },
+            IdentityError::NoSuchAuthority { key: key() },
+            IdentityError::OtherKey { expected: key(), found: key() },
         ];
         for error in all {
             assert_ne!(error.exit(), Exit::Internal, "{error}");

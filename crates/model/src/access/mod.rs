@@ -5,6 +5,7 @@
 mod action;
 pub mod approval_events;
 pub mod approvals;
+pub mod certificate_events;
 mod combination;
 pub mod emergencies;
 pub mod events;
@@ -18,6 +19,7 @@ pub mod workload_events;
 
 pub use action::Action;
 pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotRule, Strength};
+pub use certificate_events::CertificateUse;
 pub use combination::Combination;
 pub use grants::GrantClaims;
 pub use issuer::{Field, Issuer, Issuers};

@@ -6,10 +6,11 @@ use countersign_connect::git::Tree;
 use countersign_connect::git::{
     ChangeStatus, Commit, Judging, RawSignature, Repository, SignatureStatus, is_pipeline_file, verify_commit,
 };
-use countersign_model::change::{Change, ChangeCommit, ChangeFile, Pipeline, SignatureState};
+use countersign_evidence::sshsig::Certificate;
+use countersign_model::change::{Change, ChangeCommit, ChangeFile, CommitCertificate, Pipeline, SignatureState};
 use countersign_model::digest::Hasher;
 use countersign_model::{PersonId, Timestamp, TreePath};
-use countersign_store::projection::State;
+use countersign_store::projection::{State, window};
 
 use super::openpgp::{self, Waiting};
 use super::rules;
@@ -87,7 +88,13 @@ pub fn observe(
     let mut see = |recorded: &ChangeCommit, author| view(&mut views, author, recorded, identity.as_deref(), state, now);
     repository.each_commit(base.as_deref(), commit, |c| {
         complete &= !c.cut;
-        let recorded = record_commit(&c, salt);
+        let recorded = match record_commit(&c, salt, state) {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                failed.get_or_insert(error);
+                return Ok(());
+            }
+        };
         if subjects.len() < SUBJECTS_KEPT {
             subjects.push((c.id, c.subject));
         }
@@ -166,24 +173,45 @@ type Author = (String, String);
 const SUBJECTS_KEPT: usize = 5;
 
 /// What is recorded of a commit. An OpenPGP signature is not verified yet: see [`Waiting`].
-pub(crate) fn record_commit(commit: &Commit, salt: &[u8]) -> ChangeCommit {
+pub(crate) fn record_commit(commit: &Commit, salt: &[u8], state: &State) -> Result<ChangeCommit, Error> {
+    let mut certificate = None;
     let (signature, key) = match verify_commit(&commit.signature) {
         SignatureStatus::None => (SignatureState::None, None),
-        SignatureStatus::Valid { fingerprint, .. } => (SignatureState::Valid, Some(fingerprint)),
+        SignatureStatus::Valid { fingerprint, certificate: said, .. } => {
+            if let Some(said) = said {
+                certificate = by_certificate(&said, salt, state)?;
+            }
+            (SignatureState::Valid, Some(fingerprint))
+        }
         SignatureStatus::Invalid { .. } => (SignatureState::Invalid, None),
         SignatureStatus::Unsupported { .. } => (SignatureState::Unsupported, None),
     };
-    ChangeCommit {
+    Ok(ChangeCommit {
         id: commit.id.clone(),
         author: pseudonym(salt, &commit.author_email),
         signature,
         key,
+        certificate,
         openpgp: None,
         co_authors: u32::try_from(commit.co_authors.len()).unwrap_or(u32::MAX),
         merge: commit.parents.len() > 1,
         pipeline: false,
         policy: false,
-    }
+    })
+}
+
+/// What is recorded of the certificate in a commit's signature: nothing where it names nobody whose key it could be.
+fn by_certificate(said: &Certificate, salt: &[u8], state: &State) -> Result<Option<CommitCertificate>, Error> {
+    let Some(person) = state.certificate_names(said)? else { return Ok(None) };
+    let (valid_after, valid_before) = window(said);
+    Ok(Some(CommitCertificate {
+        authority: said.authority.fingerprint(),
+        serial: said.serial.to_string(),
+        key_id: pseudonym(salt, &said.key_id),
+        person,
+        valid_after,
+        valid_before,
+    }))
 }
 
 /// A keyed pseudonym: the same address gives the same one within a ledger, and nobody without the salt can tell whose.

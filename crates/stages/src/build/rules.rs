@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_model::access::CertificateUse;
 use countersign_model::change::{Change, ChangeCommit, OpenPgp, ScanFinding, ScanRecord};
 use countersign_model::event::Artifact;
 use countersign_model::{FindingState, PersonId, Timestamp};
@@ -41,10 +42,11 @@ pub fn authors(change: &Change, state: &State) -> Result<BTreeSet<PersonId>, Err
 /// # Errors
 /// When the projection cannot be read.
 pub fn signer(commit: &ChangeCommit, state: &State) -> Result<Option<PersonId>, Error> {
-    match commit.key.as_deref() {
-        Some(key) => Ok(state.holder(key)?),
-        None => Ok(None),
-    }
+    let holder = match commit.key.as_deref() {
+        Some(key) => state.holder(key)?,
+        None => None,
+    };
+    Ok(holder.or_else(|| commit.certificate.as_ref().map(|c| c.person.clone())))
 }
 
 /// The person whom the commit's signature vouches for at `now`: the holder of the key that signed it, if the key counts. When a
@@ -56,7 +58,14 @@ pub fn vouched(commit: &ChangeCommit, state: &State, now: Timestamp) -> Result<O
     let Some(key) = commit.key.as_deref().filter(|_| commit.openpgp.is_none_or(OpenPgp::counts)) else {
         return Ok(None);
     };
-    Ok(state.key(key)?.filter(|row| row.trouble(now).is_none()).map(|row| row.person))
+    match state.key(key)? {
+        Some(row) if row.trouble(now).is_some() => Ok(None),
+        Some(row) => Ok(state.certified_key_is_for(key, CertificateUse::Commits)?.then_some(row.person)),
+        None => match &commit.certificate {
+            Some(certificate) => Ok(state.certificate_counts(certificate, now)?.then(|| certificate.person.clone())),
+            None => Ok(None),
+        },
+    }
 }
 
 /// The recorded artifacts of a run, each once.

@@ -113,7 +113,7 @@ pub fn find(
         // The covered commits' signatures are verified already.
         let recorded = match change.commits.iter().find(|covered| covered.id == commit.id) {
             Some(covered) => covered.clone(),
-            None => record_commit(&commit, salt),
+            None => record_commit(&commit, salt, state)?,
         };
         commits.push(Bypass {
             findings: by_commit.remove(commit.id.as_str()).unwrap_or_default(),

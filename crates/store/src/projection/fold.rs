@@ -123,6 +123,9 @@ impl State {
                 EventKind::IssuersActivated => self.on_issuers(reading, signed),
                 EventKind::PersonKeyAdded => self.on_person_key(reading, signed),
                 EventKind::PersonKeyRevoked => self.on_person_key_revoked(reading, signed),
+                EventKind::CertificateAuthorityAdded => self.on_authority(reading, signed),
+                EventKind::CertificateAuthorityRevoked => self.on_authority_revoked(reading, signed),
+                EventKind::KeyCertified => self.on_certified(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

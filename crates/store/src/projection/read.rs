@@ -248,7 +248,10 @@ impl Reading {
             | EventKind::ApprovalWithdrawn
             | EventKind::IssuersActivated
             | EventKind::PersonKeyAdded
-            | EventKind::PersonKeyRevoked => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            | EventKind::PersonKeyRevoked
+            | EventKind::CertificateAuthorityAdded
+            | EventKind::CertificateAuthorityRevoked
+            | EventKind::KeyCertified => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
             EventKind::PayloadsDisposed => {
                 Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
             }

@@ -3,14 +3,15 @@
 use countersign_model::Digest;
 
 use super::{
-    access, anomalies, approvals, assessments, bundles, claims, db, decisions, deployments, disposals, emergencies,
-    enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people, refusals,
-    registry, reviews, roles, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers, workloads,
+    access, anomalies, approvals, assessments, authorities, bundles, claims, db, decisions, deployments, disposals,
+    emergencies, enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices, people,
+    refusals, registry, reviews, roles, runs, scans, schedule, second_keys, storages, suppressions, trust, waivers,
+    workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
 /// they are part of the schema's version.
-const FOLD: u32 = 4;
+const FOLD: u32 = 5;
 
 /// A table.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         log_keys::TABLES,
         people::TABLES,
         keys::TABLES,
+        authorities::TABLES,
         roles::TABLES,
         reviews::TABLES,
         access::TABLES,
