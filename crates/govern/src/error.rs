@@ -22,6 +22,9 @@ pub enum Error {
     /// A certificate does not count.
     #[error(transparent)]
     Certificate(#[from] countersign_store::projection::CertificateTrouble),
+    /// An access review.
+    #[error(transparent)]
+    Review(#[from] crate::access::review::ReviewError),
     /// No root of trust.
     #[error("no root of trust is established in this ledger")]
     NotRooted,
@@ -60,7 +63,7 @@ pub enum Error {
         role: countersign_model::Role,
     },
     /// Nobody would be left.
-    #[error("{person} is the last administrator whose role does not expire")]
+    #[error("{person} is the last administrator whose role and key have no end")]
     LastAdministrator {
         /// Who.
         person: String,
@@ -535,6 +538,7 @@ impl Error {
             Self::Policy(e) => Some(e),
             Self::Identity(e) => Some(e),
             Self::Certificate(e) => Some(e),
+            Self::Review(e) => Some(e),
             _ => None,
         }
     }
@@ -549,6 +553,7 @@ impl Diagnostic for Error {
             Self::Policy(e) => e.code(),
             Self::Identity(e) => e.code(),
             Self::Certificate(e) => e.code(),
+            Self::Review(e) => e.code(),
             Self::SelfGrant { .. } => "CS-ROLE-001",
             Self::LastAdministrator { .. } => "CS-ROLE-002",
             Self::RoleNotHeld { .. } => "CS-ROLE-003",
@@ -641,6 +646,7 @@ impl Diagnostic for Error {
             Self::Policy(e) => e.help(),
             Self::Identity(e) => e.help(),
             Self::Certificate(e) => e.help(),
+            Self::Review(e) => e.help(),
             Self::SelfGrant { .. } => "another administrator signs this: --key FILE".into(),
             Self::LastAdministrator { .. } => {
                 "make somebody else one first: countersign role grant PERSON administrator --reason TEXT".into()

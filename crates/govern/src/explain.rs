@@ -264,6 +264,90 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Internal,
     },
     Explanation {
+        code: "CS-REVIEW-001",
+        title: "not a review",
+        text: "A review is for a period that begins before it ends, and is due a day after it is opened at the soonest: silence takes access away, and must be somebody's silence.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-002",
+        title: "nobody may look",
+        text: "Nobody looks at their own access. Where the only reviewer is the one whose role or key it is, another is needed.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-003",
+        title: "no such access review",
+        text: "A review is named by its id, the start of it, or `latest`.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-004",
+        title: "nothing to decide",
+        text: "What was asked for is decided, or is for another reviewer.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-005",
+        title: "no such line",
+        text: "Lines are numbered from 1: roles, keys and workloads, each in the order of their entries.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-006",
+        title: "another reviewer's line",
+        text: "Each line has one reviewer, who was chosen when the review was opened: never its holder. Another one who could have been chosen decides it once that reviewer may review no more. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-REVIEW-007",
+        title: "decided already",
+        text: "A line is decided once. What turned out wrong is put right by giving the access anew, or taking it away.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-008",
+        title: "the review is closed",
+        text: "It was certified. The next one looks at everything anew.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-009",
+        title: "the only one who looked",
+        text: "Whoever decided alone everything that was decided, or opened a review in which nobody decided anything, does not certify that it was done well. Another officer closes it. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-REVIEW-010",
+        title: "lines wait",
+        text: "Until it is due, every line is decided before a review is closed. From then on, closing it ends what nobody decided about.",
+        exit: Exit::Waiting,
+    },
+    Explanation {
+        code: "CS-REVIEW-011",
+        title: "past the due date",
+        text: "What nobody decided by the due date ends when the review is closed, and a decision after it changes nothing. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-REVIEW-012",
+        title: "the last administrator",
+        text: "A review ends no role and no key without which no administrator would be left whose role and key have no end. Everything else that was to go has ended; the review stays open until there is another administrator, and can be closed then. The refusal was recorded.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-REVIEW-013",
+        title: "not ended",
+        text: "Only a workload that an access review ended is let in again.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-REVIEW-014",
+        title: "no reviewer",
+        text: "Access is reviewed by security officers, compliance officers and administrators. Somebody else was named as reviewer.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-ROLE-001",
         title: "a role for oneself",
         text: "Nobody grants a role to themselves: whoever gives out roles would hold all of them. The first administrator gives roles to others; another administrator is needed to give one to them.",
@@ -491,8 +575,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-IDENTITY-016",
         title: "the last key",
-        text: "If this key did not count any more, no administrator could sign, and nobody could ever be enrolled or given a role or a \
-               key again.",
+        text: "If this key did not count any more, no administrator would have a key that counts and has no end. Then, at once or when a key's \
+               window is over, nobody could ever be enrolled or given a role or a key again.",
         exit: Exit::Usage,
     },
     Explanation {

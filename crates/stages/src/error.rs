@@ -71,6 +71,14 @@ pub enum Error {
         /// Log index.
         index: u64,
     },
+    /// A review ended the workload.
+    #[error("an access review ended the workload `{}` (entry {index})", workload.escape_debug())]
+    WorkloadEnded {
+        /// Which.
+        workload: String,
+        /// Log index.
+        index: u64,
+    },
     /// A document of ours could not be written or read.
     #[error("a recorded document is not what this program writes")]
     Document {
@@ -368,6 +376,7 @@ impl Diagnostic for Error {
             Self::TokenClaim { .. } => "CS-WORKLOAD-004",
             Self::TokenOfOther { .. } => "CS-WORKLOAD-005",
             Self::TokenUsed { .. } => "CS-WORKLOAD-006",
+            Self::WorkloadEnded { .. } => "CS-WORKLOAD-007",
             Self::HooksOfMachine { .. } => "CS-COMMIT-001",
             Self::HookKeptAlready { .. } => "CS-COMMIT-002",
             Self::HookFile { .. } => "CS-COMMIT-003",
@@ -445,6 +454,9 @@ impl Diagnostic for Error {
                 "request a token in the job that checked this commit out of this repository".into()
             }
             Self::TokenUsed { .. } => "request a new token: each is good for one attempt of one run".into(),
+            Self::WorkloadEnded { .. } => {
+                "a security officer lets it in again: countersign access readmit WORKLOAD --reason TEXT".into()
+            }
             Self::HooksOfMachine { .. } => {
                 "install them for all of them: `countersign hook install --global`; or give this repository hooks of \
                  its own: `git config core.hooksPath .git/hooks`"

@@ -365,4 +365,10 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Each token (by its `jti`, else by its bytes) counts for one attempt of one run. Somebody shows this one again: a job that runs twice with one token, or whoever copied it out of a log. The refusal was recorded.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-WORKLOAD-007",
+        title: "a workload that a review ended",
+        text: "Nobody kept this workload in an access review, so its tokens are not believed any more, whatever the branch. A security officer lets it in again where that was a mistake. The refusal was recorded.",
+        exit: Exit::Unverified,
+    },
 ];

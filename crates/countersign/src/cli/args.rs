@@ -81,6 +81,8 @@ pub(crate) enum Verb {
     Person(PersonArgs),
     /// Grant roles
     Role(super::role_args::RoleArgs),
+    /// Review who and what has access
+    Access(super::access_args::AccessArgs),
     /// Write, test, build, sign and activate policy bundles; show the one in effect
     Policy(PolicyArgs),
     /// Say that commits without a verified signature are yours

@@ -1,6 +1,8 @@
 //! One file a verb. A verb reads its arguments, calls a use case, and hands what came of it to `output`.
 
 mod access;
+mod access_args;
+mod access_review;
 mod approvals;
 mod approvals_args;
 mod approve;
@@ -126,6 +128,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Init(_)
             | Verb::Person(_)
             | Verb::Role(_)
+            | Verb::Access(_)
             | Verb::Claim(_)
             | Verb::Suppression(_)
             | Verb::Application(_)
@@ -159,6 +162,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Init(a) => init::run(at, a, env),
         Verb::Person(a) => access::person(at, a, env),
         Verb::Role(a) => role::role(at, a, env),
+        Verb::Access(a) => access_review::run(at, a, env),
         Verb::Policy(a) => policy::run(at, a, env),
         Verb::Claim(a) => access::claim(at, a, env),
         Verb::Suppression(a) => suppression::run(at, a, env),

@@ -70,6 +70,8 @@ mod repositories;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod rotation;

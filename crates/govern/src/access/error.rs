@@ -50,7 +50,7 @@ pub enum IdentityError {
         index: u64,
     },
     /// Nobody would be left.
-    #[error("without the key {fingerprint} no administrator could sign any more")]
+    #[error("without the key {fingerprint} no administrator would have a key without an end")]
     LastKey {
         /// The key.
         fingerprint: String,

@@ -10,6 +10,7 @@ pub mod log_key;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
+pub mod review;
 pub mod roles;
 pub mod root;
 mod saying;

@@ -3,7 +3,7 @@
 //! Control objective: everybody holds the least that their work takes, given by somebody else, for a reason, and no longer than
 //! the work lasts. Regulatory mapping: PCI DSS v4.0.1 7.2.1, 7.2.2, 7.2.3, 8.2.5, 8.2.6; NIST 800-53r5 AC-2, AC-5, AC-6.
 //!
-//! There is always one administrator for good: somebody whose role does not expire. No revocation and no leaving takes the last
+//! There is always one administrator for good: somebody whose role and one of whose keys have no end. No revocation and no leaving takes the last
 //! one away, so nothing that time does can either.
 
 use countersign_connect::SshSigner;

@@ -65,6 +65,7 @@ pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repe
     folding.registered()?;
     folding.lifted(&runs)?;
     folding.emergencies()?;
+    folding.reviews()?;
     let Folding { mut out, sources, unreadable, .. } = folding;
     out.insert("sources".into(), sources.into_iter().collect::<Vec<_>>().into());
     let facts = Value::Object(out);
@@ -341,6 +342,8 @@ impl Folding<'_> {
         let grants: Vec<_> = self.state().role_grants()?.into_iter().filter(held).collect();
         let root = self.state().trust().map(|t| t.index);
         let acts = self.state().last_acts(self.window.to)?;
+        let known = self.around.times.partition_point(|t| *t < self.window.to);
+        let idle_after = i64::from(self.state().idle_days_at(known as u64)?) * 86_400_000;
         let mut people = Vec::new();
         for (index, person) in self.state().enrolments()? {
             if !self.is_known(index) || self.state().erased_at(&person)?.is_some_and(|at| self.is_known(at)) {
@@ -355,7 +358,7 @@ impl Folding<'_> {
             people.push(json!({
                 "id": person, "entries": entries, "enrolled": millis(self.around.time(index)), "roles": roles,
                 "keys": own.len(), "hardware_keys": own.iter().filter(|k| k.is_hardware()).count(),
-                "shared_keys": shared, "last_act": acts.get(&ActorId::from(&person)).map(|at| millis(*at)),
+                "shared_keys": shared, "idle_after": idle_after, "last_act": acts.get(&ActorId::from(&person)).map(|at| millis(*at)),
             }));
         }
         self.put("people", people);

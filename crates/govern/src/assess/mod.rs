@@ -30,6 +30,7 @@ pub mod maturity;
 pub mod plan;
 mod record;
 mod registry;
+mod reviews;
 mod tools;
 mod weaknesses;
 

@@ -80,7 +80,7 @@ actions! {
         unless "whose access it is, and whoever is not the line's reviewer";
     /// Closes an access review.
     CloseReview "access-review-close" on "access reviews": "close an access review"
-        by [SecurityOfficer, ComplianceOfficer] unless "whoever alone decided all of it";
+        by [SecurityOfficer, ComplianceOfficer] unless "whoever alone decided all of it, or opened it where nobody decided";
     /// Lets a workload in again.
     ReadmitWorkload "workload-readmit" on "issuers": "let a workload in again" by [SecurityOfficer];
     /// Exchanges the log's key.

@@ -16,6 +16,9 @@ pub const IDLE_DAYS: u16 = 90;
 /// Milliseconds: whoever takes less for a line, by the median of their lines, is marked as hasty.
 pub const HASTY_BELOW_MS: u64 = 5_000;
 
+/// Seconds: no review is due sooner after its opening, so that silence is somebody's silence.
+pub const SHORTEST_REVIEW_SECONDS: i64 = 24 * 60 * 60;
+
 /// What kind of access a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,14 +95,22 @@ pub fn workload_identity(issuer: &str, fields: &BTreeMap<Field, String>) -> Stri
     let mut identity = plain(issuer);
     for field in [Field::Repository, Field::Pipeline, Field::Environment] {
         if let Some(value) = fields.get(&field) {
-            let value = match (field, value.split_once('@')) {
-                (Field::Pipeline, Some((stands, _))) => stands,
-                _ => value,
-            };
+            let value = if field == Field::Pipeline { without_ref(value) } else { value };
             identity.push_str(&format!(" {field}={}", plain(value)));
         }
     }
     identity
+}
+
+/// Where a pipeline's definition stands, without the branch, tag or commit that it was read from.
+fn without_ref(pipeline: &str) -> &str {
+    if let Some((stands, _)) = pipeline.split_once("@refs/") {
+        return stands;
+    }
+    match pipeline.rsplit_once('@') {
+        Some((stands, commit)) if commit.len() >= 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()) => stands,
+        _ => pipeline,
+    }
 }
 
 /// A piece of access, and who looks at it.
@@ -571,6 +582,11 @@ mod tests {
         let a = workload_identity("https://ci", &fields("ci.yml@refs/heads/main", Some("prod")));
         assert_eq!(a, workload_identity("https://ci", &fields("ci.yml@refs/heads/other", Some("prod"))));
         assert_eq!(a, "https://ci repository=git:h/shop pipeline=ci.yml environment=prod");
+        for other in ["ci.yml@refs/heads/a@b", "ci.yml@refs/tags/v1", &format!("ci.yml@{}", "0a".repeat(20)), "ci.yml"]
+        {
+            assert_eq!(a, workload_identity("https://ci", &fields(other, Some("prod"))), "{other}");
+        }
+        assert_ne!(a, workload_identity("https://ci", &fields("ci.yml@other", Some("prod"))));
         let sly = workload_identity("https://ci", &fields("ci.yml environment=prod", None));
         assert_ne!(a, sly);
         assert_ne!(a, workload_identity("https://ci2", &fields("ci.yml", Some("prod"))));

@@ -211,6 +211,7 @@ pub static COLLECTIONS: &[Collection] = &[
             f("hardware_keys", Number, "those of them that are in hardware (FIDO2)"),
             f("shared_keys", Number, "those of them that somebody else has too"),
             f("last_act", MaybeNumber, "when they last signed an act"),
+            f("idle_after", Number, "for how long an account does nothing until it is idle, in milliseconds"),
         ],
     },
     Collection {
@@ -503,12 +504,12 @@ pub static COLLECTIONS: &[Collection] = &[
         what: "decisions of access reviews, one a line",
         from: "access-review",
         fields: &[
-            f("reviewer", Text, "who decided"),
-            f("subject", Text, "whose access it is"),
+            f("reviewer", Text, "who decided, or was to"),
+            f("subject", Text, "whose access it is; of a workload, the workload"),
             f("due", Number, "until when"),
             f("decided", MaybeNumber, "when it was decided"),
-            f("revoke", Truth, "the decision is to take it away"),
-            f("gone", Truth, "a second look found it gone"),
+            f("revoke", Truth, "it was not kept, and was to be gone by now"),
+            f("gone", Truth, "the certification names the entry in which it went"),
         ],
     },
     Collection {

@@ -24,7 +24,7 @@ pub enum Delivery {
 const ENVIRONMENT: &str = "environment parity (stage 3)";
 const OPERATE: &str = "monitoring of what runs (stage 5)";
 const RECORDS: &str = "imports of records that people keep";
-const ACCESS: &str = "access reviews and the feed of the personnel system";
+const ACCESS: &str = "the feed of the personnel system";
 const AUDIT: &str = "evidence packs and exports";
 
 const fn by(name: &'static str, what: &'static str, how: &'static str) -> Source {
@@ -72,7 +72,7 @@ pub static SOURCES: &[Source] = &[
     later("alert-queue", "alerts with the times of their answers", OPERATE),
     later("incident-record", "incidents and their notices", OPERATE),
     later("hr-feed", "joiners, movers and leavers of the personnel system", ACCESS),
-    later("access-review", "campaigns of access reviews", ACCESS),
+    by("access-review", "campaigns of access reviews", "countersign access review open"),
     later("workload-inventory", "accounts, tokens and keys of systems", ACCESS),
     later("identity-claims", "claims of sign-on systems, with the factors used", "the server's sign-on"),
     later("access-log", "who read what", "the server with dashboard and API"),

@@ -10,6 +10,7 @@ use countersign_connect::git::identity_of_url;
 use countersign_connect::oidc::{Fetched, IssuerKeys};
 use countersign_evidence::canonical;
 use countersign_evidence::jwt::{Algorithm, Expected, KeySet, Token, TokenError, Verified};
+use countersign_model::access::review::workload_identity;
 use countersign_model::access::{Field, Issuer, Issuers};
 use countersign_model::digest::Hasher;
 use countersign_model::event::WorkloadVerified;
@@ -97,9 +98,11 @@ pub fn verify(
 fn refuse(session: &mut Session, run: Option<&RunId>, error: &Error) -> Result<(), Error> {
     let refused = match error {
         Error::Token(e) => Some(countersign_model::Diagnostic::code(e)),
-        Error::NoIssuers | Error::TokenClaim { .. } | Error::TokenOfOther { .. } | Error::TokenUsed { .. } => {
-            Some(countersign_model::Diagnostic::code(error))
-        }
+        Error::NoIssuers
+        | Error::TokenClaim { .. }
+        | Error::TokenOfOther { .. }
+        | Error::TokenUsed { .. }
+        | Error::WorkloadEnded { .. } => Some(countersign_model::Diagnostic::code(error)),
         _ => None,
     };
     if let Some(code) = refused {
@@ -171,6 +174,7 @@ fn check(
             person
         }
     };
+    not_ended(session.state(), &iss, &fields)?;
     let claims = kept(entry, &verified.claims, &salt, &iss);
     let bytes = canonical::to_vec(&claims)?;
     Ok(Workload {
@@ -184,6 +188,15 @@ fn check(
         verified,
         person,
     })
+}
+
+/// An access review may have ended the workload.
+fn not_ended(state: &State, issuer: &str, fields: &BTreeMap<Field, String>) -> Result<(), Error> {
+    let workload = workload_identity(issuer, fields);
+    match state.workload_end(&workload)? {
+        Some(index) => Err(Error::WorkloadEnded { workload, index }),
+        None => Ok(()),
+    }
 }
 
 /// Under the keys that the issuer publishes. A key that is missing among those that were kept from before may be there by now: they
@@ -243,7 +256,7 @@ fn once(iss: &str, id: &str) -> Digest {
 /// The entry of a workload for an attempt of a run.
 ///
 /// # Errors
-/// [`Error::TokenUsed`] when the token was shown before, or the issuers changed meanwhile.
+/// [`Error::TokenUsed`] when the token was shown before; when the issuers changed or a review ended the workload meanwhile.
 pub(super) fn entry(
     session: &Session,
     workload: &Workload,
@@ -259,6 +272,7 @@ pub(super) fn entry(
     if state.issuers()?.map(|a| a.digest) != Some(workload.issuers) {
         return Err(Error::IssuersMoved);
     }
+    not_ended(state, &workload.issuer, &workload.fields)?;
     let predicate = WorkloadVerified {
         run: run.clone(),
         attempt,
@@ -285,7 +299,7 @@ pub(super) fn entry(
 
 /// Records that a token was shown before; for a use case that found out while it appended.
 pub(super) fn refused<T>(session: &mut Session, run: Option<&RunId>, done: Result<T, Error>) -> Result<T, Error> {
-    if let Err(error @ Error::TokenUsed { .. }) = &done {
+    if let Err(error @ (Error::TokenUsed { .. } | Error::WorkloadEnded { .. })) = &done {
         refuse(session, run, error)?;
     }
     done

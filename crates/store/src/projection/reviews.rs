@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use countersign_evidence::{act, canonical};
 use countersign_model::access::review::{
-    AccessItem, AccessKind, Decided, GoneHow, GoneLine, ReviewFigures, ReviewLine, ReviewVerdict, may_look,
+    AccessItem, AccessKind, Decided, GoneHow, GoneLine, ReviewFigures, ReviewLine, ReviewVerdict,
+    SHORTEST_REVIEW_SECONDS, may_look,
 };
 use countersign_model::event::{
     AccessReviewClosed, AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded,
@@ -134,11 +135,11 @@ impl ReviewRow {
         self.lines.iter().filter(|l| l.gone.is_none()).map(|l| l.line.line).collect()
     }
 
-    /// Whether somebody else than this person decided something, or nobody did anything at all.
+    /// Whether somebody else than this person decided something; where nobody did, whether somebody else opened it.
     #[must_use]
-    pub fn has_another_reviewer(&self, than: &PersonId) -> bool {
+    pub fn has_another_hand(&self, than: &PersonId) -> bool {
         let mut decided = self.lines.iter().filter_map(|l| l.decided.as_ref()).peekable();
-        decided.peek().is_none() || decided.any(|d| d.by != *than)
+        if decided.peek().is_none() { self.opened.by != *than } else { decided.any(|d| d.by != *than) }
     }
 }
 
@@ -163,7 +164,8 @@ impl State {
         self.needs(&p.by, Action::OpenReview)?;
         require(!p.reason.trim().is_empty(), "it does not say why")?;
         require(p.from < p.to, "its period ends before it begins")?;
-        require(p.due > self.moment(), "it would be due already")?;
+        let soonest = self.moment().plus_seconds(SHORTEST_REVIEW_SECONDS);
+        require(p.due >= soonest, "it would be due within a day")?;
         require(!self.has_review(&p.review)?, "a review of that id was opened before")?;
         require(p.reviewers.is_sorted_by(|a, b| a < b), "its reviewers are not sorted, or one is there twice")?;
         for reviewer in &p.reviewers {
@@ -173,7 +175,7 @@ impl State {
         require(p.idle_days == self.idle_days_at(p.size)?, "accounts are idle after another time")?;
         let digest = canonical::digest(&p.lines.iter().map(|l| &l.access).collect::<Vec<_>>());
         require(digest.map_err(|e| e.to_string())? == p.population, "its digest is another population's")?;
-        self.is_population(&p, index)?;
+        self.is_population(&p)?;
         for (n, line) in (1..).zip(&p.lines) {
             require(line.line == n, "its lines are not numbered one after the other")?;
             let may = may_look(&line.access, &p.reviewers).contains(&&line.reviewer);
@@ -199,21 +201,17 @@ impl State {
     /// What is listed must be what there was at the place that it names, and nothing may have come or gone since. Of workloads the
     /// payloads may be disposed of one day, and every reader must come to the same belief after that: none that is on record may be
     /// left out, and one that is not on record must have been.
-    fn is_population(&self, p: &AccessReviewOpened, index: u64) -> Fold {
+    fn is_population(&self, p: &AccessReviewOpened) -> Fold {
         let is_workload = |i: &&AccessItem| i.kind == AccessKind::Workload;
         let (listed_workloads, listed): (Vec<&AccessItem>, Vec<&AccessItem>) =
             p.lines.iter().map(|l| &l.access).partition(is_workload);
         let there = self.access_at(p.size, p.time)?;
         let (known, there): (Vec<&AccessItem>, Vec<&AccessItem>) = there.iter().partition(is_workload);
         require(there == listed, "its lines are not the roles and keys that there were")?;
-        let now = self.access_at(index, self.moment())?;
-        let (known_now, now): (Vec<&AccessItem>, Vec<&AccessItem>) = now.iter().partition(is_workload);
-        let same = now.iter().map(|i| (i.access(), i.index)).eq(listed.iter().map(|i| (i.access(), i.index)));
-        require(same, "roles or keys came or went since it was read")?;
         let names: BTreeSet<&str> = listed_workloads.iter().map(|i| i.what.as_str()).collect();
         require(names.len() == listed_workloads.len(), "it lists a workload twice")?;
-        let all = known.iter().chain(&known_now).all(|i| names.contains(i.what.as_str()));
-        require(all, "it leaves out a workload that showed a token")?;
+        require(known.iter().all(|i| names.contains(i.what.as_str())), "it leaves out a workload that showed a token")?;
+        require(!self.has_access_moved(&p.lines)?, "something came or went since it was read")?;
         let known: BTreeSet<&str> = known.iter().map(|i| i.what.as_str()).collect();
         for item in listed_workloads {
             let plain = item.person.is_none() && item.by.is_none() && item.until.is_none() && !item.left;
@@ -225,6 +223,21 @@ impl State {
             require(on_record, "it lists a workload that showed no token")?;
         }
         Ok(())
+    }
+
+    /// Whether roles or keys came or went since lines were read, or a workload came that is none of them.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn has_access_moved(&self, lines: &[ReviewLine]) -> Result<bool, Error> {
+        let is_workload = |i: &&AccessItem| i.kind == AccessKind::Workload;
+        let now = self.access_at(self.size(), self.moment())?;
+        let (workloads, now): (Vec<&AccessItem>, Vec<&AccessItem>) = now.iter().partition(is_workload);
+        let (listed_workloads, listed): (Vec<&AccessItem>, Vec<&AccessItem>) =
+            lines.iter().map(|l| &l.access).partition(is_workload);
+        let same = now.iter().map(|i| (i.access(), i.index)).eq(listed.iter().map(|i| (i.access(), i.index)));
+        let names: BTreeSet<&str> = listed_workloads.iter().map(|i| i.what.as_str()).collect();
+        Ok(!same || !workloads.iter().all(|i| names.contains(i.what.as_str())))
     }
 
     /// Whether a token was recorded at a log index, and its record is gone.
@@ -421,7 +434,7 @@ impl State {
     }
 
     fn may_close_review(&self, row: &ReviewRow, by: &PersonId) -> Fold {
-        require(row.has_another_reviewer(by), "whoever closes it decided all of it")?;
+        require(row.has_another_hand(by), "whoever closes it decided all of it, or opened it and nobody decided")?;
         require(row.waiting() == 0 || self.moment() >= row.opened.due, "lines wait, and it is not due")?;
         Ok(())
     }

@@ -331,7 +331,10 @@ impl State {
     }
 
     /// Looks at what was folded from a moment on, but never from one before the newest entry.
-    pub(crate) fn look_at(&mut self, clock: Timestamp) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn look_at(&mut self, clock: Timestamp) -> Result<(), Error> {
         self.head.moment.0 = clock.max(self.newest_time()?);
         Ok(())
     }

@@ -73,6 +73,8 @@ pub(crate) struct History {
     grant: Option<GrantIssued>,
     levels: bool,
     owners: bool,
+    /// Seconds by which entries are appended later than by their number.
+    pub(crate) later: i64,
     /// The rules for roles that the root names.
     pub(crate) role_rules: Option<u8>,
 }
@@ -122,6 +124,7 @@ impl History {
             grant: None,
             levels: false,
             owners: false,
+            later: 0,
             role_rules: None,
         };
         let created = LedgerCreated {
@@ -140,7 +143,7 @@ impl History {
     }
 
     pub(crate) fn append(&self, ledger: &mut Ledger, entries: Vec<NewEntry>) {
-        let seconds = i64::try_from(ledger.size()).unwrap();
+        let seconds = i64::try_from(ledger.size()).unwrap() + self.later;
         ledger.append(Batch { entries, ..Batch::default() }, &self.log, &clock(seconds)).unwrap();
     }
 

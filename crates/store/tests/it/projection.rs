@@ -10,7 +10,7 @@ use countersign_evidence::act;
 use countersign_evidence::cosignature::CosignerKey;
 use countersign_evidence::note::Algorithm;
 use countersign_evidence::{canonical, merkle};
-use countersign_model::access::review::{ReviewVerdict, assign};
+use countersign_model::access::review::{ReviewVerdict, SHORTEST_REVIEW_SECONDS, assign};
 use countersign_model::event::{
     AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded, PersonLeft, RoleRulesChosen,
 };
@@ -79,7 +79,7 @@ fn sample(dir: &Path, releases: usize) -> (History, Ledger) {
 }
 
 /// Rules for roles, somebody who leaves, and a review that ends what they had left.
-fn review(history: &History, ledger: &mut Ledger) {
+fn review(history: &mut History, ledger: &mut Ledger) {
     let (origin, time, stream) = (String::from(ORIGIN), history.now(), StreamId::from_text("access"));
     let (ada, leaver, officer) = (history.person(0), history.person(5), history.person(2));
     let rules = RoleRulesChosen {
@@ -106,7 +106,7 @@ fn review(history: &History, ledger: &mut Ledger) {
         review: id.clone(),
         from: time.plus_seconds(-1),
         to: time,
-        due: place.plus_seconds(3),
+        due: place.plus_seconds(SHORTEST_REVIEW_SECONDS + 3),
         lines: assign(items, &reviewers).unwrap(),
         reviewers: reviewers.clone(),
         size,
@@ -144,6 +144,7 @@ fn review(history: &History, ledger: &mut Ledger) {
     for entry in [open, reminder, decide] {
         history.append(ledger, vec![entry]);
     }
+    history.later = SHORTEST_REVIEW_SECONDS;
     let state = State::replay(ledger, None, &quiet()).unwrap();
     let row = state.review(&id).unwrap().unwrap();
     // It is due at the next place: everything but the administrator's goes.
@@ -373,8 +374,8 @@ fn a_second_key_is_believed_of_an_administrator_alone_and_once() {
 fn an_insiders_update_is_found_in_every_table_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("projection.db");
-    let (history, mut ledger) = sample(dir.path(), 2);
-    review(&history, &mut ledger);
+    let (mut history, mut ledger) = sample(dir.path(), 2);
+    review(&mut history, &mut ledger);
     drop(live(&path, &mut ledger));
     let sound = check(&path, &mut ledger, None, &quiet()).unwrap();
     assert!(sound.differences.is_empty() && sound.rows > ledger.size());

@@ -2,7 +2,7 @@
 
 use countersign_evidence::act;
 use countersign_model::access::Field;
-use countersign_model::access::review::{AccessKind, GoneHow, ReviewVerdict, assign};
+use countersign_model::access::review::{AccessKind, GoneHow, ReviewVerdict, SHORTEST_REVIEW_SECONDS, assign};
 use countersign_model::event::{
     AccessReviewClosed, AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded,
     AccessReviewShown, IssuersActivated, PersonLeft, Predicate, RoleGranted, RoleRevoked, WorkloadReadmitted,
@@ -55,7 +55,7 @@ impl House {
     }
 
     fn place(&self) -> Timestamp {
-        self.history.now().plus_seconds(i64::try_from(self.ledger.size()).unwrap())
+        self.history.now().plus_seconds(i64::try_from(self.ledger.size()).unwrap() + self.history.later)
     }
 
     fn act<P: Predicate>(&mut self, by: usize, namespace: &str, kind: EventKind, predicate: P) -> Option<String> {
@@ -72,7 +72,7 @@ impl House {
         ReviewId::from_random([7; 10])
     }
 
-    /// A review as it should be, due after so many further entries.
+    /// A review as it should be, due a day and so many further entries later.
     fn opening(&self, by: usize, entries: i64) -> AccessReviewOpened {
         let (size, now) = (self.ledger.size(), self.history.now());
         let items = self.state().access_at(size, now).unwrap();
@@ -84,7 +84,7 @@ impl House {
             review: Self::id(),
             from: now.plus_seconds(-90 * 86_400),
             to: now,
-            due: self.place().plus_seconds(entries),
+            due: self.place().plus_seconds(SHORTEST_REVIEW_SECONDS + entries),
             lines: assign(items, &reviewers).unwrap(),
             reviewers,
             size,
@@ -205,6 +205,7 @@ impl House {
 
     /// Entries that say nothing, so that time goes by.
     fn until_due(&mut self) {
+        self.history.later = SHORTEST_REVIEW_SECONDS;
         while self.state().moment() < self.row().opened.due {
             let refusal = self.history.step(9);
             assert_eq!(self.append(refusal), None);
@@ -309,8 +310,8 @@ fn a_population_is_what_there_is_and_nobody_looks_at_their_own() {
     disbelieved(house.open(unsorted), "not sorted");
     let numbered = with(&house, &|p| p.lines[3].line = 9);
     disbelieved(house.open(numbered), "not numbered");
-    let over = AccessReviewOpened { due: house.history.now(), ..house.opening(2, 50) };
-    disbelieved(house.open(over), "due already");
+    let soon = house.opening(2, -1);
+    disbelieved(house.open(soon), "due within a day");
     let backwards = with(&house, &|p| p.to = p.from);
     disbelieved(house.open(backwards), "ends before");
     assert!(house.state().reviews().unwrap().is_empty());
@@ -615,4 +616,15 @@ fn a_reminder_names_those_whose_lines_wait() {
     assert_eq!(house.state().review_reminders(&House::id()).unwrap().len(), 1);
     house.keep_the_rest();
     disbelieved(house.machine(EventKind::AccessReviewReminded, reminder(&[], 0, time)), "nothing of it waits");
+}
+
+#[test]
+fn whoever_opened_it_does_not_close_it_where_nobody_decided() {
+    let mut house = House::new();
+    let opening = house.opening(2, 1);
+    assert_eq!(house.open(opening), None);
+    house.until_due();
+    let ends = house.state().review_ends(&house.row()).unwrap().ends;
+    disbelieved(house.enforce(2, &ends), "opened it and nobody decided");
+    assert_eq!(house.enforce(4, &ends), None);
 }

@@ -168,6 +168,15 @@ fn what_is_enforced_and_waived_fits_its_schemas() {
         said(&["role", "grant", "Bea", role, "--reason", "x", "--key", "key"]);
     }
     assert!(fits(&levels, &said(&["enforcement", "show", "--format", "json"]))["index"].is_null());
+    // A review of everybody's access, which the two look at for each other.
+    let opened = ["access", "review", "open", "--from", "2026-01-01", "--due", "2999-01-01", "--reason", "yearly"];
+    said(&[&opened[..], &["--key", "bea"]].concat());
+    said(&["access", "review", "decide", "latest", "keep", "--all-of", "Ada", "--key", "bea"]);
+    let review = fits(&schema("access-review.v1"), &said(&["access", "review", "show", "--format", "json"]));
+    assert!(
+        review["lines"][0]["decision"]["index"].is_u64() && review["population"] == review["recomputed"],
+        "{review}"
+    );
     let file = "version: 1\nrules:\n  - controls: [scan-is-complete]\n    level: advisory\n    why: tried\n";
     std::fs::write(desk.path("enforcement.yaml"), file).unwrap();
     said(&["enforcement", "activate", "enforcement.yaml", "--key", "bea"]);

@@ -175,6 +175,49 @@ fn gitlab_says_who_and_nobody_reads_a_name() {
     }
 }
 
+#[test]
+fn a_workload_that_nobody_kept_in_a_review_shows_no_token_until_it_is_let_in_again() {
+    if !have_ssh_keygen() || !have("openssl", &["version"]) {
+        return;
+    }
+    let w = firm_at("https://github.com/acme/app.git");
+    let signer = Signer::new(&w, "one");
+    activate(&w, &pinned(&w, &[&signer]));
+    let commit = head(&w);
+    run_with(&w, &signer.token(&w, &github(&commit, "before"))).expect(11);
+    let opened = ["access", "review", "open", "--from", "2020-01-01", "--due", "2999-01-01", "--reason", "yearly"];
+    w.by("ruth", &opened).expect(0);
+    let is_workload = |l: &Value| l["access"]["kind"] == "workload";
+    let mut workload = String::new();
+    for who in ["ada", "dan", "ruth"] {
+        let mine = w.by(who, &["access", "review", "show", "--mine", "--format", "json"]).expect(0).json();
+        for l in mine["lines"].as_array().unwrap() {
+            let (line, verdict) = (l["line"].to_string(), if is_workload(l) { "revoke" } else { "keep" });
+            let decided = ["access", "review", "decide", "latest", verdict, "--line", &line, "--reason", "retired"];
+            w.by(who, &decided).expect(0);
+            if is_workload(l) {
+                assert_eq!(workload, "", "one pipeline of one repository");
+                l["access"]["what"].as_str().unwrap().clone_into(&mut workload);
+            }
+        }
+    }
+    let named = "pipeline=acme/workflows/.github/workflows/deploy.yml";
+    assert!(workload.contains(" repository=git:github.com/acme/app ") && workload.ends_with(named), "{workload}");
+    w.by("ruth", &["access", "review", "close", "latest"]).expect(0);
+    refused(&w, "of a workload that is ended", &signer.token(&w, &github(&commit, "after")), "CS-WORKLOAD-007");
+    let mut branch = github(&commit, "branch");
+    branch["job_workflow_ref"] = "acme/workflows/.github/workflows/deploy.yml@refs/heads/a@b".into();
+    refused(&w, "from another branch", &signer.token(&w, &branch), "CS-WORKLOAD-007");
+    assert!(w.cs(["access", "workloads"]).expect(0).out.contains(&workload));
+    let back = ["access", "readmit", &workload, "--reason", "still in use"];
+    assert!(w.by("dan", &back).expect(4).err.contains("CS-ACCESS-011"));
+    w.by("ruth", &back).expect(0);
+    assert!(w.by("ruth", &back).expect(2).err.contains("CS-REVIEW-013"));
+    run_with(&w, &signer.token(&w, &github(&commit, "again"))).expect(11);
+    w.cs(["verify"]).expect(0);
+    w.cs(["ledger", "rebuild", "--check"]).expect(0);
+}
+
 /// Everything that could be tried with a token in a pipeline, each refused and recorded, and no run in the ledger.
 #[test]
 fn every_attack_is_refused_and_recorded() {
