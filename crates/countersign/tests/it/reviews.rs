@@ -1,5 +1,7 @@
 //! Access reviews from their opening to the certificate, as officers and reviewers type it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::{Ran, World, have_ssh_keygen};
@@ -104,8 +106,18 @@ fn what_a_review_takes_away_is_gone_and_the_certificate_says_where() {
     // Reminders go the way that pages go.
     let told = w.cs(["access", "review", "remind", "--command", "false", "--format", "json"]).expect(5).json();
     assert_eq!((&told["told"][0]["delivered"], &told["told"][0]["attempts"]), (&json!(false), &json!(3)));
-    let told = w.cs(["access", "review", "remind", "--command", "true", "--format", "json"]).expect(0).json();
+    let (out, program) = (w.path("message"), w.path("teller"));
+    std::fs::write(&program, format!("#!/bin/sh\ncat > {}\n", out.display())).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let remind = ["access", "review", "remind", "--command", program.to_str().unwrap(), "--format", "json"];
+    let told = w.cs(remind).expect(0).json();
     assert_eq!((&told["told"][0]["delivered"], &told["told"][0]["waiting"]), (&json!(true), &json!(10)));
+    let envelope: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let said: Value = serde_json::from_slice(&STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap();
+    assert_eq!((&said["predicate"]["waiting"], &said["predicate"]["overdue"]), (&json!(10), &json!(false)));
+    assert_eq!(said["predicate"]["people"], told["told"][0]["people"]);
+    assert!(envelope["signatures"][0]["sig"].is_string(), "the recorder signs it");
     assert_eq!(entries(&w, "AccessReviewReminded"), 2);
 
     // The rest is kept, by each reviewer at once.

@@ -12,9 +12,12 @@ impl Folding<'_> {
     /// not due, is left out: there is time.
     pub(super) fn reviews(&mut self) -> Result<(), Error> {
         let mut reviews = Vec::new();
-        for review in self.session.state().reviews()? {
-            let (id, due) = (&review.opened.review, review.opened.due);
-            if !self.is_known(review.index) || due < self.window.from {
+        for (id, due, _) in self.session.state().review_dates()? {
+            if due < self.window.from {
+                continue;
+            }
+            let Some(review) = self.session.state().review(&id)? else { continue };
+            if !self.is_known(review.index) {
                 continue;
             }
             self.sources.insert("access-review");

@@ -534,15 +534,23 @@ impl State {
         Ok(Some(ReviewRow { index, opened, lines, closed }))
     }
 
-    /// Every review, oldest first.
+    /// Every review with its due date and whether it is closed, oldest first. Lines are not read, of which there may be many.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn review_dates(&self) -> Result<Vec<(ReviewId, Timestamp, bool)>, Error> {
+        let mut query = self.db.prepare_cached("SELECT review, due, closed IS NOT NULL FROM reviews ORDER BY idx")?;
+        let rows = query.query_map([], |row| Ok((text(row, 0)?, time(row, 1)?, row.get(2)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every review with its lines, oldest first.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn reviews(&self) -> Result<Vec<ReviewRow>, Error> {
-        let mut query = self.db.prepare_cached("SELECT review FROM reviews ORDER BY idx")?;
-        let ids: Vec<ReviewId> = query.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?;
-        let mut rows = Vec::with_capacity(ids.len());
-        for id in ids {
+        let mut rows = Vec::new();
+        for (id, ..) in self.review_dates()? {
             rows.extend(self.review(&id)?);
         }
         Ok(rows)

@@ -156,14 +156,15 @@ fn reviewers(state: &State, named: &[String]) -> Result<Vec<PersonId>, Error> {
 /// # Errors
 /// When it is none, or more than one.
 pub fn find_review(session: &Session, text: &str) -> Result<ReviewRow, Error> {
-    let mut rows = session.state().reviews()?;
+    let mut ids: Vec<ReviewId> = session.state().review_dates()?.into_iter().map(|(id, ..)| id).collect();
     if text != "latest" {
-        rows.retain(|r| r.opened.review.as_str().starts_with(text));
+        ids.retain(|id| id.as_str().starts_with(text));
     }
-    match (rows.pop(), rows.is_empty() || text == "latest") {
-        (Some(row), true) => Ok(row),
-        _ => Err(ReviewError::NoSuchReview { review: text.to_owned() }.into()),
-    }
+    let found = match (ids.pop(), ids.is_empty() || text == "latest") {
+        (Some(id), true) => session.state().review(&id)?,
+        _ => None,
+    };
+    found.ok_or_else(|| ReviewError::NoSuchReview { review: text.to_owned() }.into())
 }
 
 fn open_review(session: &Session, id: &ReviewId) -> Result<ReviewRow, Error> {

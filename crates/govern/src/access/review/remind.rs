@@ -70,8 +70,7 @@ pub fn remind(session: &mut Session, to: &To, dir: &Path) -> Result<Vec<Reminded
     session.require_pin()?;
     session.must_record()?;
     let mut all = Vec::new();
-    for row in session.state().reviews()?.into_iter().filter(|r| r.closed.is_none()) {
-        let (id, due) = (row.opened.review, row.opened.due);
+    for (id, due, _) in session.state().review_dates()?.into_iter().filter(|(.., closed)| !closed) {
         let (people, waiting) = session.state().review_waits(&id)?;
         if waiting == 0 {
             continue;
