@@ -137,6 +137,10 @@ pub const CERTIFICATE_AUTHORITY: &str = "countersign-certificate-authority@v1";
 pub const CERTIFICATE_AUTHORITY_REVOCATION: &str = "countersign-certificate-authority-revocation@v1";
 /// A person shows a certificate of the key that signs.
 pub const CERTIFIED_KEY: &str = "countersign-certified-key@v1";
+/// An account elsewhere is a person's.
+pub const ACCOUNT: &str = "countersign-account@v1";
+/// An account is not the person's any more.
+pub const ACCOUNT_REMOVAL: &str = "countersign-account-removal@v1";
 
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
@@ -201,6 +205,8 @@ pub const NAMESPACES: &[&str] = &[
     CERTIFICATE_AUTHORITY,
     CERTIFICATE_AUTHORITY_REVOCATION,
     CERTIFIED_KEY,
+    ACCOUNT,
+    ACCOUNT_REMOVAL,
 ];
 
 /// The media type of a stored act.

@@ -591,4 +591,25 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Whoever has a certificate need not have its key: a certificate is no secret. So the certified key signs that it is shown.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-ACCOUNT-001",
+        title: "one's own account",
+        text: "What is done elsewhere under an account counts as its person's here: whoever had a commit run in CI may not be the one who \
+               approves it. So nobody says which accounts are theirs while another administrator can.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-ACCOUNT-002",
+        title: "the account is somebody's",
+        text: "An account is one person's at a time. At a forge it is known by its number, which stays when it is renamed; an account of \
+               another issuer is another account, whatever it is called there.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-ACCOUNT-003",
+        title: "the account is not the person's",
+        text: "No link of that account to that person stands. An issuer has to be named exactly as its tokens have it, and a forge's account by \
+               its number.",
+        exit: Exit::Usage,
+    },
 ];

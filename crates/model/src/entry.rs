@@ -157,11 +157,15 @@ pub enum EventKind {
     CertificateAuthorityRevoked,
     /// A person shows a certificate of a key.
     KeyCertified,
+    /// An account elsewhere is a person's, signed by an administrator.
+    AccountLinked,
+    /// An account is not the person's any more.
+    AccountUnlinked,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 77] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -237,6 +241,8 @@ impl EventKind {
         Self::CertificateAuthorityAdded,
         Self::CertificateAuthorityRevoked,
         Self::KeyCertified,
+        Self::AccountLinked,
+        Self::AccountUnlinked,
     ];
 
     /// The text form, as in the entry.
@@ -318,6 +324,8 @@ impl EventKind {
             Self::CertificateAuthorityAdded => "CertificateAuthorityAdded",
             Self::CertificateAuthorityRevoked => "CertificateAuthorityRevoked",
             Self::KeyCertified => "KeyCertified",
+            Self::AccountLinked => "AccountLinked",
+            Self::AccountUnlinked => "AccountUnlinked",
         }
     }
 
@@ -420,7 +428,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"KeyCertified\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::KeyCertified));
+        assert!(serde_json::from_str::<EventKind>("\"AccountUnlinked\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::AccountUnlinked));
     }
 }

@@ -26,6 +26,7 @@ macro_rules! predicates {
 
 pub(crate) use predicates;
 
+pub use crate::access::account::{AccountLinked, AccountUnlinked};
 pub use crate::access::approval_events::{
     ApprovalRejected, ApprovalRulesActivated, ApprovalWithdrawn, EvidenceCheckpoint,
 };

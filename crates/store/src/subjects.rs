@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::seal::{self, SubjectKey};
+use countersign_model::access::account::Account;
 use countersign_model::event::Profile;
 use countersign_model::{PayloadRef, PersonId, digest};
 
@@ -207,6 +208,48 @@ pub fn open_profile(vault: &SharedVault, person: &PersonId, blob: &PayloadRef) -
 /// What ties a sealed certificate to its person and key.
 fn certificate_context(person: &PersonId, fingerprint: &str) -> Vec<u8> {
     format!("{person} openpgp {fingerprint}").into_bytes()
+}
+
+/// Media type of an account elsewhere that is sealed with its person's key.
+pub const SEALED_ACCOUNT: &str = "application/vnd.countersign.sealed-account.v1";
+
+/// What ties a sealed account to its person and pseudonym.
+fn account_context(person: &PersonId, pseudonym: &str) -> Vec<u8> {
+    format!("{person} account {pseudonym}").into_bytes()
+}
+
+/// Seals which account it is with the key of the person it belongs to.
+///
+/// # Errors
+/// When no randomness is to be had, or the person's key is not here.
+pub fn seal_account(
+    keys: &dyn SubjectKeys,
+    person: &PersonId,
+    pseudonym: &str,
+    account: &Account,
+) -> Result<Vec<u8>, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    let key = keys.get(person)?.ok_or_else(missing)?;
+    let plain = countersign_evidence::canonical::to_vec(account)?;
+    Ok(seal::seal(&key, &plain, &account_context(person, pseudonym))?)
+}
+
+/// Opens a sealed account; `None` when the person's key was destroyed, or is not kept here.
+///
+/// # Errors
+/// As [`open_profile`].
+pub fn open_account(
+    vault: &SharedVault,
+    person: &PersonId,
+    pseudonym: &str,
+    blob: &PayloadRef,
+) -> Result<Option<Account>, Error> {
+    let keys = vault.keys.as_ref();
+    let Some(key) = keys.get(person)? else { return Ok(None) };
+    let sealed = vault.open(blob)?;
+    let plain = seal::open(&key, &sealed, &account_context(person, pseudonym))
+        .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's account"))?;
+    Ok(Some(countersign_evidence::canonical::from_slice(&plain)?))
 }
 
 /// Seals an OpenPGP certificate with the key of the person it belongs to.

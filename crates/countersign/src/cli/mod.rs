@@ -40,6 +40,8 @@ mod ledger_args;
 mod looked;
 mod lsp;
 mod notes;
+mod person_account;
+mod person_account_args;
 mod person_ca;
 mod person_ca_args;
 mod person_key;

@@ -55,6 +55,21 @@ pub enum IdentityError {
         /// The key.
         fingerprint: String,
     },
+    /// One's own account.
+    #[error("nobody gives or takes an account of their own while another administrator can")]
+    OwnAccount,
+    /// It is somebody's.
+    #[error("that account is {holder}'s")]
+    AccountTaken {
+        /// Whose.
+        holder: String,
+    },
+    /// It is not theirs.
+    #[error("that account is not {person}'s")]
+    NotLinked {
+        /// Who.
+        person: String,
+    },
 }
 
 impl Diagnostic for IdentityError {
@@ -69,6 +84,9 @@ impl Diagnostic for IdentityError {
             Self::LastKey { .. } => "CS-IDENTITY-016",
             Self::NoSuchAuthority { .. } => "CS-IDENTITY-020",
             Self::OtherKey { .. } => "CS-IDENTITY-021",
+            Self::OwnAccount => "CS-ACCOUNT-001",
+            Self::AccountTaken { .. } => "CS-ACCOUNT-002",
+            Self::NotLinked { .. } => "CS-ACCOUNT-003",
         }
     }
 
@@ -79,7 +97,11 @@ impl Diagnostic for IdentityError {
     fn help(&self) -> String {
         match self {
             Self::BadWindow => "name a later end: --valid-before 2027-01-31".into(),
-            Self::OwnKey => "another administrator signs this: --key FILE".into(),
+            Self::AccountTaken { .. } => {
+                "take it from them first: countersign person account remove PERSON … --reason TEXT".into()
+            }
+            Self::NotLinked { .. } => "list accounts: countersign person account list".into(),
+            Self::OwnKey | Self::OwnAccount => "another administrator signs this: --key FILE".into(),
             Self::Erased { .. } => "enrol the person anew: countersign person add NAME --ssh-key FILE.pub".into(),
             Self::LaterCompromise => {
                 "name the earliest moment that is possible: --compromised-since 2026-01-31T09:00:00Z".into()
@@ -116,6 +138,9 @@ mod tests {
             IdentityError::LastKey { fingerprint: key() },
             IdentityError::NoSuchAuthority { key: key() },
             IdentityError::OtherKey { expected: key(), found: key() },
+            IdentityError::OwnAccount,
+            IdentityError::AccountTaken { holder: key() },
+            IdentityError::NotLinked { person: key() },
         ];
         for error in all {
             assert_ne!(error.exit(), Exit::Internal, "{error}");

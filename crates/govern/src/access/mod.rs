@@ -3,6 +3,7 @@
 //! Control objective: access leads back to a named person who was entitled to grant it.
 //! Regulatory mapping: PCI DSS v4.0.1 7.2.3, 8.2.1; NIST 800-53r5 AC-2, AC-5.
 
+pub mod accounts;
 pub mod certificates;
 mod error;
 pub mod keys;

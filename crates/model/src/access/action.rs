@@ -59,6 +59,12 @@ actions! {
     /// Revokes a key.
     RevokeKey "person-key-revoke" on "people": "revoke keys" by [Administrator]
         unless "no administrator would be left with a key that counts";
+    /// Says that an account elsewhere is somebody's.
+    LinkAccount "account-link" on "people": "link accounts to people" by [Administrator]
+        unless "the person whose account it is, while another administrator can sign";
+    /// Says that it is so no longer.
+    UnlinkAccount "account-unlink" on "people": "take accounts from people" by [Administrator]
+        unless "the person whose account it is, while another administrator can sign";
     /// Grants a role.
     GrantRole "role-grant" on "roles": "grant roles" by [Administrator]
         unless "whoever would get it";

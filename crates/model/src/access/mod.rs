@@ -2,6 +2,7 @@
 //! which slots must be signed and what is said about them, and what is permitted for a short while; and who is who among machines: issuers of
 //! identity tokens, and the workloads that they vouch for.
 
+pub mod account;
 mod action;
 pub mod approval_events;
 pub mod approvals;

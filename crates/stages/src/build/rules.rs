@@ -30,10 +30,6 @@ pub fn authors(change: &Change, state: &State) -> Result<BTreeSet<PersonId>, Err
             authors.extend(state.claimants(repository, &commit.id)?);
         }
     }
-    // Who started the pipeline took part in the change.
-    if let Some(run) = state.run_of(change.identity.as_deref(), &change.commit, change.pipeline.digest)? {
-        authors.extend(workload::actors(&run.id, state)?);
-    }
     Ok(authors)
 }
 
@@ -120,8 +116,7 @@ pub fn facts(
     state: &State,
     now: Timestamp,
 ) -> Result<Value, Error> {
-    let mut authors = authors(change, state)?;
-    authors.extend(coming.workload.and_then(Workload::person).cloned());
+    let authors = authors(change, state)?;
     let repository = change.identity.as_deref();
     let commits: Vec<Value> =
         change.commits.iter().map(|c| commit_facts(c, repository, state, now)).collect::<Result<_, _>>()?;

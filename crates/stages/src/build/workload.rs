@@ -15,7 +15,7 @@ use countersign_model::access::{Field, Issuer, Issuers};
 use countersign_model::digest::Hasher;
 use countersign_model::event::WorkloadVerified;
 use countersign_model::{Digest, EventKind, PersonId, RunId, StreamId};
-use countersign_store::projection::{State, WorkloadRow, is_of};
+use countersign_store::projection::{State, WorkloadRow, is_of, issuer_pseudonym as pseudonym};
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, NewEntry, Plan, Session};
 use serde_json::{Map, Value, json};
@@ -169,8 +169,9 @@ fn check(
     let person = match fields.remove(&Field::Actor) {
         None => None,
         Some(actor) => {
-            let person = person_of(session.state(), &iss, &actor)?;
-            fields.insert(Field::Actor, pseudonym(&salt, &iss, &actor));
+            let actor = pseudonym(&salt, &iss, &actor);
+            let person = session.state().person_by_account(&actor)?;
+            fields.insert(Field::Actor, actor);
             person
         }
     };
@@ -211,11 +212,6 @@ fn under_fetched(keys: &IssuerKeys<'_>, iss: &str, token: Token, expected: &Expe
     }
 }
 
-/// The enrolled person whose account at the issuer this is. Nobody's account is linked to a person in this version.
-fn person_of(_state: &State, _issuer: &str, _actor: &str) -> Result<Option<PersonId>, Error> {
-    Ok(None)
-}
-
 /// What of the claims is recorded: what is not known to be harmless is a keyed pseudonym, so that two can be compared and nobody
 /// reads a name.
 fn kept(entry: &Issuer, claims: &Map<String, Value>, salt: &[u8], iss: &str) -> Value {
@@ -230,18 +226,6 @@ fn kept(entry: &Issuer, claims: &Map<String, Value>, salt: &[u8], iss: &str) -> 
         }
     }
     json!({"version": 1, "claims": recorded, "pseudonyms": hidden})
-}
-
-/// A keyed pseudonym: the same text of the same issuer gives the same one within a ledger.
-fn pseudonym(salt: &[u8], iss: &str, text: &str) -> String {
-    let mut hasher = Hasher::new();
-    hasher.update(b"countersign workload v1\0");
-    hasher.update(salt);
-    hasher.update(iss.as_bytes());
-    hasher.update(b"\0");
-    hasher.update(text.as_bytes());
-    let hex: String = hasher.finish().hex().chars().take(16).collect();
-    format!("pseudonym-{hex}")
 }
 
 fn once(iss: &str, id: &str) -> Digest {
@@ -273,6 +257,9 @@ pub(super) fn entry(
         return Err(Error::IssuersMoved);
     }
     not_ended(state, &workload.issuer, &workload.fields)?;
+    // An account may have been linked or taken away since the token was looked at.
+    let actor = workload.fields.get(&Field::Actor);
+    let person = actor.map(|actor| state.person_by_account(actor)).transpose()?.flatten();
     let predicate = WorkloadVerified {
         run: run.clone(),
         attempt,
@@ -286,7 +273,7 @@ pub(super) fn entry(
         token: workload.verified.digest,
         once: workload.once,
         claims: workload.claims.0,
-        person: workload.person.clone(),
+        person,
         issued: workload.verified.issued,
         expires: workload.verified.expires,
         time: session.now(),
@@ -357,12 +344,4 @@ pub(super) fn facts(run: Option<&RunId>, about: Option<&Workload>, state: &State
     facts.sort_by_key(ToString::to_string);
     facts.dedup();
     Ok(facts)
-}
-
-/// Enrolled people whose accounts started a pipeline of this run: they take part in the change.
-///
-/// # Errors
-/// When the projection cannot be read.
-pub fn actors(run: &RunId, state: &State) -> Result<Vec<PersonId>, Error> {
-    Ok(state.workloads(run)?.into_iter().filter_map(|w| w.person).collect())
 }

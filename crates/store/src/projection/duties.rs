@@ -82,6 +82,10 @@ impl State {
                 }
             }
         }
+        // Whoever had the commit run in CI had it there: a token of theirs said so.
+        for (person, index) in self.actors(change.identity.as_deref(), &change.commit)? {
+            add(&person, Duty::Pusher, &format!("entry {index}"));
+        }
         if let Some(bundle) = self.bundle() {
             add(&bundle.by, Duty::PolicyEditor, &format!("entry {}", bundle.index));
         }

@@ -126,6 +126,8 @@ impl State {
                 EventKind::CertificateAuthorityAdded => self.on_authority(reading, signed),
                 EventKind::CertificateAuthorityRevoked => self.on_authority_revoked(reading, signed),
                 EventKind::KeyCertified => self.on_certified(reading, signed),
+                EventKind::AccountLinked => self.on_account_linked(reading, signed),
+                EventKind::AccountUnlinked => self.on_account_unlinked(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

@@ -23,6 +23,7 @@
 //! `table.rs`; an arm in `fold.rs`. The schema's version changes by itself, and older databases are folded anew.
 
 mod access;
+mod accounts;
 mod anomalies;
 mod approvals;
 mod assessments;
@@ -67,6 +68,7 @@ mod trust;
 mod waivers;
 mod workloads;
 
+pub use accounts::{AccountRow, issuer_pseudonym};
 pub use anomalies::Anomaly;
 pub use approvals::{ActivatedRules, ApprovalRow, RejectionRow, WithdrawalRow, waiver_set};
 pub use assessments::AssessmentRow;

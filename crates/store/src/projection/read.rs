@@ -248,6 +248,8 @@ impl Reading {
             | EventKind::ApprovalWithdrawn
             | EventKind::IssuersActivated
             | EventKind::PersonKeyAdded
+            | EventKind::AccountLinked
+            | EventKind::AccountUnlinked
             | EventKind::PersonKeyRevoked
             | EventKind::CertificateAuthorityAdded
             | EventKind::CertificateAuthorityRevoked
@@ -286,6 +288,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::GateOwnersAssigned
         | EventKind::IssuersActivated
         | EventKind::PersonKeyAdded
+        | EventKind::AccountLinked
         | EventKind::WorkloadVerified => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,

@@ -136,9 +136,7 @@ impl State {
         let (claims, said) = reading.named(0)?;
         require(said == p.claims, "the claims are not those that the statement names")?;
         require(reading.attachments() == 1, "the statement does not name all attachments")?;
-        if let Some(person) = &p.person {
-            require(self.is_enrolled(person)?, "the person that it names is not enrolled")?;
-        }
+        self.names_its_actor(&p)?;
         require(self.workload(&p.once)?.is_none(), "the token was shown before")?;
         let identity = workload_identity(&p.issuer, &p.fields);
         require(self.workload_end(&identity)?.is_none(), "an access review ended that workload")?;

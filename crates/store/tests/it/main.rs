@@ -1,6 +1,8 @@
 //! The ledger on disk: appended to, interrupted, tampered with and shared.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 #[path = "../../../evidence/tests/it/authenticator.rs"]

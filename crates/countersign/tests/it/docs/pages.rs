@@ -86,6 +86,8 @@ fn every_event_is_on_its_page() {
         ("CertificateAuthorityAdded", event::CertificateAuthorityAdded::TYPE),
         ("CertificateAuthorityRevoked", event::CertificateAuthorityRevoked::TYPE),
         ("KeyCertified", event::KeyCertified::TYPE),
+        ("AccountLinked", event::AccountLinked::TYPE),
+        ("AccountUnlinked", event::AccountUnlinked::TYPE),
         ("RoleRevoked", event::RoleRevoked::TYPE),
         ("PersonLeft", event::PersonLeft::TYPE),
         ("PersonReturned", event::PersonReturned::TYPE),

@@ -1,6 +1,7 @@
 //! Workloads prove who they are: tokens of a real OpenID provider, tokens of each issuer's documented shape, and what somebody
 //! could try.
 
+mod accounts;
 mod act;
 mod ci;
 mod provider;

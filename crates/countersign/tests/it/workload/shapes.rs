@@ -53,6 +53,22 @@ pub(super) fn github(commit: &str, jti: &str) -> Value {
     )
 }
 
+pub(super) fn gitlab(commit: &str, jti: &str) -> Value {
+    with_times(
+        Some(jti),
+        json!({
+            "iss": "https://gitlab.com", "sub": "project_path:bank/trading/app:ref_type:branch:ref:main",
+            "namespace_id": "1", "namespace_path": "bank/trading", "project_id": "28", "project_path": "bank/trading/app",
+            "user_id": "815", "user_login": "mia.muster", "user_email": "mia@bank.example",
+            "user_identities": [{"provider": "saml", "extern_uid": "mia-uid"}], "pipeline_id": "455",
+            "pipeline_source": "push", "job_id": "1123", "ref": "main", "ref_type": "branch", "ref_protected": "true",
+            "ref_path": "refs/heads/main", "groups_direct": ["bank/desk-of-mia"], "environment": "production",
+            "runner_id": 1, "runner_environment": "self-hosted", "sha": commit,
+            "ci_config_ref_uri": "gitlab.com/bank/trading/app//.gitlab-ci.yml@refs/heads/main", "ci_config_sha": commit,
+        }),
+    )
+}
+
 fn fields(ran: &Value) -> &Value {
     &ran["workload"]["fields"]
 }
@@ -148,19 +164,7 @@ fn gitlab_says_who_and_nobody_reads_a_name() {
     let w = firm_at("git@gitlab.com:bank/trading/app.git");
     let signer = Signer::new(&w, "one");
     activate(&w, &pinned(&w, &[&signer]));
-    let token = with_times(
-        Some("63ab75f4"),
-        json!({
-            "iss": "https://gitlab.com", "sub": "project_path:bank/trading/app:ref_type:branch:ref:main",
-            "namespace_id": "1", "namespace_path": "bank/trading", "project_id": "28", "project_path": "bank/trading/app",
-            "user_id": "815", "user_login": "mia.muster", "user_email": "mia@bank.example",
-            "user_identities": [{"provider": "saml", "extern_uid": "mia-uid"}], "pipeline_id": "455",
-            "pipeline_source": "push", "job_id": "1123", "ref": "main", "ref_type": "branch", "ref_protected": "true",
-            "ref_path": "refs/heads/main", "groups_direct": ["bank/desk-of-mia"], "environment": "production",
-            "runner_id": 1, "runner_environment": "self-hosted", "sha": head(&w),
-            "ci_config_ref_uri": "gitlab.com/bank/trading/app//.gitlab-ci.yml@refs/heads/main", "ci_config_sha": head(&w),
-        }),
-    );
+    let token = gitlab(&head(&w), "63ab75f4");
     let token = signer.token(&w, &token);
     // A job has one token for all its steps: `run`, `gate check` and `record` may show it for the same attempt.
     run_with(&w, &token).expect(11);
