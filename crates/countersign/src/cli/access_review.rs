@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign_govern::access::review::{self, Campaign, Lines, To};
-use countersign_model::access::review::{AccessKind, ReviewFigures, ReviewerFigures};
+use countersign_model::access::review::{ReviewFigures, ReviewerFigures};
 use countersign_model::{Digest, Exit, PersonId, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::{ReviewRow, ReviewedLine, State};
@@ -283,7 +283,8 @@ fn marks(r: &ReviewerFigures, below: u64) -> String {
     out
 }
 
-/// What the tables say of the population's place now; the same, unless payloads of workloads were disposed of since.
+/// What the tables say of the population's place now; the same, unless a key was certified anew or the payload of a workload disposed of
+/// since: the fold of the log up to that place says the same for ever.
 fn recomputed(state: &State, row: &ReviewRow) -> Result<Digest, Failure> {
     Ok(State::population_digest(&state.access_at(row.opened.size, row.opened.time)?)?)
 }
@@ -296,11 +297,9 @@ fn page(state: &State, row: &ReviewRow) -> Result<String, Failure> {
     let by = label(state, Some(&o.by))?;
     let _ = writeln!(out, "  opened      entry {}, by {by}: {}", row.index, printable(&o.reason));
     let same = if recomputed(state, row)? == o.population {
-        "computed anew from the log: the same"
-    } else if row.lines.iter().any(|l| l.line.access.kind == AccessKind::Workload) {
-        "computed anew from the log: another one; payloads of workloads are disposed of"
+        "computed anew: the same"
     } else {
-        "computed anew from the log: ANOTHER ONE; run countersign verify"
+        "computed anew: another one; a key was certified anew since, or a workload's payload is disposed of"
     };
     let _ = writeln!(out, "  population  {} at log size {} ({same})", o.population, o.size);
     for r in state.review_reminders(&o.review)? {

@@ -11,6 +11,7 @@ use countersign_model::event::WorkloadReadmitted;
 use countersign_model::{Action, ActorId, Digest, PersonId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
+use super::keys::KeyRow;
 use super::read::Act;
 use super::sql::{Fold, require, text, time};
 use super::state::State;
@@ -198,11 +199,13 @@ impl State {
                 };
                 ended.map(|(text, index)| (how(text), index)).or(expired)
             }
-            AccessKind::Key => match self.key(&access.what)?.and_then(|k| k.revoked) {
-                Some(r) => {
+            // A key that was certified anew since has another end than its line says.
+            AccessKind::Key => match self.key(&access.what)? {
+                Some(KeyRow { revoked: Some(r), .. }) => {
                     let how = if by_review.exists([r.index])? { GoneHow::Review } else { GoneHow::Revoked };
                     Some((how, r.index))
                 }
+                Some(k) => k.valid_before.filter(|e| self.moment() >= *e).map(|_| (GoneHow::Expired, k.index)),
                 None => expired,
             },
             AccessKind::Workload => self.workload_end(&access.what)?.map(|index| (GoneHow::Review, index)),

@@ -1,16 +1,20 @@
 //! What is believed of access reviews, whoever wrote the entries.
 
 use countersign_evidence::act;
-use countersign_model::access::Field;
+use countersign_evidence::sshsig::{Certificate, PublicKey};
 use countersign_model::access::review::{AccessKind, GoneHow, ReviewVerdict, SHORTEST_REVIEW_SECONDS, assign};
+use countersign_model::access::{CertificateUse, Field};
 use countersign_model::event::{
     AccessReviewClosed, AccessReviewDecided, AccessReviewEnforced, AccessReviewOpened, AccessReviewReminded,
-    AccessReviewShown, IssuersActivated, PersonLeft, Predicate, RoleGranted, RoleRevoked, WorkloadReadmitted,
-    WorkloadVerified,
+    AccessReviewShown, CertificateAuthorityAdded, IssuersActivated, KeyCertified, PersonLeft, Predicate, RoleGranted,
+    RoleRevoked, WorkloadReadmitted, WorkloadVerified,
 };
 use countersign_model::{Digest, EventKind, PersonId, ReviewId, Role, StreamId, Timestamp};
 use countersign_store::projection::{ReviewRow, State, Watch, check};
 use countersign_store::{Ledger, NewBlob, NewEntry};
+use ssh_key::PrivateKey;
+use ssh_key::certificate::Builder;
+use ssh_key::private::Ed25519Keypair;
 
 use crate::history::History;
 use crate::support::ORIGIN;
@@ -627,4 +631,56 @@ fn whoever_opened_it_does_not_close_it_where_nobody_decided() {
     let ends = house.state().review_ends(&house.row()).unwrap().ends;
     disbelieved(house.enforce(2, &ends), "opened it and nobody decided");
     assert_eq!(house.enforce(4, &ends), None);
+}
+
+#[test]
+fn a_key_that_is_certified_anew_is_not_gone_when_its_first_certificate_is_over() {
+    let mut house = House::new();
+    let key = |n: u8| PrivateKey::from(Ed25519Keypair::from_seed(&[n; 32]));
+    let (ca, own, who) = (key(90), key(91), house.who(5));
+    let (origin, time) = (String::from(ORIGIN), house.history.now());
+    let added = CertificateAuthorityAdded {
+        origin: origin.clone(),
+        key: PublicKey::parse(&ca.public_key().to_openssh().unwrap()).unwrap().to_openssh(),
+        people: vec![who.clone()],
+        uses: vec![CertificateUse::Acts],
+        valid_after: None,
+        valid_before: None,
+        by: house.who(0),
+        reason: "keys for a day".into(),
+        time,
+    };
+    let kind = EventKind::CertificateAuthorityAdded;
+    assert_eq!(house.act(0, act::CERTIFICATE_AUTHORITY, kind, added), None);
+    let certified = |house: &mut House, until: Timestamp| {
+        let from = u64::try_from(time.millis() / 1000).unwrap() - 10;
+        let until = u64::try_from(until.millis() / 1000).unwrap();
+        let mut certificate = Builder::new(vec![7; 16], own.public_key(), from, until).unwrap();
+        certificate.key_id(who.as_str()).unwrap().valid_principal(who.as_str()).unwrap();
+        let certificate = certificate.sign(&ca).unwrap().to_openssh().unwrap();
+        let certificate = Certificate::parse(&certificate).unwrap().to_openssh().to_owned();
+        let shown = KeyCertified { origin: ORIGIN.into(), person: who.clone(), certificate, time };
+        let (kind, stream) = (EventKind::KeyCertified, StreamId::from(&who));
+        let entry = house.history.act_with(&own, act::CERTIFIED_KEY, kind, stream, shown, vec![]);
+        house.append(entry)
+    };
+    let first = time.plus_seconds(SHORTEST_REVIEW_SECONDS);
+    assert_eq!(certified(&mut house, first), None);
+    let opening = house.opening(2, 50);
+    let line = opening.lines.iter().find(|l| l.access.until == Some(first)).unwrap().line;
+    assert_eq!(house.open(opening), None);
+    assert_eq!(certified(&mut house, first.plus_seconds(1_000_000)), None);
+    let by = house.reviewer_of(line);
+    assert_eq!(house.decide(by, &[line], ReviewVerdict::Revoke), None);
+    house.keep_the_rest();
+    house.until_due();
+    // The first certificate is over, and the key signs: it was to go, is there, and ends by the review.
+    let row = house.row();
+    assert!(house.state().moment() >= first && row.held().contains(&line), "{row:?}");
+    let closing = AccessReviewClosed { gone: vec![], ..house.closing(2) };
+    disbelieved(house.close(2, closing), "was to go and is there");
+    assert_eq!(house.enforce(2, &[line]), None);
+    let closing = house.closing(2);
+    assert_eq!(closing.gone.iter().map(|g| (g.line, g.how)).collect::<Vec<_>>(), [(line, GoneHow::Review)]);
+    assert_eq!(house.close(2, closing), None);
 }
