@@ -539,8 +539,10 @@ impl State {
         keys: &[&str],
         now: Timestamp,
     ) -> Result<bool, Error> {
+        // With a passkey one approves, in a browser: whoever has nothing else could enrol nobody and revoke nothing.
         let counts = |k: &KeyRow| {
             k.kind.signs_acts()
+                && k.kind != KeyKind::Passkey
                 && k.trouble(now).is_none()
                 && k.valid_before.is_none()
                 && !keys.contains(&k.fingerprint.as_str())

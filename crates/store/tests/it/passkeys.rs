@@ -215,6 +215,19 @@ fn zero(house: &House, token: &Authenticator, commit: char) -> NewEntry {
 }
 
 #[test]
+fn a_passkey_is_not_the_last_key_that_an_administrator_has() {
+    let mut house = House::new();
+    let first = house.history.first_key(0);
+    let added = enrolment(&house, 0, &authenticator(1));
+    assert_eq!(house.add(added, 0), None);
+    disbelieved(house.revoke(0, &first, 0, None), "no administrator would be left");
+    let ssh = ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[3; 32]));
+    let added = house.adding(0, &ssh, 0);
+    assert_eq!(house.add(added, 0), None);
+    assert_eq!(house.revoke(0, &first, 0, None), None);
+}
+
+#[test]
 fn a_key_of_openssh_enrolled_for_a_party_signs_nothing_as_a_passkey() {
     // Somebody enrols a passkey's key as a hardware key of SSH: what browsers let it sign is then not what was enrolled.
     let mut house = House::new();
