@@ -142,6 +142,9 @@ pub const ACCOUNT: &str = "countersign-account@v1";
 /// An account is not the person's any more.
 pub const ACCOUNT_REMOVAL: &str = "countersign-account-removal@v1";
 
+/// What a revocation list names counts no more.
+pub const REVOCATION_LIST: &str = "countersign-revocation-list@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -207,6 +210,7 @@ pub const NAMESPACES: &[&str] = &[
     CERTIFIED_KEY,
     ACCOUNT,
     ACCOUNT_REMOVAL,
+    REVOCATION_LIST,
 ];
 
 /// The media type of a stored act.

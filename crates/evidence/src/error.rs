@@ -175,6 +175,9 @@ pub enum Error {
     /// The private key lives in a hardware token.
     #[error("the private key lives in a hardware token")]
     HardwareKey,
+    /// Not an OpenSSH revocation list, or a damaged one.
+    #[error("not a sound OpenSSH revocation list: {0}")]
+    RevocationList(&'static str),
     /// Not an OpenSSH certificate, or a damaged one.
     #[error("not a sound OpenSSH certificate: {0}")]
     SshCertificate(&'static str),
@@ -291,6 +294,7 @@ impl Diagnostic for Error {
             Self::HardwareKey => "CS-EVIDENCE-054",
             Self::SshSignature { .. } => "CS-EVIDENCE-055",
             Self::SshCertificate(_) => "CS-EVIDENCE-061",
+            Self::RevocationList(_) => "CS-EVIDENCE-062",
             Self::Namespace { .. } => "CS-EVIDENCE-056",
             Self::OtherKey { .. } => "CS-EVIDENCE-057",
             Self::SshVerify { .. } => "CS-EVIDENCE-058",
@@ -386,6 +390,7 @@ impl Diagnostic for Error {
             Self::SshSignature { .. } => "a signature starts with `-----BEGIN SSH SIGNATURE-----`; make it with \
                                           `ssh-keygen -Y sign`"
                 .into(),
+            Self::RevocationList(_) => "look at it with `ssh-keygen -Q -l -f FILE`, and make it anew: `ssh-keygen -k -z NUMBER -f FILE`".into(),
             Self::SshCertificate(_) => "look at it with `ssh-keygen -L -f FILE`, and ask the authority for another".into(),
             Self::Namespace { expected, .. } => format!("sign again with `ssh-keygen -Y sign -n {expected}`"),
             Self::OtherKey { expected, .. } => format!("sign with the key {expected}, or enrol the other one"),

@@ -327,6 +327,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
          and the authority's signature must verify.",
     ),
     explained(
+        "CS-EVIDENCE-062",
+        Exit::Unverified,
+        "not a sound OpenSSH revocation list",
+        "A revocation list (OpenSSH PROTOCOL.krl) is read to its last byte, up to 1 MiB. One with a section, a flag or a field that is \
+         not known is refused as a whole: a list that is understood in part would revoke in part.",
+    ),
+    explained(
         "CS-EVIDENCE-070",
         Exit::Unverified,
         "bytes are not in sealed form",
@@ -412,6 +419,7 @@ mod tests {
             Error::SshVerify { fingerprint: s() },
             Error::UserPresence { fingerprint: s() },
             Error::SshCertificate("x"),
+            Error::RevocationList("x"),
             Error::Act("x"),
             Error::Sealed("x"),
             Error::Unsealable,

@@ -612,4 +612,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
                its number.",
         exit: Exit::Usage,
     },
+    Explanation {
+        code: "CS-IDENTITY-022",
+        title: "a revocation list names the key",
+        text: "An administrator imported a revocation list of OpenSSH that names this key. It is nobody's for ever, whatever later lists say.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-IDENTITY-023",
+        title: "an old revocation list",
+        text: "The number of revocation lists only rises, so that nobody is shown an old one as the newest.",
+        exit: Exit::Usage,
+    },
 ];

@@ -161,11 +161,13 @@ pub enum EventKind {
     AccountLinked,
     /// An account is not the person's any more.
     AccountUnlinked,
+    /// What a revocation list of OpenSSH names counts no more.
+    RevocationListImported,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 77] = [
+    pub const ALL: [Self; 78] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -243,6 +245,7 @@ impl EventKind {
         Self::KeyCertified,
         Self::AccountLinked,
         Self::AccountUnlinked,
+        Self::RevocationListImported,
     ];
 
     /// The text form, as in the entry.
@@ -326,6 +329,7 @@ impl EventKind {
             Self::KeyCertified => "KeyCertified",
             Self::AccountLinked => "AccountLinked",
             Self::AccountUnlinked => "AccountUnlinked",
+            Self::RevocationListImported => "RevocationListImported",
         }
     }
 
@@ -428,7 +432,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"AccountUnlinked\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::AccountUnlinked));
+        assert!(serde_json::from_str::<EventKind>("\"RevocationListImported\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::RevocationListImported));
     }
 }

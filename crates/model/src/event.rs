@@ -30,7 +30,9 @@ pub use crate::access::account::{AccountLinked, AccountUnlinked};
 pub use crate::access::approval_events::{
     ApprovalRejected, ApprovalRulesActivated, ApprovalWithdrawn, EvidenceCheckpoint,
 };
-pub use crate::access::certificate_events::{CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified};
+pub use crate::access::certificate_events::{
+    CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified, RevocationListImported,
+};
 pub use crate::access::emergencies::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassPaged, BreakGlassRatified, BreakGlassReviewed,
 };

@@ -508,6 +508,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Who has left, or whose data is erased, gets no key by a certificate either.",
         exit: Exit::Forbidden,
     },
+    Explanation {
+        code: "CS-CERT-012",
+        title: "a revocation list names it",
+        text: "An administrator imported a revocation list of OpenSSH that names the certificate by its serial or key id, its key, or its \
+               authority. Lists of later numbers do not bring back what an earlier one named.",
+        exit: Exit::Forbidden,
+    },
 ];
 
 #[cfg(test)]

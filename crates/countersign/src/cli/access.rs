@@ -59,6 +59,7 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
         PersonVerb::Key(args) => return super::person_key::run(at, args, env),
         PersonVerb::Ca(args) => return super::person_ca::run(at, args, env),
         PersonVerb::Account(args) => return super::person_account::run(at, args, env),
+        PersonVerb::Krl(args) => return super::person_krl::run(at, args, env),
         PersonVerb::Leave(args) => super::role::presence(at, args, true, env)?,
         PersonVerb::Return(args) => super::role::presence(at, args, false, env)?,
         PersonVerb::List { format } => list(at, *format, env)?,

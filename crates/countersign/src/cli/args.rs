@@ -433,6 +433,8 @@ pub(crate) enum PersonVerb {
     Ca(super::person_ca_args::PersonCaArgs),
     /// Say which accounts at forges and identity providers are whose
     Account(super::person_account_args::PersonAccountArgs),
+    /// Revocation lists of OpenSSH: what they name counts no more
+    Krl(super::person_krl_args::PersonKrlArgs),
     /// Somebody leaves: every role and office of theirs ends, and no key of theirs signs any more; an administrator signs
     Leave(super::role_args::PresenceArgs),
     /// Somebody who left is back: their keys sign again, roles are granted anew; an administrator signs

@@ -46,6 +46,8 @@ mod person_ca;
 mod person_ca_args;
 mod person_key;
 mod person_key_args;
+mod person_krl;
+mod person_krl_args;
 mod place;
 mod policy;
 mod policy_args;

@@ -6,7 +6,9 @@ use std::fs;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::Certificate;
 use countersign_model::access::CertificateUse;
-use countersign_model::event::{CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified};
+use countersign_model::event::{
+    CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified, RevocationListImported,
+};
 use countersign_model::{EventKind, StreamId};
 
 use crate::attacks::{act_of, by_hand_with, id_of, refusals, session};
@@ -358,4 +360,143 @@ fn an_authority_that_is_written_into_the_log_by_hand_counts_only_if_it_could_be_
     assert_eq!(revoke(&revoked, "ada"), None);
     assert!(revoke(&revoked, "ada").unwrap().contains("revoked before"));
     assert!(add(&honest, "ada").unwrap().contains("revoked"));
+}
+
+impl World {
+    /// A revocation list of this specification, by the stock `ssh-keygen`; the file's path.
+    fn list(&self, number: u64, ca: &str, spec: &str) -> String {
+        fs::write(self.path("spec"), spec).unwrap();
+        let mut command = self.command("ssh-keygen", &self.path("."));
+        command.args(["-q", "-k", "-z", &number.to_string(), "-f"]).arg(self.path("krl"));
+        command.arg("-s").arg(self.public(ca)).arg(self.path("spec"));
+        Self::finish(command).expect(0);
+        self.path("krl").to_str().unwrap().to_owned()
+    }
+
+    fn import_list(&self, by: &str, file: &str) -> Ran {
+        self.by(by, &["person", "krl", "import", file, "--reason", "the weekly list", "--format", "json"])
+    }
+}
+
+#[test]
+fn what_a_revocation_list_names_counts_no_more_and_nothing_brings_it_back() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::new();
+    w.firm();
+    for name in ["ca", "ca2", "single", "ranged", "named", "kept", "by-sha1", "by-sha256", "laptop", "second"] {
+        w.key(name);
+    }
+    let (dan, mia) = (id_of(&w, "dan").to_string(), id_of(&w, "mia").to_string());
+    for ca in ["ca", "ca2"] {
+        w.authority(ca, &["--for", "dan", "mia"]).expect(0);
+    }
+    let show = |ca: &str, key: &str, serial: &str, id: &str| {
+        let file = w.certify(ca, key, &["-I", id, "-z", serial, "-n", &dan, "-V", "20200101000000Z:20600101000000Z"]);
+        w.show(&file, key)
+    };
+    show("ca", "single", "7", &dan).expect(0);
+    show("ca", "ranged", "150", &dan).expect(0);
+    show("ca", "named", "900", "4711").expect(0);
+    show("ca", "kept", "8", &dan).expect(0);
+    show("ca2", "second", "7", &dan).expect(0);
+    for key in ["by-sha1", "by-sha256"] {
+        let public = w.public(key);
+        w.by("ada", &["person", "key", "add", "dan", "--ssh-key", public.to_str().unwrap()]).expect(0);
+    }
+    w.certify("ca", "laptop", &["-I", "mia@laptop", "-z", "77", "-n", &mia, "-V", "20200101000000Z:20600101000000Z"]);
+    fs::copy(w.path("laptop"), w.path("laptop-cert")).unwrap();
+    let key = format!("user.signingkey={}", w.path("laptop-cert.pub").display());
+    w.git(["-c", &key, "commit", "-q", "--allow-empty", "-S", "-m", "by certificate"]);
+    assert!(!release(&w, 11).contains("unverified-author"));
+
+    let line = |name: &str| fs::read_to_string(w.public(name)).unwrap();
+    let spec = format!(
+        "serial: 7\nserial: 100-200\nid: 4711\nid: mia@laptop\nsha1: {}sha256: {}",
+        line("by-sha1"),
+        line("by-sha256")
+    );
+    let file = w.list(5, "ca", &spec);
+    let before = refusals(&w);
+    code(&w.import_list("dan", &file).expect(4), "CS-ACCESS-004");
+    assert_eq!(refusals(&w), before + 1);
+    let imported = w.import_list("ada", &file).expect(0).json();
+    let mut gone: Vec<String> =
+        ["single", "ranged", "named", "by-sha1", "by-sha256"].iter().map(|name| w.fingerprint(name)).collect();
+    gone.sort();
+    let mut said: Vec<&str> = imported["keys"].as_array().unwrap().iter().map(|k| k.as_str().unwrap()).collect();
+    said.sort_unstable();
+    assert_eq!(said, gone);
+    assert_eq!(imported["authorities"], serde_json::json!([]));
+    for key in ["single", "ranged", "named", "by-sha1", "by-sha256"] {
+        code(&w.by(key, &["approve", "latest", "--as", "technical"]).expect(4), "CS-IDENTITY-002");
+    }
+    assert!(release(&w, 11).contains("unverified-author"), "the key id in the commit's certificate is listed");
+    assert!(!w.ledger_text().contains("mia@laptop"));
+    // Another authority's certificate of the same serial is another one.
+    w.by("second", &["approve", "latest", "--as", "technical"]).expect(0);
+    // None of it comes back: not by a certificate of a listed serial, by another certificate, or as a plain key.
+    w.key("fresh");
+    code(&show("ca", "fresh", "199", &dan).expect(4), "CS-CERT-012");
+    code(&show("ca", "fresh", "1", "4711").expect(4), "CS-CERT-012");
+    code(&show("ca2", "by-sha1", "1", &dan).expect(4), "CS-CERT-012");
+    code(&show("ca", "single", "1000", &dan).expect(4), "CS-CERT-010");
+    w.key("lost");
+    let lost = w.list(6, "ca", &format!("key: {}", line("lost")));
+    assert_eq!(w.import_list("ada", &lost).expect(0).json()["keys"], serde_json::json!([]));
+    let public = w.public("lost");
+    let public = public.to_str().unwrap();
+    code(&w.by("ada", &["person", "key", "add", "dan", "--ssh-key", public]).expect(2), "CS-IDENTITY-022");
+    code(&w.by("ada", &["person", "add", "Lu", "--ssh-key", public]).expect(2), "CS-IDENTITY-022");
+    code(&w.authority("lost", &["--for", "dan"]).expect(2), "CS-IDENTITY-022");
+    // Numbers rise; what is damaged is refused as a whole; the last administrator's key stays.
+    code(&w.import_list("ada", &w.list(6, "ca", "serial: 1\n")).expect(2), "CS-IDENTITY-023");
+    fs::write(w.path("bad"), [fs::read(w.path("krl")).unwrap().as_slice(), b"x"].concat()).unwrap();
+    code(&w.import_list("ada", w.path("bad").to_str().unwrap()).expect(13), "CS-EVIDENCE-062");
+    code(&w.import_list("ada", &w.list(7, "ca", &format!("key: {}", line("ada")))).expect(2), "CS-IDENTITY-016");
+    // With an authority go the keys that it certified.
+    let both = w.import_list("ada", &w.list(8, "ca", &format!("sha256: {}", line("ca2")))).expect(0).json();
+    assert_eq!(both["authorities"], serde_json::json!([w.fingerprint("ca2")]));
+    assert_eq!(both["keys"], serde_json::json!([w.fingerprint("second")]));
+    let listed = w.cs(["person", "krl", "list", "--format", "json"]).expect(0).json();
+    let numbers: Vec<_> = listed["lists"].as_array().unwrap().iter().map(|l| l["number"].as_str().unwrap()).collect();
+    assert_eq!(numbers, ["5", "6", "8"]);
+    w.cs(["verify"]).expect(0);
+    w.cs(["ledger", "rebuild", "--check"]).expect(0);
+
+    // By hand: an old number, by an engineer, for another ledger, against the last administrator.
+    let honest = RevocationListImported {
+        origin: session(&w).state().origin().to_owned(),
+        number: "9".into(),
+        digest: countersign_model::Digest::of(b"x"),
+        keys: vec![w.fingerprint("kept")],
+        sha1: vec![],
+        certificates: vec![],
+        by: id_of(&w, "Ada"),
+        reason: "x".into(),
+        time: session(&w).now(),
+    };
+    let written = |p: &RevocationListImported, signer: &str| {
+        let act = act_of(&w, signer, act::REVOCATION_LIST, p.clone());
+        let stream = StreamId::from_text("access");
+        by_hand_with(&w, EventKind::RevocationListImported, &stream, &p.by, &act, &[])
+    };
+    let changed = |change: &dyn Fn(&mut RevocationListImported)| {
+        let mut p = honest.clone();
+        change(&mut p);
+        p
+    };
+    for (what, p, signer) in [
+        ("an old number", changed(&|p| p.number = "8".into()), "ada"),
+        ("no number", changed(&|p| p.number = "09".into()), "ada"),
+        ("by an engineer", changed(&|p| p.by = id_of(&w, "dan")), "dan"),
+        ("signed by another", honest.clone(), "dan"),
+        ("for another ledger", changed(&|p| p.origin = "x".into()), "ada"),
+        ("the last administrator", changed(&|p| p.keys = vec![w.fingerprint("ada")]), "ada"),
+    ] {
+        assert!(written(&p, signer).is_some(), "{what}: the fold believes it");
+    }
+    assert_eq!(written(&honest, "ada"), None);
+    code(&w.by("kept", &["approve", "latest", "--as", "technical"]).expect(4), "CS-IDENTITY-002");
 }

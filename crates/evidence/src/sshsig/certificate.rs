@@ -70,12 +70,12 @@ impl Certificate {
         let damaged = || bad("its structure is damaged");
         let mut reader = Reader::new(blob);
         let key = certified(&mut reader)?;
-        let serial = number(&mut reader).ok_or_else(damaged)?;
+        let serial = reader.u64().ok_or_else(damaged)?;
         let kind = reader.u32().ok_or_else(damaged)?;
         let key_id = reader.text().ok_or_else(damaged)?.to_owned();
         let principals = texts(reader.string().ok_or_else(damaged)?).ok_or_else(damaged)?;
-        let valid_after = number(&mut reader).ok_or_else(damaged)?;
-        let valid_before = number(&mut reader).ok_or_else(damaged)?;
+        let valid_after = reader.u64().ok_or_else(damaged)?;
+        let valid_before = reader.u64().ok_or_else(damaged)?;
         let critical = options(reader.string().ok_or_else(damaged)?).ok_or_else(damaged)?;
         options(reader.string().ok_or_else(damaged)?).ok_or_else(damaged)?;
         let reserved = reader.string().ok_or_else(damaged)?;
@@ -158,11 +158,6 @@ fn certified(reader: &mut Reader<'_>) -> Result<PublicKey, Error> {
 pub(super) fn string(bytes: &[u8]) -> Vec<u8> {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     [&len.to_be_bytes(), bytes].concat()
-}
-
-fn number(reader: &mut Reader<'_>) -> Option<u64> {
-    let (high, low) = (reader.u32()?, reader.u32()?);
-    Some(u64::from(high) << 32 | u64::from(low))
 }
 
 fn texts(bytes: &[u8]) -> Option<Vec<String>> {

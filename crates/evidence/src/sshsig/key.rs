@@ -82,6 +82,15 @@ impl PublicKey {
         self.line.clone()
     }
 
+    /// SHA-1 of the encoding, in hex: some revocation lists name keys so.
+    ///
+    /// # Errors
+    /// As for every encoding.
+    pub fn sha1(&self) -> Result<String, Error> {
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &self.blob()?);
+        Ok(countersign_model::digest::to_hex(digest.as_ref()))
+    }
+
     /// The algorithm's name, `ssh-ed25519` and its like.
     #[must_use]
     pub fn algorithm(&self) -> String {

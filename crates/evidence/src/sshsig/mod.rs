@@ -8,6 +8,7 @@
 mod certificate;
 mod ecdsa;
 mod key;
+mod krl;
 pub(crate) mod wire;
 
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
@@ -15,6 +16,7 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
 use crate::{Error, webauthn};
 pub use certificate::Certificate;
 pub use key::PublicKey;
+pub use krl::{LARGEST_LIST, RevocationList, RevokedCertificates};
 use wire::{Blob, MAX_TEXT, armor, dearmor};
 
 /// Bytes after a hardware token's signature: flags and a counter.

@@ -21,6 +21,8 @@ mod hostile;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]
+mod krl;
+#[cfg(test)]
 mod merkle;
 #[cfg(test)]
 mod note;

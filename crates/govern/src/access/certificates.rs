@@ -68,7 +68,7 @@ pub fn add_authority(session: &mut Session, new: &NewAuthority<'_>, signer: &Ssh
         session,
         signer,
         &saying,
-        |s, by| may_add(s, by, &fingerprint, &people),
+        |s, by| may_add(s, by, new.key, &people),
         |s, by| {
             Ok(CertificateAuthorityAdded {
                 origin: s.state().origin().to_owned(),
@@ -85,7 +85,8 @@ pub fn add_authority(session: &mut Session, new: &NewAuthority<'_>, signer: &Ssh
     )
 }
 
-fn may_add(session: &Session, by: &PersonId, fingerprint: &str, people: &BTreeSet<PersonId>) -> Result<(), Error> {
+fn may_add(session: &Session, by: &PersonId, key: &PublicKey, people: &BTreeSet<PersonId>) -> Result<(), Error> {
+    let fingerprint = &key.fingerprint();
     let state = session.state();
     administrator(state, by, Action::AddKey)?;
     let known = state.authority(fingerprint)?;
@@ -96,6 +97,7 @@ fn may_add(session: &Session, by: &PersonId, fingerprint: &str, people: &BTreeSe
     if new && state.has_other_administrator(by, session.place()?)? {
         return Err(IdentityError::OwnKey.into());
     }
+    super::keys::unlisted(session, Some(key))?;
     match state.holder(fingerprint)? {
         Some(holder) => Err(Error::KeyTaken { fingerprint: fingerprint.to_owned(), holder: state.label(&holder)? }),
         None => Ok(()),

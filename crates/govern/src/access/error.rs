@@ -27,6 +27,22 @@ pub enum IdentityError {
         /// What was asked for.
         key: String,
     },
+    /// A list names the key.
+    #[error("the revocation list in entry {index} names the key {fingerprint}")]
+    Listed {
+        /// The key.
+        fingerprint: String,
+        /// Log index.
+        index: u64,
+    },
+    /// An old list.
+    #[error("the list has the number {number}, and the one before has {before}")]
+    OldList {
+        /// Its number.
+        number: u64,
+        /// That of the newest list.
+        before: u64,
+    },
     /// No such authority.
     #[error("`{}` means no certificate authority, or more than one", key.escape_debug())]
     NoSuchAuthority {
@@ -83,6 +99,8 @@ impl Diagnostic for IdentityError {
             Self::RevokedAlready { .. } => "CS-IDENTITY-015",
             Self::LastKey { .. } => "CS-IDENTITY-016",
             Self::NoSuchAuthority { .. } => "CS-IDENTITY-020",
+            Self::Listed { .. } => "CS-IDENTITY-022",
+            Self::OldList { .. } => "CS-IDENTITY-023",
             Self::OtherKey { .. } => "CS-IDENTITY-021",
             Self::OwnAccount => "CS-ACCOUNT-001",
             Self::AccountTaken { .. } => "CS-ACCOUNT-002",
@@ -107,6 +125,8 @@ impl Diagnostic for IdentityError {
                 "name the earliest moment that is possible: --compromised-since 2026-01-31T09:00:00Z".into()
             }
             Self::NoSuchKey { .. } => "list them with their fingerprints: countersign person key list PERSON".into(),
+            Self::Listed { .. } => "make a new key: ssh-keygen -t ed25519".into(),
+            Self::OldList { .. } => "make it with a higher number: ssh-keygen -k -z NUMBER -f FILE".into(),
             Self::NoSuchAuthority { .. } => "list them with their fingerprints: countersign person ca list".into(),
             Self::OtherKey { .. } => "name the private key that belongs to the certificate: --key FILE".into(),
             Self::RevokedAlready { .. } => {
@@ -137,6 +157,8 @@ mod tests {
             IdentityError::RevokedAlready { fingerprint: key(), index: 1 },
             IdentityError::LastKey { fingerprint: key() },
             IdentityError::NoSuchAuthority { key: key() },
+            IdentityError::Listed { fingerprint: key(), index: 1 },
+            IdentityError::OldList { number: 1, before: 1 },
             IdentityError::OtherKey { expected: key(), found: key() },
             IdentityError::OwnAccount,
             IdentityError::AccountTaken { holder: key() },

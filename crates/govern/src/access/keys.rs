@@ -40,6 +40,15 @@ pub enum NewKey<'a> {
 }
 
 impl NewKey<'_> {
+    /// The key that signs acts, if it does.
+    const fn public(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Ssh(key) => Some(key),
+            Self::OpenPgp(_) => None,
+            Self::Passkey(new) => Some(&new.key),
+        }
+    }
+
     fn fingerprint(&self) -> String {
         match self {
             Self::Ssh(key) => key.fingerprint(),
@@ -125,7 +134,10 @@ pub fn add(
         signer,
         &saying,
         sealed,
-        |s, by| may_add(s, by, &person, &fingerprint, key.kind()),
+        |s, by| {
+            may_add(s, by, &person, &fingerprint, key.kind())?;
+            unlisted(s, key.public())
+        },
         |s, by| {
             own = by == person;
             Ok(PersonKeyAdded {
@@ -151,6 +163,15 @@ pub fn add(
         },
     )?;
     Ok(Added { person, fingerprint, window, renewed, index, alone: alone && own })
+}
+
+/// No revocation list may name a key that is added.
+pub(crate) fn unlisted(session: &Session, key: Option<&PublicKey>) -> Result<(), Error> {
+    let Some(key) = key else { return Ok(()) };
+    match session.state().listed_key(key)? {
+        Some(index) => Err(IdentityError::Listed { fingerprint: key.fingerprint(), index }.into()),
+        None => Ok(()),
+    }
 }
 
 fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &str, kind: KeyKind) -> Result<(), Error> {

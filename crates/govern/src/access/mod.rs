@@ -12,6 +12,7 @@ pub mod passkeys;
 pub mod people;
 pub mod policy;
 pub mod review;
+pub mod revocation_lists;
 pub mod roles;
 pub mod root;
 mod saying;

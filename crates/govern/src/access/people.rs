@@ -40,6 +40,7 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
         Ok(())
     };
     free(session.state())?;
+    super::keys::unlisted(session, Some(key))?;
     let person = PersonId::from_random(random_id()?);
     let profile = subjects::seal_profile(session.ledger().subject_keys(), &person, &Profile { name: name.to_owned() })?;
     let predicate = PersonEnrolled {
@@ -54,6 +55,7 @@ pub fn add(session: &mut Session, name: &str, key: &PublicKey, signer: &SshSigne
     let result = sign(signer, act::ENROLMENT, subject, predicate).and_then(|signed| {
         session.transact(|s| {
             free(s.state())?;
+            super::keys::unlisted(s, Some(key))?;
             let profile = NewBlob { bytes: profile.clone(), media: subjects::SEALED_PROFILE.into() };
             let stream = StreamId::from(&person);
             let kind = EventKind::PersonEnrolled;

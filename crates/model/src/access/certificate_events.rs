@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Predicate, predicates};
-use crate::{PersonId, Timestamp};
+use crate::{Digest, PersonId, Timestamp};
 
 /// What certificates of an authority are good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,6 +45,20 @@ impl FromStr for CertificateUse {
     }
 }
 
+/// Certificates that a revocation list names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedCertificates {
+    /// Fingerprint of the authority; none: any.
+    pub authority: Option<String>,
+    /// Serials from the first to the last of each pair, in decimal digits: they may be larger than what a number in JSON holds exactly.
+    pub serials: Vec<(String, String)>,
+    /// Key ids that name nobody.
+    pub key_ids: Vec<String>,
+    /// Keyed pseudonyms of all key ids, as they are recorded of commits.
+    pub pseudonyms: Vec<String>,
+}
+
 predicates! {
     /// Certificates that a key signs say whose other keys are. Said again of the same key it is for more people.
     CertificateAuthorityAdded: "certificate-authority" {
@@ -79,6 +93,28 @@ predicates! {
         /// Since when somebody else may have had it; none: it is given up from here on, and what was signed before stands.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compromised_since: Option<Timestamp>,
+        /// The administrator who says so.
+        by: PersonId,
+        /// Why.
+        reason: String,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// What a revocation list of OpenSSH names counts no more from here on.
+    RevocationListImported: "revocation-list" {
+        /// The ledger this is said to.
+        origin: String,
+        /// The list's number in decimal digits; it only rises.
+        number: String,
+        /// SHA-256 of the file.
+        digest: Digest,
+        /// Fingerprints of keys, `SHA256:…`, sorted.
+        keys: Vec<String>,
+        /// SHA-1 digests of keys in hex, sorted.
+        sha1: Vec<String>,
+        /// Certificates.
+        certificates: Vec<ListedCertificates>,
         /// The administrator who says so.
         by: PersonId,
         /// Why.

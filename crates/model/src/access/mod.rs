@@ -20,7 +20,7 @@ pub mod workload_events;
 
 pub use action::Action;
 pub use approvals::{ApprovalRules, AskedSlot, Duty, MergedRules, SlotName, SlotRule, Strength};
-pub use certificate_events::CertificateUse;
+pub use certificate_events::{CertificateUse, ListedCertificates};
 pub use combination::Combination;
 pub use grants::GrantClaims;
 pub use issuer::{Field, Issuer, Issuers};

@@ -10,7 +10,7 @@ use countersign_evidence::sshsig::Certificate;
 use countersign_model::change::{Change, ChangeCommit, ChangeFile, CommitCertificate, Pipeline, SignatureState};
 use countersign_model::digest::Hasher;
 use countersign_model::{PersonId, Timestamp, TreePath};
-use countersign_store::projection::{State, window};
+use countersign_store::projection::{State, key_id_pseudonym, window};
 
 use super::openpgp::{self, Waiting};
 use super::rules;
@@ -202,12 +202,16 @@ pub(crate) fn record_commit(commit: &Commit, salt: &[u8], state: &State) -> Resu
 
 /// What is recorded of the certificate in a commit's signature: nothing where it names nobody whose key it could be.
 fn by_certificate(said: &Certificate, salt: &[u8], state: &State) -> Result<Option<CommitCertificate>, Error> {
+    // A list may name its key by SHA-1 alone, which is not recorded.
+    if state.listed(said)?.is_some() {
+        return Ok(None);
+    }
     let Some(person) = state.certificate_names(said)? else { return Ok(None) };
     let (valid_after, valid_before) = window(said);
     Ok(Some(CommitCertificate {
         authority: said.authority.fingerprint(),
         serial: said.serial.to_string(),
-        key_id: pseudonym(salt, &said.key_id),
+        key_id: key_id_pseudonym(salt, &said.key_id),
         person,
         valid_after,
         valid_before,

@@ -58,7 +58,10 @@ pub fn vouched(commit: &ChangeCommit, state: &State, now: Timestamp) -> Result<O
         Some(row) if row.trouble(now).is_some() => Ok(None),
         Some(row) => Ok(state.certified_key_is_for(key, CertificateUse::Commits)?.then_some(row.person)),
         None => match &commit.certificate {
-            Some(certificate) => Ok(state.certificate_counts(certificate, now)?.then(|| certificate.person.clone())),
+            Some(certificate) if !state.listed_fingerprint(key)? => {
+                Ok(state.certificate_counts(certificate, now)?.then(|| certificate.person.clone()))
+            }
+            Some(_) => Ok(None),
             None => Ok(None),
         },
     }

@@ -128,6 +128,7 @@ impl State {
                 EventKind::KeyCertified => self.on_certified(reading, signed),
                 EventKind::AccountLinked => self.on_account_linked(reading, signed),
                 EventKind::AccountUnlinked => self.on_account_unlinked(reading, signed),
+                EventKind::RevocationListImported => self.on_revocation_list(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

@@ -306,6 +306,9 @@ impl State {
             require(renewed, "that key was somebody's before")?;
             require(held.revoked.is_none(), "that key was revoked")?;
         }
+        if let Ok(key) = PublicKey::parse(&p.key) {
+            require(self.listed_key(&key)?.is_none(), "a revocation list names that key")?;
+        }
         let window = p.valid_before.is_none_or(|until| until > p.time && p.valid_after.is_none_or(|from| from < until));
         require(window, "its window ends before it begins, or is over")?;
         let sealed = match p.certificate {

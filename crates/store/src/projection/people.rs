@@ -70,6 +70,7 @@ impl State {
         let index = reading.index;
         require(!self.is_enrolled(id)?, "that person is enrolled already")?;
         require(self.holder(&key.fingerprint())?.is_none(), "that key belongs to somebody else")?;
+        require(self.listed_key(key)?.is_none(), "a revocation list names that key")?;
         let (blob, said) = reading.named(0)?;
         require(said == profile, "the profile is not the one the statement names")?;
         self.db

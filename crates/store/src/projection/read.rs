@@ -253,7 +253,8 @@ impl Reading {
             | EventKind::PersonKeyRevoked
             | EventKind::CertificateAuthorityAdded
             | EventKind::CertificateAuthorityRevoked
-            | EventKind::KeyCertified => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            | EventKind::KeyCertified
+            | EventKind::RevocationListImported => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
             EventKind::PayloadsDisposed => {
                 Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
             }

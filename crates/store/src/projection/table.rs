@@ -5,8 +5,8 @@ use countersign_model::Digest;
 use super::{
     access, accounts, anomalies, approvals, assessments, authorities, bundles, claims, db, decisions, deployments,
     disposals, emergencies, enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices,
-    people, refusals, registry, reviews, roles, runs, scans, schedule, second_keys, storages, suppressions, trust,
-    waivers, workloads,
+    people, refusals, registry, reviews, revocation_lists, roles, runs, scans, schedule, second_keys, storages,
+    suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -36,6 +36,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         people::TABLES,
         keys::TABLES,
         authorities::TABLES,
+        revocation_lists::TABLES,
         roles::TABLES,
         reviews::TABLES,
         access::TABLES,

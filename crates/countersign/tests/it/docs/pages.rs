@@ -88,6 +88,7 @@ fn every_event_is_on_its_page() {
         ("KeyCertified", event::KeyCertified::TYPE),
         ("AccountLinked", event::AccountLinked::TYPE),
         ("AccountUnlinked", event::AccountUnlinked::TYPE),
+        ("RevocationListImported", event::RevocationListImported::TYPE),
         ("RoleRevoked", event::RoleRevoked::TYPE),
         ("PersonLeft", event::PersonLeft::TYPE),
         ("PersonReturned", event::PersonReturned::TYPE),
