@@ -102,6 +102,9 @@ pub(crate) enum CliError {
         /// Which.
         path: PathBuf,
     },
+    /// Not an evidence pack.
+    #[error("only an evidence pack is evaluated again, and this is none")]
+    NotAPack,
     /// What is to be trusted lies in what is to be verified.
     #[error("`{}` lies inside the ledger that it is to vouch for", path.display())]
     TrustInside {
@@ -201,6 +204,7 @@ impl Diagnostic for CliError {
             Self::NoSalt => "CS-CLI-019",
             Self::GrantAltered { .. } => "CS-CLI-020",
             Self::NoApprovalInFile { .. } => "CS-CLI-021",
+            Self::NotAPack => "CS-CLI-022",
             Self::EditorMessage { .. } => "CS-CLI-050",
             Self::EditorGone => "CS-CLI-051",
             Self::NoSuchRule { .. } => "CS-CLI-052",
@@ -249,6 +253,9 @@ impl Diagnostic for CliError {
             }
             Self::GrantAltered { .. } => {
                 "use the file as it was written, or its id alone: countersign deploy --grant gra-… -- COMMAND".into()
+            }
+            Self::NotAPack => {
+                "decisions of a ledger: countersign replay --all; a pack is a file: countersign audit pack".into()
             }
             Self::NoApprovalInFile { .. } => "ask for a new one: countersign approve RUN --as SLOT --out FILE".into(),
             Self::NoSalt => "make one first: countersign init (it writes `scan.salt` into countersign.toml)".into(),
@@ -418,6 +425,13 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Unverified,
     },
     Explanation {
+        code: "CS-CLI-022",
+        title: "not an evidence pack",
+        text: "`verify --re-evaluate` derives the documents of an evidence pack again. A ledger has none; its decisions are \
+               computed again by `countersign replay`.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-CLI-050",
         title: "not a message of an editor",
         text: "`countersign lsp` reads messages of the Language Server Protocol from standard input: a header with \
@@ -459,9 +473,11 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_connect::oidc::EXPLANATIONS,
         countersign_evidence::EXPLANATIONS,
         countersign_evidence::grant_token::EXPLANATIONS,
+        countersign_evidence::pack::EXPLANATIONS,
         countersign_evidence::jwt::EXPLANATIONS,
         countersign_evidence::webauthn::EXPLANATIONS,
         countersign_govern::EXPLANATIONS,
+        countersign_govern::audit::EXPLANATIONS,
         countersign_policy::EXPLANATIONS,
         countersign_scan::EXPLANATIONS,
         countersign_server::EXPLANATIONS,

@@ -23,9 +23,11 @@
 //! | [`sshsig`] | a person's signature | OpenSSH PROTOCOL.sshsig | `ssh-keygen -Y verify` |
 //! | [`openpgp`] | the frame of a signature in a commit, and of a certificate | RFC 9580 | `gpg --verify` |
 //! | [`webauthn`] | a passkey, and its signature as an SSH signature | WebAuthn Level 2, OpenSSH PROTOCOL.u2f | `ssh-keygen -Y verify` |
+//! | [`mod@pack`] | evidence packs: a zip in one canonical form with a signed manifest | PKWARE APPNOTE, DSSE | `unzip`, `sha256sum`, `openssl` |
 //! | [`act`] | a person's signed act, as it is stored | canonical JSON of ours | `ssh-keygen -Y verify` on the payload |
 //! | [`jwt`] | a workload's identity token | JWS and JWT, RFC 7515 to 7519 | any JOSE library |
 //! | [`payload_key`] | payloads at rest under a key of the ledger | XChaCha20-Poly1305 | any libsodium |
+//! | [`sample`] | which members of a population a seed chooses | SHA-256 | ten lines of Python |
 //! | [`seal`] | personal data under a key that can be destroyed | XChaCha20-Poly1305 | any libsodium |
 //!
 //! Three habits hold in every module:
@@ -53,10 +55,12 @@ pub mod merkle;
 mod mldsa;
 pub mod note;
 pub mod openpgp;
+pub mod pack;
 pub mod payload_key;
 mod random;
 pub mod receipt;
 pub mod rotation;
+pub mod sample;
 pub mod seal;
 pub mod signer;
 pub mod sshsig;

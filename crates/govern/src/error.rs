@@ -25,6 +25,9 @@ pub enum Error {
     /// An access review.
     #[error(transparent)]
     Review(#[from] crate::access::review::ReviewError),
+    /// Packs, populations, samples.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::AuditError),
     /// No root of trust.
     #[error("no root of trust is established in this ledger")]
     NotRooted,
@@ -529,6 +532,12 @@ impl From<countersign_store::Error> for Error {
     }
 }
 
+impl From<countersign_evidence::pack::PackError> for Error {
+    fn from(e: countersign_evidence::pack::PackError) -> Self {
+        Self::Audit(e.into())
+    }
+}
+
 impl Error {
     fn wrapped(&self) -> Option<&dyn Diagnostic> {
         match self {
@@ -539,6 +548,7 @@ impl Error {
             Self::Identity(e) => Some(e),
             Self::Certificate(e) => Some(e),
             Self::Review(e) => Some(e),
+            Self::Audit(e) => Some(e),
             _ => None,
         }
     }
@@ -554,6 +564,7 @@ impl Diagnostic for Error {
             Self::Identity(e) => e.code(),
             Self::Certificate(e) => e.code(),
             Self::Review(e) => e.code(),
+            Self::Audit(e) => e.code(),
             Self::SelfGrant { .. } => "CS-ROLE-001",
             Self::LastAdministrator { .. } => "CS-ROLE-002",
             Self::RoleNotHeld { .. } => "CS-ROLE-003",
@@ -647,6 +658,7 @@ impl Diagnostic for Error {
             Self::Identity(e) => e.help(),
             Self::Certificate(e) => e.help(),
             Self::Review(e) => e.help(),
+            Self::Audit(e) => e.help(),
             Self::SelfGrant { .. } => "another administrator signs this: --key FILE".into(),
             Self::LastAdministrator { .. } => {
                 "make somebody else one first: countersign role grant PERSON administrator --reason TEXT".into()

@@ -12,6 +12,7 @@
 //! | [`issuers`] | whose identity tokens are believed |
 //! | [`gates`] | who answers for which gate, taken on and reviewed |
 //! | [`runbook`] | the Pipeline Governance Runbook from what is configured, and what is wrong with it |
+//! | [`page`] | a page without a format: Markdown and HTML are written from it |
 //! | [`audit`] | `verify`: everything in a ledger checked offline, against a pin kept outside of it |
 
 pub mod access;
@@ -23,6 +24,7 @@ mod error;
 mod explain;
 pub mod gates;
 pub mod issuers;
+pub mod page;
 pub mod registry;
 pub mod retention;
 pub mod runbook;

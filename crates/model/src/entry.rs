@@ -89,6 +89,12 @@ pub enum EventKind {
     DisposalCompleted,
     /// What an assessment came to, and by which controls.
     AssessmentRecorded,
+    /// An evidence pack was made.
+    EvidencePackMade,
+    /// What a control was applied to is listed and sealed.
+    PopulationSealed,
+    /// A sample of a sealed population is drawn.
+    SampleDrawn,
     /// A person's data is to be erased.
     ErasureRequested,
     /// The key of a person's data is destroyed.
@@ -167,7 +173,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 78] = [
+    pub const ALL: [Self; 81] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -209,6 +215,9 @@ impl EventKind {
         Self::PayloadsDisposed,
         Self::DisposalCompleted,
         Self::AssessmentRecorded,
+        Self::EvidencePackMade,
+        Self::PopulationSealed,
+        Self::SampleDrawn,
         Self::ErasureRequested,
         Self::SubjectErased,
         Self::ApplicationRegistered,
@@ -293,6 +302,9 @@ impl EventKind {
             Self::PayloadsDisposed => "PayloadsDisposed",
             Self::DisposalCompleted => "DisposalCompleted",
             Self::AssessmentRecorded => "AssessmentRecorded",
+            Self::EvidencePackMade => "EvidencePackMade",
+            Self::PopulationSealed => "PopulationSealed",
+            Self::SampleDrawn => "SampleDrawn",
             Self::ErasureRequested => "ErasureRequested",
             Self::SubjectErased => "SubjectErased",
             Self::ApplicationRegistered => "ApplicationRegistered",
@@ -337,6 +349,28 @@ impl EventKind {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether it changes a control itself: what is enforced, by whom, and who answers for it.
+    #[must_use]
+    pub const fn changes_a_control(self) -> bool {
+        matches!(
+            self,
+            Self::TrustRootEstablished
+                | Self::LogKeyRotated
+                | Self::SecondLogKeyChosen
+                | Self::PolicyActivated
+                | Self::EnforcementActivated
+                | Self::EnforcementOverridden
+                | Self::ApprovalRulesActivated
+                | Self::RoleRulesChosen
+                | Self::GateOwnersAssigned
+                | Self::GateReviewed
+                | Self::IssuersActivated
+                | Self::WindowsSet
+                | Self::RetentionClassDefined
+                | Self::RetentionDefaultChosen
+        )
     }
 
     /// Whether the payload of such an entry may ever be disposed of. Only what a run leaves behind may: what says who

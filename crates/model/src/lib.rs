@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`access`] | [`Action`]: every act that takes a role, and which roles; keys of people; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
+//! | [`audit`] | evidence packs, sealed populations, samples |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
 //! | [`digest`] | [`Digest`], written `sha256:` + hex |
@@ -20,6 +21,7 @@
 //! | [`diagnostic`] | [`Diagnostic`]: stable codes, help and exit codes of expected errors |
 
 pub mod access;
+pub mod audit;
 pub mod change;
 pub mod clock;
 pub mod diagnostic;

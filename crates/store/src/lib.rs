@@ -38,6 +38,7 @@
 //! | [`payload_key`] | payloads at rest, sealed with a key of the ledger |
 //! | [`subjects`] | personal data, sealed with a key a person |
 //! | [`mod@backup`] | copies with a signed list, and the way back |
+//! | [`excerpt`] | the ledger in an evidence pack |
 //! | [`fork`] | two copies held against each other |
 //! | [`blob`] | payloads |
 //! | [`layout`] | where everything stands |
@@ -53,6 +54,7 @@ mod create;
 pub mod disposal;
 pub mod engine;
 mod error;
+pub mod excerpt;
 mod explain;
 mod files;
 pub mod fork;

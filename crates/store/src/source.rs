@@ -91,6 +91,12 @@ pub trait Source: Send + Sync + fmt::Debug {
     fn is_log_only(&self) -> bool {
         false
     }
+
+    /// Whether it is an excerpt for others: the log as it was at one size, and of the payloads those that were chosen. Tiles
+    /// of earlier sizes are not in it. Which payloads may be absent, whoever examines it knows.
+    fn is_excerpt(&self) -> bool {
+        false
+    }
 }
 
 /// Something that stands in a directory of a [`Source`].

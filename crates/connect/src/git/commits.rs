@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Read, Write};
 use std::process::Stdio;
 
+use countersign_model::Timestamp;
+
 use super::blobs::{Header, read_header};
 use super::command::{failed, start_error};
 use super::commit::{self, Commit, RawSignature};
 use super::repository::Repository;
+use super::tree::records;
 use crate::Error;
 use crate::process::{Running, Stream};
 
@@ -35,6 +38,42 @@ impl Repository {
                 return Err(Error::TooLarge { what: "the history to be examined", limit: "1 GiB" });
             }
             commits.push(commit);
+            Ok(())
+        })?;
+        Ok(commits)
+    }
+
+    /// The commits of a branch's first-parent line that say of themselves that they were committed from `from` on and before
+    /// `to`, newest first: what was merged into it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRevision`]; [`Error::GitAnswer`] when git says something else than commits.
+    pub fn first_parents(
+        &self,
+        branch: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(String, Timestamp)>, Error> {
+        let head = self.resolve(branch)?;
+        let mut command = self.command();
+        command.args([
+            "log",
+            "-z",
+            "--no-show-signature",
+            "--no-patch",
+            "--first-parent",
+            "--format=tformat:%H %ct",
+            &head,
+        ]);
+        let mut commits = Vec::new();
+        records(&mut command, WHAT, |record, _| {
+            let said = std::str::from_utf8(record).ok().and_then(|text| text.split_once(' '));
+            let read = said.filter(|(id, _)| self.is_id(id)).and_then(|(id, at)| Some((id, at.parse::<i64>().ok()?)));
+            let (id, at) = read.ok_or(Error::GitAnswer { what: WHAT })?;
+            let at = Timestamp::from_millis(at.saturating_mul(1000));
+            if from <= at && at < to {
+                commits.push((id.to_owned(), at));
+            }
             Ok(())
         })?;
         Ok(commits)

@@ -8,6 +8,7 @@ use countersign_model::Retention;
 use countersign_model::access::SlotName;
 
 use super::approvals_args::{ApprovalsArgs, SayArgs};
+use super::audit_args::AuditArgs;
 use super::break_glass_args::BreakGlassArgs;
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::ci_args::{SummaryArgs, TokenArgs};
@@ -123,6 +124,8 @@ pub(crate) enum Verb {
     Control(ControlArgs),
     /// Hold the ledger against frameworks: which requirements are met, by which evidence, and what is missing
     Assess(AssessArgs),
+    /// Evidence packs, populations and samples for auditors
+    Audit(AuditArgs),
     /// Check a whole ledger offline
     Verify(VerifyArgs),
     /// Show the ledger, its entries, and receipts
@@ -558,7 +561,8 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A repository, a ledger's directory, a ledger in a bucket (s3://BUCKET/PREFIX?region=…), or a published log (https://…)
+    /// A repository, a ledger's directory, an evidence pack, a ledger in a bucket (s3://BUCKET/PREFIX?region=…), or a published
+    /// log (https://…)
     pub(crate) path: Option<PathBuf>,
     /// Trust by this file (`trust export`), verifier key or trust policy instead of this machine's pin
     #[arg(long, value_name = "FILE")]
@@ -569,6 +573,9 @@ pub(crate) struct VerifyArgs {
     /// Ask for the payloads: exit 14 where the place publishes the log alone
     #[arg(long)]
     pub(crate) payloads: bool,
+    /// Of an evidence pack: derive every document of it again and compare, and compute every decision again
+    #[arg(long)]
+    pub(crate) re_evaluate: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -9,6 +9,7 @@ mod approve;
 pub(crate) mod args;
 mod assess;
 mod audit;
+mod audit_args;
 mod backup;
 mod break_glass;
 mod break_glass_args;
@@ -66,6 +67,7 @@ mod runbook_args;
 pub(crate) mod scan;
 mod secrets;
 mod secrets_args;
+mod secrets_audit;
 mod serve;
 mod shell;
 mod storage;
@@ -88,6 +90,7 @@ use crate::config::Environment;
 use crate::errors::Outcome;
 use crate::output;
 use args::{Cli, Verb};
+use audit_args::{AuditVerb, PopulationArgs};
 use catalogue_args::AssessArgs;
 
 /// Parses, dispatches, and turns an expected error into text and an exit code.
@@ -123,6 +126,12 @@ pub(crate) fn main() -> Exit {
 const fn appends(verb: &Verb) -> bool {
     if let Verb::Policy(args) = verb {
         return matches!(args.verb, policy_args::PolicyVerb::Activate { .. });
+    }
+    if let Verb::Audit(args) = verb {
+        return matches!(
+            args.verb,
+            AuditVerb::Pack(_) | AuditVerb::Population(PopulationArgs { seal: true, .. }) | AuditVerb::Sample(_)
+        );
     }
     matches!(
         verb,
@@ -187,6 +196,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Framework(a) => framework::run(at, a, env),
         Verb::Control(a) => control::run(at, a, env),
         Verb::Assess(a) => assess::run(at, a, env),
+        Verb::Audit(a) => audit::run(at, a, env),
         Verb::Verify(a) => verify::run(at, a, env),
         Verb::Ledger(a) => ledger::run(at, a, env),
         Verb::Key(a) => key::run(at, a, env),

@@ -28,7 +28,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &SecretsArgs, env: &Environment) -> Outc
             RuleVerb::New { id, dir } => new(id, dir),
             RuleVerb::Test { paths } => test(paths),
         },
-        SecretsVerb::Audit(args) => super::audit::run(at, args, env),
+        SecretsVerb::Audit(args) => super::secrets_audit::run(at, args, env),
         SecretsVerb::Checklist { finding, path, rules } => checklist(finding, &Looked::at(at, path, rules)?),
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use countersign_evidence::note::{self, VerifierKey};
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_govern::audit::pack::check;
 use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published};
 use countersign_model::Exit;
+use countersign_policy::Catalogue;
 use countersign_store::installation::Pin;
 use countersign_store::postgres::{Address, Postgres};
 use countersign_store::s3::Location;
@@ -17,7 +19,7 @@ use countersign_store::{Ledger, PublishedLog, Source, session};
 use super::args::{Format, PlaceArgs, VerifyArgs};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, Paint, verify as page};
+use crate::output::{self, Paint, audit, verify as page};
 
 /// Verifies a ledger.
 pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outcome {
@@ -31,6 +33,12 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
     if let Some(url) = args.path.as_deref().and_then(Path::to_str).filter(|path| PublishedLog::is_one(path)) {
         return published(url, args, env);
     }
+    if let Some(file) = args.path.as_deref().filter(|path| path.is_file()) {
+        return pack(file, args, env);
+    }
+    if args.re_evaluate {
+        return Err(CliError::NotAPack.into());
+    }
     let dir = ledger_dir(at, args.path.as_deref())?;
     let ((anchor, policy), by) = match &args.trust {
         Some(file) => (trust_file(file, &dir)?, format!("trusted by {}", file.display())),
@@ -38,6 +46,27 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
     };
     let verified = verify_kept(unlocked(&dir, env)?, &anchor, policy.as_ref(), &since(args)?)?;
     conclude(&verified, &anchor, &by, args, env)
+}
+
+/// Verifies an evidence pack. What this machine remembers of the ledger stays as it is: a pack is behind it.
+fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
+    let opened = check::open(file)?;
+    let ((anchor, policy), by) = match &args.trust {
+        // Nothing on this machine lies inside a pack.
+        Some(trust) => (trust_file(trust, Path::new(""))?, format!("trusted by {}", trust.display())),
+        None => with_policy(pinned_as(Some(opened.manifest.origin.clone()), env)?, env)?,
+    };
+    let catalogue = if args.re_evaluate { Some(Catalogue::shipped()?) } else { None };
+    let checked = check::check(&opened, &anchor, policy.as_ref(), &since(args)?, catalogue.as_ref())?;
+    match args.format {
+        Format::Json => output::json(&audit::checked_json(&checked))?,
+        Format::Text => {
+            let paint = Paint::of(env);
+            output::print(&audit::checked(&checked, &paint))?;
+            output::print(&page::text(&checked.verified, &by, &paint))?;
+        }
+    }
+    Ok(if checked.verified.holds() { Exit::Pass } else { failed(&checked.verified) })
 }
 
 /// Verifies the ledger in a database, the tables that follow from it included.

@@ -8,6 +8,8 @@ mod atrest;
 #[cfg(unix)]
 mod attacks;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 #[path = "../../../evidence/tests/it/authenticator.rs"]
 mod authenticator;
 #[cfg(test)]

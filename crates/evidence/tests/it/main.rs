@@ -27,6 +27,8 @@ mod merkle;
 #[cfg(test)]
 mod note;
 #[cfg(test)]
+mod pack;
+#[cfg(test)]
 mod receipt;
 #[cfg(test)]
 mod rotation;

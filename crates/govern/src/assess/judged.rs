@@ -120,7 +120,7 @@ fn on_all_cores(controls: &[&Control], folded: &Folded) -> Vec<JudgedControl> {
 }
 
 /// One control over the facts.
-pub(super) fn one(control: &Control, folded: &Folded) -> JudgedControl {
+pub(crate) fn one(control: &Control, folded: &Folded) -> JudgedControl {
     let mut judgement = judge(control, &folded.facts);
     lift(control, folded, &mut judgement);
     let over = control.decides.as_ref().map(|d| d.over.as_str());

@@ -43,6 +43,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::audit::verify::Verified;
 pub use facts::{Folded, Unreadable, fold};
+pub(crate) use judged::one as judged_one;
 pub use judged::{Assessed, JudgedControl, JudgedRequirement};
 pub use maturity::Maturity;
 pub use plan::Plan;

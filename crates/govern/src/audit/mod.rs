@@ -1,4 +1,39 @@
-//! Whether the record holds, for somebody who trusts neither this machine nor whoever wrote the ledger.
+//! Whether the record holds, for somebody who trusts neither this machine nor whoever wrote the ledger; and what such a
+//! person takes home.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`mod@verify`] | everything in a ledger checked offline |
+//! | [`witness`] | checkpoints that others cosign |
+//! | [`pack`] | evidence packs: made, and checked |
+//! | [`population`] | everything a control was applied to, sealed; samples of it |
+//! | [`reconcile`] | independent sources held against each other |
 
+mod error;
+pub mod pack;
+pub mod population;
+pub mod reconcile;
 pub mod verify;
 pub mod witness;
+
+use std::collections::BTreeSet;
+
+use countersign_store::projection::State;
+
+use crate::Error;
+
+pub use error::{AuditError, EXPLANATIONS};
+
+/// The identities of the repositories that belong to these applications.
+pub(crate) fn repositories_of(state: &State, applications: &[String]) -> Result<BTreeSet<String>, Error> {
+    let known = state.applications()?;
+    let mut repositories = BTreeSet::new();
+    for id in applications {
+        let Some(one) = known.iter().find(|a| a.what.id == *id) else {
+            let known = known.iter().map(|a| a.what.id.clone()).collect();
+            return Err(AuditError::NoSuchApplication { application: id.clone(), known }.into());
+        };
+        repositories.extend(one.what.repositories.iter().cloned());
+    }
+    Ok(repositories)
+}

@@ -106,6 +106,8 @@ struct Reader<'a> {
     /// Entries that are not believed. Where a later certificate names them, they are the rest of a run that was disposed
     /// of in part: a storage did not let go of what they say.
     disbelieved: Vec<(u64, Problem)>,
+    /// Entries whose payloads an excerpt left out: first and last of each run of them, in order.
+    left_out: &'a [(u64, u64)],
     failed: Option<countersign_store::Error>,
 }
 
@@ -141,6 +143,10 @@ impl Examiner<Looked> for Reader<'_> {
     }
 
     fn may_be_gone(&mut self, index: u64) -> bool {
+        let place = self.left_out.partition_point(|(_, last)| *last < index);
+        if self.left_out.get(place).is_some_and(|(first, _)| *first <= index) {
+            return true;
+        }
         let certificate = self.state.certificate_of(index);
         self.keep(certificate).flatten().is_some()
     }
@@ -165,7 +171,7 @@ pub fn verify_with_policy(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault::of_directory(dir), true, anchor, policy, since)
+    examine(SharedVault::of_directory(dir), true, anchor, policy, since, &[])
 }
 
 /// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
@@ -181,7 +187,22 @@ pub fn verify_published(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since)
+    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since, &[])
+}
+
+/// Verifies the excerpt of a ledger in an evidence pack, of which the payloads of these entries were left out: first and last
+/// index of each run of them, in order.
+///
+/// # Errors
+/// As [`verify_with_policy`].
+pub(crate) fn verify_excerpt(
+    source: Arc<dyn Source>,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+    since: &[Since],
+    left_out: &[(u64, u64)],
+) -> Result<Verified, countersign_store::Error> {
+    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key: None }, false, anchor, policy, since, left_out)
 }
 
 /// Verifies a ledger wherever it is kept, together with the keys of people and the one that opens sealed payloads.
@@ -194,7 +215,7 @@ pub fn verify_kept(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(vault, true, anchor, policy, since)
+    examine(vault, true, anchor, policy, since, &[])
 }
 
 fn examine(
@@ -203,6 +224,7 @@ fn examine(
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
     since: &[Since],
+    left_out: &[(u64, u64)],
 ) -> Result<Verified, countersign_store::Error> {
     let (pin, mut trust) = match anchor {
         Anchor::Pin(pin) => {
@@ -226,7 +248,7 @@ fn examine(
         Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), opened, &recorder) }
     };
     let state = State::scratch(vault, pin)?;
-    let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), failed: None };
+    let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), left_out, failed: None };
     let mut report = examine_source(source.as_ref(), &trust, &read, &mut reader)?;
     wrong.extend(known.iter().filter(|(origin, _)| *origin != report.origin).map(|(origin, known)| {
         let what = format!("it is a checkpoint of the log `{origin}`, this is `{}`", report.origin);

@@ -8,11 +8,9 @@
 //! |---|---|
 //! | `lint.rs` | pure: what is wrong with how the gates are set up |
 //! | `clocks.rs` | the clocks of regulators, in one table with their sources |
-//! | `page.rs` | a page as Markdown and as HTML |
 
 pub mod clocks;
 pub mod lint;
-mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +23,9 @@ use countersign_store::Session;
 use countersign_store::projection::{Standing, WaiverState};
 
 use crate::gates::{self, Owned};
+pub use crate::page::{Block, Page};
 use crate::{Error, approvals, enforcement, waivers};
 use lint::{Finding, Setting, Somebody, duration};
-pub use page::{Block, Page};
 
 /// Everything that the runbook is written from.
 struct Collected {

@@ -150,6 +150,24 @@ impl State {
         Ok(query.query_row([stream.as_str()], |row| text(row, 0)).optional()?)
     }
 
+    /// Streams other than their own that belong to runs: those of grants.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn streams_of_runs(&self) -> Result<Vec<(StreamId, RunId)>, Error> {
+        let mut query = self.db.prepare_cached("SELECT stream, run FROM members")?;
+        Ok(query.query_map([], |row| Ok((text(row, 0)?, text(row, 1)?)))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Runs whose payloads stay, because acts that are never disposed of rest on them.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn pinned_runs(&self) -> Result<BTreeSet<RunId>, Error> {
+        let mut query = self.db.prepare_cached("SELECT DISTINCT run FROM pinned_runs")?;
+        Ok(query.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?)
+    }
+
     /// What an entry says of a run must stand in a stream of that run: so it can be told from the entry alone which
     /// entries go with a run.
     pub(super) fn belongs(&self, reading: &Reading, run: &RunId) -> Fold {

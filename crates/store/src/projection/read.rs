@@ -188,6 +188,9 @@ impl Reading {
             | EventKind::AccessReviewShown
             | EventKind::AccessReviewReminded
             | EventKind::AssessmentRecorded
+            | EventKind::EvidencePackMade
+            | EventKind::PopulationSealed
+            | EventKind::SampleDrawn
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
             | EventKind::BreakGlassPaged
@@ -283,6 +286,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::RunStarted
         | EventKind::FindingsRecorded
         | EventKind::AssessmentRecorded
+        | EventKind::PopulationSealed
         | EventKind::DecisionMade
         | EventKind::GrantIssued
         | EventKind::EnforcementActivated

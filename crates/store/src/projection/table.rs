@@ -3,10 +3,10 @@
 use countersign_model::Digest;
 
 use super::{
-    access, accounts, anomalies, approvals, assessments, authorities, bundles, claims, db, decisions, deployments,
-    disposals, emergencies, enforcements, entries, erasures, evidence, freezes, gates, grants, keys, log_keys, offices,
-    people, refusals, registry, reviews, revocation_lists, roles, runs, scans, schedule, second_keys, storages,
-    suppressions, trust, waivers, workloads,
+    access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
+    deployments, disposals, emergencies, enforcements, entries, erasures, evidence, freezes, gates, grants, keys,
+    log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans, schedule,
+    second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -53,6 +53,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         refusals::TABLES,
         storages::TABLES,
         assessments::TABLES,
+        audits::TABLES,
         schedule::TABLES,
         second_keys::TABLES,
         offices::TABLES,

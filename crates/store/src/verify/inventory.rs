@@ -30,7 +30,8 @@ struct Seen {
 pub(super) fn examine(x: &mut Examination<'_>, checkpoint: Option<&Checkpoint>) -> Result<(), Error> {
     let mut seen = Seen::default();
     walk(x, checkpoint, "", 0, &mut seen)?;
-    if let Some(checkpoint) = checkpoint {
+    // The pass over the log has looked for the tiles of today's size.
+    if let Some(checkpoint) = checkpoint.filter(|_| !x.source.is_excerpt()) {
         complete(x, checkpoint, &seen);
     }
     if x.live.is_some() {

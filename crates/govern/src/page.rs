@@ -11,6 +11,8 @@ pub enum Block {
     Text(String),
     /// A table: its head, its rows.
     Table(Vec<&'static str>, Vec<Vec<String>>),
+    /// A table whose first cells lead somewhere: its head, and a relative address with each row.
+    Linked(Vec<&'static str>, Vec<(String, Vec<String>)>),
     /// A list.
     List(Vec<String>),
 }
@@ -25,16 +27,16 @@ pub struct Page {
 }
 
 impl Page {
-    pub(super) fn heading(&mut self, level: u8, text: impl Into<String>) {
+    pub(crate) fn heading(&mut self, level: u8, text: impl Into<String>) {
         self.blocks.push(Block::Heading(level, text.into()));
     }
 
-    pub(super) fn text(&mut self, text: impl Into<String>) {
+    pub(crate) fn text(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Text(text.into()));
     }
 
     /// A table; where it has no rows, `none` stands in its place.
-    pub(super) fn table(&mut self, head: &[&'static str], rows: Vec<Vec<String>>, none: &str) {
+    pub(crate) fn table(&mut self, head: &[&'static str], rows: Vec<Vec<String>>, none: &str) {
         if rows.is_empty() {
             self.text(none);
         } else {
@@ -60,6 +62,16 @@ impl Page {
                     for row in rows {
                         let cells: Vec<String> = row.iter().map(|cell| markdown(cell)).collect();
                         let _ = writeln!(out, "| {} |", cells.join(" | "));
+                    }
+                }
+                Block::Linked(head, rows) => {
+                    let _ = writeln!(out, "| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()));
+                    for (href, row) in rows {
+                        let cells = row.iter().enumerate().map(|(n, cell)| match n {
+                            0 => format!("[{}](<{}>)", markdown(cell), plain(href)),
+                            _ => markdown(cell),
+                        });
+                        let _ = writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "));
                     }
                 }
                 Block::List(items) => {
@@ -101,6 +113,24 @@ impl Page {
                         out.push_str("<tr>");
                         for cell in row {
                             let _ = write!(out, "<td>{}</td>", html(cell));
+                        }
+                        out.push_str("</tr>\n");
+                    }
+                    out.push_str("</tbody>\n</table>\n");
+                }
+                Block::Linked(head, rows) => {
+                    out.push_str("<table>\n<thead><tr>");
+                    for cell in head {
+                        let _ = write!(out, "<th scope=\"col\">{}</th>", html(cell));
+                    }
+                    out.push_str("</tr></thead>\n<tbody>\n");
+                    for (href, row) in rows {
+                        out.push_str("<tr>");
+                        for (n, cell) in row.iter().enumerate() {
+                            let _ = match n {
+                                0 => write!(out, "<td><a href=\"{}\">{}</a></td>", html(href), html(cell)),
+                                _ => write!(out, "<td>{}</td>", html(cell)),
+                            };
                         }
                         out.push_str("</tr>\n");
                     }

@@ -1,0 +1,288 @@
+//! Evidence packs: what an auditor takes home. A pack is a zip file; its form is that of
+//! [`countersign_evidence::pack`].
+//!
+//! ```text
+//! index.html            what it is about, what is missing, every deployment, every exception
+//! VERIFY.md             how to check it with stock tools alone
+//! deployments/<grant>   one deployment, as JSON and as a page
+//! tables/               the same as CSV and JSON Lines
+//! trust/                keys: the log's, the recorder's, people's as `ssh-keygen` reads them
+//! acts/, proofs/        signed statements of people, and the proof that each entry is in the log
+//! evidence/             the ledger: its log whole, its payloads as chosen; everything above is derived from it
+//! sample.py             the algorithm by which samples are drawn
+//! SHA256SUMS            the digest of every file
+//! manifest.dsse.json    the recorder's signature over all of it
+//! ```
+//!
+//! What says who is trusted with what is always in it; of what runs left behind, that of the chosen deployments. So whoever
+//! verifies it folds the log as any reader would and comes to the same beliefs, and what was left out is counted.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `choose.rs` | which deployments, and which payloads go with them |
+//! | `deployment.rs` | everything about one deployment |
+//! | `table.rs` | tables as CSV and JSON Lines |
+//! | `page.rs` | the pages |
+//! | `stock.rs` | what `ssh-keygen`, `openssl` and Go need |
+//! | `check.rs` | verifying a pack, offline |
+
+pub mod check;
+mod choose;
+mod deployment;
+mod page;
+mod stock;
+mod table;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use countersign_evidence::pack::{Before, Packer, Written};
+use countersign_evidence::statement::{PAYLOAD_TYPE, Statement, Subject};
+use countersign_evidence::{canonical, dsse, pack as format, sample};
+use countersign_model::audit::{PackArchive, PackMissing, PackScope};
+use countersign_model::event::{EvidencePack, EvidencePackMade, Predicate as _};
+use countersign_model::{Digest, EventKind, PersonId, StreamId};
+use countersign_policy::Catalogue;
+use countersign_store::projection::State;
+use countersign_store::{Ledger, Plan, Session, excerpt};
+
+use super::AuditError;
+use crate::Error;
+pub use choose::Chosen;
+pub(crate) use choose::choose;
+use table::Tables;
+
+/// The layout's version.
+pub const VERSION: u32 = 1;
+
+/// A pack that was made and recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The file.
+    pub path: PathBuf,
+    /// Its digest and size.
+    pub file: Written,
+    /// What its manifest says.
+    pub manifest: EvidencePack,
+    /// Deployments of which something is out of the ordinary.
+    pub exceptions: u64,
+    /// Log index of the entry that records it.
+    pub index: u64,
+}
+
+/// Makes a pack, records it, and only then puts it where it was asked for.
+///
+/// # Errors
+/// [`AuditError::PackExists`]; [`AuditError::NoSuchDeployment`], [`AuditError::NothingInPeriod`],
+/// [`AuditError::NoSuchApplication`]; what the ledger and the disk say. Then no file is left behind.
+pub fn make(
+    session: &mut Session,
+    catalogue: &Catalogue,
+    scope: &PackScope,
+    masked: bool,
+    out: &Path,
+) -> Result<Made, Error> {
+    if out.exists() {
+        return Err(AuditError::PackExists { path: out.to_owned() }.into());
+    }
+    session.must_record()?;
+    let beside = beside(out)?;
+    let made = write(session, catalogue, scope, masked, &beside);
+    let recorded = made.and_then(|(file, manifest, exceptions)| {
+        let index = record(session, scope, &file, &manifest)?;
+        Ok(Made { path: out.to_owned(), file, manifest, exceptions, index })
+    });
+    let placed = recorded.and_then(|made| {
+        // Whatever came there meanwhile stays.
+        fs::hard_link(&beside, out).map_err(|source| AuditError::PackFile { path: out.to_owned(), source })?;
+        Ok(made)
+    });
+    let removed = fs::remove_file(&beside);
+    let made = placed?;
+    removed.map_err(|source| AuditError::PackFile { path: beside, source })?;
+    Ok(made)
+}
+
+/// A name beside the file, of this process alone.
+fn beside(out: &Path) -> Result<PathBuf, Error> {
+    let name = out.file_name().ok_or_else(|| AuditError::PackFile {
+        path: out.to_owned(),
+        source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
+    })?;
+    let mut own = std::ffi::OsString::from(".");
+    own.push(name);
+    own.push(format!(".{}.part", std::process::id()));
+    Ok(out.with_file_name(own))
+}
+
+type Packed = (Written, EvidencePack, u64);
+
+/// What a pack is derived from: a ledger, or the excerpt of one in a pack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) ledger: &'a Ledger,
+}
+
+/// Where derived files go: into a pack, or to be compared with what is in one.
+pub(super) trait Put {
+    /// Whether there was a file of that name.
+    fn has(&self, name: &str) -> bool;
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is not what is there.
+    fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Error>;
+}
+
+impl<W: std::io::Write> Put for Packer<W> {
+    fn has(&self, name: &str) -> bool {
+        Self::has(self, name)
+    }
+
+    fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
+        Ok(Self::add(self, name, content)?)
+    }
+}
+
+/// Files that are not derived from the log alone: which controls there are is the catalogue's to say.
+pub(super) fn is_of_catalogue(name: &str) -> bool {
+    name.starts_with("tables/controls.")
+}
+
+/// Everything that is derived from the log. How many deployments have exceptions comes back.
+pub(super) fn derive(
+    view: View<'_>,
+    catalogue: &Catalogue,
+    manifest: &EvidencePack,
+    chosen: &Chosen,
+    names: &Names,
+    put: &mut dyn Put,
+) -> Result<u64, Error> {
+    let mut tables = Tables::default();
+    // Whose log it is, and who is trusted to begin with.
+    let roots: Vec<u64> = [0].into_iter().chain(view.state.trust().map(|t| t.index)).collect();
+    stock::of_entries(view, &roots, put)?;
+    let (mut exceptions, mut rows) = (0, Vec::new());
+    for row in &chosen.deployments {
+        let document = deployment::document(view, row, names, &manifest.missing)?;
+        exceptions += u64::from(!document["exceptions"].as_array().is_none_or(Vec::is_empty));
+        tables.deployment(&document);
+        let at = format!("deployments/{}", row.grant);
+        put.add(&format!("{at}.json"), &canonical::to_vec(&document)?)?;
+        put.add(&format!("{at}.html"), page::deployment(&document).html().as_bytes())?;
+        stock::proofs(view, &document, put)?;
+        rows.push(page::Row::of(&document));
+    }
+    tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &manifest.missing)?;
+    let mut listed = BTreeMap::new();
+    for table in tables.all() {
+        let (csv, jsonl) = table.written();
+        put.add(&format!("tables/{}.csv", table.name), csv.as_bytes())?;
+        put.add(&format!("tables/{}.jsonl", table.name), jsonl.as_bytes())?;
+        // A number on the first page that another catalogue would change would not be derived from the log.
+        if !is_of_catalogue(&format!("tables/{}.csv", table.name)) {
+            listed.insert(table.name, table.rows());
+        }
+    }
+    stock::keys(view, put)?;
+    put.add("sample.py", sample::PYTHON.as_bytes())?;
+    put.add("VERIFY.md", stock::instructions(view, manifest).as_bytes())?;
+    put.add("index.html", page::index(manifest, &rows, &listed).html().as_bytes())?;
+    Ok(exceptions)
+}
+
+fn write(
+    session: &Session,
+    catalogue: &Catalogue,
+    scope: &PackScope,
+    masked: bool,
+    path: &Path,
+) -> Result<Packed, Error> {
+    let view = View { state: session.state(), ledger: session.ledger() };
+    let chosen = choose(view.state, scope)?;
+    let failed = |source| AuditError::PackFile { path: path.to_owned(), source };
+    let file = File::create_new(path).map_err(failed)?;
+    let mut packer = Packer::new(BufWriter::with_capacity(1 << 20, file));
+    // The log first: what is derived from it comes after, so that nothing is in it that was not recorded.
+    excerpt::log_files(view.ledger, |name, content| packer.add(name, content).map_err(Error::from))?;
+    let (left_out, missing) = choose::payloads(view, scope, &chosen, &mut packer)?;
+    let size = view.ledger.size();
+    let mut manifest = EvidencePack {
+        version: VERSION,
+        origin: view.state.origin().to_owned(),
+        size,
+        root: Digest::from_bytes(view.ledger.root_at(size)?),
+        scope: scope.clone(),
+        deployments: chosen.deployments.len() as u64,
+        archive: PackArchive { size: 0, sha256: Digest::of(b""), members: 0 },
+        left_out,
+        missing,
+        masked,
+        time: session.now(),
+        tool: format!("countersign {}", env!("CARGO_PKG_VERSION")),
+    };
+    let names = Names::of(view.state, masked)?;
+    let exceptions = derive(view, catalogue, &manifest, &chosen, &names, &mut packer)?;
+    let (written, out) = packer.finish::<Error>(|before| {
+        manifest.archive = PackArchive { size: before.size, sha256: before.digest, members: before.members };
+        sign(session, &manifest, before)
+    })?;
+    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    Ok((written, manifest, exceptions))
+}
+
+/// The recorder signs what it packed.
+fn sign(session: &Session, manifest: &EvidencePack, before: &Before) -> Result<Vec<u8>, Error> {
+    let subject = vec![Subject::sha256(format::SUMS, &before.sums)];
+    let statement = canonical::to_vec(&Statement::new(subject, EvidencePack::TYPE, manifest))?;
+    Ok(dsse::sign(PAYLOAD_TYPE, &statement, &session.recorder()?)?.to_json()?)
+}
+
+fn record(session: &mut Session, scope: &PackScope, file: &Written, manifest: &EvidencePack) -> Result<u64, Error> {
+    let (_, index) = session.transact::<_, Error>(|s| {
+        let index = s.ledger().size();
+        let predicate = EvidencePackMade {
+            scope: scope.clone(),
+            size: manifest.size,
+            deployments: manifest.deployments,
+            pack: file.digest,
+            bytes: file.size,
+            time: s.now(),
+        };
+        let subject = vec![Subject::sha256("evidence-pack", &file.digest)];
+        let stream = StreamId::from_text("audit");
+        let entry = s.machine_entry(EventKind::EvidencePackMade, stream, subject, predicate, vec![], vec![])?;
+        Ok((Plan { entries: vec![entry] }, index))
+    })?;
+    Ok(index)
+}
+
+/// What people are called in a pack.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<PersonId, String>);
+
+impl Names {
+    /// Reads them once. Masked, everybody is called by their id.
+    pub(crate) fn of(state: &State, masked: bool) -> Result<Self, Error> {
+        if masked {
+            return Ok(Self::default());
+        }
+        let people = state.people()?;
+        Ok(Self(people.into_iter().filter_map(|p| Some((p.id.clone(), p.name.clone()?))).collect()))
+    }
+
+    /// A person's name; their id where it was erased or is masked.
+    pub(crate) fn label(&self, id: &PersonId) -> String {
+        self.0.get(id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// What of a deployment is missing, by entry.
+pub(crate) fn missing_of<'m>(missing: &'m [PackMissing], entries: &[u64]) -> Vec<&'m PackMissing> {
+    missing.iter().filter(|m| entries.contains(&m.entry)).collect()
+}

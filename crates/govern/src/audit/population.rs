@@ -1,0 +1,272 @@
+//! Populations: everything that a control was applied to in a window of time. An auditor needs it complete, and before
+//! anybody knows which of it will be looked at (PCAOB AS 1105 on information produced by the company).
+//!
+//! The members come from the same facts as `assess` and `control certify`, so there is one truth. A population is sealed by
+//! an entry that names its digest; only then a seed is taken ([`countersign_evidence::sample`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_evidence::merkle::{MemoryTree, leaf_hash};
+use countersign_evidence::statement::Subject;
+use countersign_evidence::{canonical, sample};
+use countersign_model::event::{PopulationSealed, SampleDrawn};
+use countersign_model::{Digest, EventKind, Outcome, StreamId, Timestamp};
+use countersign_policy::Catalogue;
+use countersign_store::projection::{PopulationRow, SampleRow};
+use countersign_store::{NewBlob, Plan, Session};
+use serde::{Deserialize, Serialize};
+
+use super::AuditError;
+use crate::Error;
+use crate::assess::{Window, fold, judged_one};
+
+/// The media type of a list of members.
+const JSON_LINES: &str = "application/jsonl";
+
+/// One time that the control worked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// What it worked on.
+    pub subject: String,
+    /// When the newest of its entries was appended.
+    pub time: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Why, where it was broken.
+    pub text: Option<String>,
+    /// The entries that it comes from.
+    pub entries: Vec<u64>,
+}
+
+/// A population, in the order of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Population {
+    /// The control.
+    pub control: String,
+    /// One line of it.
+    pub title: String,
+    /// The version of its file.
+    pub definition: Digest,
+    /// The window.
+    pub window: Window,
+    /// Applications, by id; none: all of them.
+    pub applications: Vec<String>,
+    /// The collection of facts that was asked for.
+    pub query: String,
+    /// How many entries of the log were read.
+    pub size: u64,
+    /// The members.
+    pub members: Vec<Member>,
+}
+
+impl Population {
+    /// How many break the control.
+    #[must_use]
+    pub fn exceptions(&self) -> u64 {
+        self.members.iter().filter(|m| m.outcome != Outcome::Pass).count() as u64
+    }
+
+    /// The members as JSON Lines, each line canonical (RFC 8785).
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn lines(&self) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        for member in &self.members {
+            out.extend(canonical::to_vec(member)?);
+            out.push(b'\n');
+        }
+        Ok(out)
+    }
+
+    /// The root of a Merkle tree over the lines, without their ends (RFC 6962 §2.1).
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn root(&self) -> Result<Digest, Error> {
+        let mut tree = MemoryTree::new();
+        for member in &self.members {
+            tree.extend([leaf_hash(&canonical::to_vec(member)?)]);
+        }
+        Ok(Digest::from_bytes(tree.root()))
+    }
+}
+
+/// What the control was applied to in a window.
+///
+/// # Errors
+/// [`AuditError::EmptyPopulation`], [`AuditError::NoSuchApplication`], [`Error::NoSuchControl`]; when the ledger cannot be read.
+pub fn population(
+    session: &Session,
+    catalogue: &Catalogue,
+    id: &str,
+    window: Window,
+    applications: &[String],
+) -> Result<Population, Error> {
+    let control = catalogue.get(id).ok_or_else(|| Error::NoSuchControl {
+        control: id.to_owned(),
+        nearest: catalogue.nearest(id).map(str::to_owned),
+    })?;
+    let folded = fold(session, None, window, 0)?;
+    let times = session.state().entry_times()?;
+    let judged = judged_one(control, &folded).judgement;
+    let Some(query) = control.decides.as_ref().map(|d| d.over.clone()) else {
+        let why = "people attest it: no entry of the log shows it at work".to_owned();
+        return Err(AuditError::EmptyPopulation { control: id.to_owned(), why }.into());
+    };
+    let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(window.from);
+    let broken: BTreeMap<&str, &str> = judged.failing.iter().map(|f| (f.subject.as_str(), f.text.as_str())).collect();
+    let wanted = of_applications(session, &folded.facts[&query], applications)?;
+    let mut members: Vec<Member> = judged
+        .subjects
+        .iter()
+        .filter(|(subject, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(subject)))
+        .map(|(subject, entries)| Member {
+            subject: subject.clone(),
+            time: at(entries.iter().copied().max().unwrap_or_default()),
+            outcome: if broken.contains_key(subject.as_str()) { Outcome::Fail } else { Outcome::Pass },
+            text: broken.get(subject.as_str()).map(|text| (*text).to_owned()),
+            entries: entries.clone(),
+        })
+        .collect();
+    members.sort_by(|a, b| (a.time, &a.subject).cmp(&(b.time, &b.subject)));
+    if members.is_empty() {
+        return Err(AuditError::EmptyPopulation { control: id.to_owned(), why: judged.why }.into());
+    }
+    Ok(Population {
+        control: control.id.clone(),
+        title: control.title.clone(),
+        definition: control.digest,
+        window,
+        applications: applications.to_vec(),
+        query,
+        size: session.state().size(),
+        members,
+    })
+}
+
+/// Ids of the elements that belong to these applications; `None` when all are wanted.
+fn of_applications(
+    session: &Session,
+    elements: &serde_json::Value,
+    applications: &[String],
+) -> Result<Option<BTreeSet<String>>, Error> {
+    if applications.is_empty() {
+        return Ok(None);
+    }
+    let repositories = super::repositories_of(session.state(), applications)?;
+    let elements = elements.as_array().map(Vec::as_slice).unwrap_or_default();
+    // What says no repository belongs to no application alone: it stays, for leaving it out would hide it.
+    let is_wanted = |e: &&serde_json::Value| e["repository"].as_str().is_none_or(|r| repositories.contains(r));
+    let ids = elements.iter().filter(is_wanted).filter_map(|e| e["id"].as_str().map(str::to_owned));
+    Ok(Some(ids.collect()))
+}
+
+/// Seals a population; the log index. One that is sealed already just so is not sealed again.
+///
+/// # Errors
+/// When it cannot be appended.
+pub fn seal(session: &mut Session, population: &Population) -> Result<u64, Error> {
+    let bytes = population.lines()?;
+    let (digest, root) = (Digest::of(&bytes), population.root()?);
+    session.must_record()?;
+    let (_, index) = session.transact::<_, Error>(|s| {
+        let same = |row: &&PopulationRow| {
+            let said = &row.said;
+            (&said.control, said.definition, said.from, said.to, said.members, &said.applications)
+                == (
+                    &population.control,
+                    population.definition,
+                    population.window.from,
+                    population.window.to,
+                    digest,
+                    &population.applications,
+                )
+        };
+        if let Some(row) = s.state().populations()?.iter().find(same) {
+            return Ok((Plan { entries: Vec::new() }, row.index));
+        }
+        let index = s.ledger().size();
+        let predicate = PopulationSealed {
+            control: population.control.clone(),
+            definition: population.definition,
+            from: population.window.from,
+            to: population.window.to,
+            applications: population.applications.clone(),
+            query: population.query.clone(),
+            size: population.size,
+            count: population.members.len() as u64,
+            exceptions: population.exceptions(),
+            root,
+            members: digest,
+            time: s.now(),
+        };
+        let blob = NewBlob { bytes: bytes.clone(), media: JSON_LINES.into() };
+        let subject = vec![Subject::sha256("population", &digest)];
+        let stream = StreamId::from_text("audit");
+        let entry = s.machine_entry(EventKind::PopulationSealed, stream, subject, predicate, vec![], vec![blob])?;
+        Ok((Plan { entries: vec![entry] }, index))
+    })?;
+    Ok(index)
+}
+
+/// A sealed population and its members.
+///
+/// # Errors
+/// [`AuditError::NoSuchPopulation`]; when the ledger cannot be read, or the members are not those that were sealed.
+pub fn sealed(session: &Session, index: u64) -> Result<(PopulationRow, Vec<Member>), Error> {
+    let row = session.state().population(index)?.ok_or(AuditError::NoSuchPopulation { index })?;
+    let bytes = session.ledger().payload(&row.members)?;
+    let mut members = Vec::new();
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        members.push(canonical::from_slice(line.strip_suffix(b"\n").unwrap_or(line))?);
+    }
+    if members.len() as u64 != row.said.count {
+        return Err(AuditError::NoSuchPopulation { index }.into());
+    }
+    Ok((row, members))
+}
+
+/// Draws a sample of a sealed population and records it. The same seed and count give the same sample, which is recorded once.
+///
+/// # Errors
+/// [`AuditError::NoSuchPopulation`], [`AuditError::BadSeed`]; when it cannot be appended.
+pub fn draw(session: &mut Session, population: u64, seed: &str, count: u64) -> Result<(SampleRow, Vec<Member>), Error> {
+    if seed.trim().is_empty() || seed.len() > 200 || seed.chars().any(char::is_control) {
+        return Err(AuditError::BadSeed.into());
+    }
+    let (row, members) = sealed(session, population)?;
+    session.must_record()?;
+    let chosen = sample::choose(seed, row.said.count, count);
+    let (_, drawn) = session.transact::<_, Error>(|s| {
+        let before = s.state().samples_of(population)?;
+        if let Some(same) = before.into_iter().find(|b| b.seed == seed && b.chosen == chosen) {
+            return Ok((Plan { entries: Vec::new() }, same));
+        }
+        let time = s.now();
+        let drawn =
+            SampleRow { index: s.ledger().size(), population, seed: seed.to_owned(), chosen: chosen.clone(), time };
+        let predicate =
+            SampleDrawn { population, seed: seed.to_owned(), count: chosen.len() as u64, chosen: chosen.clone(), time };
+        let subject = vec![Subject::sha256("population", &row.said.members)];
+        let stream = StreamId::from_text("audit");
+        let entry = s.machine_entry(EventKind::SampleDrawn, stream, subject, predicate, vec![population], vec![])?;
+        Ok((Plan { entries: vec![entry] }, drawn))
+    })?;
+    let taken = drawn.chosen.iter().filter_map(|i| members.get(usize::try_from(*i).ok()?).cloned()).collect();
+    Ok((drawn, taken))
+}
+
+/// How many members are commonly tested of a control that works so often. Practice of the large firms; PCAOB prescribes no
+/// number.
+#[must_use]
+pub fn usual_size(frequency: &str) -> u64 {
+    match frequency {
+        "yearly" => 1,
+        "quarterly" => 2,
+        "monthly" => 5,
+        "weekly" => 15,
+        _ => 25,
+    }
+}
