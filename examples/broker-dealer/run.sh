@@ -735,6 +735,47 @@ expect 10 "$countersign" control certificate dual-approval
 shows 'not-proved' 'refuted' 'how strongly controls are enforced did not change' 'Operations'
 expect 0 "$countersign" verify
 
+# ---------------------------------------------------------------------------------------------------------------------
+act 'The auditor takes a pack home'
+# ---------------------------------------------------------------------------------------------------------------------
+
+say 'What was the control applied to? The list is sealed before the auditor names a seed.'
+expect 0 "$countersign" audit population --control dual-approval --seal
+shows 'operated 1 of 1 times, 0 exceptions' 'sealed in entry'
+[[ $said =~ 'sealed in entry '([0-9]+) ]] || fail 'no entry was named'
+expect 0 "$countersign" audit sample --population "${BASH_REMATCH[1]}" --seed '4 6 1 1 3'
+expect 0 "$countersign" audit reconcile
+shows 'no gap'
+
+say 'One file, with the whole log in it, and everything that is derived from it.'
+expect 0 "$countersign" audit pack --out ../pack.zip
+shows '1 deployment' 'recorded in entry'
+expect 2 "$countersign" audit pack --out ../pack.zip
+expect 0 auditor verify ../pack.zip --trust ../evidence/trust.json --re-evaluate
+shows 'every byte the same' 'verified'
+expect 13 auditor verify ../pack.zip
+shows 'consistent, but untrusted'
+flip ../pack.zip
+expect 13 auditor verify ../pack.zip --trust ../evidence/trust.json
+flip ../pack.zip
+expect 0 auditor verify ../pack.zip --trust ../evidence/trust.json
+
+say 'And with sha256sum, openssl and ssh-keygen alone, as VERIFY.md in it says.'
+if command -v unzip >/dev/null && command -v openssl >/dev/null; then
+    mkdir "$stage/unpacked"
+    unzip -q ../pack.zip -d "$stage/unpacked"
+    holds 'every file is the one that was packed' bash -c "cd '$stage/unpacked' && sha256sum --quiet --check SHA256SUMS"
+    holds 'people signed what they are said to have signed' bash -c "cd '$stage/unpacked' && for s in acts/*.statement; do
+        n=\${s%.statement}
+        ssh-keygen -Y verify -f trust/allowed_signers -I \"\$(cat \"\$n.signer\")\" -n \"\$(cat \"\$n.namespace\")\" -s \"\$n.sig\" <\"\$s\" || exit 1
+    done"
+    holds 'the first page needs no script and no network' not grep -qE '<script|://' "$stage/unpacked/index.html"
+    holds 'the key that Mia planted is not in it' not grep -rqaF -e "$secret" "$stage/unpacked"
+else
+    skip 'unzip or openssl is not installed'
+fi
+expect 0 "$countersign" verify
+
 say 'And to the end, the key that Mia planted was never said again.'
 for value in "$key_id" "$secret"; do
     holds "${value:0:4}… is nowhere" not grep -rqaF -e "$value" .countersign "$stage/desk" "$stage/ruth/data" \
