@@ -48,6 +48,6 @@ fn the_broker_dealer_example_plays_to_its_end() {
         eprintln!("{}", line.trim());
     }
     let last = told.lines().last().unwrap_or_default();
-    assert!(last.starts_with("All 14 acts passed"), "the story ended with: {last}");
-    assert_eq!(told.lines().filter(|l| l.starts_with("=== Act ")).count(), 14, "{told}");
+    assert!(last.starts_with("All 15 acts passed"), "the story ended with: {last}");
+    assert_eq!(told.lines().filter(|l| l.starts_with("=== Act ")).count(), 15, "{told}");
 }
