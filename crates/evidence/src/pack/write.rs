@@ -17,7 +17,8 @@ const SMALL: usize = 64;
 pub struct Packer<W: Write> {
     out: Counted<W>,
     members: Vec<Member>,
-    names: HashSet<Box<str>>,
+    /// A part of each name's SHA-256: there are hundreds of thousands of names, and they stand in `members` already.
+    names: HashSet<[u8; 16]>,
     sums: Vec<u8>,
 }
 
@@ -67,7 +68,7 @@ impl<W: Write> Packer<W> {
     /// Whether there is a member of that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.contains(&short(name))
     }
 
     /// Adds a member.
@@ -109,7 +110,7 @@ impl<W: Write> Packer<W> {
         if size > MAX_MEMBER {
             return Err(PackError::TooLarge { name: name.to_owned(), size });
         }
-        if !self.names.insert(name.into()) {
+        if !self.names.insert(short(name)) {
             return Err(PackError::Twice { name: name.to_owned() });
         }
         let mut deflated = Vec::new();
@@ -135,6 +136,12 @@ impl<W: Write> Packer<W> {
         self.members.push(member);
         Ok(())
     }
+}
+
+fn short(name: &str) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&Digest::of(name.as_bytes()).as_bytes()[..16]);
+    short
 }
 
 /// Counts and hashes what is written through it.

@@ -1,5 +1,8 @@
 //! Tables of a pack, each as CSV (RFC 4180) and as JSON Lines.
 
+use std::fmt::Write as _;
+
+use countersign_model::Entry;
 use countersign_model::audit::{PackMissing, PackScope};
 use countersign_policy::Catalogue;
 use serde_json::{Map, Value, json};
@@ -37,6 +40,33 @@ impl Table {
             .collect();
         self.jsonl.push_str(&Value::Object(ordered).to_string());
         self.jsonl.push('\n');
+        self.rows += 1;
+    }
+
+    /// The row of an entry. There may be a hundred thousand; where its ids are plain, none of its texts needs quotes.
+    fn entry(&mut self, index: u64, entry: &Entry, in_pack: &str) {
+        let (kind, retention) = (entry.kind.as_str(), entry.retention.as_str());
+        let (stream, actor, payload) = (entry.stream.as_str(), entry.actor.as_str(), &entry.payload);
+        let is_plain =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !text.starts_with('-');
+        if ![stream, actor, retention].into_iter().all(is_plain) {
+            return self.push(json!({
+                "entry": index, "event": kind, "stream": stream, "version": entry.version, "time": entry.time,
+                "actor": actor, "retention": retention, "payload": payload.sha256, "bytes": payload.size,
+                "in_pack": in_pack,
+            }));
+        }
+        let _ = write!(
+            self.csv,
+            "{index},{kind},{stream},{},{},{actor},{retention},{},{},{in_pack}\r\n",
+            entry.version, entry.time, payload.sha256, payload.size
+        );
+        let _ = writeln!(
+            self.jsonl,
+            "{{\"entry\":{index},\"event\":\"{kind}\",\"stream\":\"{stream}\",\"version\":{},\"time\":\"{}\",\"actor\":\"{actor}\",\
+             \"retention\":\"{retention}\",\"payload\":\"{}\",\"bytes\":{},\"in_pack\":\"{in_pack}\"}}",
+            entry.version, entry.time, payload.sha256, payload.size
+        );
         self.rows += 1;
     }
 
@@ -393,11 +423,7 @@ fn log(view: View<'_>, left_out: &[(u64, u64)], missing: &[PackMissing]) -> Resu
                 Some(_) => "missing",
                 None => "yes",
             };
-            entries.push(json!({
-                "entry": index, "event": entry.kind.as_str(), "stream": entry.stream, "version": entry.version,
-                "time": entry.time, "actor": entry.actor, "retention": entry.retention, "payload": entry.payload.sha256,
-                "bytes": entry.payload.size, "in_pack": in_pack,
-            }));
+            entries.entry(index, &entry, in_pack);
             if entry.kind.changes_a_control() {
                 history.push(json!({
                     "entry": index, "event": entry.kind.as_str(), "time": entry.time, "actor": entry.actor,
