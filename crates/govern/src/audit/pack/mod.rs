@@ -35,7 +35,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use countersign_evidence::pack::{Before, Packer, Written};
@@ -95,8 +95,7 @@ pub fn make(
         Ok(Made { path: out.to_owned(), file, manifest, exceptions, index })
     });
     let placed = recorded.and_then(|made| {
-        // Whatever came there meanwhile stays.
-        fs::hard_link(&beside, out).map_err(|source| AuditError::PackFile { path: out.to_owned(), source })?;
+        place(&beside, out).map_err(|source| AuditError::PackFile { path: out.to_owned(), source })?;
         Ok(made)
     });
     let removed = fs::remove_file(&beside);
@@ -105,11 +104,27 @@ pub fn make(
     Ok(made)
 }
 
+/// Gives a file its name. Whatever came there meanwhile stays. Where a file cannot have two names, it is copied.
+fn place(beside: &Path, out: &Path) -> std::io::Result<()> {
+    match fs::hard_link(beside, out) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            let mut whole = File::open(beside)?;
+            let mut copy = File::create_new(out)?;
+            let copied = std::io::copy(&mut whole, &mut copy).and_then(|_| copy.sync_all());
+            copied.inspect_err(|_| {
+                // What is not whole is not left behind; the first error is the one to tell.
+                let _ = fs::remove_file(out);
+            })
+        }
+        placed => placed,
+    }
+}
+
 /// A name beside the file, of this process alone.
 fn beside(out: &Path) -> Result<PathBuf, Error> {
     let name = out.file_name().ok_or_else(|| AuditError::PackFile {
         path: out.to_owned(),
-        source: std::io::Error::from(std::io::ErrorKind::InvalidInput),
+        source: std::io::Error::from(ErrorKind::InvalidInput),
     })?;
     let mut own = std::ffi::OsString::from(".");
     own.push(name);
@@ -285,4 +300,24 @@ impl Names {
 /// What of a deployment is missing, by entry.
 pub(crate) fn missing_of<'m>(missing: &'m [PackMissing], entries: &[u64]) -> Vec<&'m PackMissing> {
     missing.iter().filter(|m| entries.contains(&m.entry)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::place;
+
+    #[test]
+    fn a_file_that_is_there_stays_and_nothing_half_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (beside, out) = (dir.path().join("part"), dir.path().join("out"));
+        assert!(place(&beside, &out).is_err() && !out.exists());
+        fs::write(&beside, "new").unwrap();
+        place(&beside, &out).unwrap();
+        assert_eq!(fs::read(&out).unwrap(), b"new");
+        fs::write(dir.path().join("other"), "other").unwrap();
+        assert!(place(&dir.path().join("other"), &out).is_err());
+        assert_eq!(fs::read(&out).unwrap(), b"new");
+    }
 }
