@@ -184,6 +184,34 @@ fn what_belongs_to_other_runs_is_left_out_and_counted() {
     assert_eq!(seen["pack"]["manifest"]["deployments"], 2);
 }
 
+/// What was said about a run in a period rests on what was said about it before.
+#[test]
+fn a_period_takes_whole_runs() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let mut w = World::new();
+    w.now = Some("2030-01-05T00:00:00Z".into());
+    w.firm();
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    deploy(&w);
+    w.commit_signed("mia", "app.sh", "echo two\n");
+    w.cs(["run"]).expect(11);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.now = Some("2030-02-05T00:00:00Z".into());
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    w.now = Some("2030-03-05T00:00:00Z".into());
+    w.cs(["run"]).expect(0);
+    let file = pack(&w, "february.zip", &["--from", "2030-02-01", "--to", "2030-03-01"]);
+    let seen = w.cs(["verify", file.to_str().unwrap(), "--re-evaluate", "--format", "json"]).expect(0).json();
+    assert_eq!(seen["pack"]["manifest"]["deployments"], 0);
+    let left_out = seen["pack"]["manifest"]["left_out"].as_array().unwrap();
+    assert!(!left_out.is_empty(), "the run that was deployed in January");
+    assert!(
+        fs::read_to_string(unpacked(&w, &file, "open").join("index.html")).unwrap().contains("Nothing was deployed")
+    );
+}
+
 /// `VERIFY.md` is done, word for word, by a shell that knows no program of ours.
 #[test]
 fn stock_tools_check_a_pack() {

@@ -19,6 +19,10 @@ fn a_release_with_the_ledger_in_a_database() {
     for args in [&["verify"][..], &["ledger", "runs"], &["ledger", "info"], &["ledger", "rebuild"]] {
         w.cs(args).expect(0);
     }
+    // A pack of it holds the log as files.
+    let pack = w.path("pack.zip");
+    w.cs(["audit", "pack", "--out", pack.to_str().unwrap()]).expect(0);
+    w.cs(["verify", pack.to_str().unwrap(), "--re-evaluate"]).expect(0);
     let size: u64 = cluster.sql("select size from firm.head").parse().unwrap();
     assert_eq!(w.cs(["ledger", "info", "--format", "json"]).json()["size"], size);
     assert_eq!(w.cs(["verify", "--format", "json"]).expect(0).json()["size"], size);

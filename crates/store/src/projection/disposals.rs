@@ -159,6 +159,21 @@ impl State {
         Ok(query.query_map([], |row| Ok((text(row, 0)?, text(row, 1)?)))?.collect::<Result<_, _>>()?)
     }
 
+    /// Runs that something was appended about from `from` on and before `to`.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn runs_between(&self, from: Timestamp, to: Timestamp) -> Result<BTreeSet<RunId>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT DISTINCT coalesce(m.run, e.stream) FROM entries e LEFT JOIN members m ON m.stream = e.stream
+             WHERE e.time >= ?1 AND e.time < ?2",
+        )?;
+        let runs = query.query_map([from.millis(), to.millis()], |row| text::<RunId>(row, 0))?;
+        let mut found = runs.collect::<Result<BTreeSet<RunId>, _>>()?;
+        found.retain(|run| run.as_str().starts_with(RunId::PREFIX));
+        Ok(found)
+    }
+
     /// Runs whose payloads stay, because acts that are never disposed of rest on them.
     ///
     /// # Errors

@@ -67,14 +67,19 @@ pub(super) fn payloads<W: Write>(
 ) -> Result<LeftOut, Error> {
     let state = view.state;
     let members: HashMap<StreamId, RunId> = state.streams_of_runs()?.into_iter().collect();
-    let kept = state.pinned_runs()?;
+    // What went past the gates is never left out: acts of people rest on it.
+    let mut kept = state.pinned_runs()?;
     let is_whole = scope.deployment.is_none() && scope.applications.is_empty();
+    if is_whole {
+        // What was said about a run in the period is believed only with what was said about it before.
+        let from = scope.from.unwrap_or(Timestamp::from_millis(i64::MIN));
+        kept.extend(state.runs_between(from, scope.to.unwrap_or(Timestamp::from_millis(i64::MAX)))?);
+    }
     let is_chosen = |entry: &Entry| {
         let run = match members.get(&entry.stream) {
             Some(run) => Some(run.clone()),
             None => entry.stream.as_str().starts_with(RunId::PREFIX).then(|| RunId::from_text(entry.stream.as_str())),
         };
-        // What went past the gates is never left out: acts of people rest on it.
         let goes_with = run.is_some_and(|run| chosen.runs.contains(&run) || kept.contains(&run));
         !entry.kind.is_disposable() || goes_with || is_whole && is_within(scope, entry.time)
     };
