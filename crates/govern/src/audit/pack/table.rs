@@ -247,6 +247,9 @@ impl Tables {
             roles(view, names)?,
             waivers(view, names)?,
             emergencies(view, names)?,
+            reviews(view, names)?,
+            reviewed(view, names)?,
+            populations(view)?,
             controls(catalogue, scope),
             refusals(view, names, left_out)?,
         ];
@@ -358,6 +361,77 @@ fn emergencies(view: View<'_>, names: &Names) -> Result<Table, Error> {
             "ratified": row.ratified.as_ref().map(|d| d.said.time),
             "reviewed_by": row.reviewed.as_ref().map(|d| names.label(&d.said.by)),
             "reviewed": row.reviewed.as_ref().map(|d| d.said.time), "grants": view.state.emergency_grants(id)?,
+        }));
+    }
+    Ok(table)
+}
+
+fn reviews(view: View<'_>, names: &Names) -> Result<Table, Error> {
+    let mut table = Table::new(
+        "access-reviews",
+        &["review", "entry", "opened_by", "from", "to", "due", "population", "lines", "waiting", "closed"],
+    );
+    for row in view.state.reviews()? {
+        let o = &row.opened;
+        table.push(json!({
+            "review": o.review, "entry": row.index, "opened_by": names.label(&o.by), "from": o.from, "to": o.to,
+            "due": o.due, "population": o.population, "lines": row.lines.len(), "waiting": row.waiting(),
+            "closed": row.closed.as_ref().map(|(entry, _)| entry),
+        }));
+    }
+    Ok(table)
+}
+
+fn reviewed(view: View<'_>, names: &Names) -> Result<Table, Error> {
+    let mut table = Table::new(
+        "access-review-lines",
+        &[
+            "review",
+            "line",
+            "kind",
+            "what",
+            "idle",
+            "left",
+            "holder",
+            "reviewer",
+            "verdict",
+            "decided_by",
+            "decided",
+            "entry",
+            "reason",
+            "gone",
+            "gone_entry",
+        ],
+    );
+    for row in view.state.reviews()? {
+        for line in &row.lines {
+            let (access, decided) = (json!(line.line.access), line.decided.as_ref());
+            table.push(json!({
+                "review": row.opened.review, "line": line.line.line, "kind": access["kind"],
+                "what": line.line.access.what, "idle": line.line.access.idle, "left": line.line.access.left,
+                "holder": line.line.access.person.as_ref().map(|p| names.label(p)),
+                "reviewer": names.label(&line.line.reviewer), "verdict": decided.map(|d| d.verdict.as_str()),
+                "decided_by": decided.map(|d| names.label(&d.by)), "decided": decided.map(|d| d.time),
+                "entry": decided.map(|d| d.index), "reason": line.reason, "gone": line.gone.map(|(how, _)| how.as_str()),
+                "gone_entry": line.gone.map(|(_, entry)| entry),
+            }));
+        }
+    }
+    Ok(table)
+}
+
+fn populations(view: View<'_>) -> Result<Table, Error> {
+    let mut table = Table::new(
+        "populations",
+        &["entry", "control", "from", "to", "applications", "count", "exceptions", "root", "seeds"],
+    );
+    for row in view.state.populations()? {
+        let said = &row.said;
+        let seeds: Vec<String> = view.state.samples_of(row.index)?.into_iter().map(|s| s.seed).collect();
+        table.push(json!({
+            "entry": row.index, "control": said.control, "from": said.from, "to": said.to,
+            "applications": said.applications, "count": said.count, "exceptions": said.exceptions, "root": said.root,
+            "seeds": seeds.join("; "),
         }));
     }
     Ok(table)
