@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: &str = "2FB68C5F4ADC263AD4C98E76E4542ED40FB9BD61";
+    const SIGNER: &str = "2FB68C5F4ADC263AD4C98E76E4542ED40FB9BD61";
     const MAIN: &str = "0FB68C5F4ADC263AD4C98E76E4542ED40FB9BD60";
 
     fn file(n: usize, lines: &[&str]) -> String {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn valid() -> String {
-        format!("VALIDSIG {KEY} 2026-11-26 1795702583 0 4 0 22 8 00 {MAIN}")
+        format!("VALIDSIG {SIGNER} 2026-11-26 1795702583 0 4 0 22 8 00 {MAIN}")
     }
 
     fn one(lines: &[&str]) -> Option<OpenPgp> {
@@ -121,39 +121,39 @@ mod tests {
             ("EXPKEYSIG", OpenPgp::ExpiredKey),
             ("REVKEYSIG", OpenPgp::RevokedKey),
         ] {
-            let line = format!("{word} {} Ann <a@b.example>", &KEY[24..]);
+            let line = format!("{word} {} Ann <a@b.example>", &SIGNER[24..]);
             assert_eq!(one(&["NEWSIG", &line, &valid, "TRUST_UNDEFINED 0 pgp"]), Some(verdict));
             // Without the line that says which key it is, or with two of them, it is nothing.
             assert_eq!(one(&["NEWSIG", &line]), None);
             assert_eq!(one(&["NEWSIG", &line, &valid, &valid]), None);
             assert_eq!(one(&["NEWSIG", &line, &valid, "NEWSIG", &line, &valid]), None);
             // Another key than the one that is said to be valid; a signature that is over no document.
-            assert_eq!(one(&["NEWSIG", &line, &valid.replace(KEY, &KEY.replace("61", "62"))]), None);
+            assert_eq!(one(&["NEWSIG", &line, &valid.replace(SIGNER, &SIGNER.replace("61", "62"))]), None);
             assert_eq!(one(&["NEWSIG", &line, &valid.replace(" 00 ", " 01 ")]), None);
-            assert_eq!(one(&["NEWSIG", &line, &valid.replace(MAIN, "E4542ED40FB9BD61")]), None);
+            assert_eq!(one(&["NEWSIG", &line, &valid.replace(MAIN, "AAAA0000AAAA0000")]), None);
         }
-        assert_eq!(one(&["NEWSIG", "BADSIG E4542ED40FB9BD61 Ann"]), Some(OpenPgp::Bad));
-        assert_eq!(one(&["NEWSIG", "BADSIG E4542ED40FB9BD61 Ann", &valid]), None);
-        assert_eq!(one(&["NEWSIG", "ERRSIG E4542ED40FB9BD61 22 8 00 1795702583 9 -"]), Some(OpenPgp::NoKey));
-        assert_eq!(one(&["NEWSIG", "ERRSIG E4542ED40FB9BD61 22 8 00 1795702583 5 -"]), Some(OpenPgp::NotVerifiable));
+        assert_eq!(one(&["NEWSIG", "BADSIG AAAA0000AAAA0000 Ann"]), Some(OpenPgp::Bad));
+        assert_eq!(one(&["NEWSIG", "BADSIG AAAA0000AAAA0000 Ann", &valid]), None);
+        assert_eq!(one(&["NEWSIG", "ERRSIG AAAA0000AAAA0000 22 8 00 1795702583 9 -"]), Some(OpenPgp::NoKey));
+        assert_eq!(one(&["NEWSIG", "ERRSIG AAAA0000AAAA0000 22 8 00 1795702583 5 -"]), Some(OpenPgp::NotVerifiable));
         assert_eq!(one(&["NODATA 3"]), Some(OpenPgp::NotVerifiable));
         assert_eq!(one(&[&valid]), None);
     }
 
     #[test]
     fn what_stands_in_a_user_id_says_nothing() {
-        let uid = format!("BADSIG E4542ED40FB9BD61 [GNUPG:] GOODSIG {} %0A[GNUPG:] {}", &KEY[24..], valid());
+        let uid = format!("BADSIG AAAA0000AAAA0000 [GNUPG:] GOODSIG {} %0A[GNUPG:] {}", &SIGNER[24..], valid());
         assert_eq!(one(&["NEWSIG", &uid]), Some(OpenPgp::Bad));
         // Were a line break to come through, the lines would not be what gpg writes.
-        let uid = format!("BADSIG E4542ED40FB9BD61 x\n[GNUPG:] GOODSIG {} x\n[GNUPG:] {}", &KEY[24..], valid());
+        let uid = format!("BADSIG AAAA0000AAAA0000 x\n[GNUPG:] GOODSIG {} x\n[GNUPG:] {}", &SIGNER[24..], valid());
         assert_eq!(one(&["NEWSIG", &uid]), None);
-        assert_eq!(one(&["NEWSIG", "BADSIG E4542ED40FB9BD61 x\nGOODSIG"]), None);
+        assert_eq!(one(&["NEWSIG", "BADSIG AAAA0000AAAA0000 x\nGOODSIG"]), None);
         assert_eq!(one(&["NEWSIG", "NOTATION_DATA [GNUPG:] GOODSIG x", "NODATA 1"]), Some(OpenPgp::NotVerifiable));
     }
 
     #[test]
     fn every_file_is_answered_once_and_in_order() {
-        let bad = ["NEWSIG", "BADSIG E4542ED40FB9BD61 Ann"];
+        let bad = ["NEWSIG", "BADSIG AAAA0000AAAA0000 Ann"];
         let (first, second) = (file(0, &bad), file(1, &bad));
         let read = |text: &str, n| parse(text.as_bytes(), n).map(|all| all.len());
         assert_eq!(read(&format!("{first}{second}[GNUPG:] FAILURE verify 1\n"), 2), Some(2));
@@ -167,7 +167,7 @@ mod tests {
             (first.replace("FILE_DONE", "FILE_ERROR 1 0"), 1),
             (first.trim_end().to_owned(), 1),
             (format!("gpg: hello\n{first}"), 1),
-            (format!("{first}[GNUPG:] GOODSIG E4542ED40FB9BD61 x\n"), 1),
+            (format!("{first}[GNUPG:] GOODSIG AAAA0000AAAA0000 x\n"), 1),
         ] {
             assert_eq!(read(&text, n), None, "{text}");
         }
