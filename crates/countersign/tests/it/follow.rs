@@ -191,7 +191,8 @@ fn an_auditor_with_the_role_for_it_examines_the_ledger_and_reads_no_names() {
     // The names of people are sealed with keys that the role may not read.
     assert!(firm.cs(["person", "list"]).expect(0).out.contains("Ada"));
     let people = auditor.world.cs(["person", "list", "--ledger", &url]);
-    assert!(!people.all().contains("Ada"), "{}", people.all());
+    // As a word: three letters stand in a fingerprint now and then.
+    assert!(!people.all().split_whitespace().any(|word| word == "Ada"), "{}", people.all());
     let run = auditor.world.cs(["record", "--ledger", &url, "latest", "--note", "x"]);
     assert_ne!(run.code, 0, "{}", run.all());
     assert_eq!(auditor.server.terminate(), Some(0));
