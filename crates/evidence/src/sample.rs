@@ -11,6 +11,9 @@
 
 use sha2::{Digest as _, Sha256};
 
+/// Members of the largest population. Who reads an entry that says how many there are computes as many hashes.
+pub const LARGEST: u64 = 10_000_000;
+
 /// The places of the chosen members, in the order in which they are drawn; all of them when `n` is not smaller than `count`.
 #[must_use]
 pub fn choose(seed: &str, count: u64, n: u64) -> Vec<u64> {

@@ -5,6 +5,21 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Predicate, predicates};
 use crate::{Digest, GrantId, Timestamp};
 
+/// Whether an index lies in one of these runs of indices: first and last of each, in order.
+#[must_use]
+pub fn is_in(runs: &[(u64, u64)], index: u64) -> bool {
+    let place = runs.partition_point(|(_, last)| *last < index);
+    runs.get(place).is_some_and(|(first, last)| (*first..=*last).contains(&index))
+}
+
+/// Whether runs of indices are as they should be: none ends before it begins, each comes after the one before it, and all end
+/// before `size`.
+#[must_use]
+pub fn are_in_order(runs: &[(u64, u64)], size: u64) -> bool {
+    runs.iter().all(|(first, last)| first <= last && *last < size)
+        && runs.windows(2).all(|pair| matches!(pair, [(_, last), (first, _)] if last < first))
+}
+
 /// What an evidence pack is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -48,12 +48,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::UnknownRevision`]; [`Error::GitAnswer`] when git says something else than commits.
-    pub fn first_parents(
-        &self,
-        branch: &str,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<(String, Timestamp)>, Error> {
+    pub fn first_parents(&self, branch: &str, from: Timestamp, to: Timestamp) -> Result<Vec<String>, Error> {
         let head = self.resolve(branch)?;
         let mut command = self.command();
         command.args([
@@ -72,7 +67,7 @@ impl Repository {
             let (id, at) = read.ok_or(Error::GitAnswer { what: WHAT })?;
             let at = Timestamp::from_millis(at.saturating_mul(1000));
             if from <= at && at < to {
-                commits.push((id.to_owned(), at));
+                commits.push(id.to_owned());
             }
             Ok(())
         })?;

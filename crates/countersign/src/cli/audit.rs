@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use countersign_govern::assess::Window;
 use countersign_govern::audit::{AuditError, pack, population, reconcile};
 use countersign_model::audit::PackScope;
 use countersign_model::{Exit, Timestamp};
@@ -12,7 +11,7 @@ use super::audit_args::{AuditArgs, AuditVerb, ListFormat, PackArgs, PopulationAr
 use super::place::notices;
 use super::{assess, catalogue};
 use crate::config::Environment;
-use crate::errors::{CliError, Failure, Outcome};
+use crate::errors::{CliError, Outcome};
 use crate::output::{self, Paint, audit as page};
 
 /// `audit`.
@@ -86,7 +85,7 @@ fn list(at: &PlaceArgs, args: &PopulationArgs, env: &Environment) -> Outcome {
     match args.format {
         ListFormat::Json => output::json(&page::population_json(&population, entry)?)?,
         ListFormat::Text => output::print(&page::population(&population, entry, &Paint::of(env))?)?,
-        ListFormat::Csv => output::print(&page::members_csv(&population.members))?,
+        ListFormat::Csv => output::print(&population::csv(&population.members))?,
         ListFormat::Jsonl => output::print_bytes(&population.lines()?)?,
     }
     Ok(if population.exceptions() == 0 { Exit::Pass } else { Exit::Denied })
@@ -98,7 +97,7 @@ fn sample(at: &PlaceArgs, args: &SampleArgs, env: &Environment) -> Outcome {
     let (sealed, _) = population::sealed(&session, args.population)?;
     let usual = || {
         let control = catalogue.get(&sealed.said.control);
-        control.map_or(25, |control| population::usual_size(control.frequency.as_str()))
+        control.map_or(25, |control| population::usual_size(control.frequency))
     };
     let size = if args.all { sealed.said.count } else { args.size.unwrap_or_else(usual) };
     let (drawn, members) = population::draw(&mut session, args.population, &args.seed, size)?;
@@ -106,7 +105,7 @@ fn sample(at: &PlaceArgs, args: &SampleArgs, env: &Environment) -> Outcome {
     match args.format {
         ListFormat::Json => output::json(&page::sample_json(&sealed, &drawn, &members))?,
         ListFormat::Text => output::print(&page::sample(&sealed, &drawn, &members))?,
-        ListFormat::Csv => output::print(&page::members_csv(&members))?,
+        ListFormat::Csv => output::print(&population::csv(&members))?,
         ListFormat::Jsonl => {
             let mut out = Vec::new();
             for member in &members {
@@ -132,17 +131,14 @@ fn compare(at: &PlaceArgs, args: &ReconcileArgs, env: &Environment) -> Outcome {
             })?)
         }
     };
-    let merged = args.branch.as_deref().map(|branch| merged(at, branch, window)).transpose()?;
+    let merged = match args.branch.as_deref() {
+        Some(branch) => Some(at.repository()?.first_parents(branch, window.from, window.to)?),
+        None => None,
+    };
     let found = reconcile::reconcile(&session, window, imported.as_deref(), merged.as_deref())?;
     match args.format {
         Format::Json => output::json(&page::reconciliation_json(&found, window))?,
         Format::Text => output::print(&page::reconciliation(&found, &Paint::of(env)))?,
     }
     Ok(if found.gaps.is_empty() { Exit::Pass } else { Exit::Denied })
-}
-
-/// The commits of a branch's first-parent line.
-fn merged(at: &PlaceArgs, branch: &str, window: Window) -> Result<Vec<reconcile::Merged>, Failure> {
-    let commits = at.repository()?.first_parents(branch, window.from, window.to)?;
-    Ok(commits.into_iter().map(|(commit, time)| reconcile::Merged { commit, time }).collect())
 }

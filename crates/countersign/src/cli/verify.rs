@@ -56,8 +56,9 @@ fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
         Some(trust) => (trust_file(trust, Path::new(""))?, format!("trusted by {}", trust.display())),
         None => with_policy(pinned_as(Some(opened.manifest.origin.clone()), env)?, env)?,
     };
+    let key = payload_key(opened.source(), env)?;
     let catalogue = if args.re_evaluate { Some(Catalogue::shipped()?) } else { None };
-    let checked = check::check(&opened, &anchor, policy.as_ref(), &since(args)?, catalogue.as_ref())?;
+    let checked = check::check(&opened, &anchor, policy.as_ref(), &since(args)?, key, catalogue.as_ref())?;
     match args.format {
         Format::Json => output::json(&audit::checked_json(&checked))?,
         Format::Text => {

@@ -160,29 +160,6 @@ pub(crate) fn population_json(population: &Population, entry: Option<u64>) -> Re
     }))
 }
 
-/// Members for spreadsheets.
-pub(crate) fn members_csv(members: &[Member]) -> String {
-    let cell = |text: &str| {
-        let text =
-            if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    };
-    let mut out = String::from("subject,time,outcome,text,entries\r\n");
-    for m in members {
-        let entries: Vec<String> = m.entries.iter().map(ToString::to_string).collect();
-        let _ = write!(
-            out,
-            "{},{},{},{},{}\r\n",
-            cell(&m.subject),
-            m.time,
-            m.outcome,
-            cell(m.text.as_deref().unwrap_or_default()),
-            entries.join(" ")
-        );
-    }
-    out
-}
-
 /// A sample.
 pub(crate) fn sample(sealed: &PopulationRow, drawn: &SampleRow, members: &[Member]) -> String {
     let mut out = String::new();

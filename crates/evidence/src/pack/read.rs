@@ -182,32 +182,23 @@ impl Archive {
         self.read(MANIFEST, MAX_MANIFEST)?.ok_or(PackError::NoManifest)
     }
 
-    /// Size and SHA-256 of every byte before the manifest: what it signs.
+    /// Size and SHA-256 of every byte before the manifest, which is what it signs, and of the whole file: in one pass.
     ///
     /// # Errors
     /// [`PackError::Io`].
-    pub fn before(&self) -> Result<(u64, Digest), PackError> {
-        let end = self.members.last().map_or(0, |manifest| manifest.offset);
-        self.hash_to(end).map(|digest| (end, digest))
-    }
-
-    /// Size and SHA-256 of the whole file.
-    ///
-    /// # Errors
-    /// [`PackError::Io`].
-    pub fn whole(&self) -> Result<(u64, Digest), PackError> {
-        let size = self.bytes.size()?;
-        self.hash_to(size).map(|digest| (size, digest))
-    }
-
-    fn hash_to(&self, end: u64) -> Result<Digest, PackError> {
+    pub fn hashes(&self) -> Result<[(u64, Digest); 2], PackError> {
+        let (end, size) = (self.members.last().map_or(0, |manifest| manifest.offset), self.bytes.size()?);
         let (mut hasher, mut at) = (Hasher::new(), 0);
-        while at < end {
-            let next = end.min(at + CHUNK);
-            hasher.update(&piece(self.bytes.as_ref(), at, next)?);
-            at = next;
-        }
-        Ok(hasher.finish())
+        let mut to = |hasher: &mut Hasher, end: u64| {
+            while at < end {
+                let next = end.min(at + CHUNK);
+                hasher.update(&piece(self.bytes.as_ref(), at, next)?);
+                at = next;
+            }
+            Ok::<_, PackError>(hasher.clone().finish())
+        };
+        let before = to(&mut hasher, end)?;
+        Ok([(end, before), (size, to(&mut hasher, size)?)])
     }
 
     fn member(&self, name: &str) -> Option<&Member> {

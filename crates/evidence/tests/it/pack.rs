@@ -33,8 +33,10 @@ fn pack(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 /// Whether all of it is as it was written.
 fn holds(bytes: Vec<u8>) -> Result<(), String> {
+    let given = (bytes.len() as u64, Digest::of(&bytes));
     let archive = Archive::open(Box::new(bytes)).map_err(|e| e.to_string())?;
-    let (size, digest) = archive.before().map_err(|e| e.to_string())?;
+    let [(size, digest), whole] = archive.hashes().map_err(|e| e.to_string())?;
+    assert_eq!(whole, given);
     let manifest = archive.manifest().map_err(|e| e.to_string())?;
     if manifest == format!("{size} {digest}").into_bytes() { Ok(()) } else { Err("the manifest says otherwise".into()) }
 }
@@ -116,6 +118,9 @@ fn other_files_are_told_apart() {
 /// the same contents is no pack.
 #[test]
 fn stock_tools_read_it() {
+    if !have("python3", &["--version"]) {
+        return;
+    }
     let mut many = members();
     many.extend((0..70_000).map(|n| (format!("many/{n}"), b"-".to_vec())));
     let dir = tempfile::tempdir().unwrap();

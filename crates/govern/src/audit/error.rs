@@ -74,6 +74,20 @@ pub enum AuditError {
         /// What was asked for.
         index: u64,
     },
+    /// A population whose members are others than its entry says.
+    #[error("entry {index}: the members are not those that it seals")]
+    PopulationDiffers {
+        /// Log index.
+        index: u64,
+    },
+    /// More members than a population can have.
+    #[error("{count} members are more than the {most} that a population can have")]
+    LargePopulation {
+        /// How many there are.
+        count: u64,
+        /// How many there may be.
+        most: u64,
+    },
     /// Not a seed.
     #[error("a seed is a line of 1 to 200 bytes")]
     BadSeed,
@@ -155,6 +169,8 @@ impl Diagnostic for AuditError {
             Self::NoSuchPopulation { .. } => "CS-AUDIT-041",
             Self::BadSeed => "CS-AUDIT-042",
             Self::List { .. } => "CS-AUDIT-043",
+            Self::PopulationDiffers { .. } => "CS-AUDIT-044",
+            Self::LargePopulation { .. } => "CS-AUDIT-045",
         }
     }
 
@@ -191,6 +207,8 @@ impl Diagnostic for AuditError {
                 )
             }
             Self::NoSuchPopulation { .. } => "list what was sealed: countersign audit list".into(),
+            Self::PopulationDiffers { .. } => "run `countersign verify`; nothing is drawn from it".into(),
+            Self::LargePopulation { .. } => "name a shorter window: --from 2026-01-01 --to 2026-02-01".into(),
             Self::BadSeed => "the auditor names it: --seed TEXT".into(),
             Self::List { .. } => "correct the line; the columns are environment and commit".into(),
             Self::NewerPack { .. } => "verify it with the version of countersign that its manifest names".into(),
@@ -302,6 +320,19 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "A list that deployments are held against is CSV with a first line that names the columns `environment` and `commit`, \
          others beside them. Nothing was compared.",
     ),
+    explained(
+        "CS-AUDIT-044",
+        Exit::Unverified,
+        "a population is not the one that was sealed",
+        "The entry names the number of members, the number of exceptions and the root of a Merkle tree over them. The list that is \
+         attached to it gives others.",
+    ),
+    explained(
+        "CS-AUDIT-045",
+        Exit::Usage,
+        "a population is too large",
+        "Every reader of the log computes a sample of it again, so there is a limit to its members.",
+    ),
 ];
 
 #[cfg(test)]
@@ -325,6 +356,8 @@ mod tests {
             AuditError::NotRepeated { entry: 1, decision: String::new(), what: String::new() },
             AuditError::EmptyPopulation { control: String::new(), why: String::new() },
             AuditError::NoSuchPopulation { index: 1 },
+            AuditError::PopulationDiffers { index: 1 },
+            AuditError::LargePopulation { count: 2, most: 1 },
             AuditError::BadSeed,
             AuditError::List { path: PathBuf::new(), line: 1, what: "" },
         ];

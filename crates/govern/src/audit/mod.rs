@@ -24,6 +24,14 @@ use crate::Error;
 
 pub use error::{AuditError, EXPLANATIONS};
 
+/// A text as a cell of CSV (RFC 4180). Spreadsheets take one that begins with a sign for a formula: it gets an apostrophe before
+/// it.
+pub(crate) fn csv_cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
 /// The identities of the repositories that belong to these applications.
 pub(crate) fn repositories_of(state: &State, applications: &[String]) -> Result<BTreeSet<String>, Error> {
     let known = state.applications()?;

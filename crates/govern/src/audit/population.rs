@@ -12,11 +12,12 @@ use countersign_evidence::{canonical, sample};
 use countersign_model::event::{PopulationSealed, SampleDrawn};
 use countersign_model::{Digest, EventKind, Outcome, StreamId, Timestamp};
 use countersign_policy::Catalogue;
+use countersign_policy::catalogue::Frequency;
 use countersign_store::projection::{PopulationRow, SampleRow};
 use countersign_store::{NewBlob, Plan, Session};
 use serde::{Deserialize, Serialize};
 
-use super::AuditError;
+use super::{AuditError, csv_cell};
 use crate::Error;
 use crate::assess::{Window, fold, judged_one};
 
@@ -131,6 +132,9 @@ pub fn population(
         })
         .collect();
     members.sort_by(|a, b| (a.time, &a.subject).cmp(&(b.time, &b.subject)));
+    if members.len() as u64 > sample::LARGEST {
+        return Err(AuditError::LargePopulation { count: members.len() as u64, most: sample::LARGEST }.into());
+    }
     if members.is_empty() {
         return Err(AuditError::EmptyPopulation { control: id.to_owned(), why: judged.why }.into());
     }
@@ -214,16 +218,20 @@ pub fn seal(session: &mut Session, population: &Population) -> Result<u64, Error
 /// A sealed population and its members.
 ///
 /// # Errors
-/// [`AuditError::NoSuchPopulation`]; when the ledger cannot be read, or the members are not those that were sealed.
+/// [`AuditError::NoSuchPopulation`], [`AuditError::PopulationDiffers`]; when the ledger cannot be read.
 pub fn sealed(session: &Session, index: u64) -> Result<(PopulationRow, Vec<Member>), Error> {
     let row = session.state().population(index)?.ok_or(AuditError::NoSuchPopulation { index })?;
     let bytes = session.ledger().payload(&row.members)?;
-    let mut members = Vec::new();
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
-        members.push(canonical::from_slice(line.strip_suffix(b"\n").unwrap_or(line))?);
+    let (mut members, mut tree): (Vec<Member>, _) = (Vec::new(), MemoryTree::new());
+    for line in bytes.split_inclusive(|b| *b == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line)) {
+        members.push(canonical::from_slice(line)?);
+        tree.extend([leaf_hash(line)]);
     }
-    if members.len() as u64 != row.said.count {
-        return Err(AuditError::NoSuchPopulation { index }.into());
+    let exceptions = members.iter().filter(|m| m.outcome != Outcome::Pass).count() as u64;
+    if (members.len() as u64, exceptions, Digest::from_bytes(tree.root()))
+        != (row.said.count, row.said.exceptions, row.said.root)
+    {
+        return Err(AuditError::PopulationDiffers { index }.into());
     }
     Ok((row, members))
 }
@@ -258,15 +266,34 @@ pub fn draw(session: &mut Session, population: u64, seed: &str, count: u64) -> R
     Ok((drawn, taken))
 }
 
+/// Members for spreadsheets (RFC 4180).
+#[must_use]
+pub fn csv(members: &[Member]) -> String {
+    let mut out = String::from("subject,time,outcome,text,entries\r\n");
+    for m in members {
+        let entries: Vec<String> = m.entries.iter().map(ToString::to_string).collect();
+        let cells = [
+            csv_cell(&m.subject),
+            m.time.to_string(),
+            m.outcome.to_string(),
+            csv_cell(m.text.as_deref().unwrap_or_default()),
+            entries.join(" "),
+        ];
+        out.push_str(&cells.join(","));
+        out.push_str("\r\n");
+    }
+    out
+}
+
 /// How many members are commonly tested of a control that works so often. Practice of the large firms; PCAOB prescribes no
 /// number.
 #[must_use]
-pub fn usual_size(frequency: &str) -> u64 {
+pub const fn usual_size(frequency: Frequency) -> u64 {
     match frequency {
-        "yearly" => 1,
-        "quarterly" => 2,
-        "monthly" => 5,
-        "weekly" => 15,
-        _ => 25,
+        Frequency::Yearly => 1,
+        Frequency::Quarterly => 2,
+        Frequency::Monthly => 5,
+        Frequency::Weekly => 15,
+        Frequency::Daily | Frequency::EachChange | Frequency::EachDeployment | Frequency::EachEvent => 25,
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_model::Timestamp;
 use countersign_store::Session;
 use countersign_store::projection::{DeploymentRow, GrantState};
 
@@ -19,15 +18,6 @@ pub struct Imported {
     pub environment: String,
     /// The commit; at least seven hex digits of it.
     pub commit: String,
-}
-
-/// A commit on a protected branch.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Merged {
-    /// Its object id.
-    pub commit: String,
-    /// When it was committed, as it says itself.
-    pub time: Timestamp,
 }
 
 /// Something that one source has and another has not.
@@ -52,7 +42,7 @@ pub struct Reconciliation {
     pub gaps: Vec<Gap>,
 }
 
-/// Holds the sources of a window against each other.
+/// Holds the sources of a window against each other. `merged` are commits that came to a protected branch in it.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -60,7 +50,7 @@ pub fn reconcile(
     session: &Session,
     window: Window,
     imported: Option<&[Imported]>,
-    merged: Option<&[Merged]>,
+    merged: Option<&[String]>,
 ) -> Result<Reconciliation, Error> {
     let state = session.state();
     let times = state.entry_times()?;
@@ -68,10 +58,8 @@ pub fn reconcile(
     let within = |index: u64| at(index).is_some_and(|time| window.holds(time));
     let mut found = Reconciliation::default();
     let (mut runs, mut decisions) = (0, 0);
-    let mut judged: BTreeSet<String> = BTreeSet::new();
-    for summary in state.runs()? {
-        judged.insert(summary.commit.clone());
-        let Some(run) = state.run(&summary.id)? else { continue };
+    for id in state.runs_between(window.from, window.to)? {
+        let Some(run) = state.run(&id)? else { continue };
         decisions += run.decisions.iter().filter(|d| within(d.index)).count() as u64;
         if !run.attempts.iter().any(|index| within(*index)) {
             continue;
@@ -105,9 +93,10 @@ pub fn reconcile(
         against_list(&deployments, imported, &mut found);
     }
     if let Some(merged) = merged {
-        for one in merged.iter().filter(|m| window.holds(m.time) && !judged.contains(&m.commit)) {
+        let judged: BTreeSet<String> = state.runs()?.into_iter().map(|run| run.commit).collect();
+        for commit in merged.iter().filter(|commit| !judged.contains(*commit)) {
             let text = "it is on the protected branch and was never judged by itself".to_owned();
-            found.gaps.push(Gap { kind: "merge-without-run", subject: one.commit.clone(), text, entries: vec![] });
+            found.gaps.push(Gap { kind: "merge-without-run", subject: commit.clone(), text, entries: vec![] });
         }
     }
     found.sources = BTreeMap::from([
@@ -116,7 +105,7 @@ pub fn reconcile(
         ("grants", Some(grants)),
         ("deployments", Some(deployments.len() as u64)),
         ("imported list", imported.map(|all| all.len() as u64)),
-        ("protected branch", merged.map(|all| all.iter().filter(|m| window.holds(m.time)).count() as u64)),
+        ("protected branch", merged.map(|all| all.len() as u64)),
         // They come with monitoring of what runs.
         ("production snapshots", None),
     ]);

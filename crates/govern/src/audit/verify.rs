@@ -8,6 +8,7 @@ use countersign_evidence::checkpoint;
 use countersign_evidence::note::VerifierKey;
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_model::audit::is_in;
 use countersign_model::{Digest, EventKind};
 use countersign_policy::Bundle;
 use countersign_store::installation::Pin;
@@ -143,8 +144,7 @@ impl Examiner<Looked> for Reader<'_> {
     }
 
     fn may_be_gone(&mut self, index: u64) -> bool {
-        let place = self.left_out.partition_point(|(_, last)| *last < index);
-        if self.left_out.get(place).is_some_and(|(first, _)| *first <= index) {
+        if is_in(self.left_out, index) {
             return true;
         }
         let certificate = self.state.certificate_of(index);
@@ -200,9 +200,10 @@ pub(crate) fn verify_excerpt(
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
     since: &[Since],
+    payload_key: Option<PayloadKey>,
     left_out: &[(u64, u64)],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key: None }, false, anchor, policy, since, left_out)
+    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since, left_out)
 }
 
 /// Verifies a ledger wherever it is kept, together with the keys of people and the one that opens sealed payloads.

@@ -109,6 +109,8 @@ impl State {
         require(said == p.members, "the members are not those the statement names")?;
         require(p.size <= reading.index, "it reads more of the log than there was")?;
         require(p.from < p.to, "its window is over before it begins")?;
+        require(p.count <= sample::LARGEST, "it has more members than a population can have")?;
+        require(p.exceptions <= p.count, "it has more exceptions than members")?;
         self.db
             .prepare_cached(
                 "INSERT INTO populations (idx, said, members, members_size, members_media) VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+mod audits;
+#[cfg(test)]
 #[path = "../../../evidence/tests/it/authenticator.rs"]
 mod authenticator;
 #[cfg(test)]

@@ -15,9 +15,11 @@ use std::sync::Arc;
 use countersign_evidence::dsse::Envelope;
 use countersign_evidence::machine::MachinePublicKey;
 use countersign_evidence::pack::{Archive, SUMS, sums};
+use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::statement::{PAYLOAD_TYPE, Statement};
 use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_evidence::{canonical, pack as format};
+use countersign_model::audit::are_in_order;
 use countersign_model::event::{EvidencePack, Predicate as _};
 use countersign_model::{Digest, PersonId};
 use countersign_policy::replay::replay_under;
@@ -65,8 +67,18 @@ pub struct Repeated {
 pub struct Opened {
     source: Arc<Excerpt>,
     envelope: Envelope,
+    /// Size and SHA-256 of the file.
+    whole: (u64, Digest),
     /// What its manifest says. Nobody is known to have signed it yet.
     pub manifest: EvidencePack,
+}
+
+impl Opened {
+    /// The ledger in it, as a place that is read from.
+    #[must_use]
+    pub fn source(&self) -> &dyn Source {
+        self.source.as_ref()
+    }
 }
 
 /// Opens a pack and checks its form, and that its bytes are those which its manifest names.
@@ -89,8 +101,8 @@ pub fn open(path: &Path) -> Result<Opened, Error> {
         return Err(manifest(None, "the manifest is no statement about an evidence pack").into());
     }
     let said = statement.predicate;
-    let (size, digest) = archive.before().map_err(wrong)?;
-    if (size, digest) != (said.archive.size, said.archive.sha256) {
+    let [before, whole] = archive.hashes().map_err(wrong)?;
+    if before != (said.archive.size, said.archive.sha256) {
         return Err(differs(&archive).map_err(wrong)?.into());
     }
     let list = archive.read(SUMS, format::MAX_MEMBER).map_err(wrong)?.unwrap_or_default();
@@ -104,8 +116,11 @@ pub fn open(path: &Path) -> Result<Opened, Error> {
     if !names.eq(listed.iter().map(|sum| sum.name)) || listed.len() as u64 != said.archive.members {
         return Err(manifest(Some(SUMS), "it does not list what the pack holds, in its order").into());
     }
+    if !are_in_order(&said.left_out, said.size) {
+        return Err(manifest(Some(format::MANIFEST), "the entries that it left out are not in order").into());
+    }
     let place = path.display().to_string();
-    Ok(Opened { source: Arc::new(Excerpt::new(archive, place)), envelope, manifest: said })
+    Ok(Opened { source: Arc::new(Excerpt::new(archive, place)), envelope, whole, manifest: said })
 }
 
 /// Which file is another one than was packed.
@@ -113,7 +128,6 @@ fn differs(archive: &Archive) -> Result<AuditError, format::PackError> {
     let Some(list) = archive.read(SUMS, format::MAX_MEMBER)? else { return Err(format::PackError::NoManifest) };
     let list = String::from_utf8_lossy(&list).into_owned();
     let listed = sums(&list)?;
-    let there: HashSet<&str> = archive.names().collect();
     for sum in &listed {
         let Some(content) = archive.read(sum.name, format::MAX_MEMBER)? else {
             return Ok(manifest(Some(sum.name), "it is missing"));
@@ -126,7 +140,6 @@ fn differs(archive: &Archive) -> Result<AuditError, format::PackError> {
     if let Some(more) = archive.names().find(|name| !known.contains(name)) {
         return Ok(manifest(Some(more), "it was not packed"));
     }
-    debug_assert!(there.len() >= listed.len());
     Ok(manifest(
         Some(SUMS),
         "the manifest was signed over other bytes than these: the list itself, or how they are packed, was altered",
@@ -137,7 +150,7 @@ fn manifest(file: Option<&str>, what: &str) -> AuditError {
     AuditError::Manifest { file: file.map(str::to_owned), what: what.to_owned() }
 }
 
-/// Verifies an opened pack.
+/// Verifies an opened pack. `payload_key` opens payloads that are sealed at rest; without it they are hashed and not read.
 ///
 /// # Errors
 /// [`AuditError`] with the first doubt. What is wrong with the log itself is in the report of [`Checked::verified`]; then
@@ -147,13 +160,14 @@ pub fn check(
     anchor: &Anchor,
     policy: Option<&TrustPolicy>,
     since: &[Since],
+    payload_key: Option<PayloadKey>,
     catalogue: Option<&Catalogue>,
 ) -> Result<Checked, Error> {
     let said = &opened.manifest;
     let archive = opened.source.archive();
     let source: Arc<dyn Source> = Arc::<Excerpt>::clone(&opened.source);
-    let verified = verify_excerpt(Arc::clone(&source), anchor, policy, since, &said.left_out)?;
-    let (bytes, file) = archive.whole()?;
+    let verified = verify_excerpt(Arc::clone(&source), anchor, policy, since, payload_key.clone(), &said.left_out)?;
+    let (bytes, file) = opened.whole;
     let mut checked = Checked { verified, manifest: said.clone(), file, bytes, repeated: None };
     if !checked.verified.report.is_sound() {
         return Ok(checked);
@@ -173,8 +187,16 @@ pub fn check(
         return Err(manifest(Some(format::MANIFEST), &what).into());
     }
     complete(state, said)?;
+    for missing in &said.missing {
+        if state.certificate_of(missing.entry)? != missing.certificate {
+            let what =
+                format!("it names another certificate for what is missing of entry {} than the log", missing.entry);
+            return Err(manifest(Some(format::MANIFEST), &what).into());
+        }
+    }
     if let Some(catalogue) = catalogue {
-        let ledger = Ledger::over(source)?;
+        let mut ledger = Ledger::over(source)?;
+        ledger.set_payload_key(payload_key);
         let view = View { state, ledger: &ledger };
         let names = names(archive, said.masked)?;
         let mut again = Again { archive, files: 0 };

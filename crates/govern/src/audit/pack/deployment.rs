@@ -4,24 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_evidence::canonical;
 use countersign_model::access::Duty;
-use countersign_model::audit::PackMissing;
 use countersign_model::change::Change;
 use countersign_model::{Entry, Outcome, PayloadRef, PersonId};
 use countersign_store::excerpt;
-use countersign_store::projection::{DecisionRow, DeploymentRow, GrantRow, RunRow, State};
+use countersign_store::projection::{DecisionRow, DeploymentRow, GrantRow, RoleRow, RunRow, State};
 use serde_json::{Value, json};
 
-use super::{Names, View, missing_of};
+use super::{Firm, View};
 use crate::Error;
 use crate::audit::AuditError;
 
 /// The document of a deployment.
-pub(super) fn document(
-    view: View<'_>,
-    row: &DeploymentRow,
-    names: &Names,
-    missing: &[PackMissing],
-) -> Result<Value, Error> {
+pub(super) fn document(view: View<'_>, row: &DeploymentRow, firm: &Firm<'_>) -> Result<Value, Error> {
     let state = view.state;
     let (Some(grant), Some(run)) = (state.grant(&row.grant)?, state.run(&row.run)?) else {
         return Err(AuditError::NoSuchDeployment { grant: row.grant.to_string(), issued: false }.into());
@@ -34,11 +28,13 @@ pub(super) fn document(
         Some(decision) => read(view, &decision.facts, "facts", &mut unreadable)?,
         None => None,
     };
-    let one = One { view, state, row, grant: &grant, run: &run, decision, change, facts, unreadable, names };
+    let one = One { view, state, row, grant: &grant, run: &run, decision, change, facts, unreadable, firm };
     let mut document = one.document()?;
     let entries = one.entries();
-    let gone: Vec<Value> = missing_of(missing, &entries)
-        .into_iter()
+    let gone: Vec<Value> = entries
+        .iter()
+        .filter_map(|entry| firm.missing.get(entry))
+        .flatten()
         .map(|m| json!({"entry": m.entry, "blob": m.blob, "certificate": m.certificate}))
         .collect();
     let exceptions = one.exceptions(&document, &gone);
@@ -81,7 +77,7 @@ struct One<'a> {
     change: Option<Change>,
     facts: Option<Value>,
     unreadable: Vec<String>,
-    names: &'a Names,
+    firm: &'a Firm<'a>,
 }
 
 impl One<'_> {
@@ -94,7 +90,7 @@ impl One<'_> {
             "version": 1, "repository": grant.repository, "run": grant.run, "commit": grant.commit, "tree": grant.tree,
             "artifacts": grant.artifacts, "replaces": grant.replaces, "attempts": self.run.attempts,
             "application": application.map(|a| json!({
-                "id": a.what.id, "entry": a.index, "owner": self.names.label(&a.what.owner),
+                "id": a.what.id, "entry": a.index, "owner": self.firm.names.label(&a.what.owner),
                 "criticality": a.what.criticality, "sox_key_system": a.what.sox_key_system,
                 "cardholder_scope": a.what.cardholder_scope, "data": a.what.data,
             })),
@@ -102,13 +98,13 @@ impl One<'_> {
             "started": started.map(|index| self.time(index)).transpose()?, "ended": self.row.time,
             "success": self.row.success, "change": self.change()?, "decision": self.decision(),
             "approvals": self.approvals()?, "grant": {
-                "id": grant.grant, "entry": self.grant.index, "person": grant.by, "name": self.names.label(&grant.by),
+                "id": grant.grant, "entry": self.grant.index, "person": grant.by, "name": self.firm.names.label(&grant.by),
                 "device": grant.device, "time": grant.time, "expires": grant.expires, "self_judged": grant.self_judged,
                 "break_glass": grant.break_glass, "approvals": grant.approvals,
             },
             "deployment": {"entry": self.row.index, "started": started},
             "findings": self.findings(), "gaps": self.fact("/scan/gaps"), "reports": self.fact("/reports"),
-            "evidence": self.evidence()?, "waivers": self.waivers()?, "duties": self.duties()?, "roles": self.roles()?,
+            "evidence": self.evidence()?, "waivers": self.waivers(), "duties": self.duties()?, "roles": self.roles(),
             "workloads": self.fact("/workloads"),
         }))
     }
@@ -136,8 +132,8 @@ impl One<'_> {
             };
             commits.push(json!({
                 "commit": commit.id, "signature": commit.signature, "key": commit.key, "author_pseudonym": commit.author,
-                "verified_author": author.map(|p| self.names.label(&p)),
-                "claimed_by": claimants.iter().map(|p| self.names.label(p)).collect::<Vec<_>>(),
+                "verified_author": author.map(|p| self.firm.names.label(&p)),
+                "claimed_by": claimants.iter().map(|p| self.firm.names.label(p)).collect::<Vec<_>>(),
                 "co_authors": commit.co_authors, "merge": commit.merge, "pipeline": commit.pipeline,
                 "policy": commit.policy,
             }));
@@ -170,7 +166,7 @@ impl One<'_> {
             let stands = a.withdrawn.is_none_or(|index| index > self.grant.index) && a.index < self.grant.index;
             let compromised = self.state.compromised_signer(a.index)?.is_some();
             Ok(json!({
-                "entry": a.index, "slot": a.slot, "person": a.person, "name": self.names.label(&a.person), "time": a.time,
+                "entry": a.index, "slot": a.slot, "person": a.person, "name": self.firm.names.label(&a.person), "time": a.time,
                 "key": a.device.key, "host": a.device.host, "strength": a.strength, "decision": a.decision,
                 "expires": a.said.expires, "withdrawn": a.withdrawn, "counts": stands && !compromised,
                 "key_compromised": compromised,
@@ -233,22 +229,22 @@ impl One<'_> {
     }
 
     /// Waivers that were in force when the decision was made.
-    fn waivers(&self) -> Result<Vec<Value>, Error> {
+    fn waivers(&self) -> Vec<Value> {
         let named = self.fact("/waivers");
         let mut waivers = Vec::new();
-        for row in self.state.granted_waivers()? {
+        for row in &self.firm.waivers {
             let is_named = |w: &Value| w["id"].as_str() == Some(row.request.waiver.as_str());
             if named.as_array().is_some_and(|all| all.iter().any(is_named)) {
                 let granted = row.granted.as_ref();
                 waivers.push(json!({
                     "waiver": row.request.waiver, "entry": row.index, "category": row.request.category,
                     "acceptance": row.request.acceptance, "compensating": row.request.compensating,
-                    "requested_by": self.names.label(&row.request.by),
-                    "granted_by": granted.map(|g| self.names.label(&g.by)), "expires": row.request.expires,
+                    "requested_by": self.firm.names.label(&row.request.by),
+                    "granted_by": granted.map(|g| self.firm.names.label(&g.by)), "expires": row.request.expires,
                 }));
             }
         }
-        Ok(waivers)
+        waivers
     }
 
     /// Who did what, and whether two things met in one person that must not.
@@ -267,8 +263,12 @@ impl One<'_> {
         }
         held.retain(|_, duties| !duties.is_empty());
         let decided = self.decision.map_or(0, |d| d.index);
-        if let Some(bundle) = self.state.bundles()?.into_iter().rfind(|b| b.index < decided) {
-            held.entry(bundle.by).or_default().insert(format!("{} (entry {})", Duty::PolicyEditor, bundle.index));
+        if let Some(bundle) = self.firm.bundles.iter().rfind(|b| b.index < decided) {
+            held.entry(bundle.by.clone()).or_default().insert(format!(
+                "{} (entry {})",
+                Duty::PolicyEditor,
+                bundle.index
+            ));
         }
         let mut approved: BTreeSet<PersonId> = BTreeSet::new();
         let named = |a: &&countersign_store::projection::ApprovalRow| self.grant.grant.approvals.contains(&a.index);
@@ -279,29 +279,29 @@ impl One<'_> {
         held.entry(self.grant.grant.by.clone()).or_default().insert("deployer".into());
         let rows = held.into_iter().map(|(person, duties)| {
             let conflict = wrote.contains(&person) && approved.contains(&person);
-            json!({"person": person, "name": self.names.label(&person), "duties": duties, "conflict": conflict})
+            json!({"person": person, "name": self.firm.names.label(&person), "duties": duties, "conflict": conflict})
         });
         Ok(rows.collect())
     }
 
     /// The roles of everybody who took part, as they were when the grant was issued.
-    fn roles(&self) -> Result<Vec<Value>, Error> {
+    fn roles(&self) -> Vec<Value> {
         let mut people: BTreeSet<PersonId> = self.run.approvals.iter().map(|a| a.person.clone()).collect();
         people.insert(self.grant.grant.by.clone());
         let at = self.grant.grant.time;
-        let held = |r: &countersign_store::projection::RoleRow| {
+        let held = |r: &&RoleRow| {
             r.index < self.grant.index
                 && r.expires.is_none_or(|e| at < e)
                 && r.ended.as_ref().is_none_or(|end| end.index > self.grant.index)
         };
-        let all = self.state.role_grants()?.into_iter().filter(|r| people.contains(&r.person) && held(r));
-        let row = |r: countersign_store::projection::RoleRow| {
+        let all = self.firm.roles.iter().filter(|r| people.contains(&r.person) && held(r));
+        let row = |r: &RoleRow| {
             json!({
-                "person": r.person, "name": self.names.label(&r.person), "role": r.role, "entry": r.index,
-                "granted_by": self.names.label(&r.by),
+                "person": r.person, "name": self.firm.names.label(&r.person), "role": r.role, "entry": r.index,
+                "granted_by": self.firm.names.label(&r.by),
             })
         };
-        Ok(all.map(row).collect())
+        all.map(row).collect()
     }
 
     /// The entries that the deployment rests on.

@@ -45,7 +45,7 @@ use countersign_model::audit::{PackArchive, PackMissing, PackScope};
 use countersign_model::event::{EvidencePack, EvidencePackMade, Predicate as _};
 use countersign_model::{Digest, EventKind, PersonId, StreamId};
 use countersign_policy::Catalogue;
-use countersign_store::projection::State;
+use countersign_store::projection::{BundleRow, RoleRow, State, WaiverRow};
 use countersign_store::{Ledger, Plan, Session, excerpt};
 
 use super::AuditError;
@@ -178,12 +178,21 @@ pub(super) fn derive(
     put: &mut dyn Put,
 ) -> Result<u64, Error> {
     let mut tables = Tables::default();
+    let mut missing = Missing::new();
+    manifest.missing.iter().for_each(|m| missing.entry(m.entry).or_default().push(m));
+    let firm = Firm {
+        names,
+        missing: &missing,
+        roles: view.state.role_grants()?,
+        waivers: view.state.granted_waivers()?,
+        bundles: view.state.bundles()?,
+    };
     // Whose log it is, and who is trusted to begin with.
     let roots: Vec<u64> = [0].into_iter().chain(view.state.trust().map(|t| t.index)).collect();
     stock::of_entries(view, &roots, put)?;
     let (mut exceptions, mut rows) = (0, Vec::new());
     for row in &chosen.deployments {
-        let document = deployment::document(view, row, names, &manifest.missing)?;
+        let document = deployment::document(view, row, &firm)?;
         exceptions += u64::from(!document["exceptions"].as_array().is_none_or(Vec::is_empty));
         tables.deployment(&document);
         let at = format!("deployments/{}", row.grant);
@@ -192,7 +201,7 @@ pub(super) fn derive(
         stock::proofs(view, &document, put)?;
         rows.push(page::Row::of(&document));
     }
-    tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &manifest.missing)?;
+    tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &missing)?;
     let mut listed = BTreeMap::new();
     for table in tables.all() {
         let (csv, jsonl) = table.written();
@@ -297,9 +306,16 @@ impl Names {
     }
 }
 
-/// What of a deployment is missing, by entry.
-pub(crate) fn missing_of<'m>(missing: &'m [PackMissing], entries: &[u64]) -> Vec<&'m PackMissing> {
-    missing.iter().filter(|m| entries.contains(&m.entry)).collect()
+/// What is missing, by entry.
+pub(crate) type Missing<'m> = BTreeMap<u64, Vec<&'m PackMissing>>;
+
+/// What every deployment is looked up in. It is read once.
+pub(crate) struct Firm<'m> {
+    names: &'m Names,
+    missing: &'m Missing<'m>,
+    roles: Vec<RoleRow>,
+    waivers: Vec<WaiverRow>,
+    bundles: Vec<BundleRow>,
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use countersign_model::Entry;
-use countersign_model::audit::{PackMissing, PackScope};
+use countersign_model::audit::{PackScope, is_in};
 use countersign_policy::Catalogue;
 use serde_json::{Map, Value, json};
 
-use super::{Names, View};
+use super::{Missing, Names, View};
 use crate::Error;
+use crate::audit::csv_cell;
 
 /// A table under way.
 #[derive(Debug)]
@@ -79,21 +80,17 @@ impl Table {
     }
 }
 
-/// A value as a cell. Spreadsheets take a text that begins with a sign for a formula: it gets an apostrophe before it.
+/// A value as a cell.
 fn cell(value: &Value) -> String {
-    let text = match value {
+    match value {
         Value::Null => String::new(),
-        Value::String(text) => {
-            let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-            if is_formula { format!("'{text}") } else { text.clone() }
-        }
+        Value::String(text) => csv_cell(text),
         Value::Array(all) => {
             let texts = all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned));
-            return cell(&Value::String(texts.collect::<Vec<_>>().join(" ")));
+            csv_cell(&texts.collect::<Vec<_>>().join(" "))
         }
         other => other.to_string(),
-    };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    }
 }
 
 /// All tables of a pack.
@@ -240,19 +237,18 @@ impl Tables {
         scope: &PackScope,
         names: &Names,
         left_out: &[(u64, u64)],
-        missing: &[PackMissing],
+        missing: &Missing<'_>,
     ) -> Result<(), Error> {
         self.firm = vec![
             people(view, names)?,
             roles(view, names)?,
             waivers(view, names)?,
             emergencies(view, names)?,
-            reviews(view, names)?,
-            reviewed(view, names)?,
             populations(view)?,
             controls(catalogue, scope),
             refusals(view, names, left_out)?,
         ];
+        self.firm.extend(reviews(view, names)?);
         let (history, entries) = log(view, left_out, missing)?;
         self.firm.extend([history, entries]);
         Ok(())
@@ -366,24 +362,12 @@ fn emergencies(view: View<'_>, names: &Names) -> Result<Table, Error> {
     Ok(table)
 }
 
-fn reviews(view: View<'_>, names: &Names) -> Result<Table, Error> {
-    let mut table = Table::new(
+fn reviews(view: View<'_>, names: &Names) -> Result<[Table; 2], Error> {
+    let mut reviews = Table::new(
         "access-reviews",
         &["review", "entry", "opened_by", "from", "to", "due", "population", "lines", "waiting", "closed"],
     );
-    for row in view.state.reviews()? {
-        let o = &row.opened;
-        table.push(json!({
-            "review": o.review, "entry": row.index, "opened_by": names.label(&o.by), "from": o.from, "to": o.to,
-            "due": o.due, "population": o.population, "lines": row.lines.len(), "waiting": row.waiting(),
-            "closed": row.closed.as_ref().map(|(entry, _)| entry),
-        }));
-    }
-    Ok(table)
-}
-
-fn reviewed(view: View<'_>, names: &Names) -> Result<Table, Error> {
-    let mut table = Table::new(
+    let mut lines = Table::new(
         "access-review-lines",
         &[
             "review",
@@ -404,12 +388,17 @@ fn reviewed(view: View<'_>, names: &Names) -> Result<Table, Error> {
         ],
     );
     for row in view.state.reviews()? {
+        let o = &row.opened;
+        reviews.push(json!({
+            "review": o.review, "entry": row.index, "opened_by": names.label(&o.by), "from": o.from, "to": o.to,
+            "due": o.due, "population": o.population, "lines": row.lines.len(), "waiting": row.waiting(),
+            "closed": row.closed.as_ref().map(|(entry, _)| entry),
+        }));
         for line in &row.lines {
-            let (access, decided) = (json!(line.line.access), line.decided.as_ref());
-            table.push(json!({
-                "review": row.opened.review, "line": line.line.line, "kind": access["kind"],
-                "what": line.line.access.what, "idle": line.line.access.idle, "left": line.line.access.left,
-                "holder": line.line.access.person.as_ref().map(|p| names.label(p)),
+            let (access, decided) = (&line.line.access, line.decided.as_ref());
+            lines.push(json!({
+                "review": o.review, "line": line.line.line, "kind": access.kind, "what": access.what, "idle": access.idle,
+                "left": access.left, "holder": access.person.as_ref().map(|p| names.label(p)),
                 "reviewer": names.label(&line.line.reviewer), "verdict": decided.map(|d| d.verdict.as_str()),
                 "decided_by": decided.map(|d| names.label(&d.by)), "decided": decided.map(|d| d.time),
                 "entry": decided.map(|d| d.index), "reason": line.reason, "gone": line.gone.map(|(how, _)| how.as_str()),
@@ -417,7 +406,7 @@ fn reviewed(view: View<'_>, names: &Names) -> Result<Table, Error> {
             }));
         }
     }
-    Ok(table)
+    Ok([reviews, lines])
 }
 
 fn populations(view: View<'_>) -> Result<Table, Error> {
@@ -472,14 +461,8 @@ fn refusals(view: View<'_>, names: &Names, left_out: &[(u64, u64)]) -> Result<Ta
     Ok(table)
 }
 
-/// Whether an index lies in one of these runs of indices, which stand in order.
-fn is_in(runs: &[(u64, u64)], index: u64) -> bool {
-    let place = runs.partition_point(|(_, last)| *last < index);
-    runs.get(place).is_some_and(|(first, _)| *first <= index)
-}
-
 /// Changes of the controls themselves, and every entry.
-fn log(view: View<'_>, left_out: &[(u64, u64)], missing: &[PackMissing]) -> Result<(Table, Table), Error> {
+fn log(view: View<'_>, left_out: &[(u64, u64)], missing: &Missing<'_>) -> Result<(Table, Table), Error> {
     let mut history = Table::new("control-history", &["entry", "event", "time", "actor", "payload"]);
     let mut entries = Table::new(
         "entries",
@@ -490,7 +473,7 @@ fn log(view: View<'_>, left_out: &[(u64, u64)], missing: &[PackMissing]) -> Resu
         let end = size.min(at + 256);
         for (index, entry) in view.ledger.entries(at..end)? {
             let is_left_out = is_in(left_out, index);
-            let gone = missing.iter().find(|m| m.entry == index);
+            let gone = missing.get(&index).and_then(|all| all.first());
             let in_pack = match gone {
                 _ if is_left_out => "left-out",
                 Some(m) if m.certificate.is_some() => "disposed",
