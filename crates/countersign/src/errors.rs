@@ -478,6 +478,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_evidence::webauthn::EXPLANATIONS,
         countersign_govern::EXPLANATIONS,
         countersign_govern::audit::EXPLANATIONS,
+        countersign_govern::audit::threads::EXPLANATIONS,
         countersign_policy::EXPLANATIONS,
         countersign_scan::EXPLANATIONS,
         countersign_server::EXPLANATIONS,

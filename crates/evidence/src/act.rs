@@ -145,6 +145,19 @@ pub const ACCOUNT_REMOVAL: &str = "countersign-account-removal@v1";
 /// What a revocation list names counts no more.
 pub const REVOCATION_LIST: &str = "countersign-revocation-list@v1";
 
+/// An audit is opened.
+pub const AUDIT: &str = "countersign-audit@v1";
+/// An auditor asks.
+pub const AUDIT_REQUEST: &str = "countersign-audit-request@v1";
+/// Somebody answers.
+pub const AUDIT_ANSWER: &str = "countersign-audit-answer@v1";
+/// An auditor asks on.
+pub const AUDIT_FOLLOW_UP: &str = "countersign-audit-follow-up@v1";
+/// An auditor needs nothing more.
+pub const AUDIT_REQUEST_CLOSING: &str = "countersign-audit-request-closing@v1";
+/// An audit is over.
+pub const AUDIT_CLOSING: &str = "countersign-audit-closing@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -211,6 +224,12 @@ pub const NAMESPACES: &[&str] = &[
     ACCOUNT,
     ACCOUNT_REMOVAL,
     REVOCATION_LIST,
+    AUDIT,
+    AUDIT_REQUEST,
+    AUDIT_ANSWER,
+    AUDIT_FOLLOW_UP,
+    AUDIT_REQUEST_CLOSING,
+    AUDIT_CLOSING,
 ];
 
 /// The media type of a stored act.

@@ -28,6 +28,9 @@ pub enum Error {
     /// Packs, populations, samples.
     #[error(transparent)]
     Audit(#[from] crate::audit::AuditError),
+    /// Audits, their requests, deliveries.
+    #[error(transparent)]
+    Thread(#[from] crate::audit::threads::ThreadError),
     /// No root of trust.
     #[error("no root of trust is established in this ledger")]
     NotRooted,
@@ -549,6 +552,7 @@ impl Error {
             Self::Certificate(e) => Some(e),
             Self::Review(e) => Some(e),
             Self::Audit(e) => Some(e),
+            Self::Thread(e) => Some(e),
             _ => None,
         }
     }
@@ -565,6 +569,7 @@ impl Diagnostic for Error {
             Self::Certificate(e) => e.code(),
             Self::Review(e) => e.code(),
             Self::Audit(e) => e.code(),
+            Self::Thread(e) => e.code(),
             Self::SelfGrant { .. } => "CS-ROLE-001",
             Self::LastAdministrator { .. } => "CS-ROLE-002",
             Self::RoleNotHeld { .. } => "CS-ROLE-003",
@@ -659,6 +664,7 @@ impl Diagnostic for Error {
             Self::Certificate(e) => e.help(),
             Self::Review(e) => e.help(),
             Self::Audit(e) => e.help(),
+            Self::Thread(e) => e.help(),
             Self::SelfGrant { .. } => "another administrator signs this: --key FILE".into(),
             Self::LastAdministrator { .. } => {
                 "make somebody else one first: countersign role grant PERSON administrator --reason TEXT".into()

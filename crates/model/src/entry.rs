@@ -169,11 +169,23 @@ pub enum EventKind {
     AccountUnlinked,
     /// What a revocation list of OpenSSH names counts no more.
     RevocationListImported,
+    /// An audit of a period begins, signed by an officer.
+    AuditOpened,
+    /// An auditor asks for something.
+    AuditRequested,
+    /// Somebody answers an auditor.
+    AuditAnswered,
+    /// An auditor asks on after an answer.
+    AuditFollowedUp,
+    /// An auditor needs nothing more on a request.
+    AuditRequestClosed,
+    /// An audit is over.
+    AuditClosed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 81] = [
+    pub const ALL: [Self; 87] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -255,6 +267,12 @@ impl EventKind {
         Self::AccountLinked,
         Self::AccountUnlinked,
         Self::RevocationListImported,
+        Self::AuditOpened,
+        Self::AuditRequested,
+        Self::AuditAnswered,
+        Self::AuditFollowedUp,
+        Self::AuditRequestClosed,
+        Self::AuditClosed,
     ];
 
     /// The text form, as in the entry.
@@ -342,6 +360,12 @@ impl EventKind {
             Self::AccountLinked => "AccountLinked",
             Self::AccountUnlinked => "AccountUnlinked",
             Self::RevocationListImported => "RevocationListImported",
+            Self::AuditOpened => "AuditOpened",
+            Self::AuditRequested => "AuditRequested",
+            Self::AuditAnswered => "AuditAnswered",
+            Self::AuditFollowedUp => "AuditFollowedUp",
+            Self::AuditRequestClosed => "AuditRequestClosed",
+            Self::AuditClosed => "AuditClosed",
         }
     }
 
@@ -466,7 +490,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"RevocationListImported\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::RevocationListImported));
+        assert!(serde_json::from_str::<EventKind>("\"AuditClosed\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::AuditClosed));
     }
 }

@@ -45,6 +45,9 @@ pub use crate::access::review::{
 };
 pub use crate::access::role_events::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
+pub use crate::audit::threads::{
+    AuditAnswered, AuditClosed, AuditFollowedUp, AuditOpened, AuditRequestClosed, AuditRequested,
+};
 pub use crate::audit::{EvidencePack, EvidencePackMade, PopulationSealed, SampleDrawn};
 pub use crate::governance::events::{
     ApplicationRegistered, ApplicationRetired, EnforcementActivated, EnforcementOverridden, EnvironmentRegistered,

@@ -58,6 +58,10 @@ ids! {
     WaiverId, "wai-";
     /// A review of all access. `rev-` + 20 hex digits.
     ReviewId, "rev-";
+    /// An audit. `aud-` + 20 hex digits.
+    AuditId, "aud-";
+    /// A request of an audit, with its thread. `arq-` + 20 hex digits.
+    AuditRequestId, "arq-";
     /// An override of reasons whose level is soft. `ovr-` + 20 hex digits.
     OverrideId, "ovr-";
     /// A stream of events that is appended to conditionally; equal to the id of the noun it is about.
@@ -69,7 +73,7 @@ ids! {
 macro_rules! as_stream { ($($name:ident),*) => {$(
     impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
 )*}; }
-as_stream!(BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId, ReviewId);
+as_stream!(AuditId, AuditRequestId, BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId, ReviewId);
 
 impl From<&PersonId> for ActorId {
     fn from(id: &PersonId) -> Self {

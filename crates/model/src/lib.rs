@@ -5,7 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`access`] | [`Action`]: every act that takes a role, and which roles; keys of people; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
-//! | [`audit`] | evidence packs, sealed populations, samples |
+//! | [`audit`] | evidence packs, sealed populations, samples, requests and answers of audits |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
 //! | [`digest`] | [`Digest`], written `sha256:` + hex |
@@ -44,7 +44,8 @@ pub use digest::{Digest, Hasher};
 pub use entry::{Entry, EventKind, PayloadRef};
 pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
 pub use id::{
-    ActorId, BreakGlassId, FreezeId, GrantId, OverrideId, PersonId, RepositoryId, ReviewId, RunId, StreamId, WaiverId,
+    ActorId, AuditId, AuditRequestId, BreakGlassId, FreezeId, GrantId, OverrideId, PersonId, RepositoryId, ReviewId,
+    RunId, StreamId, WaiverId,
 };
 pub use outcome::Outcome;
 pub use path::TreePath;

@@ -18,7 +18,7 @@ pub enum Role {
     SecurityOfficer,
     /// Approves on regulatory grounds, activates policies, grants suppressions.
     ComplianceOfficer,
-    /// Reads.
+    /// Reads, and asks in audits.
     Auditor,
     /// Enrols people and grants roles.
     Administrator,

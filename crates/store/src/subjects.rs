@@ -210,6 +210,42 @@ fn certificate_context(person: &PersonId, fingerprint: &str) -> Vec<u8> {
     format!("{person} openpgp {fingerprint}").into_bytes()
 }
 
+/// Media type of a text that is sealed with the key of whoever wrote it.
+pub const SEALED_TEXT: &str = "application/vnd.countersign.sealed-text.v1";
+
+/// What ties a sealed text to its writer and to what it is about.
+fn text_context(person: &PersonId, about: &str) -> Vec<u8> {
+    format!("{person} text {about}").into_bytes()
+}
+
+/// Seals a text with the key of the person who wrote it. `about` is what it belongs to: it opens nowhere else.
+///
+/// # Errors
+/// When no randomness is to be had, or the person's key is not here.
+pub fn seal_text(keys: &dyn SubjectKeys, person: &PersonId, about: &str, text: &str) -> Result<Vec<u8>, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    let key = keys.get(person)?.ok_or_else(missing)?;
+    Ok(seal::seal(&key, text.as_bytes(), &text_context(person, about))?)
+}
+
+/// Opens a sealed text; `None` when the person's key was destroyed, or is not kept here.
+///
+/// # Errors
+/// As [`open_profile`].
+pub fn open_text(
+    vault: &SharedVault,
+    person: &PersonId,
+    about: &str,
+    blob: &PayloadRef,
+) -> Result<Option<String>, Error> {
+    let keys = vault.keys.as_ref();
+    let Some(key) = keys.get(person)? else { return Ok(None) };
+    let sealed = vault.open(blob)?;
+    let damaged = || Error::corrupt(keys.name(person), None, "this key does not open a text of the person");
+    let plain = seal::open(&key, &sealed, &text_context(person, about)).map_err(|_| damaged())?;
+    String::from_utf8(plain.to_vec()).map(Some).map_err(|_| damaged())
+}
+
 /// Media type of an account elsewhere that is sealed with its person's key.
 pub const SEALED_ACCOUNT: &str = "application/vnd.countersign.sealed-account.v1";
 

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use countersign_model::GrantId;
 
 use super::args::Format;
+use super::audit_thread_args::ThreadVerb;
 use super::catalogue_args::WindowArgs;
 
 #[derive(Debug, Args)]
@@ -24,6 +25,8 @@ pub(crate) enum AuditVerb {
     Sample(SampleArgs),
     /// Hold what happened against other sources: the protected branch, a list of deployments from elsewhere
     Reconcile(ReconcileArgs),
+    #[command(flatten)]
+    Thread(ThreadVerb),
     /// List deployments, packs, populations and samples
     List {
         /// Output format

@@ -107,7 +107,7 @@ pub(crate) struct WindowArgs {
     pub(crate) to: Option<Timestamp>,
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let day = text.parse::<Day>().ok().and_then(Day::start);
     day.or_else(|| text.parse().ok())
         .ok_or_else(|| "write a day, 2026-01-01, or a time, 2026-01-01T12:00:00Z".to_owned())

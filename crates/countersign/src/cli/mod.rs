@@ -10,6 +10,8 @@ pub(crate) mod args;
 mod assess;
 mod audit;
 mod audit_args;
+mod audit_thread;
+mod audit_thread_args;
 mod backup;
 mod break_glass;
 mod break_glass_args;

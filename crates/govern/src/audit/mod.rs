@@ -7,12 +7,14 @@
 //! | [`witness`] | checkpoints that others cosign |
 //! | [`pack`] | evidence packs: made, and checked |
 //! | [`population`] | everything a control was applied to, sealed; samples of it |
+//! | [`threads`] | audits, what was asked in them, and what was answered |
 //! | [`reconcile`] | independent sources held against each other |
 
 mod error;
 pub mod pack;
 pub mod population;
 pub mod reconcile;
+pub mod threads;
 pub mod verify;
 pub mod witness;
 

@@ -152,6 +152,14 @@ impl State {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether a pack of this digest was made from this log.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn has_pack(&self, pack: &Digest) -> Result<bool, Error> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM packs WHERE pack = ?1")?.exists([pack.to_string()])?)
+    }
+
     /// The population that an entry seals.
     ///
     /// # Errors

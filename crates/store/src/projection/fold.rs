@@ -132,6 +132,12 @@ impl State {
                 EventKind::AccountLinked => self.on_account_linked(reading, signed),
                 EventKind::AccountUnlinked => self.on_account_unlinked(reading, signed),
                 EventKind::RevocationListImported => self.on_revocation_list(reading, signed),
+                EventKind::AuditOpened => self.on_audit_opened(reading, signed),
+                EventKind::AuditRequested => self.on_audit_requested(reading, signed),
+                EventKind::AuditAnswered => self.on_audit_answered(reading, signed),
+                EventKind::AuditFollowedUp => self.on_audit_followed_up(reading, signed),
+                EventKind::AuditRequestClosed => self.on_audit_request_closed(reading, signed),
+                EventKind::AuditClosed => self.on_audit_closed(index, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

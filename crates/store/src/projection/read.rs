@@ -257,7 +257,13 @@ impl Reading {
             | EventKind::CertificateAuthorityAdded
             | EventKind::CertificateAuthorityRevoked
             | EventKind::KeyCertified
-            | EventKind::RevocationListImported => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            | EventKind::RevocationListImported
+            | EventKind::AuditOpened
+            | EventKind::AuditRequested
+            | EventKind::AuditAnswered
+            | EventKind::AuditFollowedUp
+            | EventKind::AuditRequestClosed
+            | EventKind::AuditClosed => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
             EventKind::PayloadsDisposed => {
                 Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
             }
@@ -294,6 +300,9 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::IssuersActivated
         | EventKind::PersonKeyAdded
         | EventKind::AccountLinked
+        | EventKind::AuditRequested
+        | EventKind::AuditAnswered
+        | EventKind::AuditFollowedUp
         | EventKind::WorkloadVerified => 1,
         EventKind::EvidenceAttached => 2,
         _ => 0,

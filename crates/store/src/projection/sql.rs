@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use countersign_model::{
-    ActorId, BreakGlassId, Digest, FreezeId, GrantId, OverrideId, PayloadRef, PersonId, RepositoryId, ReviewId, RunId,
-    StreamId, Timestamp,
+    ActorId, AuditId, AuditRequestId, BreakGlassId, Digest, FreezeId, GrantId, OverrideId, PayloadRef, PersonId,
+    RepositoryId, ReviewId, RunId, StreamId, Timestamp,
 };
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -59,7 +59,20 @@ pub(super) trait Text: Sized {
 macro_rules! ids { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Some(Self::from_text(text)) } }
 )*}; }
-ids!(BreakGlassId, ReviewId, FreezeId, RunId, PersonId, RepositoryId, GrantId, StreamId, ActorId, OverrideId);
+ids!(
+    AuditId,
+    AuditRequestId,
+    BreakGlassId,
+    ReviewId,
+    FreezeId,
+    RunId,
+    PersonId,
+    RepositoryId,
+    GrantId,
+    StreamId,
+    ActorId,
+    OverrideId
+);
 
 macro_rules! parsed { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Self::from_str(&text).ok() } }

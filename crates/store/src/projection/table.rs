@@ -4,9 +4,9 @@ use countersign_model::Digest;
 
 use super::{
     access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
-    deployments, disposals, emergencies, enforcements, entries, erasures, evidence, freezes, gates, grants, keys,
-    log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans, schedule,
-    second_keys, storages, suppressions, trust, waivers, workloads,
+    deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, gates,
+    grants, keys, log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans,
+    schedule, second_keys, storages, suppressions, trust, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -54,6 +54,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         storages::TABLES,
         assessments::TABLES,
         audits::TABLES,
+        engagements::TABLES,
         schedule::TABLES,
         second_keys::TABLES,
         offices::TABLES,

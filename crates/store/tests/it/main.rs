@@ -20,6 +20,8 @@ mod disk;
 #[cfg(test)]
 mod emergencies;
 #[cfg(test)]
+mod engagements;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod faults;

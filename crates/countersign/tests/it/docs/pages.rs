@@ -158,6 +158,12 @@ fn every_event_is_on_its_page() {
         ("BreakGlassRatified", event::BreakGlassRatified::TYPE),
         ("BreakGlassReviewed", event::BreakGlassReviewed::TYPE),
         ("BreakGlassPaged", event::BreakGlassPaged::TYPE),
+        ("AuditOpened", event::AuditOpened::TYPE),
+        ("AuditRequested", event::AuditRequested::TYPE),
+        ("AuditAnswered", event::AuditAnswered::TYPE),
+        ("AuditFollowedUp", event::AuditFollowedUp::TYPE),
+        ("AuditRequestClosed", event::AuditRequestClosed::TYPE),
+        ("AuditClosed", event::AuditClosed::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {

@@ -177,6 +177,15 @@ fn what_is_enforced_and_waived_fits_its_schemas() {
         review["lines"][0]["decision"]["index"].is_u64() && review["population"] == review["recomputed"],
         "{review}"
     );
+    // Bea opens an audit, Cy asks in it, and Ada answers.
+    desk.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "cy"]);
+    said(&["person", "add", "Cy", "--ssh-key", "cy.pub", "--key", "key"]);
+    said(&["role", "grant", "Cy", "auditor", "--reason", "x", "--key", "key"]);
+    said(&["audit", "open", "--name", "x", "--from", "2020-01-01", "--to", "2999-01-01", "--key", "bea"]);
+    said(&["audit", "request", "aud-", "--control", "dual-approval", "--text", "who?", "--key", "cy"]);
+    said(&["audit", "answer", "arq-", "--text", "she did", "--evidence", "1", "--key", "key"]);
+    let asked = fits(&schema("audit-requests.v1"), &said(&["audit", "requests", "--format", "json"]));
+    assert_eq!(asked["audits"][0]["requests"][0]["messages"][1]["text"], "she did");
     let file = "version: 1\nrules:\n  - controls: [scan-is-complete]\n    level: advisory\n    why: tried\n";
     std::fs::write(desk.path("enforcement.yaml"), file).unwrap();
     said(&["enforcement", "activate", "enforcement.yaml", "--key", "bea"]);

@@ -1,4 +1,7 @@
-//! What an audit leaves behind: packs that were handed over, populations that were sealed, samples that were drawn.
+//! What an audit leaves behind: packs that were handed over, populations that were sealed, samples that were drawn, and what was
+//! asked and answered.
+
+pub mod threads;
 
 use serde::{Deserialize, Serialize};
 

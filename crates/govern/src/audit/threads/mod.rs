@@ -1,0 +1,527 @@
+//! Audits as people hold them: somebody asks, somebody else answers, and it can be told later who said what when.
+//!
+//! Control objective: what an auditor asks is answered by somebody who answers for it, in time, and neither question nor answer
+//! can be changed afterwards.
+//! Regulatory mapping: PCAOB AS 1105, AS 1215; SOC 2 requests for evidence; NIST 800-53r5 CA-2, CA-7.
+//!
+//! | act | who |
+//! |---|---|
+//! | open | a security or compliance officer |
+//! | request, follow up, close a request | an auditor |
+//! | answer | whoever holds any other role; never whoever asked in the thread, nor an auditor |
+//! | close | an auditor or an officer, when no request waits for an answer |
+//!
+//! Texts are sealed with the key of whoever writes them; entries and statements hold none.
+
+mod error;
+
+pub use error::{EXPLANATIONS, ThreadError};
+
+use std::collections::BTreeSet;
+
+use countersign_connect::SshSigner;
+use countersign_evidence::{act, canonical};
+use countersign_model::audit::threads::{LONGEST_TEXT, MOST_POINTERS};
+use countersign_model::event::{
+    AuditAnswered, AuditClosed, AuditFollowedUp, AuditOpened, AuditRequestClosed, AuditRequested, Predicate,
+};
+use countersign_model::{Action, AuditId, AuditRequestId, Digest, EventKind, PersonId, Role, StreamId, Timestamp};
+use countersign_policy::Catalogue;
+use countersign_store::projection::{AuditRow, MessageRow, RequestState, ThreadRow};
+use countersign_store::{NewBlob, Session, subjects};
+use serde_json::Value;
+
+use super::AuditError;
+use crate::Error;
+use crate::access::{Saying, allowed, line, needs, random_id, say, say_with, signer_of};
+use crate::assess::Window;
+
+/// How many days an answer is awaited unless somebody says otherwise.
+pub const DEFAULT_DAYS: i64 = 10;
+
+/// What an audit is about.
+#[derive(Debug, Clone)]
+pub struct Engagement<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// The period.
+    pub window: Window,
+    /// Applications, by id; none: all of them.
+    pub applications: &'a [String],
+    /// Frameworks, by id; none: all of them.
+    pub frameworks: &'a [String],
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// The control that it is about.
+    pub control: Option<&'a str>,
+    /// The application that it is about.
+    pub application: Option<&'a str>,
+    /// In words.
+    pub text: &'a str,
+    /// Until when an answer is awaited; in [`DEFAULT_DAYS`] days where nobody says.
+    pub due: Option<Timestamp>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone)]
+pub struct Reply<'a> {
+    /// In words.
+    pub text: &'a str,
+    /// Log indices of entries that show it.
+    pub evidence: &'a [u64],
+    /// Packs that show it.
+    pub packs: &'a [Digest],
+}
+
+fn sorted<T: Ord + Clone>(all: &[T]) -> Vec<T> {
+    all.iter().cloned().collect::<BTreeSet<T>>().into_iter().collect()
+}
+
+/// Whether anything can be said about a period: it is one, has begun, and something was recorded in it.
+///
+/// # Errors
+/// [`ThreadError::BadPeriod`], [`AuditError::NothingInPeriod`]; when the projection cannot be read.
+pub fn check_period(session: &Session, window: Window) -> Result<(), Error> {
+    let Window { from, to } = window;
+    if from >= to {
+        return Err(ThreadError::BadPeriod { from, to, why: "is over before it begins" }.into());
+    }
+    if from >= session.state().newest_time()?.max(session.now()) {
+        return Err(ThreadError::BadPeriod { from, to, why: "has not begun" }.into());
+    }
+    if !session.state().has_entries_between(from, to, session.state().size())? {
+        return Err(AuditError::NothingInPeriod { from: Some(from), to: Some(to) }.into());
+    }
+    Ok(())
+}
+
+/// Whether these frameworks, controls and applications are there.
+///
+/// # Errors
+/// [`Error::NoSuchFramework`], [`Error::NoSuchControl`], [`AuditError::NoSuchApplication`].
+pub fn check_names(
+    session: &Session,
+    catalogue: &Catalogue,
+    frameworks: &[String],
+    controls: &[String],
+    applications: &[String],
+) -> Result<(), Error> {
+    if let Some(id) = frameworks.iter().find(|id| !catalogue.frameworks.contains_key(*id)) {
+        let known = catalogue.frameworks.keys().cloned().collect();
+        return Err(Error::NoSuchFramework { framework: id.clone(), known });
+    }
+    if let Some(id) = controls.iter().find(|id| catalogue.get(id).is_none()) {
+        return Err(Error::NoSuchControl { control: id.clone(), nearest: catalogue.nearest(id).map(str::to_owned) });
+    }
+    super::repositories_of(session.state(), applications)?;
+    Ok(())
+}
+
+/// Whether a control was there in a period, as far as recorded assessments say.
+///
+/// # Errors
+/// [`ThreadError::ControlNotThen`]; when the ledger cannot be read.
+pub fn check_control_then(session: &Session, control: &str, to: Timestamp) -> Result<(), Error> {
+    let before = session.state().assessments()?.into_iter().rfind(|row| row.time < to);
+    let Some(row) = before else { return Ok(()) };
+    let record: Value = canonical::from_slice(&session.ledger().payload(&row.record)?)?;
+    if record["controls"].get(control).is_some() {
+        return Ok(());
+    }
+    Err(ThreadError::ControlNotThen { control: control.to_owned(), to, entry: row.index }.into())
+}
+
+fn checked(text: &str) -> Result<&str, Error> {
+    let text = text.trim();
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.is_empty() || text.len() > LONGEST_TEXT || text.chars().any(is_bad) {
+        return Err(ThreadError::BadText { most: LONGEST_TEXT }.into());
+    }
+    Ok(text)
+}
+
+fn awaited(session: &Session, due: Option<Timestamp>) -> Result<Timestamp, Error> {
+    let now = session.now();
+    let due = due.unwrap_or_else(|| now.plus_seconds(DEFAULT_DAYS * 86_400));
+    if due <= now {
+        return Err(ThreadError::BadTime { what: "it would be due before it is asked" }.into());
+    }
+    Ok(due)
+}
+
+/// The one audit that an id or the start of one means.
+///
+/// # Errors
+/// When it is none, or more than one.
+pub fn find_audit(session: &Session, text: &str) -> Result<AuditRow, Error> {
+    let mut rows = session.state().audits()?;
+    rows.retain(|row| row.said.audit.as_str().starts_with(text));
+    match (rows.pop(), rows.is_empty()) {
+        (Some(row), true) => Ok(row),
+        _ => Err(ThreadError::NoSuchAudit { audit: text.to_owned() }.into()),
+    }
+}
+
+/// The one request that an id or the start of one means.
+///
+/// # Errors
+/// When it is none, or more than one.
+pub fn find_request(session: &Session, text: &str) -> Result<ThreadRow, Error> {
+    let mut rows = session.state().audit_threads(None)?;
+    rows.retain(|row| row.request.as_str().starts_with(text));
+    match (rows.pop(), rows.is_empty()) {
+        (Some(row), true) => Ok(row),
+        _ => Err(ThreadError::NoSuchRequest { request: text.to_owned() }.into()),
+    }
+}
+
+/// Opens an audit. Returns its id and the log index.
+///
+/// # Errors
+/// When the signer is no officer, or such an audit cannot be.
+pub fn open(
+    session: &mut Session,
+    asked: &Engagement<'_>,
+    catalogue: &Catalogue,
+    signer: &SshSigner,
+) -> Result<(AuditId, u64), Error> {
+    let name = line("the name of the audit", asked.name)?;
+    check_period(session, asked.window)?;
+    check_names(session, catalogue, asked.frameworks, &[], asked.applications)?;
+    let (applications, frameworks) = (sorted(asked.applications), sorted(asked.frameworks));
+    let audit = AuditId::from_random(random_id()?);
+    let saying = Saying {
+        act: "audit open",
+        kind: EventKind::AuditOpened,
+        namespace: act::AUDIT,
+        stream: StreamId::from(&audit),
+    };
+    let index = say(
+        session,
+        signer,
+        &saying,
+        |s, by| {
+            needs(s, by, Action::OpenAudit)?;
+            check_period(s, asked.window)?;
+            super::repositories_of(s.state(), &applications).map(|_| ())
+        },
+        |s, by| {
+            Ok(AuditOpened {
+                origin: s.state().origin().to_owned(),
+                audit: audit.clone(),
+                name: name.clone(),
+                from: asked.window.from,
+                to: asked.window.to,
+                applications: applications.clone(),
+                frameworks: frameworks.clone(),
+                by,
+                time: s.now(),
+            })
+        },
+    )?;
+    Ok((audit, index))
+}
+
+/// The living audit, on the state that something is appended to.
+fn living_audit(session: &Session, id: &AuditId) -> Result<AuditRow, Error> {
+    let row = session.state().audit(id)?.ok_or_else(|| ThreadError::NoSuchAudit { audit: id.to_string() })?;
+    if row.closed.is_some() { Err(ThreadError::AuditIsClosed { audit: id.clone() }.into()) } else { Ok(row) }
+}
+
+/// The thread, on the state that something is appended to, if it stands so.
+fn thread_that_is(
+    session: &Session,
+    id: &AuditRequestId,
+    wanted: &[RequestState],
+    act: &'static str,
+) -> Result<(ThreadRow, MessageRow), Error> {
+    let missing = || ThreadError::NoSuchRequest { request: id.to_string() };
+    let thread = session.state().audit_thread(id)?.ok_or_else(missing)?;
+    if thread.audit_closed.is_some() {
+        return Err(ThreadError::AuditIsClosed { audit: thread.audit }.into());
+    }
+    if !wanted.contains(&thread.state()) {
+        return Err(ThreadError::RequestIs { request: id.clone(), state: thread.state().as_str(), act }.into());
+    }
+    let last = thread.messages.last().cloned().ok_or_else(missing)?;
+    Ok((thread, last))
+}
+
+/// Something that is said with a text: the text is sealed with the key of whoever signs, once it is known that they may say it.
+fn say_text<P: Predicate>(
+    session: &mut Session,
+    signer: &SshSigner,
+    saying: &Saying<'_>,
+    request: &AuditRequestId,
+    text: &str,
+    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
+    predicate: impl FnOnce(&Session, PersonId, Digest) -> Result<P, Error>,
+) -> Result<u64, Error> {
+    session.require_pin()?;
+    crate::access::rooted(session.state())?;
+    let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
+    allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
+    let sealed = subjects::seal_text(session.ledger().subject_keys(), &by, request.as_str(), text)?;
+    let digest = Digest::of(&sealed);
+    let blob = NewBlob { bytes: sealed, media: subjects::SEALED_TEXT.into() };
+    say_with(session, signer, saying, vec![blob], may, |s, by| predicate(s, by, digest))
+}
+
+/// Asks in an audit. Returns the request's id and the log index.
+///
+/// # Errors
+/// When the signer is no auditor, or such a request cannot be.
+pub fn request(
+    session: &mut Session,
+    audit: &str,
+    asked: &Question<'_>,
+    catalogue: &Catalogue,
+    signer: &SshSigner,
+) -> Result<(AuditRequestId, u64), Error> {
+    let audit = find_audit(session, audit)?.said;
+    let text = checked(asked.text)?;
+    let applications: Vec<String> = asked.application.map(str::to_owned).into_iter().collect();
+    let controls: Vec<String> = asked.control.map(str::to_owned).into_iter().collect();
+    check_names(session, catalogue, &[], &controls, &applications)?;
+    if let Some(id) = applications.iter().find(|id| !audit.applications.is_empty() && !audit.applications.contains(*id))
+    {
+        return Err(ThreadError::OtherApplication { audit: audit.audit, application: id.clone() }.into());
+    }
+    if let Some(control) = asked.control {
+        check_control_then(session, control, audit.to)?;
+    }
+    let due = awaited(session, asked.due)?;
+    let request = AuditRequestId::from_random(random_id()?);
+    let saying = Saying {
+        act: "audit request",
+        kind: EventKind::AuditRequested,
+        namespace: act::AUDIT_REQUEST,
+        stream: StreamId::from(&request),
+    };
+    let index = say_text(
+        session,
+        signer,
+        &saying,
+        &request,
+        text,
+        |s, by| {
+            needs(s, by, Action::AskInAudit)?;
+            living_audit(s, &audit.audit)?;
+            super::repositories_of(s.state(), &applications).map(|_| ())
+        },
+        |s, by, text| {
+            Ok(AuditRequested {
+                origin: s.state().origin().to_owned(),
+                audit: audit.audit.clone(),
+                request: request.clone(),
+                control: asked.control.map(str::to_owned),
+                application: asked.application.map(str::to_owned),
+                text,
+                due,
+                by,
+                time: s.now(),
+            })
+        },
+    )?;
+    Ok((request, index))
+}
+
+/// Answers a request. Returns its id and the log index.
+///
+/// # Errors
+/// When the signer asked it, is an auditor or holds no role that answers, when no answer is awaited, or it points at what is not
+/// there.
+pub fn answer(
+    session: &mut Session,
+    text: &str,
+    reply: &Reply<'_>,
+    signer: &SshSigner,
+) -> Result<(AuditRequestId, u64), Error> {
+    let request = find_request(session, text)?.request;
+    let text = checked(reply.text)?;
+    let (evidence, packs) = (sorted(reply.evidence), sorted(reply.packs));
+    if evidence.len() + packs.len() > MOST_POINTERS {
+        return Err(ThreadError::TooMuch { most: MOST_POINTERS }.into());
+    }
+    let size = session.state().size();
+    if let Some(index) = evidence.iter().copied().find(|index| *index >= size) {
+        return Err(ThreadError::NoSuchEvidence { index, size }.into());
+    }
+    for pack in &packs {
+        if !session.state().has_pack(pack)? {
+            return Err(ThreadError::NoSuchPack { pack: *pack }.into());
+        }
+    }
+    let saying = Saying {
+        act: "audit answer",
+        kind: EventKind::AuditAnswered,
+        namespace: act::AUDIT_ANSWER,
+        stream: StreamId::from(&request),
+    };
+    let (thread, question) = thread_that_is(session, &request, &[RequestState::Open], "answered")?;
+    let index = say_text(
+        session,
+        signer,
+        &saying,
+        &request,
+        text,
+        |s, by| {
+            may_answer(s, &thread, by)?;
+            let (_, last) = thread_that_is(s, &request, &[RequestState::Open], "answered")?;
+            if last.leaf == question.leaf {
+                Ok(())
+            } else {
+                Err(Error::MovedOn { what: format!("the thread of {request}") })
+            }
+        },
+        |s, by, text| {
+            Ok(AuditAnswered {
+                origin: s.state().origin().to_owned(),
+                request: request.clone(),
+                answers: question.leaf,
+                text,
+                evidence: evidence.clone(),
+                packs: packs.clone(),
+                by,
+                time: s.now(),
+            })
+        },
+    )?;
+    Ok((request, index))
+}
+
+fn may_answer(session: &Session, thread: &ThreadRow, by: &PersonId) -> Result<(), Error> {
+    let state = session.state();
+    if thread.messages.iter().any(|m| m.due.is_some() && m.by == *by) {
+        return Err(ThreadError::OwnRequest { person: state.label(by)?, request: thread.request.clone() }.into());
+    }
+    if state.has_role(by, Role::Auditor)? {
+        return Err(ThreadError::AuditorAnswers { person: state.label(by)? }.into());
+    }
+    needs(session, by, Action::AnswerAudit)
+}
+
+/// Asks on after an answer. Returns the request's id and the log index.
+///
+/// # Errors
+/// When the signer is no auditor, or the request was not answered.
+pub fn follow_up(
+    session: &mut Session,
+    text: &str,
+    asked: &str,
+    due: Option<Timestamp>,
+    signer: &SshSigner,
+) -> Result<(AuditRequestId, u64), Error> {
+    let request = find_request(session, text)?.request;
+    let text = checked(asked)?;
+    let due = awaited(session, due)?;
+    let saying = Saying {
+        act: "audit follow-up",
+        kind: EventKind::AuditFollowedUp,
+        namespace: act::AUDIT_FOLLOW_UP,
+        stream: StreamId::from(&request),
+    };
+    let (_, answer) = thread_that_is(session, &request, &[RequestState::Answered], "followed up")?;
+    let index = say_text(
+        session,
+        signer,
+        &saying,
+        &request,
+        text,
+        |s, by| {
+            needs(s, by, Action::AskInAudit)?;
+            let (_, last) = thread_that_is(s, &request, &[RequestState::Answered], "followed up")?;
+            if last.leaf == answer.leaf {
+                Ok(())
+            } else {
+                Err(Error::MovedOn { what: format!("the thread of {request}") })
+            }
+        },
+        |s, by, text| {
+            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            Ok(AuditFollowedUp { origin, request: request.clone(), answer: answer.leaf, text, due, by, time })
+        },
+    )?;
+    Ok((request, index))
+}
+
+/// Says that nothing more is needed on a request, or takes it back. Returns its id and the log index.
+///
+/// # Errors
+/// When the signer is no auditor, or it is closed.
+pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditRequestId, u64), Error> {
+    const WANTED: &[RequestState] = &[RequestState::Open, RequestState::Answered];
+    let request = find_request(session, text)?.request;
+    let saying = Saying {
+        act: "audit close",
+        kind: EventKind::AuditRequestClosed,
+        namespace: act::AUDIT_REQUEST_CLOSING,
+        stream: StreamId::from(&request),
+    };
+    let (_, newest) = thread_that_is(session, &request, WANTED, "closed")?;
+    let index = say(
+        session,
+        signer,
+        &saying,
+        |s, by| {
+            needs(s, by, Action::AskInAudit)?;
+            let (_, last) = thread_that_is(s, &request, WANTED, "closed")?;
+            if last.leaf == newest.leaf {
+                Ok(())
+            } else {
+                Err(Error::MovedOn { what: format!("the thread of {request}") })
+            }
+        },
+        |s, by| {
+            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            Ok(AuditRequestClosed { origin, request: request.clone(), last: newest.leaf, by, time })
+        },
+    )?;
+    Ok((request, index))
+}
+
+/// Closes an audit. Returns its id and the log index.
+///
+/// # Errors
+/// When the signer is neither auditor nor officer, a request waits for an answer, or it is closed already.
+pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditId, u64), Error> {
+    let audit = find_audit(session, text)?.said.audit;
+    let saying = Saying {
+        act: "audit close",
+        kind: EventKind::AuditClosed,
+        namespace: act::AUDIT_CLOSING,
+        stream: StreamId::from(&audit),
+    };
+    let counted = |s: &Session| -> Result<(u64, u64), Error> {
+        let threads = s.state().audit_threads(Some(&audit))?;
+        let waiting = threads.iter().filter(|t| t.state() == RequestState::Open).count();
+        if waiting > 0 {
+            return Err(ThreadError::RequestsWait { audit: audit.clone(), waiting }.into());
+        }
+        Ok((threads.len() as u64, threads.iter().filter(|t| t.answer().is_some()).count() as u64))
+    };
+    let first = living_audit(session, &audit).and_then(|_| counted(session));
+    let index = say(
+        session,
+        signer,
+        &saying,
+        |s, by| {
+            needs(s, by, Action::CloseAudit)?;
+            living_audit(s, &audit)?;
+            let now = counted(s)?;
+            match &first {
+                Ok(then) if *then != now => Err(Error::MovedOn { what: format!("what was asked in {audit}") }),
+                _ => Ok(()),
+            }
+        },
+        |s, by| {
+            let (requests, answered) = counted(s)?;
+            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            Ok(AuditClosed { origin, audit: audit.clone(), requests, answered, by, time })
+        },
+    )?;
+    Ok((audit, index))
+}
