@@ -9,7 +9,7 @@ use countersign_model::{Exit, Timestamp};
 use super::args::{Format, PlaceArgs};
 use super::audit_args::{AuditArgs, AuditVerb, ListFormat, PackArgs, PopulationArgs, ReconcileArgs, SampleArgs};
 use super::place::notices;
-use super::{assess, audit_thread, catalogue};
+use super::{assess, audit_thread, calm, catalogue, oscal};
 use crate::config::Environment;
 use crate::errors::{CliError, Outcome};
 use crate::output::{self, Paint, audit as page};
@@ -22,6 +22,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &AuditArgs, env: &Environment) -> Outcom
         AuditVerb::Sample(a) => sample(at, a, env),
         AuditVerb::Reconcile(a) => compare(at, a, env),
         AuditVerb::Thread(verb) => audit_thread::run(at, verb, env),
+        AuditVerb::Oscal(a) => oscal::run(at, a, env),
+        AuditVerb::Calm(a) => calm::run(at, a, env),
         AuditVerb::List { format } => {
             let session = at.open(env)?;
             match format {

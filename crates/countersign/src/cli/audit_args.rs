@@ -8,6 +8,7 @@ use countersign_model::GrantId;
 use super::args::Format;
 use super::audit_thread_args::ThreadVerb;
 use super::catalogue_args::WindowArgs;
+use super::oscal_args::{CalmArgs, OscalArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -27,6 +28,10 @@ pub(crate) enum AuditVerb {
     Reconcile(ReconcileArgs),
     #[command(flatten)]
     Thread(ThreadVerb),
+    /// Write an OSCAL document: catalog, component definition, assessment results, plan of action, mapping
+    Oscal(OscalArgs),
+    /// Write documents for an architecture in CALM (FINOS): deployments, evidence of controls
+    Calm(CalmArgs),
     /// List deployments, packs, populations and samples
     List {
         /// Output format
@@ -62,7 +67,7 @@ pub(crate) struct PackArgs {
     pub(crate) format: Format,
 }
 
-fn grant(text: &str) -> Result<GrantId, String> {
+pub(super) fn grant(text: &str) -> Result<GrantId, String> {
     let digits = text.strip_prefix(GrantId::PREFIX).unwrap_or_default();
     let is_id = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     is_id.then(|| GrantId::from_text(text)).ok_or_else(|| format!("a grant is {} and 20 hex digits", GrantId::PREFIX))

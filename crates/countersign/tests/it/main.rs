@@ -61,6 +61,8 @@ mod lsp;
 #[cfg(unix)]
 mod openpgp;
 #[cfg(test)]
+mod oscal;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod policy;

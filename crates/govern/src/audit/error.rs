@@ -101,6 +101,33 @@ pub enum AuditError {
         /// What is wrong.
         what: &'static str,
     },
+    /// A framework that nothing meets.
+    #[error("no control meets a requirement of {framework}")]
+    Unmet {
+        /// The framework.
+        framework: String,
+    },
+    /// A framework without evidence.
+    #[error("nothing that was recorded from {from} on and before {to} is evidence for {framework}")]
+    NoEvidence {
+        /// The framework.
+        framework: String,
+        /// From when on.
+        from: Timestamp,
+        /// Before when.
+        to: Timestamp,
+    },
+    /// An architecture that does not fit.
+    #[error("{name}: {what}")]
+    Architecture {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Nothing is open.
+    #[error("nothing is open: no waiver, no emergency, no access review, no denial")]
+    NothingOpen,
     /// A newer layout.
     #[error("the pack has layout {found}, and this program reads up to {known}")]
     NewerPack {
@@ -171,6 +198,10 @@ impl Diagnostic for AuditError {
             Self::List { .. } => "CS-AUDIT-043",
             Self::PopulationDiffers { .. } => "CS-AUDIT-044",
             Self::LargePopulation { .. } => "CS-AUDIT-045",
+            Self::Unmet { .. } => "CS-AUDIT-090",
+            Self::NoEvidence { .. } => "CS-AUDIT-091",
+            Self::NothingOpen => "CS-AUDIT-092",
+            Self::Architecture { .. } => "CS-AUDIT-093",
         }
     }
 
@@ -209,6 +240,17 @@ impl Diagnostic for AuditError {
             Self::NoSuchPopulation { .. } => "list what was sealed: countersign audit list".into(),
             Self::PopulationDiffers { .. } => "run `countersign verify`; nothing is drawn from it".into(),
             Self::LargePopulation { .. } => "name a shorter window: --from 2026-01-01 --to 2026-02-01".into(),
+            Self::Unmet { framework } if framework.contains(' ') => {
+                "see what is there: countersign framework list".into()
+            }
+            Self::Unmet { framework } => format!(
+                "name controls in its file, or its requirements in controls: countersign framework show {framework}"
+            ),
+            Self::NoEvidence { .. } => {
+                "name another window with --from and --to, or see why: countersign assess".into()
+            }
+            Self::Architecture { .. } => "name a CALM architecture, and unique ids of its elements with --node".into(),
+            Self::NothingOpen => "what was closed is in: countersign audit pack".into(),
             Self::BadSeed => "the auditor names it: --seed TEXT".into(),
             Self::List { .. } => "correct the line; the columns are environment and commit".into(),
             Self::NewerPack { .. } => "verify it with the version of countersign that its manifest names".into(),
@@ -333,6 +375,34 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "a population is too large",
         "Every reader of the log computes a sample of it again, so there is a limit to its members.",
     ),
+    explained(
+        "CS-AUDIT-090",
+        Exit::Nothing,
+        "nothing meets a requirement of a framework",
+        "A component definition and a mapping say which controls meet which requirement. No control names one of this \
+         framework, and no requirement of it names a control, so the document would be empty; OSCAL has no form for that.",
+    ),
+    explained(
+        "CS-AUDIT-091",
+        Exit::Nothing,
+        "there is no evidence for a framework",
+        "Assessment results say what evidence shows. No entry of the window supports any requirement of this framework: every \
+         one of them would be not evaluated, and a reader could take that for an assessment that took place.",
+    ),
+    explained(
+        "CS-AUDIT-092",
+        Exit::Nothing,
+        "nothing is open",
+        "A plan of action and milestones needs an item at least. There is none: no waiver that is asked for or in force, no \
+         emergency that owes its ratification or review, no open access review, and no denial that stands.",
+    ),
+    explained(
+        "CS-AUDIT-093",
+        Exit::Usage,
+        "an architecture does not fit",
+        "A decorator of CALM names elements of an architecture. The file that was named is no architecture, or has no element of \
+         that id. An architecture that is named by an address is not fetched, and nothing in it is looked up.",
+    ),
 ];
 
 #[cfg(test)]
@@ -359,6 +429,14 @@ mod tests {
             AuditError::PopulationDiffers { index: 1 },
             AuditError::LargePopulation { count: 2, most: 1 },
             AuditError::BadSeed,
+            AuditError::Unmet { framework: "f".into() },
+            AuditError::NoEvidence {
+                framework: "f".into(),
+                from: Timestamp::from_millis(0),
+                to: Timestamp::from_millis(1),
+            },
+            AuditError::NothingOpen,
+            AuditError::Architecture { name: "a.json".into(), what: String::new() },
             AuditError::List { path: PathBuf::new(), line: 1, what: "" },
         ];
         for error in &all {

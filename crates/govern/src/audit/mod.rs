@@ -9,8 +9,12 @@
 //! | [`population`] | everything a control was applied to, sealed; samples of it |
 //! | [`threads`] | audits, what was asked in them, and what was answered |
 //! | [`reconcile`] | independent sources held against each other |
+//! | [`oscal`] | catalogue, assessments and what is open, in the form of NIST |
+//! | [`calm`] | evidence and deployments, in the form of FINOS |
 
+pub mod calm;
 mod error;
+pub mod oscal;
 pub mod pack;
 pub mod population;
 pub mod reconcile;

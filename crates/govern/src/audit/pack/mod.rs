@@ -6,6 +6,7 @@
 //! VERIFY.md             how to check it with stock tools alone
 //! deployments/<grant>   one deployment, as JSON and as a page
 //! tables/               the same as CSV and JSON Lines
+//! oscal/                what is open, controls and requirements, as OSCAL documents; of a period
 //! trust/                keys: the log's, the recorder's, people's as `ssh-keygen` reads them
 //! acts/, proofs/        signed statements of people, and the proof that each entry is in the log
 //! evidence/             the ledger: its log whole, its payloads as chosen; everything above is derived from it
@@ -165,7 +166,7 @@ impl<W: std::io::Write> Put for Packer<W> {
 
 /// Files that are not derived from the log alone: which controls there are is the catalogue's to say.
 pub(super) fn is_of_catalogue(name: &str) -> bool {
-    name.starts_with("tables/controls.")
+    name.starts_with("tables/controls.") || super::oscal::is_of_catalogue(name)
 }
 
 /// Everything that is derived from the log. How many deployments have exceptions comes back.
@@ -210,6 +211,13 @@ pub(super) fn derive(
         // A number on the first page that another catalogue would change would not be derived from the log.
         if !is_of_catalogue(&format!("tables/{}.csv", table.name)) {
             listed.insert(table.name, table.rows());
+        }
+    }
+    // What the firm has open, and its controls: a period's, not a single deployment's.
+    if manifest.scope.deployment.is_none() {
+        for (name, document) in super::oscal::of_pack(view, catalogue, &manifest.scope.frameworks, &manifest.left_out)?
+        {
+            put.add(&name, &document)?;
         }
     }
     stock::keys(view, put)?;
