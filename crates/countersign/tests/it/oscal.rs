@@ -318,7 +318,7 @@ fn the_plan_says_what_is_open_and_until_when() {
     if !have_ssh_keygen() {
         return;
     }
-    let w = story();
+    let mut w = story();
     let plan: Value = serde_json::from_str(&oscal(&w, &["poam"])).unwrap();
     let plan = &plan["plan-of-action-and-milestones"];
     let rows = plan["poam-items"].as_array().unwrap();
@@ -349,6 +349,39 @@ fn the_plan_says_what_is_open_and_until_when() {
     let rows = plan["plan-of-action-and-milestones"]["poam-items"].as_array().unwrap();
     let kinds: Vec<String> = rows.iter().map(kind).collect();
     assert_eq!(kinds, ["waiver", "emergency", "access-review"]);
+
+    // What an auditor asked is in it until somebody answers; what was asked is not.
+    w.key("aud");
+    w.by("ada", &["person", "add", "aud", "--ssh-key", w.public("aud").to_str().unwrap()]).expect(0);
+    w.by("ada", &["role", "grant", "aud", "auditor", "--reason", "their work"]).expect(0);
+    let audit = ["audit", "open", "--name", "A", "--from", "2026-01-01", "--to", "2999-01-01", "--format", "json"];
+    let audit = w.by("ruth", &audit).expect(0).json()["audit"].as_str().unwrap().to_owned();
+    let ask = ["audit", "request", &audit, "--text", "who was it in the night", "--format", "json"];
+    let asked = w.by("aud", &ask).expect(0).json()["request"].as_str().unwrap().to_owned();
+    let text = oscal(&w, &["poam"]);
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    let rows = plan["plan-of-action-and-milestones"]["poam-items"].as_array().unwrap();
+    assert_eq!(kind(&rows[3]), "audit-request");
+    assert!(!text.contains("in the night"), "what was asked is sealed");
+    w.by("ruth", &["audit", "answer", &asked, "--text", "the watch"]).expect(0);
+    assert!(!oscal(&w, &["poam"]).contains("audit-request"));
+
+    // Clocks that ran out are told by the newest entry of the log.
+    if cfg!(debug_assertions) {
+        assert!(!oscal(&w, &["poam"]).contains("overdue"));
+        w.now = Some("2031-05-06T07:08:09Z".into());
+        assert!(!oscal(&w, &["poam"]).contains("overdue"), "the clock of the machine is not asked");
+        w.by("ruth", &["waive", "request", "--control", "static-analysis", "--path", "*.c", "--accept", "none"])
+            .expect(0);
+        let plan: Value = serde_json::from_str(&oscal(&w, &["poam"])).unwrap();
+        let risks = plan["plan-of-action-and-milestones"]["risks"].as_array().unwrap();
+        let kinds: Vec<String> = risks.iter().map(kind).collect();
+        assert_eq!(kinds, ["waiver", "emergency", "access-review"], "the waiver of then has expired");
+        let standing =
+            |risk: &Value| risk["remediations"][0]["tasks"].as_array().unwrap().last().unwrap()["props"][0].clone();
+        assert_eq!(standing(&risks[1])["value"], "overdue");
+        assert_eq!(standing(&risks[2])["value"], "owed");
+    }
 }
 
 #[test]
@@ -374,6 +407,28 @@ fn a_pack_of_a_period_holds_the_documents_and_the_plan_is_derived_anew() {
     let packed = archive.read("oscal/plan-of-action-and-milestones.json", u64::MAX).unwrap().unwrap();
     assert!(packed == plan.as_bytes(), "the plan of a pack is not that of its ledger");
     w.cs(["verify", file.to_str().unwrap(), "--re-evaluate"]).expect(0);
+
+    // A pack of an application whose runs are none of these: a denial that was left out of it is not in its plan, and one that went
+    // past the gates is.
+    let other = ["application", "register", "other", "--owner", "dan", "--deputy", "mia", "--criticality", "low"];
+    let more = ["--data", "internal", "--cardholder-scope", "out", "--sox-key-system", "no", "--reason", "x"];
+    let elsewhere = ["--repository", "git-root:0000000000000000000000000000000000000000"];
+    w.by("ada", &[&other[..], &more, &elsewhere].concat()).expect(0);
+    w.commit_signed("mia", "more.sh", "echo more\n");
+    w.cs(["run"]).expect(10);
+    let denials = |plan: &[u8]| {
+        let plan: Value = serde_json::from_slice(plan).unwrap();
+        let rows = plan["plan-of-action-and-milestones"]["poam-items"].as_array().unwrap().clone();
+        rows.iter().filter(|row| row["props"][0]["value"] == "decision").count()
+    };
+    assert_eq!(denials(oscal(&w, &["poam"]).as_bytes()), 2);
+    let file = w.path("other.zip");
+    w.cs(["audit", "pack", "--application", "other", "--out", file.to_str().unwrap()]).expect(0);
+    let archive = countersign_evidence::pack::Archive::open(Box::new(fs::read(&file).unwrap())).unwrap();
+    let packed = archive.read("oscal/plan-of-action-and-milestones.json", u64::MAX).unwrap().unwrap();
+    assert_eq!(denials(&packed), 1);
+    w.cs(["verify", file.to_str().unwrap(), "--re-evaluate"]).expect(0);
+
     let listed = w.cs(["audit", "list", "--format", "json"]).expect(0).json();
     let grant = listed["deployments"][0]["grant"].as_str().unwrap().to_owned();
     let one = w.path("one.zip");

@@ -126,7 +126,7 @@ pub enum AuditError {
         what: String,
     },
     /// Nothing is open.
-    #[error("nothing is open: no waiver, no emergency, no access review, no denial")]
+    #[error("nothing is open: no waiver, no emergency, no access review, no request of an auditor, no denial")]
     NothingOpen,
     /// A newer layout.
     #[error("the pack has layout {found}, and this program reads up to {known}")]
@@ -394,7 +394,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
         Exit::Nothing,
         "nothing is open",
         "A plan of action and milestones needs an item at least. There is none: no waiver that is asked for or in force, no \
-         emergency that owes its ratification or review, no open access review, and no denial that stands.",
+         emergency that owes its ratification or review, no open access review, no \
+         request of an auditor that nobody answered, and no denial that stands.",
     ),
     explained(
         "CS-AUDIT-093",

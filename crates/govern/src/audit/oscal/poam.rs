@@ -5,15 +5,17 @@
 //! | waiver | it was asked for, or is granted, and neither over nor revoked | when it expires |
 //! | emergency | its ratification or its review is owed | when that is due |
 //! | access review | it is not closed | when its lines are due |
+//! | audit request | an answer is awaited | when that is due |
 //! | denial | it is the newest decision of its run, and no later run of the repository was let through | never by itself |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::access::emergencies::Owed;
 use countersign_model::audit::is_in;
-use countersign_model::{Outcome, PersonId, Timestamp};
+use countersign_model::{Outcome, PersonId, RunId, Timestamp};
 use countersign_policy::{Decision, Verdict};
-use countersign_store::projection::{DecisionRow, Standing, WaiverState};
+use countersign_store::projection::{DecisionRow, RequestState, Standing, WaiverState};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::parts::{Desk, Named, line, prop, prose, put};
@@ -45,6 +47,7 @@ pub(super) fn plan(desk: &Desk<'_>, left_out: &[(u64, u64)]) -> Result<Option<Va
     let mut items = waivers(desk)?;
     items.extend(emergencies(desk)?);
     items.extend(reviews(desk)?);
+    items.extend(requests(desk)?);
     items.extend(denials(desk, left_out)?);
     if items.is_empty() {
         return Ok(None);
@@ -211,32 +214,63 @@ fn reviews(desk: &Desk<'_>) -> Result<Vec<Item>, Error> {
     Ok(items)
 }
 
+/// What auditors asked and nobody answered yet. What they asked is sealed, and not said here.
+fn requests(desk: &Desk<'_>) -> Result<Vec<Item>, Error> {
+    let mut items = Vec::new();
+    for thread in desk.view.state.audit_threads(None)?.into_iter().filter(|t| t.state() == RequestState::Open) {
+        let (Some(question), Some(due)) = (thread.question(), thread.due()) else { continue };
+        items.push(Item {
+            key: ("audit-request", thread.request.to_string()),
+            title: format!("Request {} of the audit {}", thread.request, thread.audit),
+            description: "An auditor asked something, and an answer is awaited.".to_owned(),
+            statement: "Whether what was asked about is in order is not known.".to_owned(),
+            status: "investigating",
+            next: vec![("Answer it".to_owned(), Some(due))],
+            controls: thread.control.iter().cloned().collect(),
+            props: vec![prop("standing", if due < desk.as_of { "overdue" } else { "owed" })],
+            mitigating: None,
+            by: Some(question.by.clone()),
+            entries: vec![question.index],
+            since: question.time,
+        });
+    }
+    Ok(items)
+}
+
+/// Decisions read at once.
+const PAGE: u32 = 256;
+
 /// Denials that stand. A later run of the same repository that was let through ends those before it.
 fn denials(desk: &Desk<'_>, left_out: &[(u64, u64)]) -> Result<Vec<Item>, Error> {
     let state = desk.view.state;
-    let mut open: BTreeMap<String, Vec<Denial>> = BTreeMap::new();
-    for summary in state.runs()? {
-        if summary.decisions.is_empty() || is_in(left_out, summary.index) {
-            continue;
+    let mut newest: BTreeMap<RunId, Option<Denial>> = BTreeMap::new();
+    let mut from = 0;
+    loop {
+        let page = state.decisions_from(from, PAGE)?;
+        let Some(last) = page.last() else { break };
+        from = last.index.saturating_add(1);
+        for row in page.into_iter().filter(|row| !is_in(left_out, row.index)) {
+            newest.insert(row.run.clone(), Denial::of(row));
         }
-        let Some(run) = state.run(&summary.id)? else { continue };
-        let Some(newest) = run.decisions.into_iter().rfind(|d| !is_in(left_out, d.index)) else { continue };
-        let of = run.identity.unwrap_or_else(|| run.repository.to_string());
+    }
+    let mut open: BTreeMap<String, Vec<(String, Denial)>> = BTreeMap::new();
+    for run in state.runs()?.into_iter().filter(|run| !is_in(left_out, run.index)) {
+        let Some(denied) = newest.remove(&run.id) else { continue };
+        let of = match run.identity {
+            Some(identity) => identity,
+            None => state.run(&run.id)?.map(|run| run.repository.to_string()).unwrap_or_default(),
+        };
         let before = open.entry(of).or_default();
-        // One that cannot be read let nothing through.
-        let verdict = serde_json::from_value::<Decision>(newest.document.clone()).map(|d| d.verdict).ok();
-        let gates = verdict.iter().flat_map(|v| &v.gates).map(|gate| gate.outcome);
-        if Outcome::all(gates).denies() {
-            before.push(Denial { row: newest, verdict, commit: run.commit });
-        } else {
-            before.clear();
+        match denied {
+            Some(denial) => before.push((run.commit, denial)),
+            None => before.clear(),
         }
     }
     let times = state.entry_times()?;
-    let mut rows: Vec<Denial> = open.into_values().flatten().collect();
-    rows.sort_unstable_by_key(|denial| denial.row.index);
+    let mut rows: Vec<(String, Denial)> = open.into_values().flatten().collect();
+    rows.sort_unstable_by_key(|(_, denial)| denial.row.index);
     let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(desk.as_of);
-    Ok(rows.into_iter().map(|denial| denial.item(at(denial.row.index))).collect())
+    Ok(rows.into_iter().map(|(commit, denial)| denial.item(&commit, at(denial.row.index))).collect())
 }
 
 /// A decision that lets nothing through.
@@ -244,11 +278,17 @@ struct Denial {
     row: DecisionRow,
     /// None: it cannot be read.
     verdict: Option<Verdict>,
-    commit: String,
 }
 
 impl Denial {
-    fn item(&self, since: Timestamp) -> Item {
+    /// None: it lets something through, or waits for people. One that cannot be read lets nothing through.
+    fn of(row: DecisionRow) -> Option<Self> {
+        let verdict = Decision::deserialize(&row.document).map(|d| d.verdict).ok();
+        let gates = verdict.iter().flat_map(|v| &v.gates).map(|gate| gate.outcome);
+        Outcome::all(gates).denies().then_some(Self { row, verdict })
+    }
+
+    fn item(&self, commit: &str, since: Timestamp) -> Item {
         let (mut lines, mut controls, mut gates) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for gate in self.verdict.iter().flat_map(|v| &v.gates).filter(|g| g.outcome.denies()) {
             gates.push(gate.name.as_str());
@@ -261,7 +301,6 @@ impl Denial {
             lines.insert("- The decision is of a form that this program does not know.".to_owned());
         }
         let lines: Vec<String> = lines.into_iter().collect();
-        let commit = &self.commit;
         Item {
             key: ("decision", self.row.digest.to_string()),
             title: format!("Denied: {} ({})", commit.get(..12).unwrap_or(commit), gates.join(", ")),
