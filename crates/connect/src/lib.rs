@@ -11,6 +11,7 @@
 //! | [`gpg`] | verifies OpenPGP signatures of commits, in a home that holds enrolled keys only |
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
+//! | [`login`] | signs in to a server |
 //! | [`notify`] | tells somebody: a program, or an address |
 //! | [`ci`] | reads what a CI system says in its variables |
 //! | [`oidc`] | fetches keys of issuers of identity tokens |
@@ -32,6 +33,7 @@ pub mod explain;
 mod folder;
 pub mod git;
 pub mod gpg;
+pub mod login;
 pub mod notify;
 pub mod oidc;
 pub mod pkcs11;

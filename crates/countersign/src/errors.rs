@@ -470,6 +470,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_connect::EXPLANATIONS,
         countersign_connect::pkcs11::EXPLANATIONS,
         countersign_connect::witness::EXPLANATIONS,
+        countersign_connect::login::EXPLANATIONS,
         countersign_connect::oidc::EXPLANATIONS,
         countersign_evidence::EXPLANATIONS,
         countersign_evidence::grant_token::EXPLANATIONS,

@@ -29,6 +29,8 @@ pub const RETURN: &str = "countersign-return@v1";
 pub const ROLE_RULES: &str = "countersign-role-rules@v1";
 /// A policy bundle is activated.
 pub const POLICY: &str = "countersign-policy@v1";
+/// Somebody wants to be known to a server; never appended.
+pub const SIGN_IN: &str = "countersign-sign-in@v1";
 /// A person claims commits as theirs.
 pub const CLAIM: &str = "countersign-claim@v1";
 /// A suppression is granted.
@@ -230,6 +232,7 @@ pub const NAMESPACES: &[&str] = &[
     AUDIT_FOLLOW_UP,
     AUDIT_REQUEST_CLOSING,
     AUDIT_CLOSING,
+    SIGN_IN,
 ];
 
 /// The media type of a stored act.

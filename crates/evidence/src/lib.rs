@@ -45,7 +45,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod dsse;
-mod encoding;
+pub mod encoding;
 mod error;
 mod explain;
 pub mod grant_token;

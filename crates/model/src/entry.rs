@@ -181,11 +181,19 @@ pub enum EventKind {
     AuditRequestClosed,
     /// An audit is over.
     AuditClosed,
+    /// Somebody signed in to a server.
+    SignedIn,
+    /// Somebody tried to sign in and was refused.
+    SignInRefused,
+    /// A visit to a server is over.
+    SignedOut,
+    /// An auditor looked at something.
+    EvidenceViewed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 87] = [
+    pub const ALL: [Self; 91] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -273,6 +281,10 @@ impl EventKind {
         Self::AuditFollowedUp,
         Self::AuditRequestClosed,
         Self::AuditClosed,
+        Self::SignedIn,
+        Self::SignInRefused,
+        Self::SignedOut,
+        Self::EvidenceViewed,
     ];
 
     /// The text form, as in the entry.
@@ -366,6 +378,10 @@ impl EventKind {
             Self::AuditFollowedUp => "AuditFollowedUp",
             Self::AuditRequestClosed => "AuditRequestClosed",
             Self::AuditClosed => "AuditClosed",
+            Self::SignedIn => "SignedIn",
+            Self::SignInRefused => "SignInRefused",
+            Self::SignedOut => "SignedOut",
+            Self::EvidenceViewed => "EvidenceViewed",
         }
     }
 

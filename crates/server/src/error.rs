@@ -15,6 +15,24 @@ pub enum Error {
     /// The ledger that is published.
     #[error(transparent)]
     Store(#[from] countersign_store::Error),
+    /// What another room says, as it is.
+    #[error("{0}")]
+    Told(Box<dyn Diagnostic>),
+    /// What a request would be told.
+    #[error("{}", .0.text)]
+    Trouble(Box<Told>),
+    /// Where people reach the server is no origin.
+    #[error("`{origin}` is no origin")]
+    BadOrigin {
+        /// What was given.
+        origin: String,
+    },
+    /// People would sign in over a network that anybody can listen to.
+    #[error("people would reach {origin} without encryption")]
+    InTheClear {
+        /// The origin.
+        origin: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -72,7 +90,20 @@ pub enum Error {
     },
 }
 
+/// An error of a request, kept whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    code: &'static str,
+    text: String,
+    help: String,
+}
+
 impl Error {
+    /// For `map_err`: what a request would be told, said at the start.
+    pub(crate) fn trouble(trouble: crate::app::Trouble) -> Self {
+        Self::Trouble(Box::new(Told { code: trouble.code, text: trouble.text, help: trouble.help }))
+    }
+
     /// For `map_err`: a file could not be read, written or created.
     pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -85,6 +116,10 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.code(),
             Self::Store(e) => e.code(),
+            Self::Told(e) => e.code(),
+            Self::Trouble(told) => told.code,
+            Self::BadOrigin { .. } => "CS-SERVER-004",
+            Self::InTheClear { .. } => "CS-SERVER-005",
             Self::Listen { .. } => "CS-SERVER-001",
             Self::Start(_) => "CS-SERVER-002",
             Self::File { .. } => "CS-SERVER-003",
@@ -100,6 +135,9 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.exit(),
             Self::Store(e) => e.exit(),
+            Self::Told(e) => e.exit(),
+            Self::Trouble(_) => Exit::Backend,
+            Self::BadOrigin { .. } | Self::InTheClear { .. } => Exit::Usage,
             Self::Listen { .. } | Self::File { .. } | Self::Busy { .. } => Exit::Backend,
             Self::Start(_) => Exit::Internal,
             Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
@@ -111,6 +149,7 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.place(),
             Self::Store(e) => e.place(),
+            Self::Told(e) => e.place(),
             _ => None,
         }
     }
@@ -119,6 +158,14 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.help(),
             Self::Store(e) => e.help(),
+            Self::Told(e) => e.help(),
+            Self::Trouble(told) => told.help.clone(),
+            Self::BadOrigin { .. } => {
+                "write scheme and host as people type them: `--origin https://countersign.bank.example`".into()
+            }
+            Self::InTheClear { .. } => {
+                "put a proxy with TLS in front and name what people type: `--origin https://HOST`; or serve the log alone with `--log-only`".into()
+            }
             Self::Listen { .. } => "name another address with `--listen`; port 0 takes any that is free".into(),
             Self::Start(_) => "raise the limits on threads and open files of this process".into(),
             Self::File { path, .. } => format!("`ls -l {}` shows whose it is", path.display()),

@@ -32,6 +32,22 @@ pub const EXPLANATIONS: &[Explanation] = &[
          A witness that cannot write does not cosign: it answers 500 and remembers what it remembered before.",
     ),
     explained(
+        "CS-SERVER-004",
+        Exit::Usage,
+        "where a server is reached is no origin",
+        "An origin is what people type before the first slash: `https://countersign.bank.example`. Links, cookies and the names in \
+         signed sign-ins are made from it, so it must be exactly that, without a path.",
+    ),
+    explained(
+        "CS-SERVER-005",
+        Exit::Usage,
+        "people would reach a server without encryption",
+        "Whoever can listen to the network between a browser and a server without TLS can take over the visit. Over plain HTTP \
+         pages are served on this machine alone (127.0.0.1, ::1, localhost).\n\n\
+         Put a proxy with TLS in front of it, let it listen on an address that only the proxy reaches, and name what people type \
+         with `--origin https://HOST`. The log alone can be served in the clear with `--log-only`: it is public.",
+    ),
+    explained(
         "CS-SERVER-010",
         Exit::Usage,
         "a directory holds no witness",
@@ -66,6 +82,67 @@ pub const EXPLANATIONS: &[Explanation] = &[
          The witness cosigns nothing of that log until the file is restored. Do not delete it: a witness that forgot can be \
          shown another history.",
     ),
+    explained(
+        "CS-SERVER-020",
+        Exit::Internal,
+        "a request's work ended before its time",
+        "A fault of ours. Nothing was half done: what is appended to the log is appended whole or not at all.",
+    ),
+    explained(
+        "CS-SERVER-021",
+        Exit::Backend,
+        "a ledger has more readers than it can answer",
+        "Requests work on the ledger a few at a time. This one waited five seconds for its turn and did not get it.\n\n\
+    A disk or a database that is slow shows here first.",
+    ),
+    explained(
+        "CS-SERVER-022",
+        Exit::Nothing,
+        "there is no such thing on this server",
+        "The address names a run, an entry or something else that the ledger does not hold, or not any more.",
+    ),
+    explained(
+        "CS-SERVER-023",
+        Exit::Usage,
+        "a request cannot be understood",
+        "A filter in the address has a value that it cannot have, or a body is not of the type that is expected.",
+    ),
+    explained(
+        "CS-SERVER-024",
+        Exit::Forbidden,
+        "your roles do not open a page",
+        "Every page names the roles that may look at it, and the ledger says which roles you hold at this moment.\n\n\
+    `countersign role list` shows them.",
+    ),
+    explained(
+        "CS-SERVER-025",
+        Exit::Forbidden,
+        "a request did not come from a page of this server",
+        "Forms carry a secret of the visit, and browsers say where a request comes from. One that lacks either is refused, so that \
+    no page elsewhere can act in your name (CSRF).",
+    ),
+    explained(
+        "CS-SERVER-026",
+        Exit::Forbidden,
+        "a sign-in was refused",
+        "The link was used before or is too old, the challenge was answered before, the signature does not verify, the key belongs \
+    to nobody enrolled or counts no longer.\n\n\
+    The refusal is recorded in the ledger.",
+    ),
+    explained(
+        "CS-SERVER-027",
+        Exit::Forbidden,
+        "too many sign-ins were refused",
+        "After ten refusals in a minute nobody is signed in as that person for the rest of it.",
+    ),
+    explained(
+        "CS-SERVER-028",
+        Exit::Usage,
+        "a server is not known under a name",
+        "The request was for another host than the server's origin. It is refused, so that a name that somebody else controls and \
+    points here cannot be used to speak to it from a browser (DNS rebinding).\n\n\
+    Behind a proxy, start it with `--origin` and the name that people type.",
+    ),
 ];
 
 #[cfg(test)]
@@ -77,11 +154,14 @@ mod tests {
 
     use super::*;
     use crate::Error;
+    use crate::app::Trouble;
 
     #[test]
     fn every_error_is_explained_once_with_its_exit_code() {
         let io = || io::Error::other("x");
         let errors = [
+            Error::BadOrigin { origin: "x".into() },
+            Error::InTheClear { origin: "x".into() },
             Error::Listen { address: "x".into(), source: io() },
             Error::Start(io()),
             Error::File { what: "read", path: "x".into(), source: io() },
@@ -91,9 +171,22 @@ mod tests {
             Error::NotALog { name: "x".into() },
             Error::Memory { path: "x".into(), what: "x".into() },
         ];
-        let codes: BTreeSet<_> = errors.iter().map(|e| e.code()).collect();
+        // What a request is told has a status in place of an exit code.
+        let troubles = [
+            Trouble::internal("x"),
+            Trouble::busy(),
+            Trouble::not_found("run"),
+            Trouble::bad_request("x"),
+            Trouble::no_role("x"),
+            Trouble::forged(),
+            Trouble::refused("x"),
+            Trouble::locked_out(),
+            Trouble::wrong_host(),
+        ];
+        let codes: BTreeSet<_> = errors.iter().map(|e| e.code()).chain(troubles.iter().map(|t| t.code)).collect();
         assert_eq!(codes, EXPLANATIONS.iter().map(|e| e.code).collect());
-        assert_eq!((codes.len(), EXPLANATIONS.len()), (errors.len(), errors.len()));
+        assert_eq!(codes.len(), errors.len() + troubles.len());
+        assert_eq!(codes.len(), EXPLANATIONS.len());
         for error in errors {
             let explanation = EXPLANATIONS.iter().find(|e| e.code == error.code()).unwrap();
             assert_eq!(explanation.exit, error.exit(), "{}", error.code());

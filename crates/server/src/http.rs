@@ -62,9 +62,9 @@ const BREATHER: Duration = Duration::from_millis(50);
 /// Serves until SIGINT, SIGTERM or `stop`. `ready` is told the address once connections are taken.
 ///
 /// # Errors
-/// [`Error::Listen`], [`Error::Start`].
+/// [`Error::Start`].
 pub(crate) fn run(
-    listen: SocketAddr,
+    listener: Listener,
     app: Router,
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(SocketAddr),
@@ -74,8 +74,8 @@ pub(crate) fn run(
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Start)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Start)?;
-        let listener = bind(listen).await?;
-        ready(listener.local_addr().map_err(Error::Start)?);
+        ready(listener.address);
+        let listener = TcpListener::from_std(listener.socket).map_err(Error::Start)?;
         serve(listener, app, Limits::default(), async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -88,12 +88,32 @@ pub(crate) fn run(
     })
 }
 
-/// Listens.
-///
-/// # Errors
-/// [`Error::Listen`].
-pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen.to_string(), source })
+/// A socket that listens. Connections wait in the operating system's queue until somebody serves.
+#[derive(Debug)]
+pub struct Listener {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens; port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// [`Error::Listen`].
+    pub fn bind(listen: SocketAddr) -> Result<Self, Error> {
+        let bound = || {
+            let socket = std::net::TcpListener::bind(listen)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self { address: socket.local_addr()?, socket })
+        };
+        bound().map_err(|source| Error::Listen { address: listen.to_string(), source })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// Serves connections until `stop`, then lets those that are open finish what they answer.
@@ -155,8 +175,9 @@ mod tests {
     fn with_server<T>(app: Router, limits: Limits, client: impl FnOnce(SocketAddr) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let listener = runtime.block_on(bind((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listener.address();
+        let listener = runtime.block_on(async { TcpListener::from_std(listener.socket) }).unwrap();
         let server = runtime.spawn(serve(listener, app, limits, async {
             let _ = stopped.await;
         }));

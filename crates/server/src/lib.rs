@@ -1,23 +1,49 @@
-//! Shows: a ledger's log to any tlog client, and a witness to any log, over HTTP.
+//! Shows: pages to people, a ledger's log to any tlog client, and a witness to any log, over HTTP.
 //!
 //! | module | serves | format |
 //! |---|---|---|
+//! | `web` | pages, each answering one question | HTML, server-sent events |
+//! | `auth` | signing in: links, SSH keys | |
+//! | `app` | what all requests share: open ledgers, the log's head, the newest assessment | |
 //! | [`publish`] | a ledger's checkpoint, tiles and entry bundles, read only | C2SP tlog-tiles |
 //! | [`witness`] | cosignatures on the checkpoints of logs that it knows | C2SP tlog-witness |
 //!
 //! This is the only room with async code. What is served is decided by ordinary functions over bytes ([`publish::find`],
-//! [`witness::Witness::add_checkpoint`]); the part with sockets is `http.rs`. Nothing here speaks TLS or asks who is there: what is
-//! published is public, a witness believes signatures only, and a proxy in front adds encryption.
+//! [`witness::Witness::add_checkpoint`]); the part with sockets is `http.rs`. Nothing here speaks TLS: a proxy in front adds
+//! encryption. What is published of the log is public, a witness believes signatures only, and every page asks who is there.
 //!
 //! Every request is bounded: its head, its body, its time, and how many there are at once. SIGINT and SIGTERM let what is being
 //! answered finish.
 
+mod app;
+mod auth;
 mod durable;
 mod error;
 mod explain;
 mod http;
 pub mod publish;
+mod serve;
+mod web;
 pub mod witness;
 
+pub use app::{Opener, Options, Origin};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
+pub use http::Listener;
+pub use serve::Server;
+
+/// A page as the reference lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct PageInfo {
+    /// Its path; `{…}` stands for a part that differs.
+    pub path: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
+    /// Who may look.
+    pub roles: &'static [countersign_model::Role],
+}
+
+/// Every page that somebody who is signed in can be shown, in the order of the navigation.
+pub fn pages() -> impl Iterator<Item = PageInfo> {
+    web::rooms::ROOMS.iter().map(|room| PageInfo { path: room.path, question: room.question, roles: room.roles })
+}

@@ -18,6 +18,7 @@ use countersign_evidence::tile::{self, TileId, WIDTH};
 use countersign_store::Source;
 use tokio::sync::Notify;
 
+use crate::http::Listener;
 use crate::{Error, http};
 
 /// Bytes of the largest tile.
@@ -79,26 +80,30 @@ impl Stop {
     pub fn now(&self) {
         self.0.notify_one();
     }
+
+    pub(crate) async fn wait(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// Publishes the log until SIGINT, SIGTERM or `stop`. `ready` is told the address once connections are taken.
 ///
 /// # Errors
-/// [`Error::Listen`], [`Error::Start`].
+/// [`Error::Start`].
 pub fn serve(
     source: Arc<dyn Source>,
-    listen: SocketAddr,
+    listener: Listener,
     stop: Stop,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
     // Here, and not among async code, the last hold on it is given up: a source may have to wait for its end.
     let held = Arc::clone(&source);
-    let done = http::run(listen, routes(source), async move { stop.0.notified().await }, ready);
+    let done = http::run(listener, routes(source), async move { stop.wait().await }, ready);
     drop(held);
     done
 }
 
-fn routes(source: Arc<dyn Source>) -> Router {
+pub(crate) fn routes(source: Arc<dyn Source>) -> Router {
     Router::new().fallback(get(answer)).with_state(source)
 }
 

@@ -142,6 +142,8 @@ pub(crate) enum Verb {
     Trust(TrustArgs),
     /// Publish the ledger's log over HTTP, read only, so that any tlog client can read it
     Serve(ServeArgs),
+    /// Sign in to a server with your SSH key, and print a link for the browser
+    Login(LoginArgs),
     /// Run a witness: cosign checkpoints of other people's logs
     Witness(WitnessArgs),
     /// Check what this installation needs to work
@@ -661,9 +663,27 @@ pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes any that is free and says which
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7380")]
     pub(crate) listen: SocketAddr,
+    /// Where people reach it, where that is not the address it listens on: https://HOST behind a proxy that adds TLS
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// Serve the log alone, and no pages
+    #[arg(long, conflicts_with = "origin")]
+    pub(crate) log_only: bool,
     /// Probe this bucket at the start and every day, and record what came of it: s3://BUCKET/PREFIX?region=REGION
     #[arg(long, value_name = "LOCATION")]
     pub(crate) probe: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// The server, as its own output names it
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7380")]
+    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

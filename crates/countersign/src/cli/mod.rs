@@ -41,6 +41,7 @@ mod issuer_args;
 mod key;
 mod ledger;
 mod ledger_args;
+mod login;
 mod looked;
 mod lsp;
 mod notes;
@@ -210,6 +211,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::RecordsOfficer(a) => retention::records_officer(at, a, env),
         Verb::Trust(a) => trust::run(at, a, env),
         Verb::Serve(a) => serve::run(at, a, env),
+        Verb::Login(a) => login::run(a, env),
         Verb::Witness(a) => witness::run(a, env),
         Verb::Doctor(a) => doctor::run(at, a, env),
         Verb::Explain(a) => explain::run(a),

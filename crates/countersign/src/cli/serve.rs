@@ -1,10 +1,11 @@
-//! `serve`: the ledger's log over HTTP, read only.
+//! `serve`: pages over a ledger, and its log to any tlog client.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_model::{Diagnostic as _, Exit};
+use countersign_model::{Diagnostic, Exit};
 use countersign_server::publish::{self, Stop};
+use countersign_server::{Listener, Opener, Options, Origin, Server};
 use countersign_store::engine::embedded::{Observer, Publishing};
 use countersign_store::layout::Paths;
 use countersign_store::postgres::{self, Address};
@@ -12,7 +13,7 @@ use countersign_store::session::{self, Following, Told};
 use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
-use super::{place, storage};
+use super::{catalogue, place, storage};
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output;
@@ -26,32 +27,66 @@ struct Served {
     origin: String,
     appends: &'static str,
     following: Option<Following>,
+    opener: Opener,
 }
 
-/// Publishes until it is interrupted. Where this machine holds the log's key, it keeps a ledger in a directory open
-/// meanwhile, so that the other commands on this machine append through it and share its syncs. A ledger in a database is
-/// followed: this machine's tables and pin are kept up with what others append.
+/// Serves until it is interrupted. Where this machine holds the log's key, it keeps a ledger in a directory open meanwhile, so that
+/// the other commands on this machine append through it and share its syncs. A ledger in a database is followed: this machine's
+/// tables and pin are kept up with what others append.
 pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcome {
     let stop = Stop::default();
+    let listener = Listener::bind(args.listen)?;
+    let origin = match &args.origin {
+        Some(text) => Origin::parse(text)?,
+        None => Origin::of(listener.address()),
+    };
     let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
-    let Served { source, origin, appends, following } = match at.database(env)? {
+    let Served { source, origin: log, appends, following, opener } = match at.database(env)? {
         Some(address) => database(address, &stop, env)?,
         None => directory(at, env)?,
     };
     // Through the engine that is open by now, where the ledger is in a directory.
     watched.start(at, env)?;
+    let pages = if args.log_only { None } else { pages(at, origin.clone(), opener)? };
     let mut said = Ok(());
-    publish::serve(source, args.listen, stop, |address| {
-        said = output::print(&format!(
-            "serving the log of {origin} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n"
-        ));
-    })?;
+    match pages {
+        Some((server, first)) => server.run(source, listener, stop, |_| {
+            let first = first.map_or_else(String::new, |link| {
+                format!("Nobody signed in here yet. The first administrator, once, within 15 minutes:\n  {link}\n")
+            });
+            said = output::print(&format!(
+                "serving {log} on {origin}/\n{first}Others sign in with their key: countersign login --server {origin}\nThe log itself is public there to whoever reaches it: it holds no personal data and no file contents. Ctrl-C ends it.\n{appends}\n"
+            ));
+        })?,
+        None => publish::serve(source, listener, stop, |address| {
+            said = output::print(&format!(
+                "serving the log of {log} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n"
+            ));
+        })?,
+    }
     if let Some(following) = following {
         following.end()?;
     }
     said?;
     Ok(Exit::Pass)
+}
+
+/// The pages, and the link of a first start. A machine that cannot record who signs in shows none.
+fn pages(at: &PlaceArgs, origin: Origin, opener: Opener) -> Result<Option<(Server, Option<String>)>, Failure> {
+    let session = opener().map_err(countersign_server::Error::Told)?;
+    if let Err(e) = session.must_record() {
+        output::note(&format!("[{}] {e}: the log is served, and no pages, for nobody could be signed in", e.code()));
+        return Ok(None);
+    }
+    drop(session);
+    if !origin.is_secure() && !origin.is_loopback() {
+        return Err(countersign_server::Error::InTheClear { origin: origin.to_string() }.into());
+    }
+    let catalogue = Arc::new(catalogue::load(at)?);
+    let server = Server::new(opener, catalogue, Options::new(origin))?;
+    let first = server.first_link()?;
+    Ok(Some((server, first)))
 }
 
 /// The ledger in a database, followed.
@@ -62,6 +97,12 @@ fn database(address: Address, stop: &Stop, env: &Environment) -> Result<Served, 
     let engine = Arc::new(session::engine(address, options, &installation)?);
     let origin = engine.origin().to_owned();
     let follower = engine.follow()?;
+    let (shared, own, clock) = (Arc::clone(&engine), installation.clone(), env.clock.clone());
+    let opener: Opener = Arc::new(move || {
+        let opened = session::over_postgres(&shared)
+            .and_then(|ledger| Session::with_ledger(ledger, own.clone(), Arc::clone(&clock), None));
+        opened.map_err(|e| Box::new(e) as Box<dyn Diagnostic>)
+    });
     let ledger = session::over_postgres(&engine)?;
     let mut session = Session::with_ledger(ledger, installation, env.clock.clone(), None)?;
     place::notices(&mut session);
@@ -73,7 +114,7 @@ fn database(address: Address, stop: &Stop, env: &Environment) -> Result<Served, 
     let following = Following::start(session, follower, followed, move || stop.now())?;
     let appends =
         "Commands on any machine append to the ledger in its database; this machine's tables and pin follow them.";
-    Ok(Served { source: engine, origin, appends, following: Some(following) })
+    Ok(Served { source: engine, origin, appends, following: Some(following), opener })
 }
 
 /// Says on stderr whether the database is followed.
@@ -93,17 +134,21 @@ fn followed(told: Told<'_>) {
 fn directory(at: &PlaceArgs, env: &Environment) -> Result<Served, Failure> {
     let dir = at.ledger_dir()?;
     let origin = Ledger::open(&dir)?.origin().to_owned();
+    let (place, installation, clock) = (dir.clone(), env.installation()?, env.clock.clone());
+    let opener: Opener = Arc::new(move || {
+        Session::open(&place, installation.clone(), Arc::clone(&clock)).map_err(|e| Box::new(e) as Box<dyn Diagnostic>)
+    });
     Ok(match at.open(env)?.engine(Observer::new(|what| published(what, "in the write-ahead log")))? {
         Some(engine) => {
             for notice in engine.take_notices() {
                 output::note(&format!("[{}] {}", notice.code, notice.what));
             }
             let appends = "Other commands on this machine append to the ledger through this process.";
-            Served { source: engine, origin, appends, following: None }
+            Served { source: engine, origin, appends, following: None, opener }
         }
         None => {
             let appends = "This machine does not hold the log's key: entries are appended elsewhere.";
-            Served { source: Arc::new(Paths::new(&dir)), origin, appends, following: None }
+            Served { source: Arc::new(Paths::new(&dir)), origin, appends, following: None, opener }
         }
     })
 }

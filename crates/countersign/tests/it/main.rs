@@ -89,6 +89,9 @@ mod second_key;
 mod secrets;
 #[cfg(test)]
 #[cfg(unix)]
+mod server;
+#[cfg(test)]
+#[cfg(unix)]
 mod staged;
 #[cfg(test)]
 #[cfg(feature = "s3")]

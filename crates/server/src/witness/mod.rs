@@ -194,7 +194,12 @@ impl Witness {
         notify: Arc<dyn Fn(Notice) + Send + Sync>,
         ready: impl FnOnce(SocketAddr),
     ) -> Result<(), Error> {
-        http::run(listen, routes::routes(self, clock, notify), std::future::pending(), ready)
+        http::run(
+            crate::http::Listener::bind(listen)?,
+            routes::routes(self, clock, notify),
+            std::future::pending(),
+            ready,
+        )
     }
 }
 

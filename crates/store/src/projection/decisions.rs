@@ -2,8 +2,9 @@
 
 use countersign_evidence::canonical;
 use countersign_model::event::DecisionMade;
-use countersign_model::{Digest, PayloadRef, RunId};
+use countersign_model::{Digest, Outcome, PayloadRef, RunId};
 use rusqlite::{OptionalExtension as _, Row};
+use serde::Deserialize as _;
 
 use super::read::{Machine, Reading, attachment};
 use super::sql::{Fold, blob, json, media, require, text};
@@ -11,16 +12,34 @@ use super::state::State;
 use super::table::Table;
 use crate::Error;
 
-pub(super) const TABLES: &[Table] = &[Table {
-    name: "decisions",
-    key: &["idx"],
-    index: "idx",
-    sql: "CREATE TABLE decisions (idx INTEGER PRIMARY KEY, run TEXT NOT NULL, digest TEXT NOT NULL, policy TEXT,
-        document TEXT NOT NULL, facts TEXT NOT NULL, facts_size INTEGER NOT NULL, facts_media TEXT NOT NULL,
-        bundle TEXT NOT NULL, bundle_size INTEGER NOT NULL, bundle_media TEXT NOT NULL) STRICT;
-        CREATE INDEX decisions_by_run ON decisions (run, idx);
-        CREATE INDEX decisions_by_digest ON decisions (digest);",
-}];
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "decisions",
+        key: &["idx"],
+        index: "idx",
+        sql: "CREATE TABLE decisions (idx INTEGER PRIMARY KEY, run TEXT NOT NULL, digest TEXT NOT NULL, policy TEXT,
+            outcome TEXT NOT NULL, document TEXT NOT NULL, facts TEXT NOT NULL, facts_size INTEGER NOT NULL,
+            facts_media TEXT NOT NULL, bundle TEXT NOT NULL, bundle_size INTEGER NOT NULL, bundle_media TEXT NOT NULL)
+            STRICT;
+            CREATE INDEX decisions_by_run ON decisions (run, idx);
+            CREATE INDEX decisions_by_digest ON decisions (digest);",
+    },
+    Table {
+        name: "current_decisions",
+        key: &["run"],
+        index: "idx",
+        // The newest decision of each run, so that runs are listed and counted by it; `first` is the run's own index.
+        sql: "CREATE TABLE current_decisions (run TEXT PRIMARY KEY, idx INTEGER NOT NULL, first INTEGER NOT NULL,
+            outcome TEXT NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE INDEX current_decisions_by_outcome ON current_decisions (outcome, first);",
+    },
+];
+
+/// Makes `current_decisions` anew from what is there.
+pub(super) const CURRENT_ANEW: &str = "DELETE FROM current_decisions;
+    INSERT INTO current_decisions (run, idx, first, outcome)
+    SELECT d.run, d.idx, r.idx, d.outcome FROM decisions d JOIN runs r ON r.run = d.run
+    WHERE NOT EXISTS (SELECT 1 FROM decisions o WHERE o.run = d.run AND o.idx > d.idx);";
 
 /// A decision.
 #[derive(Debug, Clone)]
@@ -54,10 +73,11 @@ impl State {
         require(named == Some(said.to_string().as_str()), "the attached facts are not those the decision names")?;
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
+        let outcome = outcome(&p.decision).as_str();
         self.db
             .prepare_cached(
                 "INSERT INTO decisions (idx, run, digest, policy, document, facts, facts_size, facts_media, bundle,
-                 bundle_size, bundle_media) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 bundle_size, bundle_media, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute((
                 reading.index,
@@ -71,7 +91,14 @@ impl State {
                 bundle.sha256.to_string(),
                 bundle.size,
                 media(&bundle),
+                outcome,
             ))?;
+        self.db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO current_decisions (run, idx, first, outcome)
+                 SELECT run, ?2, idx, ?3 FROM runs WHERE run = ?1",
+            )?
+            .execute((p.run.as_str(), reading.index, outcome))?;
         Ok(())
     }
 
@@ -172,4 +199,13 @@ fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
         facts: blob(row, 4)?,
         bundle: blob(row, 7)?,
     })
+}
+
+/// What a decision's gates come to together, without the approvals that may be missing.
+fn outcome(document: &serde_json::Value) -> Outcome {
+    let gates = document.pointer("/verdict/gates").and_then(serde_json::Value::as_array);
+    let of = |gate: &serde_json::Value| {
+        gate.get("outcome").and_then(|o| Outcome::deserialize(o).ok()).unwrap_or(Outcome::NotEvaluated)
+    };
+    Outcome::all(gates.into_iter().flatten().map(of))
 }

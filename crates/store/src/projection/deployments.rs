@@ -18,7 +18,8 @@ pub(super) const TABLES: &[Table] = &[Table {
     sql: "CREATE TABLE deployments (idx INTEGER PRIMARY KEY, repository TEXT NOT NULL, grant_id TEXT NOT NULL,
         run TEXT NOT NULL, commit_id TEXT NOT NULL, environment TEXT NOT NULL, success INTEGER NOT NULL,
         exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL) STRICT;
-        CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);",
+        CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);
+        CREATE INDEX deployments_by_time ON deployments (time);",
 }];
 
 /// A deployment that ended.
@@ -98,6 +99,17 @@ impl State {
                 p.time.millis(),
             ))?;
         Ok(())
+    }
+
+    /// How many deployments ended from a moment on, and how many of them failed.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn deployments_since(&self, from: countersign_model::Timestamp) -> Result<(u64, u64), Error> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT count(*), count(*) FILTER (WHERE success = 0) FROM deployments WHERE time >= ?1")?;
+        Ok(query.query_row([from.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// Every deployment that ended, oldest first.

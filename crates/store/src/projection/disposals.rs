@@ -15,6 +15,7 @@ use countersign_model::retention::{Kept, KeptUntil, Selected};
 use countersign_model::{Action, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
+use super::decisions::CURRENT_ANEW;
 use super::read::{Certificate, Machine, Reading, to_json};
 use super::sql::{Fold, Stop, json, require, text, time};
 use super::state::State;
@@ -262,6 +263,7 @@ impl State {
              SELECT idx, identity, repository FROM runs r WHERE NOT EXISTS
              (SELECT 1 FROM runs o WHERE o.identity IS r.identity AND o.idx < r.idx)",
         )?;
+        self.db.execute_batch(CURRENT_ANEW)?;
         Ok(())
     }
 

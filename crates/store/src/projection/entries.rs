@@ -15,7 +15,8 @@ pub(super) const TABLES: &[Table] = &[
         index: "idx",
         sql: "CREATE TABLE entries (idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, stream TEXT NOT NULL,
             version INTEGER NOT NULL, time INTEGER NOT NULL, actor TEXT NOT NULL, retention TEXT NOT NULL,
-            leaf TEXT NOT NULL) STRICT;",
+            leaf TEXT NOT NULL) STRICT;
+            CREATE INDEX entries_by_kind ON entries (kind, idx);",
     },
     Table {
         name: "streams",

@@ -159,6 +159,15 @@ impl State {
         Ok(query.query_map([], |row| self.grant_row(row))?.collect::<Result<_, _>>()?)
     }
 
+    /// Every grant for a run, oldest first.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn grants_of_run(&self, run: &countersign_model::RunId) -> Result<Vec<GrantRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE run = ?1 ORDER BY idx"))?;
+        Ok(query.query_map([run.as_str()], |row| self.grant_row(row))?.collect::<Result<_, _>>()?)
+    }
+
     fn grant_row(&self, row: &Row<'_>) -> rusqlite::Result<GrantRow> {
         let (started, ended): (Option<u64>, Option<u64>) = (row.get(17)?, row.get(18)?);
         let revoked = match row.get::<_, Option<u64>>(20)? {

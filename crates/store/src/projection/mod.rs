@@ -17,6 +17,7 @@
 //! | `fold.rs` | which kind of event goes to which noun; folding many entries |
 //! | `check.rs` | `ledger rebuild` and `--check` |
 //! | `history.rs` | what an assessment asks: everything of a kind |
+//! | `overview.rs` | what pages ask: a part of a list, and its length |
 //! | one file a noun | its tables, its event, its rows and queries |
 //!
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
@@ -51,6 +52,7 @@ mod history;
 mod keys;
 mod log_keys;
 mod offices;
+mod overview;
 mod people;
 mod read;
 mod refusals;
@@ -68,6 +70,7 @@ mod storages;
 mod suppressions;
 mod table;
 mod trust;
+mod visits;
 mod waivers;
 mod workloads;
 
@@ -95,6 +98,7 @@ pub use history::{BundleRow, ErasureStep, GrantSteps, RefusalRow, SuppressionAct
 pub use keys::{ActRow, KeyRevocation, KeyRow, KeyState, KeyTrouble, is_ahead, kind_of};
 pub use log_keys::RotationRow;
 pub use offices::OfficeRow;
+pub use overview::{EntriesAsked, EntryLine, RunLine, RunsAsked};
 pub use people::{LostProfile, Person};
 pub use read::Reading;
 pub use registry::Registered;
@@ -108,5 +112,6 @@ pub use state::{State, Watch};
 pub use storages::StorageRow;
 pub use suppressions::SuppressionRow;
 pub use trust::TrustRoot;
+pub use visits::{RefusedSignIn, ViewRow, VisitRow};
 pub use waivers::{Said, WaiverRow, WaiverState};
 pub use workloads::{ActivatedIssuers, WorkloadRow, is_of};

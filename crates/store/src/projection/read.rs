@@ -195,6 +195,10 @@ impl Reading {
             | EventKind::DeploymentRecorded
             | EventKind::BreakGlassPaged
             | EventKind::DisposalCompleted
+            | EventKind::SignedIn
+            | EventKind::SignInRefused
+            | EventKind::SignedOut
+            | EventKind::EvidenceViewed
             | EventKind::WorkloadVerified => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled

@@ -6,7 +6,7 @@ use super::{
     access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
     deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, gates,
     grants, keys, log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans,
-    schedule, second_keys, storages, suppressions, trust, waivers, workloads,
+    schedule, second_keys, storages, suppressions, trust, visits, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -68,6 +68,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         emergencies::TABLES,
         workloads::TABLES,
         accounts::TABLES,
+        visits::TABLES,
         anomalies::TABLES,
     ]
     .into_iter()

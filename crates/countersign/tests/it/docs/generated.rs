@@ -142,3 +142,20 @@ fn every_act_that_takes_a_role_is_on_its_page() {
         serde_json::from_str(&Desk::new().said(&["role", "matrix", "--format", "json"])).unwrap();
     assert_eq!(printed["acts"].as_array().unwrap().len(), Action::ALL.len());
 }
+
+#[test]
+fn pages() {
+    let mut out = String::from(
+        "# Pages of the server\n\n<!-- Written by a test: UPDATE_DOCS=1 cargo test -p countersign docs -->\n\n\
+         Every page that `countersign serve` shows to somebody who is signed in, the question that it answers, and who may look.\n\
+         Whoever holds one of the roles may. One table in the program routes them, and a test asks every page as every role.\n\n\
+         | page | question | who may look |\n|---|---|---|\n",
+    );
+    for page in countersign_server::pages() {
+        let everybody = page.roles.len() == Role::ALL.len();
+        let roles: Vec<&str> = page.roles.iter().map(|role| role.as_str()).collect();
+        let who = if everybody { "whoever has a role".to_owned() } else { roles.join(", ") };
+        let _ = writeln!(out, "| `{}` | {} | {who} |", page.path, page.question);
+    }
+    same("docs/reference/pages.md", &out);
+}

@@ -1,0 +1,54 @@
+//! The newest assessment. It reads every decision of its window, so it is computed beside the requests, and pages say up to
+//! which entry of the log it goes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use countersign_govern::assess::{Ask, Assessment, Window, assess};
+
+use super::{App, Trouble};
+
+/// How many days the assessment looks back.
+pub(crate) const WINDOW_DAYS: i64 = 90;
+
+/// The newest assessment, or why there is none.
+#[derive(Default)]
+pub(crate) struct Assessed(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    newest: Option<Arc<Assessment>>,
+    trouble: Option<Trouble>,
+    took: Duration,
+}
+
+impl Assessed {
+    /// The newest one.
+    pub(crate) fn get(&self) -> (Option<Arc<Assessment>>, Option<Trouble>) {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.newest.clone(), inner.trouble.clone())
+    }
+
+    pub(super) fn took(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).took
+    }
+
+    /// Computes it on the log as it is now. One that fails leaves the last one and says why.
+    pub(super) fn renew(&self, app: &App) {
+        let began = Instant::now();
+        let made = app.pool.lend(|session| {
+            let now = session.now();
+            let window = Window { from: now.plus_seconds(-WINDOW_DAYS * 24 * 60 * 60), to: now.plus_seconds(1) };
+            Ok(assess(session, &app.catalogue, None, &Ask { window, framework: None, repeat: 0 })?)
+        });
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.took = began.elapsed();
+        match made {
+            Ok(made) => {
+                inner.newest = Some(Arc::new(made));
+                inner.trouble = None;
+            }
+            Err(trouble) => inner.trouble = Some(trouble),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How far the log is. One thread looks, whoever waits is told, and what is computed beside the requests is computed anew.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::App;
+use crate::Error;
+
+/// How often the log is looked at: an entry is on an open page well within a second.
+const EVERY: Duration = Duration::from_millis(200);
+/// How long after a look that failed.
+const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+
+pub(super) fn follow(app: &Arc<App>) -> Result<(), Error> {
+    let weak = Arc::downgrade(app);
+    let spawn = |name: &str, run: fn(&Weak<App>)| {
+        let weak = Weak::clone(&weak);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&weak)).map_err(Error::Start)
+    };
+    spawn("follows", follows)?;
+    spawn("assesses", assesses)?;
+    Ok(())
+}
+
+fn follows(app: &Weak<App>) {
+    let mut session = None;
+    loop {
+        // It is not held while this sleeps, so that the server can end.
+        let Some(app) = app.upgrade() else { return };
+        let looked = match session.take() {
+            Some(mut open) => countersign_store::Session::refresh(&mut open).is_ok().then_some(open),
+            None => app.pool.open().ok(),
+        };
+        let pause = if let Some(open) = looked {
+            let size = open.state().size();
+            app.head.send_if_modified(|seen| std::mem::replace(seen, size) != size);
+            session = Some(open);
+            EVERY
+        } else {
+            AFTER_TROUBLE
+        };
+        drop(app);
+        std::thread::sleep(pause);
+    }
+}
+
+fn assesses(app: &Weak<App>) {
+    let mut last: Option<(u64, Instant)> = None;
+    loop {
+        let Some(app) = app.upgrade() else { return };
+        let size = *app.head.borrow();
+        let due = last.is_none_or(|(seen, at)| {
+            // It takes a while in a large ledger, and is never more than a tenth of a core.
+            let pause = app.assessed.took().saturating_mul(10).max(Duration::from_secs(2));
+            (seen != size && at.elapsed() > pause) || at.elapsed() > Duration::from_secs(3600)
+        });
+        crate::auth::flush(&app);
+        if due {
+            app.assessed.renew(&app);
+            last = Some((size, Instant::now()));
+        }
+        drop(app);
+        std::thread::sleep(EVERY);
+    }
+}

@@ -1,0 +1,208 @@
+//! What every request works with: open ledgers to read and append, who is signed in, and how far the log is.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `pool.rs` | ledgers held open, lent to one request at a time |
+//! | `live.rs` | how far the log is, told to whoever waits for it |
+//! | `assessed.rs` | the newest assessment, computed beside the requests |
+//! | `trouble.rs` | an error as a client is told it |
+
+mod assessed;
+mod live;
+mod pool;
+mod trouble;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign_model::{Diagnostic, Digest};
+use countersign_policy::Catalogue;
+use countersign_store::Session;
+use tokio::sync::watch;
+
+pub(crate) use assessed::{Assessed, WINDOW_DAYS};
+pub(crate) use pool::Pool;
+pub(crate) use trouble::Trouble;
+
+use crate::Error;
+use crate::auth::{Links, Refusals, Visits};
+
+/// Opens the ledger that is served, as the configuration says.
+pub type Opener = Arc<dyn Fn() -> Result<Session, Box<dyn Diagnostic>> + Send + Sync>;
+
+/// What a server is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where people reach it: `http://127.0.0.1:7380`, or what a proxy in front of it is called. Requests for another host are
+    /// refused, so that no page elsewhere can speak to it in somebody's browser.
+    pub origin: Origin,
+    /// A visit ends after so long without a request.
+    pub idle: Duration,
+    /// A visit ends after so long in any case.
+    pub longest: Duration,
+    /// How many requests work on the ledger at once; others wait for a moment, then are told to come again.
+    pub at_once: usize,
+}
+
+impl Options {
+    /// What is usual: 30 minutes (PCI DSS 8.2.8 asks for 15 at the most only of idle sessions in the cardholder environment), 12 hours,
+    /// eight at once.
+    #[must_use]
+    pub fn new(origin: Origin) -> Self {
+        Self { origin, idle: Duration::from_secs(15 * 60), longest: Duration::from_secs(12 * 60 * 60), at_once: 8 }
+    }
+}
+
+/// Where a server is reached: scheme and host, without anything after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    secure: bool,
+    host: String,
+}
+
+impl Origin {
+    /// Reads `http://HOST[:PORT]` or `https://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// [`Error::BadOrigin`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let bad = || Error::BadOrigin { origin: text.to_owned() };
+        let (secure, host) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(host), _) => (true, host),
+            (None, Some(host)) => (false, host),
+            (None, None) => return Err(bad()),
+        };
+        let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
+        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        if host.is_empty() || !host.chars().all(is_host) {
+            return Err(bad());
+        }
+        // What a browser leaves away in its header.
+        let port = if secure { ":443" } else { ":80" };
+        let host = host.strip_suffix(port).unwrap_or(&host).to_owned();
+        Ok(Self { secure, host })
+    }
+
+    /// The origin of an address on this machine.
+    #[must_use]
+    pub fn of(address: std::net::SocketAddr) -> Self {
+        Self { secure: false, host: address.to_string() }
+    }
+
+    /// Whether it is reached by TLS, ours or a proxy's.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Host and port as a browser sends them.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether only this machine can be meant by it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let name = match self.host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => self.host.split(':').next().unwrap_or_default(),
+        };
+        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.host)
+    }
+}
+
+/// What the requests of one server share.
+pub(crate) struct App {
+    pub(crate) options: Options,
+    pub(crate) pool: Pool,
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// How many entries the log has.
+    pub(crate) head: watch::Sender<u64>,
+    pub(crate) assessed: Assessed,
+    pub(crate) visits: Mutex<Visits>,
+    pub(crate) links: Mutex<Links>,
+    pub(crate) refusals: Mutex<Refusals>,
+    /// Mixed into what is recorded of queries.
+    pub(crate) salt: [u8; 32],
+    /// The ledger's origin.
+    pub(crate) ledger: String,
+}
+
+impl App {
+    /// Opens the ledger once, so that what is wrong with it is said at the start.
+    pub(crate) fn new(open: Opener, catalogue: Arc<Catalogue>, options: Options) -> Result<Arc<Self>, Error> {
+        let pool = Pool::new(open, options.at_once);
+        let session = pool.open().map_err(Error::Told)?;
+        let salt = countersign_evidence::random::<32>()?;
+        let head = watch::Sender::new(session.state().size());
+        let ledger = session.state().origin().to_owned();
+        pool.give_back(session);
+        Ok(Arc::new(Self {
+            visits: Mutex::new(Visits::new(options.idle, options.longest)),
+            links: Mutex::default(),
+            refusals: Mutex::default(),
+            options,
+            pool,
+            catalogue,
+            head,
+            assessed: Assessed::default(),
+            salt,
+            ledger,
+        }))
+    }
+
+    /// Begins to follow the log. It ends when nobody holds the app any more.
+    pub(crate) fn follow(self: &Arc<Self>) -> Result<(), Error> {
+        live::follow(self)
+    }
+
+    /// Does something with the ledger as it is now, on a thread that may wait.
+    pub(crate) async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        job: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let slot = self.pool.slot().await?;
+        let app = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            app.pool.lend(job)
+        });
+        done.await.map_err(|_| Trouble::internal("a request's work ended before its time"))?
+    }
+
+    /// What is recorded of a query, which may hold anything.
+    pub(crate) fn hidden(&self, query: &str) -> Digest {
+        let mut bytes = self.salt.to_vec();
+        bytes.extend_from_slice(query.as_bytes());
+        Digest::of(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_and_host() {
+        let read = |text| Origin::parse(text).map(|o| (o.to_string(), o.is_loopback())).ok();
+        assert_eq!(read("http://127.0.0.1:7380"), Some(("http://127.0.0.1:7380".into(), true)));
+        assert_eq!(read("http://[::1]:7380/"), Some(("http://[::1]:7380".into(), true)));
+        assert_eq!(
+            read("https://Countersign.Bank.example:443"),
+            Some(("https://countersign.bank.example".into(), false))
+        );
+        assert_eq!(read("http://localhost"), Some(("http://localhost".into(), true)));
+        for bad in
+            ["", "127.0.0.1:7380", "ftp://x", "http://", "https://a/b", "https://a?b", "https://a b", "https://u@h"]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! An error as a client is told it: a status, a code that `countersign explain` knows, a sentence, and what to do next.
+
+use axum::http::StatusCode;
+use countersign_model::{Diagnostic, Exit};
+
+/// An error on its way to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) text: String,
+    pub(crate) help: String,
+}
+
+impl Trouble {
+    /// Any error of the rooms below.
+    pub(crate) fn of(error: &dyn Diagnostic) -> Self {
+        let status = match error.exit() {
+            Exit::Usage => StatusCode::BAD_REQUEST,
+            Exit::Nothing => StatusCode::NOT_FOUND,
+            Exit::Forbidden => StatusCode::FORBIDDEN,
+            Exit::Backend => StatusCode::SERVICE_UNAVAILABLE,
+            Exit::Denied | Exit::Waiting | Exit::Drift => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, code: error.code(), text: error.to_string(), help: error.help() }
+    }
+
+    fn new(status: StatusCode, code: &'static str, text: &str, help: &str) -> Self {
+        Self { status, code, text: text.to_owned(), help: help.to_owned() }
+    }
+
+    pub(crate) fn internal(text: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "CS-SERVER-020", text, "the server's own output says more")
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "CS-SERVER-021",
+            "the ledger has more readers than it can answer at the moment",
+            "come again in a few seconds",
+        )
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "CS-SERVER-022",
+            &format!("there is no {what} of that name here"),
+            "go back to the list that it would stand in",
+        )
+    }
+
+    pub(crate) fn bad_request(what: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "CS-SERVER-023", what, "change the address, or take a filter from the page")
+    }
+
+    pub(crate) fn no_role(what: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-024",
+            &format!("your roles do not open {what}"),
+            "an administrator grants roles: `countersign role grant`",
+        )
+    }
+
+    pub(crate) fn forged() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-025",
+            "the request did not come from a page of this server, or the page is older than your visit",
+            "open the page again and repeat what you did",
+        )
+    }
+
+    pub(crate) fn refused(text: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-026",
+            text,
+            "ask for a new link with `countersign login`, and check the key with `countersign person list`",
+        )
+    }
+
+    pub(crate) fn locked_out() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "CS-SERVER-027",
+            "too many sign-ins were refused in a short time",
+            "wait a minute, then try again",
+        )
+    }
+
+    pub(crate) fn wrong_host() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "CS-SERVER-028",
+            "this server is not known under that name",
+            "use the address that the server printed, or start it with `--origin` and the name that people type",
+        )
+    }
+
+    /// Whether the ledger is as it was: a question that was answered with no says nothing against it.
+    pub(super) fn is_an_answer(&self) -> bool {
+        self.status.is_client_error()
+    }
+}
+
+macro_rules! troubles { ($($t:ty),*) => {$(
+    impl From<$t> for Trouble {
+        fn from(error: $t) -> Self {
+            Self::of(&error)
+        }
+    }
+)*}; }
+troubles!(
+    countersign_store::Error,
+    countersign_store::session::SessionError,
+    countersign_govern::Error,
+    countersign_stages::Error,
+    countersign_evidence::Error,
+    countersign_policy::Error
+);

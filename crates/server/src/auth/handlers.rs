@@ -1,0 +1,226 @@
+//! Signing in and out.
+//!
+//! A link is shown first and used by a button: mail scanners and previews that follow links do not use it up.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Form;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::canonical;
+use countersign_evidence::statement::Statement;
+use countersign_model::event::{Predicate as _, SignInAsked};
+use countersign_model::visit::SignInMethod;
+use countersign_model::{Diagnostic as _, PersonId};
+use countersign_store::Session;
+use countersign_store::projection::KeyTrouble;
+use maud::html;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::links::LINK;
+use super::{Link, begin, end, lock, refuse};
+use crate::app::{App, Trouble};
+use crate::web;
+
+/// The page that says how to sign in.
+pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
+    let rooted = app.with(|session| Ok(session.state().trust().is_some())).await;
+    let rooted = match rooted {
+        Ok(rooted) => rooted,
+        Err(trouble) => return web::trouble_page(&app, &trouble),
+    };
+    let server = app.options.origin.to_string();
+    web::plain_page(
+        &app,
+        StatusCode::OK,
+        "Sign in",
+        &html! {
+            @if rooted {
+                p { "You sign in with the key that you approve with. Type on your own machine:" }
+                pre { code { "countersign login --server " (server) } }
+                p { "It signs a challenge with your SSH key and prints a link that is good once, for two minutes. There are no passwords here." }
+            } @else {
+                p { "This ledger has no root of trust yet, so nobody can sign in. On the machine that holds it, in the repository, type:" }
+                pre { code { "countersign init" } }
+                p { "The first administrator is whoever's key signs that. Then load this page again." }
+            }
+        },
+    )
+}
+
+/// The page behind a link.
+pub(crate) async fn link(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
+    web::plain_page(
+        &app,
+        StatusCode::OK,
+        "Sign in",
+        &html! {
+            p { "This link signs you in once." }
+            form method="post" action="/sign-in/link" {
+                input type="hidden" name="token" value=(token);
+                button class="primary" type="submit" { "Sign in" }
+            }
+        },
+    )
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Used {
+    token: String,
+}
+
+/// Uses a link.
+pub(crate) async fn use_link(State(app): State<Arc<App>>, headers: HeaderMap, Form(form): Form<Used>) -> Response {
+    if !app.is_own(&headers) {
+        return web::trouble_page(&app, &Trouble::forged());
+    }
+    let inner = Arc::clone(&app);
+    let begun = app
+        .with(move |session| {
+            let taken = lock(&inner.links).take(&form.token, Instant::now());
+            let Some(link) = taken else {
+                let trouble = Trouble::refused("the link was used before, is older than it may be, or never was one");
+                return Err(refuse(&inner, session, SignInMethod::FirstLink, None, trouble)?);
+            };
+            if let Some(trouble) = out_of_office(session, &link.person)? {
+                return Err(refuse(&inner, session, link.method, Some(link.person), trouble)?);
+            }
+            begin(&inner, session, &link)
+        })
+        .await;
+    match begun {
+        Ok(secret) => (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, app.cookie(Some(&secret)))])
+            .into_response(),
+        Err(trouble) => web::trouble_page(&app, &trouble),
+    }
+}
+
+/// Whether somebody may not be here, by what the log says of them.
+fn out_of_office(session: &Session, person: &PersonId) -> Result<Option<Trouble>, Trouble> {
+    let roles = session.state().person(person)?.map(|p| p.roles).unwrap_or_default();
+    Ok(roles.is_empty().then(|| Trouble::no_role("this server")))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Leaving {
+    csrf: String,
+}
+
+/// Ends the visit.
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap, Form(form): Form<Leaving>) -> Response {
+    let Some(visit) = app.visit_of(&headers) else { return web::to_sign_in() };
+    if !app.is_own(&headers) || form.csrf != visit.csrf {
+        return web::trouble_page(&app, &Trouble::forged());
+    }
+    let inner = Arc::clone(&app);
+    let ended = app.with(move |session| end(&inner, session, &visit)).await;
+    let cookie = app.cookie(None);
+    match ended {
+        Ok(()) => (StatusCode::SEE_OTHER, [(LOCATION, "/sign-in".to_owned()), (SET_COOKIE, cookie)]).into_response(),
+        Err(trouble) => {
+            let mut page = web::trouble_page(&app, &trouble);
+            if let Ok(value) = cookie.parse() {
+                page.headers_mut().append(SET_COOKIE, value);
+            }
+            page
+        }
+    }
+}
+
+/// What `countersign login` signs.
+pub(crate) async fn challenge(State(app): State<Arc<App>>) -> Response {
+    let made = lock(&app.links).challenge(Instant::now());
+    match made {
+        Ok(Some(challenge)) => web::json(
+            StatusCode::OK,
+            &json!({
+                "version": 1, "server": app.options.origin.to_string(), "origin": app.ledger, "challenge": challenge,
+            }),
+        ),
+        Ok(None) => web::problem(&Trouble::busy()),
+        Err(e) => web::problem(&Trouble::of(&e)),
+    }
+}
+
+/// A signed challenge, answered with a link for the browser.
+pub(crate) async fn ssh(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    // A page elsewhere could send it; only a program of the person's own can have signed it. Forms cannot send this type.
+    let is_act = headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes() == act::MEDIA_TYPE.as_bytes());
+    if !is_act {
+        return web::problem(&Trouble::bad_request("a signed act is expected"));
+    }
+    let inner = Arc::clone(&app);
+    let answered = app.with(move |session| by_key(&inner, session, &body)).await;
+    match answered {
+        Ok((person, token)) => web::json(
+            StatusCode::OK,
+            &json!({
+                "version": 1, "person": person, "link": format!("{}/sign-in/link/{token}", app.options.origin),
+                "seconds": LINK.as_secs(),
+            }),
+        ),
+        Err(trouble) => web::problem(&trouble),
+    }
+}
+
+fn by_key(app: &App, session: &mut Session, body: &[u8]) -> Result<(PersonId, String), Trouble> {
+    const METHOD: SignInMethod = SignInMethod::SshKey;
+    let mut person = None;
+    match asked(app, session, body, &mut person) {
+        Ok(key) => {
+            let Some(person) = person else { return Err(Trouble::internal("a key without a person counted")) };
+            if lock(&app.refusals).is_locked(&person, Instant::now()) {
+                return Err(Trouble::locked_out());
+            }
+            if let Some(trouble) = out_of_office(session, &person)? {
+                return Err(refuse(app, session, METHOD, Some(person), trouble)?);
+            }
+            let link = Link { person: person.clone(), method: METHOD, key: Some(key) };
+            let made = lock(&app.links).make(link, LINK, Instant::now())?;
+            Ok((person, made.ok_or_else(Trouble::busy)?))
+        }
+        Err(trouble) if trouble.status.is_client_error() => Err(refuse(app, session, METHOD, person, trouble)?),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Checks what was signed; the fingerprint of the key. `person` is set as soon as it is known whose key it is.
+fn asked(app: &App, session: &Session, body: &[u8], person: &mut Option<PersonId>) -> Result<String, Trouble> {
+    let refused = |what: &str| Trouble::refused(what);
+    let signed = SignedAct::from_slice(body).map_err(|_| refused("it is no signed act"))?;
+    let key = signed.claimed_key().map_err(|_| refused("its signature cannot be read"))?;
+    let statement = signed.open(act::SIGN_IN, &key).map_err(|_| refused("the signature is not over this sign-in"))?;
+    let said: Statement<SignInAsked> =
+        canonical::from_slice(&statement).map_err(|_| refused("what was signed is no sign-in"))?;
+    if said.predicate_type != SignInAsked::TYPE {
+        return Err(refused("what was signed is no sign-in"));
+    }
+    let said = said.predicate;
+    // Used up whatever comes of it: an answer is good once.
+    let fresh = lock(&app.links).answer(&said.challenge, Instant::now());
+    if said.server != app.options.origin.to_string() || said.origin != app.ledger {
+        return Err(refused("it was signed for another server, or for another ledger"));
+    }
+    if !fresh {
+        return Err(refused("its challenge was answered before, is too old, or is not of this server"));
+    }
+    let fingerprint = key.fingerprint();
+    match session.signer(&key)? {
+        Ok(id) => *person = Some(id),
+        Err(KeyTrouble::Unknown { .. }) => return Err(refused("nobody enrolled has this key")),
+        Err(trouble) => {
+            *person = session.state().key(&fingerprint)?.map(|row| row.person);
+            return Err(refused(&trouble.to_string()));
+        }
+    }
+    session.counts(&signed).map_err(|e| {
+        if e.exit() == countersign_model::Exit::Internal { Trouble::of(&e) } else { refused(&e.to_string()) }
+    })?;
+    Ok(fingerprint)
+}

@@ -1,0 +1,137 @@
+//! Who is signed in. A visit is kept in memory alone, by the hash of its secret: what is read out of this process's files, or of
+//! the log, opens none. When the server ends, everybody signs in again.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use countersign_model::{Digest, PersonId, digest};
+
+use crate::Error;
+
+/// Visits at once; the one that was idle longest goes first.
+const MOST: usize = 10_000;
+
+/// A visit.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    /// Who.
+    pub(crate) person: PersonId,
+    /// What the log calls it.
+    pub(crate) name: String,
+    /// The fingerprint of the key that they signed in with, where it was one: when it counts no longer, neither does the visit.
+    pub(crate) key: Option<String>,
+    /// Stands in every form of the visit.
+    pub(crate) csrf: String,
+    began: Instant,
+    seen: Instant,
+}
+
+/// All visits.
+#[derive(Debug)]
+pub(crate) struct Visits {
+    open: HashMap<Digest, Visit>,
+    idle: Duration,
+    longest: Duration,
+}
+
+/// A secret of 256 bits as hex digits, and what it is kept by.
+pub(super) fn secret() -> Result<(String, Digest), Error> {
+    let text = digest::to_hex(&countersign_evidence::random::<32>()?);
+    let kept = Digest::of(text.as_bytes());
+    Ok((text, kept))
+}
+
+impl Visits {
+    pub(crate) fn new(idle: Duration, longest: Duration) -> Self {
+        Self { open: HashMap::new(), idle, longest }
+    }
+
+    /// A new visit with a new secret, whatever the browser had before: a secret that somebody else put there opens nothing
+    /// (session fixation).
+    pub(super) fn begin(
+        &mut self,
+        person: PersonId,
+        key: Option<String>,
+        now: Instant,
+    ) -> Result<(String, Visit), Error> {
+        self.sweep(now);
+        if self.open.len() >= MOST
+            && let Some(oldest) = self.open.iter().min_by_key(|(_, v)| v.seen).map(|(k, _)| *k)
+        {
+            self.open.remove(&oldest);
+        }
+        let (secret, kept) = secret()?;
+        let (csrf, _) = self::secret()?;
+        let name = kept.hex().chars().take(20).collect();
+        let visit = Visit { person, name, key, csrf, began: now, seen: now };
+        self.open.insert(kept, visit.clone());
+        Ok((secret, visit))
+    }
+
+    /// The visit of a secret, which is busy again from now on.
+    pub(super) fn find(&mut self, secret: &str, now: Instant) -> Option<Visit> {
+        let kept = Digest::of(secret.as_bytes());
+        let (idle, longest) = (self.idle, self.longest);
+        let visit = self.open.get_mut(&kept)?;
+        if !is_alive(visit, idle, longest, now) {
+            self.open.remove(&kept);
+            return None;
+        }
+        visit.seen = now;
+        Some(visit.clone())
+    }
+
+    /// Whether a visit still lasts; asking does not make it busy. Pages that are open ask so while nobody looks at them.
+    pub(crate) fn lasts(&self, name: &str, now: Instant) -> bool {
+        self.open.values().any(|v| v.name == name && is_alive(v, self.idle, self.longest, now))
+    }
+
+    /// Ends a visit.
+    pub(super) fn end(&mut self, name: &str) {
+        self.open.retain(|_, visit| visit.name != name);
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let (idle, longest) = (self.idle, self.longest);
+        self.open.retain(|_, visit| is_alive(visit, idle, longest, now));
+    }
+}
+
+fn is_alive(visit: &Visit, idle: Duration, longest: Duration, now: Instant) -> bool {
+    now.saturating_duration_since(visit.seen) < idle && now.saturating_duration_since(visit.began) < longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_visit_ends_when_it_is_idle_and_after_its_longest_time() {
+        let mut visits = Visits::new(MINUTE * 15, MINUTE * 60);
+        let start = Instant::now();
+        let (secret, visit) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        let mut now = start;
+        for _ in 0..4 {
+            now += MINUTE * 14;
+            assert_eq!(visits.find(&secret, now).unwrap().name, visit.name);
+        }
+        assert!(visits.find(&secret, now + MINUTE * 5).is_none(), "61 minutes in all");
+        let (secret, _) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        assert!(visits.find(&secret, start + MINUTE * 15).is_none(), "idle");
+        assert!(visits.find(&secret, start).is_none(), "what is over stays over");
+    }
+
+    #[test]
+    fn neither_name_nor_csrf_opens_a_visit_and_each_has_its_own_secret() {
+        let mut visits = Visits::new(MINUTE, MINUTE);
+        let now = Instant::now();
+        let (one, visit) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
+        let (other, _) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
+        assert_ne!(one, other);
+        assert!(visits.find(&visit.name, now).is_none() && visits.find(&visit.csrf, now).is_none());
+        visits.end(&visit.name);
+        assert!(visits.find(&one, now).is_none() && visits.find(&other, now).is_some());
+    }
+}

@@ -1,0 +1,69 @@
+//! The server: pages and the log on one address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use countersign_model::visit::SignInMethod;
+use countersign_policy::Catalogue;
+use countersign_store::Source;
+
+use crate::app::App;
+use crate::auth::{FIRST_LINK, Link, lock};
+use crate::http::Listener;
+use crate::publish::{self, Stop};
+use crate::{Error, Opener, Options, http, web};
+
+/// A server that is about to listen.
+pub struct Server {
+    app: Arc<App>,
+}
+
+impl Server {
+    /// Opens the ledger and begins to follow it.
+    ///
+    /// # Errors
+    /// What the ledger says; [`Error::Start`].
+    pub fn new(open: Opener, catalogue: Arc<Catalogue>, options: Options) -> Result<Self, Error> {
+        let app = App::new(open, catalogue, options)?;
+        app.follow()?;
+        Ok(Self { app })
+    }
+
+    /// A link that signs in the first administrator once, for a ledger whose server nobody ever signed in to. Whoever reads this
+    /// process's output holds the ledger's keys already.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn first_link(&self) -> Result<Option<String>, Error> {
+        let root = self.app.pool.lend(|session| {
+            let state = session.state();
+            Ok(if state.was_visited()? { None } else { state.trust().map(|root| root.administrator.clone()) })
+        });
+        let Some(person) = root.map_err(Error::trouble)? else { return Ok(None) };
+        let link = Link { person, method: SignInMethod::FirstLink, key: None };
+        let token = lock(&self.app.links).make(link, FIRST_LINK, Instant::now())?;
+        Ok(token.map(|token| format!("{}/sign-in/link/{token}", self.app.options.origin)))
+    }
+
+    /// Serves until SIGINT, SIGTERM or `stop`: pages, and the log of `source` under its tlog-tiles paths. `ready` is told the address
+    /// once connections are taken.
+    ///
+    /// # Errors
+    /// [`Error::Start`].
+    pub fn run(
+        self,
+        source: Arc<dyn Source>,
+        listener: Listener,
+        stop: Stop,
+        ready: impl FnOnce(SocketAddr),
+    ) -> Result<(), Error> {
+        let held = Arc::clone(&source);
+        let routes = web::routes(&self.app).fallback_service(publish::routes(source));
+        let done = http::run(listener, routes, async move { stop.wait().await }, ready);
+        // Here, and not among async code, the last hold on them is given up.
+        drop(self.app);
+        drop(held);
+        done
+    }
+}

@@ -1,0 +1,144 @@
+//! What every page has around it, and the assets.
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::look::Visitor;
+use super::rooms::{ROOMS, Room};
+use crate::app::App;
+
+/// A file that pages need.
+struct Asset {
+    name: &'static str,
+    media: &'static str,
+    bytes: &'static str,
+}
+
+const ASSETS: [Asset; 3] = [
+    Asset { name: "style.css", media: "text/css; charset=utf-8", bytes: include_str!("assets/style.css") },
+    Asset { name: "live.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/live.js") },
+    Asset { name: "mark.svg", media: "image/svg+xml", bytes: include_str!("assets/mark.svg") },
+];
+
+/// What a page says by itself.
+pub(crate) struct Page {
+    /// Its heading.
+    pub(crate) title: String,
+    /// Stands beside the heading: how many, which state.
+    pub(crate) aside: Option<Markup>,
+    pub(crate) body: Markup,
+    /// Whether it is loaded again when the log grows.
+    pub(crate) live: bool,
+}
+
+impl Page {
+    pub(crate) fn new(title: impl Into<String>, body: Markup) -> Self {
+        Self { title: title.into(), aside: None, body, live: false }
+    }
+
+    pub(crate) fn aside(self, aside: Markup) -> Self {
+        Self { aside: Some(aside), ..self }
+    }
+
+    /// Its content changes when something is appended.
+    pub(crate) fn live(self) -> Self {
+        Self { live: true, ..self }
+    }
+}
+
+/// A file that pages need. They change with the program, so a browser asks whether they did.
+pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+    match ASSETS.iter().find(|asset| asset.name == name) {
+        Some(asset) => {
+            let headers: [(HeaderName, &str); 2] = [(CONTENT_TYPE, asset.media), (CACHE_CONTROL, "max-age=300")];
+            (headers, asset.bytes).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn head(title: &str, script: bool) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · Countersign" }
+            link rel="icon" href="/assets/mark.svg" type="image/svg+xml";
+            link rel="stylesheet" href="/assets/style.css";
+            @if script { script type="module" src="/assets/live.js" {} }
+        }
+    }
+}
+
+/// A page for somebody who is not signed in, or whose request failed before it was known who they are.
+pub(super) fn plain(app: &App, title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title, false))
+            body.plain {
+                main {
+                    p.brand { img src="/assets/mark.svg" alt="" width="22" height="22"; " Countersign" }
+                    h1 { (title) }
+                    (body)
+                    p.quiet { "Ledger " code { (app.ledger) } }
+                }
+            }
+        }
+    }
+}
+
+/// A page for a visitor.
+pub(super) fn whole(app: &App, visitor: &Visitor, room: &Room, size: u64, page: &Page) -> Markup {
+    let top = ROOMS.iter().filter(|r| !r.name.is_empty() && visitor.is_any(r.roles));
+    let current = |r: &Room| {
+        if r.path == room.path {
+            Some("page")
+        } else {
+            let inside = r.path.len() > 1 && room.path.starts_with(r.path);
+            inside.then_some("true")
+        }
+    };
+    let roles: Vec<&str> = visitor.roles.iter().map(|role| role.as_str()).collect();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(&page.title, true))
+            body data-head=(size) data-live[page.live] {
+                a.skip href="#main" { "Skip to the content" }
+                header.side {
+                    a.brand href="/" { img src="/assets/mark.svg" alt="" width="22" height="22"; span { "Countersign" } }
+                    nav aria-label="Pages" {
+                        ul { @for r in top { li { a href=(r.path) aria-current=[current(r)] { (r.name) } } } }
+                    }
+                    div.who {
+                        p { strong { (visitor.name) } br; span.quiet { (roles.join(", ")) } }
+                        form method="post" action="/sign-out" {
+                            input type="hidden" name="csrf" value=(visitor.csrf);
+                            button type="submit" { "Sign out" }
+                        }
+                    }
+                }
+                main id="main" tabindex="-1" {
+                    @if visitor.is_auditor() {
+                        p.notice { strong { "Auditor." } " You see everything and change nothing. What you look at is recorded." }
+                    }
+                    div.title {
+                        h1 { (page.title) }
+                        @if let Some(aside) = &page.aside { div.aside { (aside) } }
+                    }
+                    p.question { (room.question) }
+                    div id="content" { (page.body) }
+                    footer {
+                        "As of entry " a href="/ledger" { (size.saturating_sub(1)) } " of " code { (app.ledger) } ". Times are UTC. "
+                        span id="live" role="status" {}
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The stream of what is appended, as server-sent events. An event's id is its index in the log, so a browser that was away says
+//! which one it saw last and misses none.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use futures_core::Stream;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::look;
+use crate::app::{App, Trouble};
+use crate::auth::{Visit, lock};
+
+/// How many entries are read at a time.
+const BATCH: u32 = 200;
+/// How often something is sent, so that proxies keep the connection and a visit that is over ends it.
+const BEAT: Duration = Duration::from_secs(15);
+/// A reader that is further behind is told to load its page again.
+const FURTHEST: u64 = 10_000;
+
+struct Lines(mpsc::Receiver<Bytes>);
+
+impl Stream for Lines {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|line| line.map(Ok))
+    }
+}
+
+/// `GET /live`: every entry from the last one that was seen on; without `Last-Event-ID`, from now on.
+pub(crate) async fn stream(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let Some(visit) = app.visit_of(&headers) else { return StatusCode::UNAUTHORIZED.into_response() };
+    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let (send, receive) = mpsc::channel(64);
+    tokio::spawn(async move {
+        // The browser went away, or the visit is over: there is nobody left to tell.
+        let _ = follow(&app, &visit, last, &send).await;
+    });
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    (headers, Body::from_stream(Lines(receive))).into_response()
+}
+
+async fn follow(app: &Arc<App>, visit: &Visit, last: Option<u64>, send: &mpsc::Sender<Bytes>) -> Option<()> {
+    let mut head = app.head.subscribe();
+    let mut next = last.map_or_else(|| *head.borrow(), |last| last.saturating_add(1));
+    send.send(Bytes::from_static(b"retry: 1000\n\n")).await.ok()?;
+    loop {
+        let size = *head.borrow_and_update();
+        if size.saturating_sub(next) > FURTHEST {
+            next = size.saturating_sub(1);
+        }
+        while next < size {
+            let from = next;
+            let (asked, visit) = (Arc::clone(app), visit.clone());
+            let lines = asked.with(move |session| lines(session, &visit, from)).await.ok()?;
+            let read = u64::try_from(lines.len()).ok()?;
+            if read == 0 {
+                break;
+            }
+            for line in lines {
+                send.send(line).await.ok()?;
+            }
+            next = next.saturating_add(read);
+        }
+        // Waiting takes no turn and keeps nothing of the ledger.
+        let changed = tokio::time::timeout(BEAT, head.changed()).await;
+        if !lock(&app.visits).lasts(&visit.name, Instant::now()) {
+            send.send(Bytes::from_static(b"event: over\ndata: {}\n\n")).await.ok()?;
+            return None;
+        }
+        match changed {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => send.send(Bytes::from_static(b": still here\n\n")).await.ok()?,
+        }
+    }
+}
+
+fn lines(session: &countersign_store::Session, visit: &Visit, from: u64) -> Result<Vec<Bytes>, Trouble> {
+    // Whoever lost their roles meanwhile is told nothing more.
+    if look::visitor(session, visit)?.roles.is_empty() {
+        return Err(Trouble::no_role("this server"));
+    }
+    let entries = session.state().entries_from(from, BATCH)?;
+    let line = |e: countersign_store::projection::EntryLine| {
+        let data = json!({"index": e.index, "kind": e.kind.as_str(), "stream": e.stream, "time": e.time});
+        Bytes::from(format!("id: {}\nevent: entry\ndata: {data}\n\n", e.index))
+    };
+    Ok(entries.into_iter().map(line).collect())
+}

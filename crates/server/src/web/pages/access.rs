@@ -1,0 +1,114 @@
+//! Access: who is enrolled with which roles, and who came to this server.
+
+use countersign_model::{Action, Role};
+use maud::{Markup, html};
+
+use crate::app::Trouble;
+use crate::web::layout::Page;
+use crate::web::look::Look;
+use crate::web::parts::{self, Tone};
+
+const VISITS: u32 = 50;
+
+pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let state = look.state();
+    let people = state.people()?;
+    let rows: Vec<Markup> = people
+        .iter()
+        .map(|person| {
+            html! {
+                tr {
+                    td { (person.label()) }
+                    td { code { (person.id) } }
+                    td { @for role in &person.roles { span.tag { (role) } " " } @if person.roles.is_empty() { span.quiet { "none" } } }
+                    td.n { (person.keys.len()) }
+                    td { (parts::entry(person.index)) }
+                }
+            }
+        })
+        .collect();
+    let body = html! {
+        (parts::section("People", &parts::table("People", &["Name", "Id", "Roles", "Keys", "Enrolled"], &rows, "Nobody is enrolled.")))
+        (parts::section("Who may do what", &matrix()))
+        (parts::section("Sign-ins", &visits(look)?))
+        (parts::section("Refused sign-ins", &refused(look)?))
+        (parts::section("What auditors looked at", &views(look)?))
+    };
+    Ok(Page::new("Access", body).aside(html! { (people.len()) " people" }))
+}
+
+/// The table that every use case asks, and the fold.
+fn matrix() -> Markup {
+    let rows: Vec<Markup> = Action::ALL
+        .iter()
+        .map(|action| {
+            html! {
+                tr {
+                    th scope="row" { (action.does()) }
+                    @for role in Role::ALL {
+                        td.c { @if action.roles().contains(&role) { span aria-label="yes" title="yes" { "●" } } @else { span.hidden { "no" } } }
+                    }
+                    td.quiet { (action.unless()) }
+                }
+            }
+        })
+        .collect();
+    let mut head = vec!["Act"];
+    head.extend(Role::ALL.iter().map(|r| r.as_str()));
+    head.push("But not");
+    parts::table("Who may do what", &head, &rows, "")
+}
+
+fn visits(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let mut rows = Vec::new();
+    for visit in look.state().visits(VISITS)? {
+        rows.push(html! {
+            tr {
+                td { (parts::entry(visit.index)) }
+                td { (look.name(&visit.person)?) }
+                td { (visit.method.as_str()) }
+                td { (parts::time(visit.time)) }
+                td { @if let Some(index) = visit.ended { "signed out " (parts::entry(index)) } }
+            }
+        });
+    }
+    Ok(parts::table("Sign-ins", &["Entry", "Who", "How", "When", "End"], &rows, "Nobody signed in yet."))
+}
+
+fn refused(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let mut rows = Vec::new();
+    for no in look.state().refused_sign_ins(VISITS)? {
+        let who = no.person.as_ref().map(|p| look.name(p)).transpose()?;
+        rows.push(html! {
+            tr {
+                td { (parts::entry(no.index)) }
+                td { (who.as_deref().unwrap_or("nobody known")) }
+                td { (no.method.as_str()) }
+                td { (parts::state(Tone::Bad, &no.code)) }
+                td.n { (no.times) }
+                td { (parts::time(no.time)) }
+            }
+        });
+    }
+    Ok(parts::table("Refused sign-ins", &["Entry", "Who", "How", "Code", "Times", "When"], &rows, "None was refused."))
+}
+
+fn views(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let mut rows = Vec::new();
+    for view in look.state().views(None, u64::MAX, VISITS)? {
+        rows.push(html! {
+            tr {
+                td { (parts::entry(view.index)) }
+                td { (look.name(&view.person)?) }
+                td { code { (view.path) } }
+                td { (parts::time(view.time)) }
+            }
+        });
+    }
+    Ok(parts::table(
+        "What auditors looked at",
+        &["Entry", "Who", "Page", "When"],
+        &rows,
+        "No auditor looked at anything.",
+    ))
+}

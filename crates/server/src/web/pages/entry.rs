@@ -1,0 +1,94 @@
+//! One entry: what it says, and what proves it.
+
+use countersign_evidence::{encoding, merkle};
+use countersign_model::{EventKind, PayloadRef};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::app::Trouble;
+use crate::web::layout::Page;
+use crate::web::look::Look;
+use crate::web::parts::{self, Tone};
+
+/// The largest payload that is shown, in bytes; a larger one is named.
+const SHOWN: u64 = 256 << 10;
+
+pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let index: u64 = look.param("index").parse().map_err(|_| Trouble::not_found("entry"))?;
+    let ledger = look.session.ledger();
+    if index >= ledger.size() {
+        return Err(Trouble::not_found("entry"));
+    }
+    let bytes = ledger.entry_bytes(index)?;
+    let entry = ledger.entries(index..index + 1)?.pop().map(|(_, e)| e).ok_or_else(|| Trouble::not_found("entry"))?;
+    let believed = look.state().anomalies()?.into_iter().find(|a| a.index == index);
+    let body = html! {
+        (parts::facts(&[
+            ("Kind", html! { a href={ "/ledger?kind=" (entry.kind.as_str()) } { (entry.kind.as_str()) } }),
+            ("Stream", html! { a href={ "/ledger?stream=" (entry.stream) } { (entry.stream) } " version " (entry.version) }),
+            ("Actor", html! { code { (entry.actor) } }),
+            ("Appended", html! { code { (entry.time) } }),
+            ("Kept as", html! { (serde_json::to_value(entry.retention).ok().as_ref().and_then(Value::as_str).unwrap_or("")) }),
+            ("Answers to", html! { @if entry.refs.is_empty() { "nothing" } @for r in &entry.refs { (parts::entry(*r)) " " } }),
+            ("Believed", match &believed {
+                None => parts::state(Tone::Good, "yes: signature and role hold"),
+                Some(a) => html! { (parts::state(Tone::Bad, "no")) " " (a.what) },
+            }),
+            ("Leaf hash", html! { code { (encoding::to_base64(&merkle::leaf_hash(&bytes))) } }),
+        ]))
+        (parts::section("What it says", &payload(look, entry.kind, &entry.payload)?))
+        @if !entry.attachments.is_empty() {
+            (parts::section("Attached", &parts::table(
+                "Attached",
+                &["Digest", "Media type", "Bytes"],
+                &entry.attachments.iter().map(|a| html! {
+                    tr { td { code { (a.sha256) } } td { (a.media) } td.n { (parts::grouped(a.size)) } }
+                }).collect::<Vec<_>>(),
+                "",
+            )))
+        }
+        section {
+            h2 { "Proof" }
+            p { "A receipt that proves that this very entry is in the log, for somebody who has none of it:" }
+            pre { code { "countersign ledger receipt " (index) } }
+        }
+        section {
+            h2 { "As it stands in the log" }
+            pre.raw { code { (String::from_utf8_lossy(&bytes)) } }
+        }
+    };
+    Ok(Page::new(format!("Entry {index}"), body))
+}
+
+/// The statement in a payload, laid out. Whoever may see this page may see what is not sealed; personal data is.
+fn payload(look: &Look<'_>, kind: EventKind, blob: &PayloadRef) -> Result<Markup, Trouble> {
+    let about = html! { p.quiet { code { (blob.sha256) } " " (blob.media) ", " (parts::grouped(blob.size)) " bytes" } };
+    if blob.size > SHOWN {
+        return Ok(html! { (about) p { "It is too large to be shown here." } });
+    }
+    let bytes = match look.session.ledger().payload(blob) {
+        Ok(bytes) => bytes,
+        Err(countersign_store::Error::MissingBlob { .. }) if kind.is_disposable() => {
+            return Ok(
+                html! { (about) p { (parts::state(Tone::Quiet, "not there any more")) " It was disposed of, or was never copied here; the log says which." } },
+            );
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let said = statement(&bytes);
+    Ok(html! {
+        (about)
+        @match said {
+            Some(said) => pre.raw { code { (said) } },
+            None => p.quiet { "It is no JSON document." },
+        }
+    })
+}
+
+/// The statement inside a DSSE envelope or a signed act, else the document itself.
+fn statement(bytes: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    let inner = value.get("payload").and_then(Value::as_str).and_then(encoding::from_base64);
+    let said = inner.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or(value);
+    serde_json::to_string_pretty(&said).ok()
+}

@@ -1,0 +1,106 @@
+//! Runs: everything that was judged, newest first.
+
+use countersign_model::Outcome;
+use countersign_store::projection::{RunLine, RunsAsked};
+use maud::{Markup, html};
+
+use crate::app::Trouble;
+use crate::web::layout::Page;
+use crate::web::look::Look;
+use crate::web::parts::{self, Tone};
+
+/// Rows of one part of the list.
+const ROWS: u32 = 50;
+
+/// Outcomes that a run can be asked for, in the order of the filters.
+const OUTCOMES: [Outcome; 6] =
+    [Outcome::Fail, Outcome::Error, Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated];
+
+/// What the address asks for.
+fn asked(look: &Look<'_>) -> Result<RunsAsked, Trouble> {
+    let mut asked = RunsAsked { before: look.index("before")?, ..RunsAsked::default() };
+    match look.filter("outcome") {
+        Some("undecided") => asked.undecided = true,
+        Some(text) => {
+            let known = OUTCOMES.into_iter().find(|o| o.as_str() == text);
+            asked.outcome = Some(known.ok_or_else(|| Trouble::bad_request("`outcome` in the address is none"))?);
+        }
+        None => {}
+    }
+    asked.repository = look.filter("repository").map(str::to_owned);
+    if let Some(commit) = look.filter("commit") {
+        let is_hex = commit.len() <= 64 && commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !is_hex {
+            return Err(Trouble::bad_request("`commit` in the address is not the beginning of one"));
+        }
+        asked.commit = Some(commit.to_owned());
+    }
+    Ok(asked)
+}
+
+pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let asked = asked(look)?;
+    let state = look.state();
+    let mut lines = state.runs_page(&asked, ROWS + 1)?;
+    let count = state.runs_count(&asked)?;
+    let has_more = lines.len() > ROWS as usize;
+    lines.truncate(ROWS as usize);
+    let chosen = look.filter("outcome");
+    let filter = |name: &str, value: &str| {
+        (name.to_owned(), look.address("/runs", &[("outcome", value), ("before", "")]), chosen.unwrap_or("") == value)
+    };
+    let mut filters = vec![filter("all", "")];
+    filters.extend(OUTCOMES.iter().map(|o| filter(o.as_str(), o.as_str())));
+    filters.push(filter("undecided", "undecided"));
+    let repositories = state.repository_names()?;
+    let rows: Vec<Markup> = lines.iter().map(row).collect();
+    let next = lines.last().filter(|_| has_more).map(|last| last.index.to_string());
+    let body = html! {
+        form.search method="get" action="/runs" role="search" {
+            @if let Some(outcome) = chosen { input type="hidden" name="outcome" value=(outcome); }
+            label { "Repository "
+                select name="repository" {
+                    option value="" { "all" }
+                    @for name in &repositories {
+                        option value=(name) selected[asked.repository.as_deref() == Some(name)] { (name) }
+                    }
+                }
+            }
+            label { "Commit " input name="commit" value=(asked.commit.as_deref().unwrap_or("")) pattern="[0-9a-f]{0,64}" size="14" placeholder="begins with"; }
+            button type="submit" { "Show" }
+        }
+        (parts::filters("Outcome", &filters))
+        (parts::table(
+            "Runs",
+            &["Run", "Commit", "Repository", "Policy says", "Signatures", "Deployed", "Began"],
+            &rows,
+            "No run is like that. `countersign run` in a repository makes one.",
+        ))
+        (parts::older(next.map(|before| look.address("/runs", &[("before", &before)]))))
+        p.quiet { "What the policy says does not count approvals; a run's own page joins the two." }
+    };
+    Ok(Page::new("Runs", body).aside(html! { (parts::grouped(count)) " in this list" }).live())
+}
+
+fn row(line: &RunLine) -> Markup {
+    html! {
+        tr {
+            td { a href={ "/runs/" (line.id) } { (line.id) } @if line.attempts > 1 { span.quiet { " × " (line.attempts) } } }
+            td { (parts::short(&line.commit)) }
+            td { (line.identity.as_deref().unwrap_or("unknown")) }
+            td {
+                @match line.outcome {
+                    Some(outcome) => (parts::outcome(outcome)),
+                    None => (parts::state(Tone::Wait, "undecided")),
+                }
+            }
+            td.n { (line.approvals) }
+            td {
+                @if let Some((environment, success)) = &line.deployed {
+                    (parts::state(if *success { Tone::Good } else { Tone::Bad }, environment))
+                }
+            }
+            td { (parts::time(line.time)) }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What pages are made of. State is icon, word and colour; every number leads to the list that has that many rows.
+
+use countersign_model::{Outcome, Timestamp};
+use maud::{Markup, html};
+
+/// How something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Bad,
+    Wait,
+    /// Let through all the same, by somebody's signature.
+    Waived,
+    Quiet,
+}
+
+impl Tone {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Wait => "wait",
+            Self::Waived => "waived",
+            Self::Quiet => "quiet",
+        }
+    }
+
+    const fn icon(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Bad => "✗",
+            Self::Wait => "…",
+            Self::Waived => "≈",
+            Self::Quiet => "–",
+        }
+    }
+}
+
+pub(crate) const fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Pass => Tone::Good,
+        Outcome::Fail | Outcome::Error | Outcome::NotEvaluated => Tone::Bad,
+        Outcome::Pending => Tone::Wait,
+        Outcome::Waived | Outcome::Mitigated => Tone::Waived,
+        Outcome::NotApplicable => Tone::Quiet,
+    }
+}
+
+/// A state: icon, word, colour.
+pub(crate) fn state(tone: Tone, word: &str) -> Markup {
+    html! { span.state.(tone.class()) { span aria-hidden="true" { (tone.icon()) } " " (word) } }
+}
+
+/// An outcome as a state.
+pub(crate) fn outcome(outcome: Outcome) -> Markup {
+    state(tone(outcome), outcome.as_str())
+}
+
+/// A moment: to the minute, and whole for who wants it.
+pub(crate) fn time(at: Timestamp) -> Markup {
+    let whole = at.to_string();
+    let (day, rest) = whole.split_once('T').unwrap_or((&whole, ""));
+    let minute: String = rest.chars().take(5).collect();
+    html! { time datetime=(whole) title=(whole) { (day) " " (minute) } }
+}
+
+/// A link to an entry of the log.
+pub(crate) fn entry(index: u64) -> Markup {
+    html! { a.entry href={ "/ledger/" (index) } { "#" (index) } }
+}
+
+/// A commit or another long id, shortened; whole for who wants it.
+pub(crate) fn short(id: &str) -> Markup {
+    let short: String = id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect();
+    html! { code title=(id) { (short) } }
+}
+
+/// A table with its caption, for eyes that see and for those that do not. Its cells are `td` in `tr`.
+pub(crate) fn table(caption: &str, head: &[&str], rows: &[Markup], none: &str) -> Markup {
+    if rows.is_empty() {
+        return html! { p.none { (none) } };
+    }
+    html! {
+        div.scroll role="region" aria-label=(caption) tabindex="0" {
+            table {
+                caption.hidden { (caption) }
+                thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                tbody { @for row in rows { (row) } }
+            }
+        }
+    }
+}
+
+/// Facts with their names.
+pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
+    html! { dl.facts { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } } }
+}
+
+/// A number that leads to its list.
+pub(crate) fn tile(number: u64, label: &str, href: &str, tone: Tone) -> Markup {
+    html! {
+        a.tile.(tone.class()) href=(href) {
+            span.number { (grouped(number)) }
+            span.label { span aria-hidden="true" { (tone.icon()) " " } (label) }
+        }
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Filters as links: name, address, whether it is chosen.
+pub(crate) fn filters(label: &str, all: &[(String, String, bool)]) -> Markup {
+    html! {
+        nav.filters aria-label=(label) {
+            @for (name, href, chosen) in all { a href=(href) aria-current=[chosen.then_some("true")] { (name) } }
+        }
+    }
+}
+
+/// The way to the next part of a list.
+pub(crate) fn older(href: Option<String>) -> Markup {
+    html! { @if let Some(href) = href { p.older { a href=(href) rel="next" { "Older" } } } }
+}
+
+/// A section with a heading.
+pub(crate) fn section(title: &str, body: &Markup) -> Markup {
+    html! { section { h2 { (title) } (body) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let all = [0, 12, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(all, ["0", "12", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+    }
+
+    #[test]
+    fn what_comes_from_people_is_text() {
+        let page = table("<b>", &["<i>"], &[html! { tr { td { (short("<script>")) } } }], "").into_string();
+        assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("<i>"), "{page}");
+    }
+}

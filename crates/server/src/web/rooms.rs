@@ -1,0 +1,84 @@
+//! Every page: where it is, what it answers, who may look. The one table that routing, navigation and the tests of roles read.
+
+use countersign_model::Role;
+
+use super::layout::Page;
+use super::look::Look;
+use super::pages;
+use crate::app::Trouble;
+
+/// A page.
+pub(crate) struct Room {
+    /// Its path; `{…}` stands for a part that differs.
+    pub(crate) path: &'static str,
+    /// Its name in the navigation; empty: it is reached from another page.
+    pub(crate) name: &'static str,
+    /// The question that it answers.
+    pub(crate) question: &'static str,
+    /// Who may look.
+    pub(crate) roles: &'static [Role],
+    /// Makes it.
+    pub(crate) show: fn(&mut Look<'_>) -> Result<Page, Trouble>,
+}
+
+/// Whoever has a role.
+pub(crate) const EVERYBODY: &[Role] = &[
+    Role::Developer,
+    Role::Engineer,
+    Role::ReleaseManager,
+    Role::SecurityOfficer,
+    Role::ComplianceOfficer,
+    Role::Auditor,
+    Role::Administrator,
+];
+
+/// Who answers for access and for audits.
+pub(crate) const OFFICERS: &[Role] =
+    &[Role::SecurityOfficer, Role::ComplianceOfficer, Role::Auditor, Role::Administrator];
+
+const fn room(
+    path: &'static str,
+    name: &'static str,
+    question: &'static str,
+    roles: &'static [Role],
+    show: fn(&mut Look<'_>) -> Result<Page, Trouble>,
+) -> Room {
+    Room { path, name, question, roles, show }
+}
+
+/// Every page, in the order of the navigation.
+pub(crate) const ROOMS: &[Room] = &[
+    room(
+        "/",
+        "Posture",
+        "Are we compliant now, which way is it going, and what needs me?",
+        EVERYBODY,
+        pages::posture::show,
+    ),
+    room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, pages::runs::show),
+    room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, pages::run::show),
+    room("/ledger", "Ledger", "Can I trust the record?", EVERYBODY, pages::ledger::show),
+    room("/ledger/{index}", "", "What does this entry say, and how is it proved?", EVERYBODY, pages::entry::show),
+    room("/access", "Access", "Who can do what, and who came here?", OFFICERS, pages::access::show),
+];
+
+/// The page that a path pattern belongs to.
+pub(crate) fn find(pattern: &str) -> Option<&'static Room> {
+    ROOMS.iter().find(|room| room.path == pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_a_path_of_its_own_and_a_question() {
+        let mut paths: Vec<_> = ROOMS.iter().map(|r| r.path).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), ROOMS.len());
+        for room in ROOMS {
+            assert!(room.question.ends_with('?') && !room.roles.is_empty(), "{}", room.path);
+        }
+    }
+}
