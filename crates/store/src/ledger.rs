@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_evidence::merkle::{self, Hash};
+use countersign_evidence::merkle::{self, Hash, HashReader};
 use countersign_evidence::note::{SignerKey, VerifierKey};
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::receipt::Receipt;
@@ -34,6 +34,8 @@ use crate::{Error, Notice, blob, files, payload_key, rotations};
 
 /// How long a writer waits for the lock unless told otherwise.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Hashes of complete subtrees that are kept in memory, 48 bytes each.
+const CACHED_NODES: usize = 1 << 14;
 /// Full tiles that are kept in memory, 8 KiB each.
 const CACHED_TILES: usize = 64;
 
@@ -41,6 +43,8 @@ const CACHED_TILES: usize = 64;
 struct Cache {
     /// Full tiles, checked against the checkpoint. They never change.
     tiles: HashMap<(u8, u64), Arc<Vec<Hash>>>,
+    /// Complete subtrees that proofs were made of, by level and index: neighbours share nearly all of them.
+    nodes: HashMap<(u8, u64), Hash>,
     /// The bundle that was read last, by index and width.
     bundle: Option<((u64, u16), Arc<Bundle>)>,
     /// The latest version of every stream, and how many entries were looked at for that.
@@ -267,7 +271,8 @@ impl Ledger {
     /// [`Error::NoSuchEntry`], [`Error::Corrupt`].
     pub fn receipt(&self, index: u64) -> Result<Receipt, Error> {
         self.must_have(index)?;
-        let proof = merkle::inclusion_proof(index, self.size(), &TileHashes::new(self.size(), self));
+        let nodes = Nodes { ledger: self, tiles: TileHashes::new(self.size(), self) };
+        let proof = merkle::inclusion_proof(index, self.size(), &nodes);
         Ok(Receipt::new(index, proof.map_err(unwrap_ours)?, self.head.text.clone()))
     }
 
@@ -477,6 +482,7 @@ impl Ledger {
         cache.bundle = None;
         if continues.is_err() {
             cache.tiles.clear();
+            cache.nodes.clear();
             drop(cache);
             self.head = old;
         }
@@ -695,6 +701,27 @@ impl Ledger {
     /// A panic in another thread leaves the cache as good as it was: it holds checked facts only.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hashes of complete subtrees, each computed from its tile once.
+struct Nodes<'a> {
+    ledger: &'a Ledger,
+    tiles: TileHashes<'a>,
+}
+
+impl HashReader for Nodes<'_> {
+    fn hash(&self, level: u8, index: u64) -> Result<Hash, countersign_evidence::Error> {
+        if let Some(hash) = self.ledger.cache().nodes.get(&(level, index)) {
+            return Ok(*hash);
+        }
+        let hash = self.tiles.hash(level, index)?;
+        let mut cache = self.ledger.cache();
+        if cache.nodes.len() >= CACHED_NODES {
+            cache.nodes.clear();
+        }
+        cache.nodes.insert((level, index), hash);
+        Ok(hash)
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod error;
 mod explain;
+mod lanes;
 mod manifest;
 mod read;
 mod record;

@@ -1,17 +1,16 @@
-//! Writing a pack, member by member: no more than one of them is in memory.
+//! Writing a pack, member by member: no more than a few of them are in memory.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use countersign_model::{Digest, Hasher};
-use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
 
+use super::lanes::{Lanes, Press, Raw, Ready};
 use super::record::{self, MAX_MEMBER, Member};
 use super::{MANIFEST, PackError, SUMS};
 
-/// Members smaller than this are not worth compressing.
-const SMALL: usize = 64;
+/// A member larger than this is compressed where it stands.
+const LARGE: usize = 1 << 20;
 
 /// Writes a pack.
 pub struct Packer<W: Write> {
@@ -20,6 +19,8 @@ pub struct Packer<W: Write> {
     /// A part of each name's SHA-256: there are hundreds of thousands of names, and they stand in `members` already.
     names: HashSet<[u8; 16]>,
     sums: Vec<u8>,
+    /// Members on their way to `out`.
+    lanes: Lanes,
 }
 
 /// A pack that was written.
@@ -48,7 +49,7 @@ pub struct Before {
 
 impl<W: Write> std::fmt::Debug for Packer<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("members", &self.members.len()).field("size", &self.out.size).finish()
+        f.debug_struct("Packer").field("members", &self.names.len()).finish_non_exhaustive()
     }
 }
 
@@ -56,13 +57,7 @@ impl<W: Write> Packer<W> {
     /// An empty pack that is written to `out`.
     pub fn new(out: W) -> Self {
         let out = Counted { out, hasher: Hasher::new(), size: 0 };
-        Self { out, members: Vec::new(), names: HashSet::new(), sums: Vec::new() }
-    }
-
-    /// How many bytes were written.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.out.size
+        Self { out, members: Vec::new(), names: HashSet::new(), sums: Vec::new(), lanes: Lanes::new() }
     }
 
     /// Whether there is a member of that name.
@@ -79,8 +74,24 @@ impl<W: Write> Packer<W> {
         if name == SUMS || name == MANIFEST {
             return Err(PackError::Twice { name: name.to_owned() });
         }
-        self.sums.extend_from_slice(format!("{}  {name}\n", Digest::of(content).hex()).as_bytes());
-        self.put(name, content, true)
+        let name = self.take(name, content.len())?;
+        let is_large = content.len() > LARGE;
+        let ready = if is_large {
+            self.lanes.rest()?
+        } else {
+            self.lanes.add(Raw { name: name.clone(), content: content.to_vec() })?
+        };
+        for (ready, raw) in ready {
+            self.list(&ready);
+            self.put(ready, &raw)?;
+        }
+        if is_large {
+            // It is not copied.
+            let ready = Press::new().press(name, content)?;
+            self.list(&ready);
+            self.put(ready, content)?;
+        }
+        Ok(())
     }
 
     /// Writes the list of digests and asks for the manifest, which signs all that was written before.
@@ -91,48 +102,56 @@ impl<W: Write> Packer<W> {
         mut self,
         manifest: impl FnOnce(&Before) -> Result<Vec<u8>, E>,
     ) -> Result<(Written, W), E> {
+        for (ready, raw) in self.lanes.rest().map_err(PackError::Io)? {
+            self.list(&ready);
+            self.put(ready, &raw)?;
+        }
         let (sums, members) = (std::mem::take(&mut self.sums), self.members.len() as u64);
-        self.put(SUMS, &sums, true)?;
-        let before =
-            Before { size: self.out.size, digest: self.out.hasher.clone().finish(), sums: Digest::of(&sums), members };
+        let digest = Digest::of(&sums);
+        let name = self.take(SUMS, sums.len())?;
+        self.put(Press::new().press(name, &sums).map_err(PackError::Io)?, &sums)?;
+        drop(sums);
+        let before = Before { size: self.out.size, digest: self.out.hasher.clone().finish(), sums: digest, members };
         let manifest = manifest(&before)?;
         // As it is, so that nothing of it can be written in two ways.
-        self.put(MANIFEST, &manifest, false)?;
+        let name = self.take(MANIFEST, manifest.len())?;
+        self.put(Ready::as_it_is(name, &manifest), &manifest)?;
         let directory = record::directory(&self.members);
         self.out.write_all(&directory).and_then(|()| self.out.flush()).map_err(PackError::Io)?;
         let Counted { out, hasher, size } = self.out;
         Ok((Written { digest: hasher.finish(), size, members: self.members.len() as u64 }, out))
     }
 
-    fn put(&mut self, name: &str, content: &[u8], compress: bool) -> Result<(), PackError> {
+    /// Takes a name, if it may be one and is free.
+    fn take(&mut self, name: &str, size: usize) -> Result<Box<str>, PackError> {
         record::check_name(name)?;
-        let size = content.len() as u64;
+        let size = size as u64;
         if size > MAX_MEMBER {
             return Err(PackError::TooLarge { name: name.to_owned(), size });
         }
         if !self.names.insert(short(name)) {
             return Err(PackError::Twice { name: name.to_owned() });
         }
-        let mut deflated = Vec::new();
-        if compress && content.len() >= SMALL {
-            // The fast one: what is handed over is text that says the same words again and again.
-            let mut encoder = DeflateEncoder::new(Vec::with_capacity(content.len() / 3), Compression::fast());
-            encoder.write_all(content).map_err(PackError::Io)?;
-            deflated = encoder.finish().map_err(PackError::Io)?;
-        }
-        let is_smaller = !deflated.is_empty() && deflated.len() < content.len();
-        let stored = if is_smaller { &deflated } else { content };
-        let mut crc = Crc::new();
-        crc.update(content);
+        Ok(name.into())
+    }
+
+    fn list(&mut self, ready: &Ready) {
+        self.sums.extend_from_slice(format!("{}  {}\n", ready.digest.hex(), ready.name).as_bytes());
+    }
+
+    /// Writes a member that was prepared, with this content.
+    fn put(&mut self, ready: Ready, content: &[u8]) -> Result<(), PackError> {
+        let stored = ready.deflated.as_deref().unwrap_or(content);
         let member = Member {
-            name: name.into(),
-            crc: crc.sum(),
-            deflated: is_smaller,
+            name: ready.name,
+            crc: ready.crc,
+            deflated: ready.deflated.is_some(),
             stored: stored.len() as u64,
-            size,
+            size: ready.size,
             offset: self.out.size,
         };
-        self.out.write_all(&member.local()).and_then(|()| self.out.write_all(stored)).map_err(PackError::Io)?;
+        let written = self.out.write_all(&member.local()).and_then(|()| self.out.write_all(stored));
+        written.map_err(PackError::Io)?;
         self.members.push(member);
         Ok(())
     }

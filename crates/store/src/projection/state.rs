@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign_model::Timestamp;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::bundles::ActiveBundle;
 use super::log_keys::RotationRow;
@@ -122,6 +123,8 @@ impl State {
     ) -> Result<Self, Error> {
         db.set_prepared_statement_cache_capacity(128);
         db.execute_batch("PRAGMA trusted_schema = OFF")?;
+        // Without this a statement whose plan may depend on its parameters is compiled anew at every call.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let pinned = pin.and_then(|pin| pin.trust_root.clone());
         Ok(Self { db, path, vault, pinned, head: Head::default(), held: false })
     }

@@ -165,18 +165,18 @@ impl Default for Tables {
 }
 
 impl Tables {
-    pub(super) fn all(&self) -> impl Iterator<Item = &Table> {
+    pub(super) fn all(self) -> impl Iterator<Item = Table> {
         let own = [
-            &self.deployments,
-            &self.commits,
-            &self.approvals,
-            &self.gates,
-            &self.findings,
-            &self.evidence,
-            &self.duties,
-            &self.exceptions,
+            self.deployments,
+            self.commits,
+            self.approvals,
+            self.gates,
+            self.findings,
+            self.evidence,
+            self.duties,
+            self.exceptions,
         ];
-        own.into_iter().chain(&self.firm)
+        own.into_iter().chain(self.firm)
     }
 
     /// Adds what a deployment's document says.
