@@ -12,6 +12,7 @@
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`login`] | signs in to a server |
+//! | [`timestamp`] | asks a time-stamping authority for a token, over HTTP |
 //! | [`notify`] | tells somebody: a program, or an address |
 //! | [`ci`] | reads what a CI system says in its variables |
 //! | [`oidc`] | fetches keys of issuers of identity tokens |
@@ -40,6 +41,7 @@ pub mod pkcs11;
 pub mod process;
 pub mod publish;
 pub mod ssh;
+pub mod timestamp;
 pub mod witness;
 pub mod worker;
 

@@ -66,6 +66,7 @@ pub mod signer;
 pub mod sshsig;
 pub mod statement;
 pub mod tile;
+pub mod timestamp;
 pub mod trust_policy;
 mod verifier;
 pub mod webauthn;

@@ -57,7 +57,7 @@ fn main() {
             let opened = check::open(&place.join("pack.zip")).unwrap();
             let anchor = Anchor::Keys(vec![support::signer().verifier().clone()]);
             let catalogue = (step == "again").then(|| Catalogue::shipped().unwrap());
-            let checked = check::check(&opened, &anchor, None, &[], None, catalogue.as_ref()).unwrap();
+            let checked = check::check(&opened, &anchor, None, &[], None, None, catalogue.as_ref()).unwrap();
             // The bundle of this history is none; all else holds.
             let mut problems = checked.verified.report.problems.iter();
             assert!(problems.all(|p| p.what.starts_with("the attached policy bundle")), "another problem");

@@ -578,6 +578,9 @@ pub(crate) struct VerifyArgs {
     /// Of an evidence pack: derive every document of it again and compare, and compute every decision again
     #[arg(long)]
     pub(crate) re_evaluate: bool,
+    /// Of an evidence pack: it must have a timestamp, and one of these root certificates (PEM) must vouch for it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timestamp_ca: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -64,7 +64,8 @@ fn make(at: &PlaceArgs, args: &PackArgs, env: &Environment) -> Outcome {
         }
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(name));
-    let made = pack::make(&mut session, &catalogue, &scope, args.mask, &out)?;
+    let options = pack::Options { masked: args.mask, stamp: args.stamp.stamp()? };
+    let made = pack::make_with(&mut session, &catalogue, &scope, &options, &out)?;
     notices(&mut session);
     match args.format {
         Format::Json => output::json(&page::made_json(&made))?,

@@ -9,6 +9,7 @@ use super::args::Format;
 use super::audit_thread_args::ThreadVerb;
 use super::catalogue_args::WindowArgs;
 use super::oscal_args::{CalmArgs, OscalArgs};
+use super::stamp_args::StampArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -59,6 +60,8 @@ pub(crate) struct PackArgs {
     /// Leave out people's names: everybody is called by their id
     #[arg(long)]
     pub(crate) mask: bool,
+    #[command(flatten)]
+    pub(crate) stamp: StampArgs,
     /// The file; one that is there is never replaced [default: evidence-GRANT.zip, evidence-FROM-TO.zip]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

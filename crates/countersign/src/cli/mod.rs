@@ -76,6 +76,7 @@ mod secrets_args;
 mod secrets_audit;
 mod serve;
 mod shell;
+mod stamp_args;
 mod storage;
 mod suppression;
 mod trust;

@@ -17,6 +17,7 @@ use countersign_store::subjects::SharedVault;
 use countersign_store::{Ledger, PublishedLog, Source, session};
 
 use super::args::{Format, PlaceArgs, VerifyArgs};
+use super::stamp_args::authorities;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, audit, verify as page};
@@ -36,7 +37,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
     if let Some(file) = args.path.as_deref().filter(|path| path.is_file()) {
         return pack(file, args, env);
     }
-    if args.re_evaluate {
+    if args.re_evaluate || args.timestamp_ca.is_some() {
         return Err(CliError::NotAPack.into());
     }
     let dir = ledger_dir(at, args.path.as_deref())?;
@@ -58,7 +59,10 @@ fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
     };
     let key = payload_key(opened.source(), env)?;
     let catalogue = if args.re_evaluate { Some(Catalogue::shipped()?) } else { None };
-    let checked = check::check(&opened, &anchor, policy.as_ref(), &since(args)?, key, catalogue.as_ref())?;
+    let authorities = args.timestamp_ca.as_deref().map(authorities).transpose()?;
+    let since = since(args)?;
+    let checked =
+        check::check(&opened, &anchor, policy.as_ref(), &since, key, authorities.as_ref(), catalogue.as_ref())?;
     match args.format {
         Format::Json => output::json(&audit::checked_json(&checked))?,
         Format::Text => {

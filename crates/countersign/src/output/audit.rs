@@ -80,6 +80,14 @@ pub(crate) fn checked(c: &Checked, p: &Paint) -> String {
             None => writeln!(out, "  {}✗{} entry {}: its payload is missing", p.bad, p.reset, missing.entry),
         };
     }
+    if let Some(stamp) = &c.timestamp {
+        let by = if stamp.vouched {
+            "one of the given authorities vouches for it"
+        } else {
+            "nobody here vouches for who signed it: --timestamp-ca FILE"
+        };
+        let _ = writeln!(out, "  timestamp {} over the checkpoint, serial number {}; {by}", stamp.time, stamp.serial);
+    }
     if let Some(r) = &c.repeated {
         let _ = writeln!(
             out,
@@ -101,6 +109,7 @@ pub(crate) fn checked_json(c: &Checked) -> Value {
     let mut value = super::verify::to_json(&c.verified);
     let pack = json!({
         "sha256": c.file, "bytes": c.bytes, "manifest": c.manifest,
+        "timestamp": c.timestamp.as_ref().map(|s| json!({"time": s.time, "serial": s.serial, "vouched": s.vouched})),
         "repeated": c.repeated.map(|r| json!({
             "files": r.files, "identical": r.identical, "other_engine": r.other_engine,
         })),

@@ -37,7 +37,7 @@ fn deployed() -> World {
     w
 }
 
-fn deploy(w: &World) {
+pub(crate) fn deploy(w: &World) {
     w.cs(["run", "--ticket", "CHG-1"]).expect(11);
     fs::write(w.path("app.tar"), b"artifact").unwrap();
     w.cs(["record", "--artifact", w.path("app.tar").to_str().unwrap()]).expect(0);
@@ -48,12 +48,12 @@ fn deploy(w: &World) {
     w.cs(["deploy", "--grant", issued["grant"]["id"].as_str().unwrap(), "--", "true"]).expect(0);
 }
 
-fn grants(w: &World) -> Vec<String> {
+pub(crate) fn grants(w: &World) -> Vec<String> {
     let listed = w.cs(["audit", "list", "--format", "json"]).expect(0).json();
     listed["deployments"].as_array().unwrap().iter().map(|d| d["grant"].as_str().unwrap().to_owned()).collect()
 }
 
-fn pack(w: &World, name: &str, args: &[&str]) -> PathBuf {
+pub(crate) fn pack(w: &World, name: &str, args: &[&str]) -> PathBuf {
     let file = w.path(name);
     let out = ["audit", "pack", "--out", file.to_str().unwrap()];
     w.cs(out.iter().chain(args)).expect(0);
@@ -66,7 +66,7 @@ fn trust(w: &World) -> Pin {
     Pin::load(&file).unwrap()
 }
 
-fn unpacked(w: &World, file: &Path, name: &str) -> PathBuf {
+pub(crate) fn unpacked(w: &World, file: &Path, name: &str) -> PathBuf {
     let dir = w.path(name);
     let archive = Archive::open(Box::new(fs::read(file).unwrap())).unwrap();
     for name in archive.names().map(str::to_owned).collect::<Vec<_>>() {
@@ -304,6 +304,8 @@ fn stock_tools_check_a_pack() {
     assert!(!said.contains("WRONG"), "{said}");
     assert!(said.matches("Good \"countersign-").count() >= 4, "root, approvals and grant: {said}");
 
+    go_reads_its_log(&w, &dir);
+
     // One byte of each is enough.
     fs::write(dir.join("index.html"), b"<p>all is well</p>").unwrap();
     assert_ne!(shell(&block("sha256sum --quiet")).0, 0);
@@ -315,6 +317,43 @@ fn stock_tools_check_a_pack() {
     fs::write(&statement, bytes).unwrap();
     let (_, said) = shell(&block("ssh-keygen -Y verify"));
     assert!(said.contains("WRONG"), "{said}");
+}
+
+/// The log in an unpacked pack, and the proof of each entry in it, by Go's own sumdb packages (`tests/go-verifier`).
+fn go_reads_its_log(w: &World, dir: &Path) {
+    let gopath = "/usr/share/gocode";
+    let there = Path::new(gopath).is_dir() && w.command("go", dir).arg("version").output().is_ok();
+    #[expect(clippy::disallowed_methods, reason = "a test may ask whether it runs in continuous integration")]
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(there || !ci, "Go and its module x/mod are not installed");
+    if !there {
+        return eprintln!("skipped: Go and its module x/mod are not installed");
+    }
+    let (verifier, source) =
+        (w.path("go-verifier"), Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/go-verifier"));
+    let mut go = w.command("go", &source);
+    go.env("GO111MODULE", "off").env("GOPATH", gopath).env("GOFLAGS", "").env("GOCACHE", w.path("go-cache"));
+    go.args(["build", "-o"]).arg(&verifier).arg("main.go");
+    World::finish(go).expect(0);
+    let vkey = fs::read_to_string(dir.join("trust/log.vkey")).unwrap();
+    let check = |proof: &Path| {
+        let mut command = w.command(&verifier, dir);
+        command.arg(dir.join("evidence/ledger")).arg(vkey.trim()).arg(proof);
+        World::finish(command)
+    };
+    let proofs = fs::read_dir(dir.join("proofs")).unwrap().map(|e| e.unwrap().path());
+    let proofs: Vec<PathBuf> = proofs.filter(|p| p.extension().is_some_and(|e| e == "tlog-proof")).collect();
+    assert!(proofs.len() > 5);
+    for proof in &proofs {
+        assert!(check(proof).expect(0).out.starts_with("ok size="));
+    }
+    // Another entry's number in the same proof.
+    let text = fs::read_to_string(&proofs[0]).unwrap();
+    let line = text.lines().find(|l| l.starts_with("index ")).unwrap();
+    let wrong = if line == "index 3" { "index 4" } else { "index 3" };
+    fs::write(dir.join("wrong.tlog-proof"), text.replacen(line, wrong, 1)).unwrap();
+    assert_eq!(check(&dir.join("wrong.tlog-proof")).code, 1);
+    fs::remove_file(dir.join("wrong.tlog-proof")).unwrap();
 }
 
 /// A pack taken apart.
@@ -361,7 +400,7 @@ impl Apart {
 fn found(w: &World, pin: &Pin, bytes: &[u8]) -> Result<Checked, Error> {
     let file = w.path("altered.zip");
     fs::write(&file, bytes).unwrap();
-    check::check(&check::open(&file)?, &Anchor::Pin(pin.clone()), None, &[], None, None)
+    check::check(&check::open(&file)?, &Anchor::Pin(pin.clone()), None, &[], None, None, None)
 }
 
 /// Numbers that look random and are the same in every run.

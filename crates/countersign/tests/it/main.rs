@@ -63,6 +63,8 @@ mod openpgp;
 #[cfg(test)]
 mod oscal;
 #[cfg(test)]
+mod packs;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod policy;
@@ -100,6 +102,8 @@ mod storage;
 mod story;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod timestamps;
 #[cfg(test)]
 #[cfg(unix)]
 mod witness;

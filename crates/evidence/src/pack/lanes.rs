@@ -196,7 +196,7 @@ mod tests {
         let mut state = n;
         let bytes = (0..len).map(|at| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if n % 2 == 0 { (state >> 24) as u8 } else { b"the same words "[at % 15] }
+            if n.is_multiple_of(2) { (state >> 24) as u8 } else { b"the same words "[at % 15] }
         });
         Raw { name: format!("{n}").into(), content: bytes.collect() }
     }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use countersign_connect::timestamp::StampError;
 use countersign_evidence::pack::PackError;
+use countersign_evidence::timestamp::TimestampError;
 use countersign_model::{Diagnostic, Exit, Explanation, Place, Timestamp};
 
 /// What can go wrong with packs, populations and samples.
@@ -12,6 +14,12 @@ pub enum AuditError {
     /// The form of a pack.
     #[error(transparent)]
     Form(#[from] PackError),
+    /// A time-stamping authority that gave no token.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
+    /// The timestamp of a pack's checkpoint.
+    #[error("the timestamp of the pack's checkpoint")]
+    Timestamp(#[from] TimestampError),
     /// A file that is no good pack.
     #[error("{}", path.display())]
     Pack {
@@ -181,6 +189,8 @@ impl Diagnostic for AuditError {
     fn code(&self) -> &'static str {
         match self {
             Self::Form(e) => e.code(),
+            Self::Stamp(e) => e.code(),
+            Self::Timestamp(e) => e.code(),
             Self::Pack { source, .. } => source.code(),
             Self::PackExists { .. } => "CS-AUDIT-030",
             Self::PackFile { .. } => "CS-AUDIT-031",
@@ -208,6 +218,8 @@ impl Diagnostic for AuditError {
     fn exit(&self) -> Exit {
         match self {
             Self::Form(e) => e.exit(),
+            Self::Stamp(e) => e.exit(),
+            Self::Timestamp(e) => e.exit(),
             Self::Pack { source, .. } => source.exit(),
             _ => EXPLANATIONS.iter().find(|e| e.code == self.code()).map_or(Exit::Internal, |e| e.exit),
         }
@@ -223,6 +235,8 @@ impl Diagnostic for AuditError {
     fn help(&self) -> String {
         match self {
             Self::Form(e) => e.help(),
+            Self::Stamp(e) => e.help(),
+            Self::Timestamp(e) => e.help(),
             Self::Pack { source, .. } => source.help(),
             Self::PackExists { .. } => "name another file: --out FILE".into(),
             Self::PackFile { .. } => "look whether the place is there, has room, and may be written".into(),

@@ -72,6 +72,16 @@ pub struct PackArchive {
     pub members: u64,
 }
 
+/// A trusted timestamp over the checkpoint in a pack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackTimestamp {
+    /// When, as the time-stamping authority says.
+    pub time: Timestamp,
+    /// SHA-256 of its response, `proofs/checkpoint.tsr`.
+    pub response: Digest,
+}
+
 predicates! {
     /// The manifest of an evidence pack. Its subject is `SHA256SUMS`.
     EvidencePack: "evidence-pack" {
@@ -97,6 +107,9 @@ predicates! {
         masked: bool,
         /// When it was made.
         time: Timestamp,
+        /// What a time-stamping authority says of its checkpoint, where one was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timestamp: Option<PackTimestamp>,
         /// What made it: name and version.
         tool: String,
     }

@@ -5,7 +5,8 @@
 //! 3. The log in it is examined as any ledger is, payload by payload, and folded.
 //! 4. The manifest is signed by that ledger's recorder, and says of the log what the log says.
 //! 5. Nothing of the period was left out.
-//! 6. With `--re-evaluate`: every page, table, proof and key is derived anew from the log and compared, and every decision is
+//! 6. A timestamp over the checkpoint, where there is one, is over this one, and signed by the certificate that it names.
+//! 7. With `--re-evaluate`: every page, table, proof and key is derived anew from the log and compared, and every decision is
 //!    computed again from its facts.
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,11 +18,12 @@ use countersign_evidence::machine::MachinePublicKey;
 use countersign_evidence::pack::{Archive, SUMS, sums};
 use countersign_evidence::payload_key::PayloadKey;
 use countersign_evidence::statement::{PAYLOAD_TYPE, Statement};
+use countersign_evidence::timestamp::{Authorities, MAX_BYTES, Token};
 use countersign_evidence::trust_policy::TrustPolicy;
-use countersign_evidence::{canonical, pack as format};
+use countersign_evidence::{canonical, note, pack as format};
 use countersign_model::audit::are_in_order;
 use countersign_model::event::{EvidencePack, Predicate as _};
-use countersign_model::{Digest, PersonId};
+use countersign_model::{Digest, PersonId, Timestamp};
 use countersign_policy::replay::replay_under;
 use countersign_policy::{Assignment, Bundle, Catalogue, Decision, RegorusEngine, Replay};
 use countersign_store::excerpt::{Disk, Excerpt};
@@ -29,11 +31,13 @@ use countersign_store::projection::{DecisionRow, State};
 use countersign_store::{Ledger, Source};
 use serde_json::Value;
 
-use super::{Names, Put, VERSION, View, choose, derive, is_of_catalogue};
+use super::{Names, Put, STAMP, VERSION, View, choose, derive, is_of_catalogue};
 use crate::Error;
 use crate::audit::AuditError;
 use crate::audit::verify::{Anchor, Since, Verified, verify_excerpt};
 
+/// The signed note that a timestamp is over, in the excerpt.
+const CHECKPOINT: &str = "ledger/checkpoint";
 /// Bytes of the largest file that is read whole.
 const LIMIT: u64 = 1 << 31;
 
@@ -47,8 +51,21 @@ pub struct Checked {
     pub file: Digest,
     /// Its size in bytes.
     pub bytes: u64,
+    /// The timestamp over its checkpoint, where it has one.
+    pub timestamp: Option<Stamped>,
     /// Decisions that were computed again and came out the same; `None` when that was not asked.
     pub repeated: Option<Repeated>,
+}
+
+/// A timestamp that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped {
+    /// When the checkpoint existed, as the authority says.
+    pub time: Timestamp,
+    /// The token's serial number, in hex.
+    pub serial: String,
+    /// Whether one of the given authorities vouches for its certificate. Without that, it is signed by somebody.
+    pub vouched: bool,
 }
 
 /// What came of computing again.
@@ -150,7 +167,35 @@ fn manifest(file: Option<&str>, what: &str) -> AuditError {
     AuditError::Manifest { file: file.map(str::to_owned), what: what.to_owned() }
 }
 
-/// Verifies an opened pack. `payload_key` opens payloads that are sealed at rest; without it they are hashed and not read.
+/// Verifies the timestamp over the checkpoint of an opened pack; `None` when it has none.
+///
+/// # Errors
+/// [`AuditError::Timestamp`] when it does not hold, or `authorities` are given and none vouches for it;
+/// [`AuditError::Manifest`] when the manifest says another thing of it, or `authorities` are given and there is none.
+pub fn timestamp(opened: &Opened, authorities: Option<&Authorities>) -> Result<Option<Stamped>, Error> {
+    let archive = opened.source.archive();
+    let response = archive.read(STAMP, MAX_BYTES as u64)?;
+    let (response, said) = match (response, &opened.manifest.timestamp) {
+        (None, None) if authorities.is_some() => {
+            return Err(manifest(Some(STAMP), "the pack has no timestamp").into());
+        }
+        (None, None) => return Ok(None),
+        (Some(response), Some(said)) if Digest::of(&response) == said.response => (response, said),
+        _ => return Err(manifest(Some(STAMP), "it is not the timestamp that the manifest names").into()),
+    };
+    let checkpoint = opened.source.read(CHECKPOINT, note::MAX_BYTES as u64)?.unwrap_or_default();
+    let token = Token::of_response(&response).map_err(AuditError::from)?;
+    token.is_about(&Digest::of(&checkpoint)).map_err(AuditError::from)?;
+    if token.time != said.time {
+        return Err(manifest(Some(STAMP), "the manifest names another time than the token").into());
+    }
+    if let Some(authorities) = authorities {
+        authorities.vouch_for(&token).map_err(AuditError::from)?;
+    }
+    Ok(Some(Stamped { time: token.time, serial: token.serial, vouched: authorities.is_some() }))
+}
+
+/// Verifies an opened pack. `payload_key` opens payloads that are sealed at rest; without it they are hashed and not read. `authorities` have to vouch for its timestamp.
 ///
 /// # Errors
 /// [`AuditError`] with the first doubt. What is wrong with the log itself is in the report of [`Checked::verified`]; then
@@ -161,6 +206,7 @@ pub fn check(
     policy: Option<&TrustPolicy>,
     since: &[Since],
     payload_key: Option<PayloadKey>,
+    authorities: Option<&Authorities>,
     catalogue: Option<&Catalogue>,
 ) -> Result<Checked, Error> {
     let said = &opened.manifest;
@@ -168,7 +214,7 @@ pub fn check(
     let source: Arc<dyn Source> = Arc::<Excerpt>::clone(&opened.source);
     let verified = verify_excerpt(Arc::clone(&source), anchor, policy, since, payload_key.clone(), &said.left_out)?;
     let (bytes, file) = opened.whole;
-    let mut checked = Checked { verified, manifest: said.clone(), file, bytes, repeated: None };
+    let mut checked = Checked { verified, manifest: said.clone(), file, bytes, timestamp: None, repeated: None };
     if !checked.verified.report.is_sound() {
         return Ok(checked);
     }
@@ -187,6 +233,7 @@ pub fn check(
         return Err(manifest(Some(format::MANIFEST), &what).into());
     }
     complete(state, said)?;
+    checked.timestamp = timestamp(opened, authorities)?;
     for missing in &said.missing {
         if state.certificate_of(missing.entry)? != missing.certificate {
             let what =

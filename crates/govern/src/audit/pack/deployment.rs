@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_evidence::canonical;
 use countersign_model::access::Duty;
 use countersign_model::change::Change;
-use countersign_model::{Entry, Outcome, PayloadRef, PersonId};
+use countersign_model::{Entry, Outcome, PayloadRef, PersonId, Timestamp};
 use countersign_store::excerpt;
 use countersign_store::projection::{DecisionRow, DeploymentRow, GrantRow, RoleRow, RunRow, State};
 use serde_json::{Value, json};
@@ -80,6 +80,29 @@ struct One<'a> {
     firm: &'a Firm<'a>,
 }
 
+/// A waiver that was in force.
+struct Waived {
+    how: String,
+    /// Who granted it.
+    by: Option<String>,
+    until: Value,
+    controls: BTreeSet<String>,
+    /// Fingerprints that it covers; none: everything that its controls say.
+    findings: Option<BTreeSet<String>>,
+}
+
+impl Waived {
+    fn covers(&self, finding: &Value) -> bool {
+        match &self.findings {
+            Some(all) => all.contains(finding["fingerprint"].as_str().unwrap_or_default()),
+            None => {
+                let controls = finding["controls"].as_array().map(Vec::as_slice).unwrap_or_default();
+                !controls.is_empty() && controls.iter().all(|c| self.controls.contains(c.as_str().unwrap_or_default()))
+            }
+        }
+    }
+}
+
 impl One<'_> {
     fn document(&self) -> Result<Value, Error> {
         let grant = &self.grant.grant;
@@ -103,7 +126,7 @@ impl One<'_> {
                 "break_glass": grant.break_glass, "approvals": grant.approvals,
             },
             "deployment": {"entry": self.row.index, "started": started},
-            "findings": self.findings(), "gaps": self.fact("/scan/gaps"), "reports": self.fact("/reports"),
+            "findings": self.findings()?, "scan": self.scan(), "gaps": self.fact("/scan/gaps"), "reports": self.fact("/reports"),
             "evidence": self.evidence()?, "waivers": self.waivers(), "duties": self.duties()?, "roles": self.roles(),
             "workloads": self.fact("/workloads"),
         }))
@@ -175,36 +198,73 @@ impl One<'_> {
         .collect()
     }
 
+    /// What the scan looked at.
+    fn scan(&self) -> Value {
+        let Some(scan) = self.facts.as_ref().and_then(|f| f.get("scan")) else { return Value::Null };
+        json!({
+            "rules": scan["rules"], "rules_digest": scan["rules_digest"], "files": scan["files"], "bytes": scan["bytes"],
+        })
+    }
+
     /// Findings as the decision saw them, each with what became of it.
-    fn findings(&self) -> Vec<Value> {
+    fn findings(&self) -> Result<Vec<Value>, Error> {
         let waived = self.waived();
         let all = self.fact("/scan/findings");
         let finding = |f: &Value| {
             let fingerprint = f["fingerprint"].as_str().unwrap_or_default();
+            let (mut by, mut until) = (None, None);
             let disposition = match f["state"].as_str() {
-                Some("suppression-granted") => "suppressed by grant",
-                _ if waived.contains_key(fingerprint) => waived.get(fingerprint).map_or("waived", String::as_str),
-                Some("suppression-requested") => "suppression asked for, not granted",
-                _ => "open",
+                Some("suppression-granted") => {
+                    if let Some((who, end)) = self.suppressed(fingerprint)? {
+                        (by, until) = (Some(who), Some(json!(end)));
+                    }
+                    "suppressed by grant"
+                }
+                state => match (waived.iter().find(|w| w.covers(f)), state) {
+                    (Some(waiver), _) => {
+                        (by, until) = (waiver.by.clone(), Some(waiver.until.clone()));
+                        waiver.how.as_str()
+                    }
+                    (None, Some("suppression-requested")) => "suppression asked for, not granted",
+                    (None, _) => "open",
+                },
             };
-            json!({
-                "fingerprint": f["fingerprint"], "rule": f["rule"], "severity": f["severity"], "path": f["path"],
-                "line": f["line"], "controls": f["controls"], "tools": f["tools"], "disposition": disposition,
-            })
+            Ok(json!({
+                "fingerprint": f["fingerprint"], "rule": f["rule"], "severity": f["severity"], "confidence": f["confidence"],
+                "path": f["path"], "line": f["line"], "controls": f["controls"], "cwe": f["cwe"], "tools": f["tools"],
+                "disposition": disposition, "granted_by": by, "until": until,
+            }))
         };
         all.as_array().into_iter().flatten().map(finding).collect()
     }
 
-    /// Fingerprints that a waiver in force covered, and how.
-    fn waived(&self) -> BTreeMap<String, String> {
-        let mut waived = BTreeMap::new();
-        for waiver in self.fact("/waivers").as_array().into_iter().flatten() {
-            let how = format!("{} by {}", text(&waiver["category"]), text(&waiver["id"]));
-            for fingerprint in waiver["findings"].as_array().into_iter().flatten() {
-                waived.insert(text(fingerprint), how.clone());
+    /// Who granted the suppression of a finding before the decision, and until when.
+    fn suppressed(&self, fingerprint: &str) -> Result<Option<(String, Timestamp)>, Error> {
+        let (Ok(fingerprint), Some(repository)) =
+            (fingerprint.parse(), self.change.as_ref().and_then(|c| c.identity.as_deref()))
+        else {
+            return Ok(None);
+        };
+        let row = self.state.suppression(repository, &fingerprint)?;
+        let decided = self.decision.map_or(0, |d| d.index);
+        Ok(row.filter(|row| row.index < decided).map(|row| (self.firm.names.label(&row.by), row.expires)))
+    }
+
+    /// The waivers that were in force.
+    fn waived(&self) -> Vec<Waived> {
+        let waived = |waiver: &Value| {
+            let id = text(&waiver["id"]);
+            let row = self.firm.waivers.iter().find(|row| row.request.waiver.as_str() == id);
+            let set = |value: &Value| value.as_array().map(|all| all.iter().map(text).collect());
+            Waived {
+                how: format!("{} by {id}", text(&waiver["category"])),
+                by: row.and_then(|row| row.granted.as_ref()).map(|granted| self.firm.names.label(&granted.by)),
+                until: waiver["expires"].clone(),
+                controls: set(&waiver["controls"]).unwrap_or_default(),
+                findings: set(&waiver["findings"]),
             }
-        }
-        waived
+        };
+        self.fact("/waivers").as_array().into_iter().flatten().map(waived).collect()
     }
 
     fn evidence(&self) -> Result<Vec<Value>, Error> {

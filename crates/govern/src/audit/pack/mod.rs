@@ -5,10 +5,11 @@
 //! index.html            what it is about, what is missing, every deployment, every exception
 //! VERIFY.md             how to check it with stock tools alone
 //! deployments/<grant>   one deployment, as JSON and as a page
+//! findings/<grant>      what its decision saw of findings, as SARIF, each with what became of it
 //! tables/               the same as CSV and JSON Lines
 //! oscal/                what is open, controls and requirements, as OSCAL documents; of a period
 //! trust/                keys: the log's, the recorder's, people's as `ssh-keygen` reads them
-//! acts/, proofs/        signed statements of people, and the proof that each entry is in the log
+//! acts/, proofs/        signed statements of people, the proof that each entry is in the log, and a timestamp over its checkpoint
 //! evidence/             the ledger: its log whole, its payloads as chosen; everything above is derived from it
 //! sample.py             the algorithm by which samples are drawn
 //! SHA256SUMS            the digest of every file
@@ -22,6 +23,7 @@
 //! |---|---|
 //! | `choose.rs` | which deployments, and which payloads go with them |
 //! | `deployment.rs` | everything about one deployment |
+//! | `findings.rs` | findings as SARIF |
 //! | `table.rs` | tables as CSV and JSON Lines |
 //! | `page.rs` | the pages |
 //! | `stock.rs` | what `ssh-keygen`, `openssl` and Go need |
@@ -30,6 +32,7 @@
 pub mod check;
 mod choose;
 mod deployment;
+mod findings;
 mod page;
 mod stock;
 mod table;
@@ -39,10 +42,12 @@ use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use countersign_connect::timestamp::StampClient;
 use countersign_evidence::pack::{Before, Packer, Written};
 use countersign_evidence::statement::{PAYLOAD_TYPE, Statement, Subject};
+use countersign_evidence::timestamp::Authorities;
 use countersign_evidence::{canonical, dsse, pack as format, sample};
-use countersign_model::audit::{PackArchive, PackMissing, PackScope};
+use countersign_model::audit::{PackArchive, PackMissing, PackScope, PackTimestamp};
 use countersign_model::event::{EvidencePack, EvidencePackMade, Predicate as _};
 use countersign_model::{Digest, EventKind, PersonId, StreamId};
 use countersign_policy::Catalogue;
@@ -55,6 +60,8 @@ pub use choose::Chosen;
 pub(crate) use choose::choose;
 use table::Tables;
 
+/// The response of a time-stamping authority about the checkpoint.
+pub(super) const STAMP: &str = "proofs/checkpoint.tsr";
 /// The layout's version.
 pub const VERSION: u32 = 1;
 
@@ -85,12 +92,36 @@ pub fn make(
     masked: bool,
     out: &Path,
 ) -> Result<Made, Error> {
+    make_with(session, catalogue, scope, &Options { masked, ..Options::default() }, out)
+}
+
+/// How a pack is made, apart from what it is about.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Leave people's names out.
+    pub masked: bool,
+    /// Who stamps its checkpoint, and the authorities that have to vouch for the token, where some are given.
+    pub stamp: Option<(StampClient, Option<Authorities>)>,
+}
+
+/// As [`make`].
+///
+/// # Errors
+/// As [`make`]; with a time-stamping authority what it says ([`AuditError::Stamp`], [`AuditError::Timestamp`]): a pack that was
+/// to have a timestamp is not made without.
+pub fn make_with(
+    session: &mut Session,
+    catalogue: &Catalogue,
+    scope: &PackScope,
+    options: &Options,
+    out: &Path,
+) -> Result<Made, Error> {
     if out.exists() {
         return Err(AuditError::PackExists { path: out.to_owned() }.into());
     }
     session.must_record()?;
     let beside = beside(out)?;
-    let made = write(session, catalogue, scope, masked, &beside);
+    let made = write(session, catalogue, scope, options, &beside);
     let recorded = made.and_then(|(file, manifest, exceptions)| {
         let index = record(session, scope, &file, &manifest)?;
         Ok(Made { path: out.to_owned(), file, manifest, exceptions, index })
@@ -191,7 +222,7 @@ pub(super) fn derive(
     // Whose log it is, and who is trusted to begin with.
     let roots: Vec<u64> = [0].into_iter().chain(view.state.trust().map(|t| t.index)).collect();
     stock::of_entries(view, &roots, put)?;
-    let (mut exceptions, mut rows) = (0, Vec::new());
+    let (mut exceptions, mut rows, mut before) = (0, Vec::new(), findings::Before::default());
     for row in &chosen.deployments {
         let document = deployment::document(view, row, &firm)?;
         exceptions += u64::from(!document["exceptions"].as_array().is_none_or(Vec::is_empty));
@@ -199,12 +230,16 @@ pub(super) fn derive(
         let at = format!("deployments/{}", row.grant);
         put.add(&format!("{at}.json"), &canonical::to_vec(&document)?)?;
         put.add(&format!("{at}.html"), page::deployment(&document).html().as_bytes())?;
+        if let Some(sarif) = before.sarif(&document) {
+            put.add(&format!("findings/{}.sarif", row.grant), &canonical::to_vec(&sarif)?)?;
+        }
         stock::proofs(view, &document, put)?;
         rows.push(page::Row::of(&document));
     }
     tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &missing)?;
     let mut listed = BTreeMap::new();
     for table in tables.all() {
+        // One after the other they are let go.
         let (csv, jsonl) = table.written();
         put.add(&format!("tables/{}.csv", table.name), csv.as_bytes())?;
         put.add(&format!("tables/{}.jsonl", table.name), jsonl.as_bytes())?;
@@ -231,18 +266,24 @@ fn write(
     session: &Session,
     catalogue: &Catalogue,
     scope: &PackScope,
-    masked: bool,
+    options: &Options,
     path: &Path,
 ) -> Result<Packed, Error> {
     let view = View { state: session.state(), ledger: session.ledger() };
     let chosen = choose(view.state, scope)?;
+    // Asked before the work, so that a refusal costs nothing.
+    let token = options.stamp.as_ref().map(|(client, authorities)| stamp(view.ledger, client, authorities.as_ref()));
+    let token = token.transpose()?;
     let failed = |source| AuditError::PackFile { path: path.to_owned(), source };
     let file = File::create_new(path).map_err(failed)?;
     let mut packer = Packer::new(BufWriter::with_capacity(1 << 20, file));
     // The log first: what is derived from it comes after, so that nothing is in it that was not recorded.
     excerpt::log_files(view.ledger, |name, content| packer.add(name, content).map_err(Error::from))?;
     let (left_out, missing) = choose::payloads(view, scope, &chosen, &mut packer)?;
-    let size = view.ledger.size();
+    if let Some((response, _)) = &token {
+        packer.add(STAMP, response)?;
+    }
+    let (size, masked) = (view.ledger.size(), options.masked);
     let mut manifest = EvidencePack {
         version: VERSION,
         origin: view.state.origin().to_owned(),
@@ -255,6 +296,7 @@ fn write(
         missing,
         masked,
         time: session.now(),
+        timestamp: token.map(|(_, timestamp)| timestamp),
         tool: format!("countersign {}", env!("CARGO_PKG_VERSION")),
     };
     let names = Names::of(view.state, masked)?;
@@ -266,6 +308,20 @@ fn write(
     let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
     file.sync_all().map_err(failed)?;
     Ok((written, manifest, exceptions))
+}
+
+/// A timestamp over the checkpoint: the response, and what the manifest says of it.
+fn stamp(
+    ledger: &Ledger,
+    client: &StampClient,
+    authorities: Option<&Authorities>,
+) -> Result<(Vec<u8>, PackTimestamp), AuditError> {
+    let (response, token) = client.stamp(ledger.checkpoint_text().as_bytes())?;
+    if let Some(authorities) = authorities {
+        authorities.vouch_for(&token)?;
+    }
+    let timestamp = PackTimestamp { time: token.time, response: Digest::of(&response) };
+    Ok((response, timestamp))
 }
 
 /// The recorder signs what it packed.

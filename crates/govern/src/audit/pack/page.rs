@@ -60,6 +60,15 @@ pub(super) fn index(manifest: &EvidencePack, rows: &[Row], tables: &BTreeMap<&'s
     }
     about.push(vec!["Log".into(), format!("{} entries, root {}", manifest.size, manifest.root)]);
     about.push(vec!["Made".into(), format!("{} by {}", manifest.time, manifest.tool)]);
+    if let Some(stamp) = &manifest.timestamp {
+        about.push(vec![
+            "Timestamp".into(),
+            format!(
+                "a time-stamping authority says that the log was this one at {} (proofs/checkpoint.tsr)",
+                stamp.time
+            ),
+        ]);
+    }
     if manifest.masked {
         about.push(vec!["People".into(), "by id; their names were left out".into()]);
     }
@@ -233,6 +242,8 @@ pub(super) fn deployment(d: &Value) -> Page {
             ("Line", "line"),
             ("Controls", "controls"),
             ("Disposition", "disposition"),
+            ("Granted by", "granted_by"),
+            ("Until", "until"),
         ],
         "None.",
     );

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::machine::MachinePublicKey;
+use countersign_model::audit::PackTimestamp;
 use countersign_model::event::EvidencePack;
 use serde_json::Value;
 
@@ -130,11 +131,28 @@ people tell you themselves. A statement and its signature are the ones in the pa
 ## 5. Samples
 
 `sample.py SEED COUNT N` says which members of a population a seed chooses. The population is in the log before the seed is.
-"#,
+{stamp}"#,
         origin = manifest.origin,
         size = manifest.size,
         root = manifest.root,
         vkey = view.state.vkey(),
         recorder = recorder,
+        stamp = manifest.timestamp.as_ref().map(stamp).unwrap_or_default(),
+    )
+}
+
+/// How a timestamp is checked.
+fn stamp(stamp: &PackTimestamp) -> String {
+    format!(
+        r#"
+## 6. The log was this one at {time}
+
+`proofs/checkpoint.tsr` is what a time-stamping authority (RFC 3161) answered about `evidence/ledger/checkpoint`, which signs the
+root of the whole log. Get the authority's root certificate where it publishes it, as `tsa-ca.pem`.
+
+    openssl ts -reply -in proofs/checkpoint.tsr -text
+    openssl ts -verify -data evidence/ledger/checkpoint -in proofs/checkpoint.tsr -CAfile tsa-ca.pem
+"#,
+        time = stamp.time
     )
 }
