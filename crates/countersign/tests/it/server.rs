@@ -130,6 +130,7 @@ fn said(world: &World, kind: &str) -> Vec<Value> {
 fn a_key_signs_in_once_a_link_and_a_stranger_is_refused_and_both_are_recorded() {
     let Some(world) = firm() else { return };
     let server = serve(&world);
+    assert_eq!((server.get("/healthz").0, server.get("/readyz").0), (200, 200));
     let nobody = Browser::new(&server);
     for path in ["/", "/runs", "/ledger", "/ledger/0", "/access"] {
         assert_eq!(nobody.get(path).expect(303).header("location"), Some("/sign-in"), "{path}");
@@ -182,6 +183,18 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
     world.commit_signed("mia", "app.sh", "echo app\n");
     world.cs(["run", "--ticket", "<script>alert(1)</script>"]).expect(11);
     let run = world.cs(["gate", "check", "--format", "json"]).json()["run"]["id"].as_str().unwrap().to_owned();
+    world.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    let opened =
+        ["audit", "open", "--name", "SOX 2026", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "json"];
+    let audit = world.by("ruth", &opened).expect(0).json()["audit"].as_str().unwrap().to_owned();
+    let places = [
+        ("{run}", run.as_str()),
+        ("{index}", "0"),
+        ("{framework}", "sox"),
+        ("{control}", "hooks-not-bypassed"),
+        ("{environment}", "production"),
+        ("{audit}", audit.as_str()),
+    ];
     let server = serve(&world);
     let roles: [(&str, &[Role]); 5] = [
         ("ada", &[Role::Administrator]),
@@ -194,7 +207,7 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
     for (person, roles) in roles {
         let browser = Browser::of(&server, &world, person);
         for page in countersign_server::pages() {
-            let path = page.path.replace("{run}", &run).replace("{index}", "0");
+            let path = places.iter().fold(page.path.to_owned(), |path, (place, value)| path.replace(place, value));
             let may = page.roles.iter().any(|role| roles.contains(role));
             let answer = browser.get(&path).expect(if may { 200 } else { 403 });
             assert!(!answer.body.contains("<script>alert"), "{path}");

@@ -62,7 +62,18 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     for room in rooms::ROOMS {
         router = router.route(room.path, get(look::answer));
     }
-    router.layer(middleware::from_fn_with_state(Arc::clone(app), guard)).with_state(Arc::clone(app))
+    let guarded = router.layer(middleware::from_fn_with_state(Arc::clone(app), guard));
+    // Whoever watches over the process names no host and is nobody.
+    let watched = Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(ready));
+    guarded.merge(watched).with_state(Arc::clone(app))
+}
+
+/// Whether requests can be answered: the ledger is opened, and brought up to the log's head.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.with(|_| Ok(())).await {
+        Ok(()) => "ready\n".into_response(),
+        Err(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", trouble.code)).into_response(),
+    }
 }
 
 /// What every answer has, and what no request may lack.

@@ -11,6 +11,8 @@ pub(crate) enum Tone {
     Wait,
     /// Let through all the same, by somebody's signature.
     Waived,
+    /// Nobody looked, or there is nothing to look at: not a no, and never a yes.
+    Missing,
     Quiet,
 }
 
@@ -21,6 +23,7 @@ impl Tone {
             Self::Bad => "bad",
             Self::Wait => "wait",
             Self::Waived => "waived",
+            Self::Missing => "missing",
             Self::Quiet => "quiet",
         }
     }
@@ -31,6 +34,7 @@ impl Tone {
             Self::Bad => "✗",
             Self::Wait => "…",
             Self::Waived => "≈",
+            Self::Missing => "○",
             Self::Quiet => "–",
         }
     }
@@ -39,7 +43,8 @@ impl Tone {
 pub(crate) const fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::Pass => Tone::Good,
-        Outcome::Fail | Outcome::Error | Outcome::NotEvaluated => Tone::Bad,
+        Outcome::Fail | Outcome::Error => Tone::Bad,
+        Outcome::NotEvaluated => Tone::Missing,
         Outcome::Pending => Tone::Wait,
         Outcome::Waived | Outcome::Mitigated => Tone::Waived,
         Outcome::NotApplicable => Tone::Quiet,

@@ -29,10 +29,10 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .collect();
     let body = html! {
         (parts::section("People", &parts::table("People", &["Name", "Id", "Roles", "Keys", "Enrolled"], &rows, "Nobody is enrolled.")))
-        (parts::section("Who may do what", &matrix()))
         (parts::section("Sign-ins", &visits(look)?))
         (parts::section("Refused sign-ins", &refused(look)?))
         (parts::section("What auditors looked at", &views(look)?))
+        (parts::section("Who may do what", &matrix()))
     };
     Ok(Page::new("Access", body).aside(html! { (people.len()) " people" }))
 }
@@ -44,18 +44,20 @@ fn matrix() -> Markup {
         .map(|action| {
             html! {
                 tr {
-                    th scope="row" { (action.does()) }
+                    th.wide scope="row" {
+                        (action.does())
+                        @if !action.unless().is_empty() { div.quiet { "not " (action.unless()) } }
+                        @if !action.also().is_empty() { div.quiet { "and " (action.also()) } }
+                    }
                     @for role in Role::ALL {
                         td.c { @if action.roles().contains(&role) { span aria-label="yes" title="yes" { "●" } } @else { span.hidden { "no" } } }
                     }
-                    td.quiet { (action.unless()) }
                 }
             }
         })
         .collect();
     let mut head = vec!["Act"];
     head.extend(Role::ALL.iter().map(|r| r.as_str()));
-    head.push("But not");
     parts::table("Who may do what", &head, &rows, "")
 }
 

@@ -1,8 +1,14 @@
-//! One file a page.
+//! One file a noun; what a page needs is read from the log at that moment.
 
 pub(super) mod access;
+pub(super) mod audits;
+pub(super) mod controls;
 pub(super) mod entry;
+pub(super) mod environments;
+pub(super) mod frameworks;
 pub(super) mod ledger;
 pub(super) mod posture;
 pub(super) mod run;
+pub(super) mod runbook;
 pub(super) mod runs;
+pub(super) mod waivers;

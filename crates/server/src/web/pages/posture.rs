@@ -8,7 +8,8 @@ use countersign_stages::release::rules;
 use countersign_store::projection::{RunsAsked, WaiverState};
 use maud::{Markup, html};
 
-use crate::app::{Trouble, WINDOW_DAYS};
+use super::frameworks;
+use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
@@ -53,45 +54,13 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             @match &assessed {
                 None => p.none { "The first assessment is being computed; this page shows it when it is there." },
                 Some(a) => {
-                    (frameworks(a))
-                    p.quiet {
-                        "The last " (WINDOW_DAYS) " days, up to entry " (a.size.saturating_sub(1)) ". Maturity " (a.maturity.level) " of 4. "
-                        @if !a.unreadable.is_empty() { (a.unreadable.len()) " things could not be read and count as errors." }
-                    }
+                    (frameworks::table(a))
+                    (frameworks::about(a))
                 },
             }
         }
     };
     Ok(Page::new("Posture", body).aside(aside).live())
-}
-
-fn frameworks(a: &countersign_govern::assess::Assessment) -> Markup {
-    let rows: Vec<Markup> = a
-        .frameworks
-        .iter()
-        .map(|f| {
-            let n = |wanted: &[Outcome]| f.requirements.iter().filter(|r| wanted.contains(&r.outcome)).count();
-            let outcome = Outcome::all(f.requirements.iter().map(|r| r.outcome));
-            html! {
-                tr {
-                    td { (f.framework.title) }
-                    td { (parts::outcome(outcome)) }
-                    td.n { (f.requirements.len()) }
-                    td.n { (n(&[Outcome::Pass])) }
-                    td.n { (n(&[Outcome::Fail, Outcome::Error])) }
-                    td.n { (n(&[Outcome::NotEvaluated])) }
-                    td.n { (n(&[Outcome::Pending])) }
-                    td.n { (n(&[Outcome::NotApplicable])) }
-                }
-            }
-        })
-        .collect();
-    parts::table(
-        "Frameworks",
-        &["Framework", "State", "Requirements", "Pass", "Broken", "No evidence", "To attest", "Not applicable"],
-        &rows,
-        "No framework is in the catalogue.",
-    )
 }
 
 /// What waits for the visitor: each with the command that does it.

@@ -1,0 +1,154 @@
+//! The auditor's room: audits, what was asked and answered, what was taken away.
+
+use countersign_model::AuditId;
+use countersign_store::projection::{MessageRow, RequestState, ThreadRow, is_late};
+use maud::{Markup, html};
+
+use crate::app::Trouble;
+use crate::web::layout::Page;
+use crate::web::look::Look;
+use crate::web::parts::{self, Tone};
+
+/// Rows of a list of what was taken away.
+const SHOWN: usize = 100;
+
+pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let state = look.state();
+    let threads = state.audit_threads(None)?;
+    let audits: Vec<Markup> = state
+        .audits()?
+        .iter()
+        .rev()
+        .map(|a| {
+            let own: Vec<&ThreadRow> = threads.iter().filter(|t| t.audit == a.said.audit).collect();
+            let open = own.iter().filter(|t| t.state() == RequestState::Open).count();
+            html! {
+                tr {
+                    td { a href={ "/audits/" (a.said.audit) } { (a.said.name) } }
+                    td { (parts::time(a.said.from)) " to " (parts::time(a.said.to)) }
+                    td { @if a.said.applications.is_empty() { "all" } @else { (a.said.applications.join(", ")) } }
+                    td { @if a.closed.is_some() { (parts::state(Tone::Quiet, "closed")) } @else { (parts::state(Tone::Good, "open")) } }
+                    td.n { (own.len()) }
+                    td.n { (open) }
+                    td { (parts::entry(a.index)) }
+                }
+            }
+        })
+        .collect();
+    let packs: Vec<Markup> = state
+        .packs()?
+        .iter()
+        .rev()
+        .take(SHOWN)
+        .map(|p| {
+            html! {
+                tr {
+                    td { (parts::entry(p.index)) }
+                    td { @match (&p.scope.deployment, p.scope.from, p.scope.to) {
+                        (Some(grant), ..) => code { (grant) },
+                        (_, Some(from), Some(to)) => { (parts::time(from)) " to " (parts::time(to)) },
+                        _ => "everything",
+                    } }
+                    td.n { (p.deployments) }
+                    td.n { (parts::grouped(p.bytes)) }
+                    td { (parts::short(&p.pack.to_string())) }
+                    td { (parts::time(p.time)) }
+                }
+            }
+        })
+        .collect();
+    let populations: Vec<Markup> = state
+        .populations()?
+        .iter()
+        .rev()
+        .take(SHOWN)
+        .map(|p| {
+            html! {
+                tr {
+                    td { (parts::entry(p.index)) }
+                    td { a href={ "/controls/" (p.said.control) } { (p.said.control) } }
+                    td { (parts::time(p.said.from)) " to " (parts::time(p.said.to)) }
+                    td.n { (p.said.count) }
+                    td.n { (p.said.exceptions) }
+                    td { (parts::short(&p.said.root.to_string())) }
+                }
+            }
+        })
+        .collect();
+    let body = html! {
+        (parts::section("Audits", &parts::table("Audits", &["Audit", "Period", "Applications", "State", "Requests", "Open", "Entry"], &audits, "No audit was opened.")))
+        (parts::section("Sealed populations", &parts::table("Sealed populations", &["Entry", "Control", "Period", "Members", "Exceptions", "Root"], &populations, "No population was sealed.")))
+        (parts::section("Evidence packs", &parts::table("Evidence packs", &["Entry", "Of", "Deployments", "Bytes", "SHA-256", "Made"], &packs, "No pack was made.")))
+    };
+    Ok(Page::new("Audits", body).aside(html! { (audits.len()) " audits" }).live())
+}
+
+pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let id = AuditId::from_text(look.param("audit"));
+    let audit = look.state().audit(&id)?.ok_or_else(|| Trouble::not_found("audit"))?;
+    let said = &audit.said;
+    let threads = look.state().audit_threads(Some(&id))?;
+    let mut shown: Vec<Markup> = Vec::new();
+    for thread in &threads {
+        shown.push(one_thread(look, thread)?);
+    }
+    let body = html! {
+        (parts::facts(&[
+            ("Period", html! { (parts::time(said.from)) " to " (parts::time(said.to)) }),
+            ("Applications", html! { @if said.applications.is_empty() { "all" } @else { (said.applications.join(", ")) } }),
+            ("Frameworks", html! { @if said.frameworks.is_empty() { "all" } @else { @for f in &said.frameworks { a href={ "/frameworks/" (f) } { (f) } " " } } }),
+            ("Opened", html! { (look.name(&said.by)?) " " (parts::entry(audit.index)) }),
+        ]))
+        section {
+            h2 { "Requests" }
+            @if shown.is_empty() { p.none { "Nothing was asked yet." } }
+            @for thread in &shown { (thread) }
+        }
+    };
+    let state =
+        if audit.closed.is_some() { parts::state(Tone::Quiet, "closed") } else { parts::state(Tone::Good, "open") };
+    Ok(Page::new(said.name.clone(), body).aside(state).live())
+}
+
+fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
+    let (tone, word) = match thread.state() {
+        RequestState::Open => (Tone::Wait, "open"),
+        RequestState::Answered => (Tone::Good, "answered"),
+        RequestState::Closed => (Tone::Quiet, "closed"),
+    };
+    let late = thread.due().is_some_and(|due| is_late(due, thread.ended(), look.now()));
+    let mut messages = Vec::new();
+    for message in &thread.messages {
+        messages.push(one_message(look, message)?);
+    }
+    Ok(html! {
+        article.gate {
+            h3 {
+                code { (thread.request) } " " (parts::state(tone, word))
+                @if late { " " (parts::state(Tone::Bad, "late")) }
+            }
+            p.quiet {
+                @if let Some(control) = &thread.control { "About " a href={ "/controls/" (control) } { (control) } ". " }
+                @if let Some(application) = &thread.application { "Application " (application) ". " }
+                @if let Some(due) = thread.due() { "An answer is due by " (parts::time(due)) "." }
+            }
+            ul { @for message in &messages { (message) } }
+        }
+    })
+}
+
+fn one_message(look: &Look<'_>, m: &MessageRow) -> Result<Markup, Trouble> {
+    let text = look.state().message_text(m)?;
+    Ok(html! {
+        li {
+            strong { (look.name(&m.by)?) } " " (m.kind.as_str()) " " (parts::time(m.time)) " " (parts::entry(m.index))
+            @match (&m.text, text) {
+                (Some(_), Some(text)) => p { (text) },
+                (Some(_), None) => p.quiet { "The text cannot be opened: its writer's data was erased." },
+                (None, _) => "",
+            }
+            @if !m.evidence.is_empty() { p.quiet { "Points at " @for index in &m.evidence { (parts::entry(*index)) " " } } }
+            @if !m.packs.is_empty() { p.quiet { "Packs " @for pack in &m.packs { (parts::short(&pack.to_string())) " " } } }
+        }
+    })
+}

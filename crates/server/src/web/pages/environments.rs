@@ -1,0 +1,124 @@
+//! Environments: what runs where, was it let through, and is anything owed.
+
+use std::collections::BTreeSet;
+
+use countersign_model::access::emergencies::Owed;
+use countersign_stages::release::break_glass::moment;
+use countersign_store::projection::{Closed, Standing};
+use maud::{Markup, html};
+
+use crate::app::Trouble;
+use crate::web::layout::Page;
+use crate::web::look::Look;
+use crate::web::parts::{self, Tone};
+
+/// Deployments that are listed; the rest is counted.
+const SHOWN: usize = 50;
+
+pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let state = look.state();
+    let at = moment(look.session)?;
+    let emergencies = state.emergencies()?;
+    let deployments = state.deployments()?;
+    let mut rows: Vec<Markup> = Vec::new();
+    for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
+        let id = &env.what.id;
+        let closed = state.closed(id, at)?;
+        let compliant = emergencies.iter().filter(|e| e.opened.environment == *id).all(|e| e.is_compliant(at));
+        let own: Vec<_> = deployments.iter().filter(|d| d.environment == *id).collect();
+        rows.push(html! {
+            tr {
+                td { a href={ "/environments/" (id) } { (id) } }
+                td { (env.what.tier) }
+                td { (openness(closed.as_ref())) }
+                td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }
+                td.n { (own.len()) }
+                td { @if let Some(last) = own.last() { (parts::time(last.time)) " " (parts::entry(last.index)) } }
+            }
+        });
+    }
+    let none = "No environment is registered: `countersign environment register ID --tier TIER`.";
+    let body =
+        parts::table("Environments", &["Environment", "Tier", "Open", "Owed", "Deployments", "Last"], &rows, none);
+    Ok(Page::new("Environments", body).aside(html! { (rows.len()) " registered" }).live())
+}
+
+fn openness(closed: Option<&Closed>) -> Markup {
+    match closed {
+        None => parts::state(Tone::Good, "open"),
+        Some(Closed::Frozen(f)) => html! { (parts::state(Tone::Wait, "frozen")) div.quiet { (f.reason) } },
+        Some(Closed::OutsideWindows(_)) => parts::state(Tone::Wait, "outside its windows"),
+    }
+}
+
+pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let id = look.param("environment").to_owned();
+    let state = look.state();
+    let at = moment(look.session)?;
+    let known = state.environment(&id)?.ok_or_else(|| Trouble::not_found("environment"))?;
+    let closed = state.closed(&id, at)?;
+    let mut own: Vec<_> = state.deployments()?.into_iter().filter(|d| d.environment == id).collect();
+    own.reverse();
+    let mut seen = BTreeSet::new();
+    let mut running: Vec<Markup> = Vec::new();
+    for d in own.iter().filter(|d| d.success) {
+        if !seen.insert(d.repository.clone()) {
+            continue;
+        }
+        let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
+        running.push(html! {
+            tr {
+                td { (d.repository) }
+                td { (parts::short(&d.commit)) }
+                td { a href={ "/runs/" (d.run) } { (d.run) } }
+                td { @if let Some(id) = &glass { (parts::state(Tone::Bad, "past the gates")) " " code { (id) } } @else { (parts::state(Tone::Good, "by an approved run")) } }
+                td { (parts::time(d.time)) " " (parts::entry(d.index)) }
+            }
+        });
+    }
+    let history: Vec<Markup> = own
+        .iter()
+        .take(SHOWN)
+        .map(|d| {
+            let (tone, word) = if d.success { (Tone::Good, "deployed") } else { (Tone::Bad, "failed") };
+            html! { tr { td { (parts::time(d.time)) } td { (d.repository) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { a href={ "/runs/" (d.run) } { (d.run) } } td { (parts::entry(d.index)) } } }
+        })
+        .collect();
+    let mut emergencies: Vec<Markup> = Vec::new();
+    for e in state.emergencies()?.iter().rev().filter(|e| e.opened.environment == id) {
+        emergencies.push(html! {
+            tr {
+                td { code { (e.opened.id) } " " (parts::entry(e.index)) }
+                td { @if e.is_open(at) { (parts::state(Tone::Bad, "open")) } @else { (parts::state(Tone::Quiet, "over")) } }
+                td { (owed(e.standing(Owed::Ratification, at))) }
+                td { (owed(e.standing(Owed::Review, at))) }
+                td { (look.name(&e.opened.by)?) }
+                td { (parts::time(e.opened.time)) }
+            }
+        });
+    }
+    let body = html! {
+        (parts::facts(&[
+            ("Tier", html! { (known.what.tier) }),
+            ("Grants and deployments", openness(closed.as_ref())),
+            ("Registered", html! { (parts::entry(known.index)) @if let Some(index) = known.retired { ", retired " (parts::entry(index)) } }),
+        ]))
+        (parts::section("What runs there, as far as deployments say", &parts::table("What runs there", &["Repository", "Commit", "Run", "Let through", "Since"], &running, "Nothing was deployed there.")))
+        (parts::section("Emergencies", &parts::table("Emergencies", &["Break-glass", "State", "Ratification", "Review", "Opened by", "When"], &emergencies, "The glass was never broken here.")))
+        (parts::section("Deployments", &html! {
+            (parts::table("Deployments", &["When", "Repository", "Commit", "State", "Run", "Entry"], &history, "None ended."))
+            @if own.len() > SHOWN { p.quiet { "and " (own.len() - SHOWN) " before" } }
+        }))
+        p.quiet { "Snapshots of what really runs, and drift, are not there yet." }
+    };
+    Ok(Page::new(id.clone(), body).live())
+}
+
+fn owed(standing: Standing) -> Markup {
+    match standing {
+        Standing::Done => parts::state(Tone::Good, "done"),
+        Standing::DoneLate => parts::state(Tone::Bad, "done late"),
+        Standing::Owed => parts::state(Tone::Wait, "owed"),
+        Standing::Overdue => parts::state(Tone::Bad, "overdue"),
+    }
+}
