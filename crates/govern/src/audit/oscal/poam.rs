@@ -283,9 +283,14 @@ struct Denial {
 impl Denial {
     /// None: it lets something through, or waits for people. One that cannot be read lets nothing through.
     fn of(row: DecisionRow) -> Option<Self> {
+        // There may be ten thousand: only those that deny are read whole.
+        let gates = row.document["verdict"]["gates"].as_array().into_iter().flatten();
+        let outcomes = gates.map(|gate| Outcome::deserialize(&gate["outcome"]).unwrap_or(Outcome::Error));
+        if !Outcome::all(outcomes).denies() {
+            return None;
+        }
         let verdict = Decision::deserialize(&row.document).map(|d| d.verdict).ok();
-        let gates = verdict.iter().flat_map(|v| &v.gates).map(|gate| gate.outcome);
-        Outcome::all(gates).denies().then_some(Self { row, verdict })
+        Some(Self { row, verdict })
     }
 
     fn item(&self, commit: &str, since: Timestamp) -> Item {

@@ -59,6 +59,9 @@ pub(super) fn index(manifest: &EvidencePack, rows: &[Row], tables: &BTreeMap<&'s
         about.push(vec![what.into(), if names.is_empty() { "all".into() } else { names.join(", ") }]);
     }
     about.push(vec!["Log".into(), format!("{} entries, root {}", manifest.size, manifest.root)]);
+    if scope.deployment.is_none() {
+        about.push(vec!["OSCAL".into(), "what is open, controls and requirements: the folder oscal".into()]);
+    }
     about.push(vec!["Made".into(), format!("{} by {}", manifest.time, manifest.tool)]);
     if let Some(stamp) = &manifest.timestamp {
         about.push(vec![
