@@ -160,6 +160,11 @@ pub const AUDIT_REQUEST_CLOSING: &str = "countersign-audit-request-closing@v1";
 /// An audit is over.
 pub const AUDIT_CLOSING: &str = "countersign-audit-closing@v1";
 
+/// A regulator asked for records.
+pub const FURNISHING: &str = "countersign-furnishing@v1";
+/// They were handed over.
+pub const FURNISHING_DELIVERY: &str = "countersign-furnishing-delivery@v1";
+
 /// Every namespace of an act.
 pub const NAMESPACES: &[&str] = &[
     TRUST_ROOT,
@@ -233,6 +238,8 @@ pub const NAMESPACES: &[&str] = &[
     AUDIT_REQUEST_CLOSING,
     AUDIT_CLOSING,
     SIGN_IN,
+    FURNISHING,
+    FURNISHING_DELIVERY,
 ];
 
 /// The media type of a stored act.

@@ -45,6 +45,7 @@ pub use crate::access::review::{
 };
 pub use crate::access::role_events::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
+pub use crate::audit::furnish::{FurnishDelivered, FurnishOpened, MockAuditDone};
 pub use crate::audit::threads::{
     AuditAnswered, AuditClosed, AuditFollowedUp, AuditOpened, AuditRequestClosed, AuditRequested,
 };

@@ -62,6 +62,8 @@ ids! {
     AuditId, "aud-";
     /// A request of an audit, with its thread. `arq-` + 20 hex digits.
     AuditRequestId, "arq-";
+    /// A regulator's request for records. `fur-` + 20 hex digits.
+    FurnishId, "fur-";
     /// An override of reasons whose level is soft. `ovr-` + 20 hex digits.
     OverrideId, "ovr-";
     /// A stream of events that is appended to conditionally; equal to the id of the noun it is about.
@@ -73,7 +75,18 @@ ids! {
 macro_rules! as_stream { ($($name:ident),*) => {$(
     impl From<&$name> for StreamId { fn from(id: &$name) -> Self { Self(id.0.clone()) } }
 )*}; }
-as_stream!(AuditId, AuditRequestId, BreakGlassId, RunId, PersonId, RepositoryId, GrantId, WaiverId, ReviewId);
+as_stream!(
+    FurnishId,
+    AuditId,
+    AuditRequestId,
+    BreakGlassId,
+    RunId,
+    PersonId,
+    RepositoryId,
+    GrantId,
+    WaiverId,
+    ReviewId
+);
 
 impl From<&PersonId> for ActorId {
     fn from(id: &PersonId) -> Self {

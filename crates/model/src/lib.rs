@@ -46,8 +46,8 @@ pub use digest::{Digest, Hasher};
 pub use entry::{Entry, EventKind, PayloadRef};
 pub use finding::{Confidence, Finding, FindingState, Gap, GapKind, Severity};
 pub use id::{
-    ActorId, AuditId, AuditRequestId, BreakGlassId, FreezeId, GrantId, OverrideId, PersonId, RepositoryId, ReviewId,
-    RunId, StreamId, WaiverId,
+    ActorId, AuditId, AuditRequestId, BreakGlassId, FreezeId, FurnishId, GrantId, OverrideId, PersonId, RepositoryId,
+    ReviewId, RunId, StreamId, WaiverId,
 };
 pub use outcome::Outcome;
 pub use path::TreePath;

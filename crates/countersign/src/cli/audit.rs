@@ -9,7 +9,7 @@ use countersign_model::{Exit, Timestamp};
 use super::args::{Format, PlaceArgs};
 use super::audit_args::{AuditArgs, AuditVerb, ListFormat, PackArgs, PopulationArgs, ReconcileArgs, SampleArgs};
 use super::place::notices;
-use super::{assess, audit_thread, calm, catalogue, oscal};
+use super::{assess, audit_furnish, audit_thread, calm, catalogue, oscal};
 use crate::config::Environment;
 use crate::errors::{CliError, Outcome};
 use crate::output::{self, Paint, audit as page};
@@ -21,6 +21,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &AuditArgs, env: &Environment) -> Outcom
         AuditVerb::Population(a) => list(at, a, env),
         AuditVerb::Sample(a) => sample(at, a, env),
         AuditVerb::Reconcile(a) => compare(at, a, env),
+        AuditVerb::Mock(a) => audit_furnish::rehearse(at, a, env),
+        AuditVerb::Furnish(a) => audit_furnish::run(at, a, env),
         AuditVerb::Thread(verb) => audit_thread::run(at, verb, env),
         AuditVerb::Oscal(a) => oscal::run(at, a, env),
         AuditVerb::Calm(a) => calm::run(at, a, env),

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use countersign_model::GrantId;
 
 use super::args::Format;
+use super::audit_furnish_args::{FurnishArgs, MockArgs};
 use super::audit_thread_args::ThreadVerb;
 use super::catalogue_args::WindowArgs;
 use super::oscal_args::{CalmArgs, OscalArgs};
@@ -27,6 +28,10 @@ pub(crate) enum AuditVerb {
     Sample(SampleArgs),
     /// Hold what happened against other sources: the protected branch, a list of deployments from elsewhere
     Reconcile(ReconcileArgs),
+    /// Rehearse an audit: what automated evidence alone says of a quarter, and what people would have to add
+    Mock(MockArgs),
+    /// Record what regulators ask for, and hand it over
+    Furnish(FurnishArgs),
     #[command(flatten)]
     Thread(ThreadVerb),
     /// Write an OSCAL document: catalog, component definition, assessment results, plan of action, mapping

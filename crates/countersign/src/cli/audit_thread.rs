@@ -15,6 +15,7 @@ use super::catalogue;
 use super::place::notices;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
+use crate::output::audit_furnish::span;
 use crate::output::{self, printable};
 
 /// The verbs of `audit` by which people ask and answer.
@@ -120,19 +121,13 @@ fn listed(session: &Session, audit: Option<&str>, open: bool) -> Result<Listed, 
 fn clock(thread: &ThreadRow, now: Timestamp) -> String {
     let (Some(question), Some(due)) = (thread.question(), thread.due()) else { return String::new() };
     let ended = thread.ended();
-    let age = hours(question.time, ended.unwrap_or(now));
+    let age = span(question.time, ended.unwrap_or(now));
     match (ended, is_late(due, ended, now)) {
         (Some(_), false) => format!("after {age}"),
         (Some(_), true) => format!("after {age}, late: due {due}"),
         (None, false) => format!("waits {age}, due {due}"),
         (None, true) => format!("✗ waits {age}, overdue since {due}"),
     }
-}
-
-/// A span in whole days and hours.
-pub(super) fn hours(from: Timestamp, to: Timestamp) -> String {
-    let hours = to.millis().saturating_sub(from.millis()).max(0) / 3_600_000;
-    if hours < 24 { format!("{hours}h") } else { format!("{}d {}h", hours / 24, hours % 24) }
 }
 
 fn list(session: &Session, found: &Listed) -> Result<String, Failure> {

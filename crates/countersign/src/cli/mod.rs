@@ -10,6 +10,8 @@ pub(crate) mod args;
 mod assess;
 mod audit;
 mod audit_args;
+mod audit_furnish;
+mod audit_furnish_args;
 mod audit_thread;
 mod audit_thread_args;
 mod backup;

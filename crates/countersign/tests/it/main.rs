@@ -10,6 +10,8 @@ mod attacks;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_furnish;
+#[cfg(test)]
 mod audit_threads;
 #[cfg(test)]
 #[path = "../../../evidence/tests/it/authenticator.rs"]

@@ -7,6 +7,8 @@
 //! | [`witness`] | checkpoints that others cosign |
 //! | [`pack`] | evidence packs: made, and checked |
 //! | [`population`] | everything a control was applied to, sealed; samples of it |
+//! | [`furnish`] | what regulators asked for, and what was handed over |
+//! | [`mock`] | rehearsals of an audit |
 //! | [`threads`] | audits, what was asked in them, and what was answered |
 //! | [`reconcile`] | independent sources held against each other |
 //! | [`oscal`] | catalogue, assessments and what is open, in the form of NIST |
@@ -14,6 +16,8 @@
 
 pub mod calm;
 mod error;
+pub mod furnish;
+pub mod mock;
 pub mod oscal;
 pub mod pack;
 pub mod population;

@@ -229,6 +229,11 @@ actions! {
     /// Closes an audit.
     CloseAudit "audit-close" on "audits": "close an audit" by [Auditor, SecurityOfficer, ComplianceOfficer]
         unless "a request waits for an answer";
+    /// Records that a regulator asked for records.
+    OpenFurnishing "furnish-open" on "regulators' requests": "record a regulator's request"
+        by [SecurityOfficer, ComplianceOfficer];
+    /// Hands records over to a regulator.
+    DeliverFurnishing "furnish-deliver" on "regulators' requests": "hand records over to a regulator" by [ComplianceOfficer];
 }
 
 impl Action {

@@ -1,12 +1,13 @@
 //! What an audit leaves behind: packs that were handed over, populations that were sealed, samples that were drawn, and what was
-//! asked and answered.
+//! asked, answered and furnished.
 
+pub mod furnish;
 pub mod threads;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Predicate, predicates};
-use crate::{Digest, GrantId, Timestamp};
+use crate::{Digest, FurnishId, GrantId, Timestamp};
 
 /// Whether an index lies in one of these runs of indices: first and last of each, in order.
 #[must_use]
@@ -45,6 +46,9 @@ pub struct PackScope {
     /// Controls that are listed; none: all that the frameworks need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<String>,
+    /// The regulator's request that it is made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub furnish: Option<FurnishId>,
 }
 
 /// A payload that should be in a pack and is not there.

@@ -458,7 +458,7 @@ fn sealed_text(reading: &Reading, digest: Digest) -> Result<PayloadRef, String> 
     Ok(sealed)
 }
 
-fn is_set<T: Ord>(all: &[T]) -> bool {
+pub(super) fn is_set<T: Ord>(all: &[T]) -> bool {
     all.windows(2).all(|pair| matches!(pair, [a, b] if a < b))
 }
 

@@ -60,6 +60,7 @@ impl State {
                 EventKind::EvidencePackMade => self.on_pack(reading, machine),
                 EventKind::PopulationSealed => self.on_population(reading, machine),
                 EventKind::SampleDrawn => self.on_sample(reading, machine),
+                EventKind::MockAuditDone => self.on_mock_audit(reading, machine),
                 EventKind::BreakGlassPaged => self.on_paged(index, machine),
                 EventKind::DisposalCompleted => self.on_disposal_completed(index, machine),
                 EventKind::WorkloadVerified => self.on_workload(reading, machine),
@@ -142,6 +143,8 @@ impl State {
                 EventKind::AuditFollowedUp => self.on_audit_followed_up(reading, signed),
                 EventKind::AuditRequestClosed => self.on_audit_request_closed(reading, signed),
                 EventKind::AuditClosed => self.on_audit_closed(index, signed),
+                EventKind::FurnishOpened => self.on_furnish_opened(reading, signed),
+                EventKind::FurnishDelivered => self.on_furnish_delivered(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

@@ -46,6 +46,7 @@ mod erasures;
 mod evidence;
 mod fold;
 mod freezes;
+mod furnishings;
 mod gates;
 mod grants;
 mod history;
@@ -92,6 +93,7 @@ pub use engagements::{AuditRow, MessageKind, MessageRow, RequestState, ThreadRow
 pub use erasures::{ErasureRow, Forbids};
 pub use evidence::EvidenceRow;
 pub use freezes::{Closed, FreezeRow, WindowsRow};
+pub use furnishings::{DeliveryRow, FurnishRow, MockAuditRow};
 pub use gates::{AssignedOwners, GateMark, read_gate_owners};
 pub use grants::{GrantRow, GrantState, LONGEST_GRANT};
 pub use history::{BundleRow, ErasureStep, GrantSteps, RefusalRow, SuppressionAct};

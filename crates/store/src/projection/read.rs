@@ -191,6 +191,7 @@ impl Reading {
             | EventKind::EvidencePackMade
             | EventKind::PopulationSealed
             | EventKind::SampleDrawn
+            | EventKind::MockAuditDone
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
             | EventKind::BreakGlassPaged
@@ -267,7 +268,9 @@ impl Reading {
             | EventKind::AuditAnswered
             | EventKind::AuditFollowedUp
             | EventKind::AuditRequestClosed
-            | EventKind::AuditClosed => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            | EventKind::AuditClosed
+            | EventKind::FurnishOpened
+            | EventKind::FurnishDelivered => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
             EventKind::PayloadsDisposed => {
                 Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
             }
@@ -304,6 +307,7 @@ const fn named_by(kind: EventKind) -> usize {
         | EventKind::IssuersActivated
         | EventKind::PersonKeyAdded
         | EventKind::AccountLinked
+        | EventKind::MockAuditDone
         | EventKind::AuditRequested
         | EventKind::AuditAnswered
         | EventKind::AuditFollowedUp

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use countersign_model::{
-    ActorId, AuditId, AuditRequestId, BreakGlassId, Digest, FreezeId, GrantId, OverrideId, PayloadRef, PersonId,
-    RepositoryId, ReviewId, RunId, StreamId, Timestamp,
+    ActorId, AuditId, AuditRequestId, BreakGlassId, Digest, FreezeId, FurnishId, GrantId, OverrideId, PayloadRef,
+    PersonId, RepositoryId, ReviewId, RunId, StreamId, Timestamp,
 };
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -60,6 +60,7 @@ macro_rules! ids { ($($t:ty),*) => {$(
     impl Text for $t { fn read(text: String) -> Option<Self> { Some(Self::from_text(text)) } }
 )*}; }
 ids!(
+    FurnishId,
     AuditId,
     AuditRequestId,
     BreakGlassId,

@@ -4,8 +4,8 @@ use countersign_model::Digest;
 
 use super::{
     access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
-    deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, gates,
-    grants, keys, log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans,
+    deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, furnishings,
+    gates, grants, keys, log_keys, offices, people, refusals, registry, reviews, revocation_lists, roles, runs, scans,
     schedule, second_keys, storages, suppressions, trust, visits, waivers, workloads,
 };
 
@@ -55,6 +55,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         assessments::TABLES,
         audits::TABLES,
         engagements::TABLES,
+        furnishings::TABLES,
         schedule::TABLES,
         second_keys::TABLES,
         offices::TABLES,

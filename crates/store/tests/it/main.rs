@@ -28,6 +28,8 @@ mod faults;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
+mod furnishings;
+#[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod history;

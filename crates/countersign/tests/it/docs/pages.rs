@@ -168,6 +168,9 @@ fn every_event_is_on_its_page() {
         ("AuditFollowedUp", event::AuditFollowedUp::TYPE),
         ("AuditRequestClosed", event::AuditRequestClosed::TYPE),
         ("AuditClosed", event::AuditClosed::TYPE),
+        ("FurnishOpened", event::FurnishOpened::TYPE),
+        ("FurnishDelivered", event::FurnishDelivered::TYPE),
+        ("MockAuditDone", event::MockAuditDone::TYPE),
     ];
     assert_eq!(types.len() + 1, known.len(), "an event's type is not compared");
     for (kind, urn) in types {

@@ -186,6 +186,22 @@ fn what_is_enforced_and_waived_fits_its_schemas() {
     said(&["audit", "answer", "arq-", "--text", "she did", "--evidence", "1", "--key", "key"]);
     let asked = fits(&schema("audit-requests.v1"), &said(&["audit", "requests", "--format", "json"]));
     assert_eq!(asked["audits"][0]["requests"][0]["messages"][1]["text"], "she did");
+    let times = ["--received", "2026-01-01", "--due", "2999-01-01", "--from", "2020-01-01", "--to", "2999-01-01"];
+    let furnish = ["audit", "furnish", "open", "--regulator", "SEC", "--reference", "x", "--key", "bea"];
+    said(&[&furnish[..], &times].concat());
+    let out = desk.path("f.zip");
+    said(&["audit", "furnish", "deliver", "fur-", "--recipient", "x", "--out", out.to_str().unwrap(), "--key", "bea"]);
+    let listed = fits(&schema("audit-furnish.v1"), &said(&["audit", "furnish", "list", "--format", "json"]));
+    assert_eq!(listed["requests"][0]["deliveries"].as_array().unwrap().len(), 1);
+    let year = &asked["audits"][0]["opened_at"].as_str().unwrap()[..4];
+    let month: u8 = asked["audits"][0]["opened_at"].as_str().unwrap()[5..7].parse().unwrap();
+    let quarter = format!("{year}-Q{}", month.div_ceil(3));
+    for last in [false, true] {
+        let mock = at(&["audit", "mock", "--framework", "sox", "--quarter", &quarter, "--format", "json"]);
+        let (code, text, _) = desk.countersign(&mock.iter().map(String::as_str).collect::<Vec<_>>());
+        let mock = fits(&schema("audit-mock.v1"), &text);
+        assert_eq!((code, mock["last"].is_object()), (14, last));
+    }
     let file = "version: 1\nrules:\n  - controls: [scan-is-complete]\n    level: advisory\n    why: tried\n";
     std::fs::write(desk.path("enforcement.yaml"), file).unwrap();
     said(&["enforcement", "activate", "enforcement.yaml", "--key", "bea"]);

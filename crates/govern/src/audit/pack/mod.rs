@@ -26,6 +26,7 @@
 //! | `findings.rs` | findings as SARIF |
 //! | `table.rs` | tables as CSV and JSON Lines |
 //! | `page.rs` | the pages |
+//! | `records.rs` | the index of records of a pack that a regulator asked for |
 //! | `stock.rs` | what `ssh-keygen`, `openssl` and Go need |
 //! | `check.rs` | verifying a pack, offline |
 
@@ -34,6 +35,7 @@ mod choose;
 mod deployment;
 mod findings;
 mod page;
+mod records;
 mod stock;
 mod table;
 
@@ -58,6 +60,7 @@ use super::AuditError;
 use crate::Error;
 pub use choose::Chosen;
 pub(crate) use choose::choose;
+pub(crate) use records::facts;
 use table::Tables;
 
 /// The response of a time-stamping authority about the checkpoint.
@@ -116,6 +119,19 @@ pub fn make_with(
     options: &Options,
     out: &Path,
 ) -> Result<Made, Error> {
+    make_then(session, catalogue, scope, options, out, &mut |_, _| Ok(()))
+}
+
+/// As [`make_with`]; and what comes between the record of the pack and the file getting its name is done by `then`. Where that
+/// fails, no file is left behind.
+pub(crate) fn make_then(
+    session: &mut Session,
+    catalogue: &Catalogue,
+    scope: &PackScope,
+    options: &Options,
+    out: &Path,
+    then: &mut dyn FnMut(&mut Session, &Made) -> Result<(), Error>,
+) -> Result<Made, Error> {
     if out.exists() {
         return Err(AuditError::PackExists { path: out.to_owned() }.into());
     }
@@ -124,7 +140,9 @@ pub fn make_with(
     let made = write(session, catalogue, scope, options, &beside);
     let recorded = made.and_then(|(file, manifest, exceptions)| {
         let index = record(session, scope, &file, &manifest)?;
-        Ok(Made { path: out.to_owned(), file, manifest, exceptions, index })
+        let made = Made { path: out.to_owned(), file, manifest, exceptions, index };
+        then(session, &made)?;
+        Ok(made)
     });
     let placed = recorded.and_then(|made| {
         place(&beside, out).map_err(|source| AuditError::PackFile { path: out.to_owned(), source })?;
@@ -133,6 +151,28 @@ pub fn make_with(
     let removed = fs::remove_file(&beside);
     let made = placed?;
     removed.map_err(|source| AuditError::PackFile { path: beside, source })?;
+    Ok(made)
+}
+
+/// Makes a pack to see how it goes: nothing is recorded, and no file is left. `beside` is where it may stand meanwhile.
+///
+/// # Errors
+/// As [`make`].
+pub(crate) fn rehearse(
+    session: &Session,
+    catalogue: &Catalogue,
+    scope: &PackScope,
+    beside: &Path,
+) -> Result<(Written, EvidencePack, u64), Error> {
+    let path = beside.join(format!(".countersign-mock.{}.part", std::process::id()));
+    let options = Options { masked: true, ..Options::default() };
+    let made = write(session, catalogue, scope, &options, &path);
+    let removed = match fs::remove_file(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound && made.is_err() => Ok(()),
+        removed => removed,
+    };
+    let made = made?;
+    removed.map_err(|source| AuditError::PackFile { path, source })?;
     Ok(made)
 }
 
@@ -237,6 +277,7 @@ pub(super) fn derive(
         rows.push(page::Row::of(&document));
     }
     tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &missing)?;
+    let furnished = records::add(view, manifest, chosen, names, &missing, put)?;
     let mut listed = BTreeMap::new();
     for table in tables.all() {
         // One after the other they are let go.
@@ -258,7 +299,7 @@ pub(super) fn derive(
     stock::keys(view, put)?;
     put.add("sample.py", sample::PYTHON.as_bytes())?;
     put.add("VERIFY.md", stock::instructions(view, manifest).as_bytes())?;
-    put.add("index.html", page::index(manifest, &rows, &listed).html().as_bytes())?;
+    put.add("index.html", page::index(manifest, &rows, &listed, furnished.as_ref()).html().as_bytes())?;
     Ok(exceptions)
 }
 

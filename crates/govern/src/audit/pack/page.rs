@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_model::event::EvidencePack;
 use serde_json::Value;
 
+use super::records::Furnished;
 use crate::page::{Block, Page};
 
 /// What the first page says of a deployment.
@@ -42,7 +43,12 @@ impl Row {
 }
 
 /// The first page.
-pub(super) fn index(manifest: &EvidencePack, rows: &[Row], tables: &BTreeMap<&'static str, u64>) -> Page {
+pub(super) fn index(
+    manifest: &EvidencePack,
+    rows: &[Row],
+    tables: &BTreeMap<&'static str, u64>,
+    furnished: Option<&Furnished>,
+) -> Page {
     let mut page = Page { title: "Evidence pack".to_owned(), blocks: Vec::new() };
     let scope = &manifest.scope;
     let mut about = vec![vec!["Ledger".to_owned(), manifest.origin.clone()]];
@@ -77,6 +83,9 @@ pub(super) fn index(manifest: &EvidencePack, rows: &[Row], tables: &BTreeMap<&'s
     }
     page.table(&["", ""], about, "");
 
+    if let Some(furnished) = furnished {
+        furnished.write(manifest, &mut page);
+    }
     page.heading(2, "What is not in it");
     let left_out: u64 = manifest.left_out.iter().map(|(first, last)| last - first + 1).sum();
     let (disposed, gone): (Vec<_>, Vec<_>) = manifest.missing.iter().partition(|m| m.certificate.is_some());

@@ -22,13 +22,13 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn new(name: &'static str, columns: &'static [&'static str]) -> Self {
+    pub(super) fn new(name: &'static str, columns: &'static [&'static str]) -> Self {
         let csv = format!("{}\r\n", columns.join(","));
         Self { name, columns, csv, jsonl: String::new(), rows: 0 }
     }
 
     /// Adds a row. Values are texts, numbers, booleans, null, or lists of these.
-    fn push(&mut self, row: Value) {
+    pub(super) fn push(&mut self, row: Value) {
         let Value::Object(row) = row else { return };
         let cells: Vec<String> =
             self.columns.iter().map(|column| cell(row.get(*column).unwrap_or(&Value::Null))).collect();

@@ -108,6 +108,12 @@ pub enum ThreadError {
         /// How many.
         waiting: usize,
     },
+    /// No such request of a regulator.
+    #[error("`{}` names no request of a regulator, or more than one", furnish.escape_debug())]
+    NoSuchFurnishing {
+        /// What was asked for.
+        furnish: String,
+    },
     /// The audit is about others.
     #[error("{audit} is not about the application `{application}`")]
     OtherApplication {
@@ -136,6 +142,7 @@ impl Diagnostic for ThreadError {
             Self::TooMuch { .. } => "CS-AUDIT-072",
             Self::RequestsWait { .. } => "CS-AUDIT-073",
             Self::OtherApplication { .. } => "CS-AUDIT-074",
+            Self::NoSuchFurnishing { .. } => "CS-AUDIT-075",
         }
     }
 
@@ -146,6 +153,7 @@ impl Diagnostic for ThreadError {
     fn help(&self) -> String {
         match self {
             Self::NoSuchAudit { .. } | Self::NoSuchRequest { .. } => "list them: countersign audit requests".into(),
+            Self::NoSuchFurnishing { .. } => "list them: countersign audit furnish list".into(),
             Self::AuditIsClosed { .. } => "open another one: countersign audit open --help".into(),
             Self::RequestIs { request, .. } => format!("see its thread: countersign audit thread {request}"),
             Self::OwnRequest { .. } | Self::AuditorAnswers { .. } => {
@@ -268,6 +276,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "the audit is about other applications",
         "Whoever opened the audit said which applications it is about.",
     ),
+    explained(
+        "CS-AUDIT-075",
+        Exit::Usage,
+        "no such request of a regulator",
+        "A request of a regulator is named by its id, `fur-…`, or by the start of it. The text fits none, or more than one.",
+    ),
 ];
 
 #[cfg(test)]
@@ -295,6 +309,7 @@ mod tests {
             ThreadError::TooMuch { most: 1 },
             ThreadError::RequestsWait { audit: audit.clone(), waiting: 1 },
             ThreadError::OtherApplication { audit, application: text() },
+            ThreadError::NoSuchFurnishing { furnish: text() },
         ];
         for error in &all {
             assert_ne!(error.exit(), Exit::Internal, "{error}");

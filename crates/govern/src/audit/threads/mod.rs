@@ -76,7 +76,7 @@ pub struct Reply<'a> {
     pub packs: &'a [Digest],
 }
 
-fn sorted<T: Ord + Clone>(all: &[T]) -> Vec<T> {
+pub(super) fn sorted<T: Ord + Clone>(all: &[T]) -> Vec<T> {
     all.iter().cloned().collect::<BTreeSet<T>>().into_iter().collect()
 }
 
