@@ -313,6 +313,7 @@ fn nearest_key(message: &str) -> Option<String> {
 }
 
 /// Where the credentials of buckets come from, under the names that other tools know.
+#[derive(Default)]
 #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only buckets ask for it"))]
 pub(crate) struct StorageEnvironment {
     /// `AWS_ACCESS_KEY_ID`
@@ -380,6 +381,8 @@ pub(crate) struct Environment {
     pub(crate) id_token: Option<String>,
     /// What the pre-commit framework says of a push, where it started this program.
     pub(crate) pre_commit: Option<PreCommit>,
+    /// Whether ledgers that are made from here on are demonstrations.
+    pub(crate) demonstration: bool,
 }
 
 /// A push as the pre-commit framework names it.
@@ -437,6 +440,29 @@ impl Environment {
             }),
             attended: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             home,
+            demonstration: false,
+        }
+    }
+
+    /// An environment of its own for a demonstration: nobody's keys, settings or CI job reach into it.
+    pub(crate) fn for_demonstration(&self, data_dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            data_dir: Some(data_dir),
+            key: None,
+            log_key: None,
+            encrypt_payloads: false,
+            devices: Arc::new(Devices::new(None)),
+            storage: StorageEnvironment::default(),
+            database_password: None,
+            push_token: None,
+            clock,
+            ci: None,
+            id_token: None,
+            colour: self.colour,
+            pre_commit: None,
+            attended: false,
+            home: None,
+            demonstration: true,
         }
     }
 
@@ -444,6 +470,7 @@ impl Environment {
     pub(crate) fn installation(&self) -> Result<Installation, Failure> {
         let installation = self.data_dir.clone().map(Installation::at).ok_or(CliError::NoHome)?;
         let installation = installation.watched(folding(!self.attended));
+        let installation = if self.demonstration { installation.for_demonstrations() } else { installation };
         Ok(installation.with_opener(self.devices.clone()).with_new_log_key(self.log_key.clone()))
     }
 

@@ -73,6 +73,14 @@ pub(crate) enum CliError {
     /// The user said no.
     #[error("nothing was done")]
     Declined,
+    /// The demonstration went another way than its story.
+    #[error("the demonstration went another way than its story, at `{typed}`: {what}")]
+    Strayed {
+        /// The command of the story.
+        typed: String,
+        /// What came of it.
+        what: String,
+    },
     /// A ledger that is no directory.
     #[error("`{ledger}` is no place that this command can use")]
     LedgerUrl {
@@ -205,6 +213,7 @@ impl Diagnostic for CliError {
             Self::GrantAltered { .. } => "CS-CLI-020",
             Self::NoApprovalInFile { .. } => "CS-CLI-021",
             Self::NotAPack => "CS-CLI-022",
+            Self::Strayed { .. } => "CS-CLI-023",
             Self::EditorMessage { .. } => "CS-CLI-050",
             Self::EditorGone => "CS-CLI-051",
             Self::NoSuchRule { .. } => "CS-CLI-052",
@@ -239,6 +248,10 @@ impl Diagnostic for CliError {
             Self::NoKey => "name one with --key FILE, or make one: ssh-keygen -t ed25519".into(),
             Self::KeyMismatch { .. } => "name the two halves of one key: --ssh-key FILE.pub --key FILE".into(),
             Self::Unattended => "say yes beforehand: countersign init --yes --ssh-key FILE.pub".into(),
+            Self::Strayed { .. } => {
+                "begin again in another directory: countersign demo DIR; git and ssh-keygen must be on the search path"
+                    .into()
+            }
             Self::Declined => "run it again when you are ready: countersign init".into(),
             Self::LedgerUrl { .. } => {
                 "name a directory (--ledger DIR) or a database (--ledger postgres://USER@HOST/DB)".into()
@@ -430,6 +443,14 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         text: "`verify --re-evaluate` derives the documents of an evidence pack again. A ledger has none; its decisions are \
                computed again by `countersign replay`.",
         exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-CLI-023",
+        title: "a demonstration went another way than its story",
+        text: "`countersign demo` plays half a year of a firm by running real commands, each of which must end as the story says. One did \
+               not: git or ssh-keygen is missing or refuses, the disk is full, or this is a fault of ours. What was played until \
+               then is left where it is.",
+        exit: Exit::Internal,
     },
     Explanation {
         code: "CS-CLI-050",

@@ -53,3 +53,13 @@ pub use outcome::Outcome;
 pub use path::TreePath;
 pub use person::{Role, Slot};
 pub use retention::Retention;
+
+/// What the origin of a demonstration's log begins with. It is in every checkpoint, and so in everything that is signed for the ledger:
+/// nothing of a demonstration counts in another ledger.
+pub const DEMONSTRATION: &str = "countersign.demo";
+
+/// Whether the log of that origin is a demonstration.
+#[must_use]
+pub fn is_demonstration(origin: &str) -> bool {
+    origin.strip_prefix(DEMONSTRATION).is_some_and(|rest| rest.starts_with('/'))
+}

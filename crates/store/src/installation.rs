@@ -115,6 +115,7 @@ pub struct Installation {
     pub(crate) opener: Option<Arc<dyn KeyOpener>>,
     pub(crate) new_log_key: Option<String>,
     pub(crate) seals_payloads: bool,
+    pub(crate) demonstrates: bool,
     pub(crate) watch: Watch,
 }
 
@@ -122,13 +123,26 @@ impl Installation {
     /// An installation whose data is in `dir`; nothing is read or made yet.
     #[must_use]
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), opener: None, new_log_key: None, seals_payloads: false, watch: Watch::default() }
+        Self {
+            dir: dir.into(),
+            opener: None,
+            new_log_key: None,
+            seals_payloads: false,
+            demonstrates: false,
+            watch: Watch::default(),
+        }
     }
 
     /// The same installation, with somebody who wants to know how far a long fold is.
     #[must_use]
     pub fn watched(self, watch: Watch) -> Self {
         Self { watch, ..self }
+    }
+
+    /// The same installation, whose new ledgers say in their origin that they are demonstrations.
+    #[must_use]
+    pub fn for_demonstrations(self) -> Self {
+        Self { demonstrates: true, ..self }
     }
 
     /// Who wants to know how far a long fold is.

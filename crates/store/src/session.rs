@@ -518,7 +518,8 @@ fn recorder_actor(public: &str) -> ActorId {
 fn new_key(installation: &Installation) -> Result<(String, SignerKey), SessionError> {
     installation.recorder()?;
     let id = countersign_evidence::random::<10>().map_err(|_| KeyError::Random)?;
-    let origin = format!("countersign.local/{}", digest::to_hex(&id));
+    let host = if installation.demonstrates { countersign_model::DEMONSTRATION } else { "countersign.local" };
+    let origin = format!("{host}/{}", digest::to_hex(&id));
     let signer = installation.make_log_key(&origin)?;
     if installation.seals_payloads {
         installation.make_payload_key(&origin)?;

@@ -142,6 +142,8 @@ pub(crate) enum Verb {
     Trust(TrustArgs),
     /// Publish the ledger's log over HTTP, read only, so that any tlog client can read it
     Serve(ServeArgs),
+    /// Play half a year of a firm in a new directory, by really running it, and serve it
+    Demo(DemoArgs),
     /// Sign in to a server with your SSH key, and print a link for the browser
     Login(LoginArgs),
     /// Run a witness: cosign checkpoints of other people's logs
@@ -675,6 +677,19 @@ pub(crate) struct ServeArgs {
     /// Probe this bucket at the start and every day, and record what came of it: s3://BUCKET/PREFIX?region=REGION
     #[arg(long, value_name = "LOCATION")]
     pub(crate) probe: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// A directory that does not exist yet, or holds a demonstration
+    #[arg(default_value = "countersign-demo")]
+    pub(crate) dir: PathBuf,
+    /// Where to listen; port 0 takes any that is free and says which
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7380")]
+    pub(crate) listen: SocketAddr,
+    /// Play it, and serve nothing
+    #[arg(long)]
+    pub(crate) no_serve: bool,
 }
 
 #[derive(Debug, Args)]

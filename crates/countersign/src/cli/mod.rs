@@ -23,6 +23,7 @@ mod catalogue_args;
 mod ci;
 mod ci_args;
 pub(crate) mod control;
+mod demo;
 mod deploy;
 mod dispose;
 mod doctor;
@@ -214,6 +215,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::RecordsOfficer(a) => retention::records_officer(at, a, env),
         Verb::Trust(a) => trust::run(at, a, env),
         Verb::Serve(a) => serve::run(at, a, env),
+        Verb::Demo(a) => demo::run(a, env),
         Verb::Login(a) => login::run(a, env),
         Verb::Witness(a) => witness::run(a, env),
         Verb::Doctor(a) => doctor::run(at, a, env),

@@ -84,6 +84,9 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
 
 /// Writes bytes to stdout as they are.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    if keep(bytes) {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -99,8 +102,33 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     print(&text)
 }
 
+thread_local! {
+    /// What is said here while it is kept, and not shown.
+    static KEPT: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Keeps what is said, where it is kept.
+fn keep(bytes: &[u8]) -> bool {
+    KEPT.with_borrow_mut(|kept| {
+        kept.as_mut().is_some_and(|kept| {
+            kept.extend_from_slice(bytes);
+            true
+        })
+    })
+}
+
+/// Does something whose output is kept and not shown; notes of it are dropped.
+pub(crate) fn captured<T>(job: impl FnOnce() -> T) -> (T, Vec<u8>) {
+    KEPT.set(Some(Vec::new()));
+    let done = job();
+    (done, KEPT.take().unwrap_or_default())
+}
+
 /// A note on stderr.
 pub(crate) fn note(text: &str) {
+    if keep(b"") {
+        return;
+    }
     // Notes are a courtesy: when stderr is gone, the work still counts.
     let _ = writeln!(io::stderr().lock(), "note: {}", printable(text));
 }

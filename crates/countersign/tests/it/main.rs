@@ -34,6 +34,9 @@ mod database;
 #[cfg(unix)]
 mod database_keys;
 #[cfg(test)]
+#[cfg(unix)]
+mod demo;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod duties;

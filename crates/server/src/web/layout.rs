@@ -74,6 +74,15 @@ fn head(title: &str, script: bool) -> Markup {
     }
 }
 
+/// What every page of a demonstration says first, on paper too.
+fn demonstration(app: &App) -> Markup {
+    html! {
+        @if countersign_model::is_demonstration(&app.ledger) {
+            p.notice.demo { strong { "Demonstration." } " Nobody in it exists, and nothing in it counts anywhere else." }
+        }
+    }
+}
+
 /// A page for somebody who is not signed in, or whose request failed before it was known who they are.
 pub(super) fn plain(app: &App, title: &str, body: &Markup) -> Markup {
     html! {
@@ -82,6 +91,7 @@ pub(super) fn plain(app: &App, title: &str, body: &Markup) -> Markup {
             (head(title, false))
             body.plain {
                 main {
+                    (demonstration(app))
                     p.brand { img src="/assets/mark.svg" alt="" width="22" height="22"; " Countersign" }
                     h1 { (title) }
                     (body)
@@ -124,6 +134,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, room: &Room, size: u64, page: 
                     }
                 }
                 main id="main" tabindex="-1" {
+                    (demonstration(app))
                     @if visitor.is_auditor() {
                         p.notice { strong { "Auditor." } " You see everything and change nothing. What you look at is recorded." }
                     }

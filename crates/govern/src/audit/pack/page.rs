@@ -78,6 +78,9 @@ pub(super) fn index(
             ),
         ]);
     }
+    if countersign_model::is_demonstration(&manifest.origin) {
+        page.text("⚠ A demonstration: nobody in it exists, and nothing in it counts anywhere else.");
+    }
     if manifest.masked {
         about.push(vec!["People".into(), "by id; their names were left out".into()]);
     }

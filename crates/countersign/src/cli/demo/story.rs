@@ -1,0 +1,334 @@
+//! The story: a trading gateway, a payments service and their infrastructure, for half a year.
+//!
+//! To add a scene, add a function and call it from [`play`]. Every line is a command as somebody would type it, with the exit code that
+//! it must end with.
+
+use countersign_model::Exit;
+
+use super::{Stage, strayed};
+use crate::errors::{CliError, Failure};
+
+/// Somebody in it.
+pub(super) struct Player {
+    pub(super) name: &'static str,
+    pub(super) roles: &'static [&'static str],
+}
+
+const fn player(name: &'static str, roles: &'static [&'static str]) -> Player {
+    Player { name, roles }
+}
+
+/// Everybody, the first administrator first.
+pub(super) const PEOPLE: [Player; 9] = [
+    player("ada", &["administrator"]),
+    player("grace", &["developer"]),
+    player("ken", &["developer"]),
+    player("dana", &["engineer"]),
+    player("erik", &["engineer"]),
+    player("ruth", &["compliance-officer"]),
+    player("sam", &["security-officer"]),
+    player("omar", &["release-manager"]),
+    player("olga", &["auditor"]),
+];
+
+const REPOSITORIES: [&str; 3] = ["trading-gateway", "payments", "platform"];
+
+/// Plays all of it.
+pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    found(stage)?;
+    for week in 1..=24 {
+        stage.morning(3);
+        match week {
+            4 => leaked_key(stage)?,
+            9 | 18 => emergency(stage)?,
+            13 | 21 => failed_deployment(stage)?,
+            16 => own_approval(stage)?,
+            _ => ordinary(stage, "trading-gateway", "grace", week)?,
+        }
+        stage.morning(3);
+        match week % 3 {
+            0 => ordinary(stage, "platform", "ken", week)?,
+            _ => ordinary(stage, "payments", "ken", week)?,
+        }
+        stage.morning(1);
+    }
+    audit(stage)?;
+    waiver(stage)?;
+    waiting(stage)
+}
+
+/// Keys, repositories, the root of trust, people and roles, what is deployed where.
+fn found(stage: &mut Stage) -> Result<(), Failure> {
+    for person in &PEOPLE {
+        let key = stage.key(person.name);
+        let words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", person.name, "-f"];
+        let mut words: Vec<&std::ffi::OsStr> = words.iter().map(std::ffi::OsStr::new).collect();
+        words.push(key.as_os_str());
+        stage.tool(&stage.dir, &words)?;
+    }
+    for name in REPOSITORIES {
+        let path = stage.repo(name);
+        std::fs::create_dir_all(&path).map_err(|source| CliError::Write { path, source })?;
+        stage.git(name, &["init", "-q", "-b", "main"])?;
+        let address = format!("https://git.demo.example/{name}.git");
+        stage.git(name, &["remote", "add", "origin", &address])?;
+        let author = if name == "trading-gateway" { "grace" } else { "ken" };
+        stage.commit(name, author, "README.md", &format!("# {name}\n"), "Begin")?;
+    }
+    let public = |name: &str| format!("{}.pub", stage.key(name).display());
+    let keys: Vec<String> = PEOPLE.iter().map(|p| public(p.name)).collect();
+    let first = REPOSITORIES[0];
+    stage.by("ada", Exit::Pass, first, &["init", "--yes", "--name", "ada", "--ssh-key", &keys[0]])?;
+    for (person, key) in PEOPLE.iter().zip(&keys).skip(1) {
+        stage.by("ada", Exit::Pass, first, &["person", "add", person.name, "--ssh-key", key])?;
+        for role in person.roles {
+            let grant = ["role", "grant", person.name, role, "--reason", "their work"];
+            stage.by("ada", Exit::Pass, first, &grant)?;
+        }
+    }
+    for (environment, tier) in [("staging", "test"), ("production", "production")] {
+        stage.by("ada", Exit::Pass, first, &["environment", "register", environment, "--tier", tier])?;
+    }
+    for (application, owner, criticality) in [("trading-gateway", "grace", "critical"), ("payments", "ken", "high")] {
+        let register = [
+            "application",
+            "register",
+            application,
+            "--owner",
+            owner,
+            "--criticality",
+            criticality,
+            "--this-repository",
+            "--sox-key-system",
+            "yes",
+            "--data",
+            "market-sensitive",
+            "--cardholder-scope",
+            "out",
+        ];
+        stage.by("ada", Exit::Pass, application, &register)?;
+    }
+    Ok(())
+}
+
+/// A change of a repository: something that is worth a release.
+fn change(stage: &Stage, repo: &str, author: &str, n: i64) -> Result<(), Failure> {
+    let (file, content, message) = match repo {
+        "trading-gateway" => (
+            "src/limits.py",
+            format!(
+                "# Limits of orders, version {n}.\nMAX_ORDER = {}\n\n\ndef allowed(quantity):\n    return 0 < quantity <= MAX_ORDER\n",
+                1000 + n * 10
+            ),
+            format!("Raise the order limit, step {n}"),
+        ),
+        "payments" => (
+            "src/settle.py",
+            format!(
+                "# Settlement windows, version {n}.\nCUT_OFF_HOUR = {}\n\n\ndef is_open(hour):\n    return hour < CUT_OFF_HOUR\n",
+                14 + n % 4
+            ),
+            format!("Move the settlement cut-off, step {n}"),
+        ),
+        _ => (
+            "main.tf",
+            format!("resource \"aws_s3_bucket\" \"records\" {{\n  bucket = \"records-{n}\"\n}}\n"),
+            format!("Another bucket for records, step {n}"),
+        ),
+    };
+    stage.commit(repo, author, file, &content, &message)
+}
+
+/// Judged, signed by two, deployed.
+fn release(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
+    let ticket = format!("CHG-{}", 1000 + stage.steps);
+    stage.expect(Exit::Waiting, repo, &["run", "--no-progress", "--ticket", &ticket, "--reason", "planned change"])?;
+    stage.later(25);
+    let engineer = if stage.steps % 2 == 0 { "dana" } else { "erik" };
+    stage.by(engineer, Exit::Pass, repo, &["approve", "latest", "--as", "technical"])?;
+    stage.later(70);
+    stage.by("ruth", Exit::Pass, repo, &["approve", "latest", "--as", "regulatory"])?;
+    stage.later(15);
+    deploy(stage, repo, command)
+}
+
+fn deploy(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
+    let grant = stage.dir.join("grants").join(format!("{}.json", stage.steps)).display().to_string();
+    stage.by("omar", Exit::Pass, repo, &["deploy", "latest", "--env", "production", "--out", &grant])?;
+    stage.later(3);
+    let ends = if command == "true" { Exit::Pass } else { Exit::Internal };
+    stage.expect(ends, repo, &["deploy", "--grant", &grant, "--", command])
+}
+
+fn ordinary(stage: &mut Stage, repo: &str, author: &str, week: i64) -> Result<(), Failure> {
+    change(stage, repo, author, week)?;
+    release(stage, repo, "true")
+}
+
+/// A key is committed: the gate denies, the key is taken out and revoked, and the next run passes.
+fn leaked_key(stage: &mut Stage) -> Result<(), Failure> {
+    // Put together here, so that no file of ours holds one.
+    let key = format!("{}{}", "AKIA", "Z7Q4M2X5K3J6W2VT");
+    let leak = format!("AWS_ACCESS_KEY_ID = \"{key}\"\n");
+    stage.commit("trading-gateway", "grace", "src/settings.py", &leak, "Read market data from the bucket")?;
+    let run = ["run", "--no-progress", "--ticket", "CHG-LEAK", "--reason", "market data"];
+    stage.expect(Exit::Denied, "trading-gateway", &run)?;
+    stage.later(40);
+    let clean = "import os\n\nAWS_ACCESS_KEY_ID = os.environ[\"AWS_ACCESS_KEY_ID\"]\n";
+    stage.commit(
+        "trading-gateway",
+        "grace",
+        "src/settings.py",
+        clean,
+        "Take the key from the environment; it is rotated",
+    )?;
+    release(stage, "trading-gateway", "true")
+}
+
+/// Orders fail at night: a security officer breaks the glass, others ratify and review it.
+fn emergency(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = "trading-gateway";
+    change(stage, repo, "grace", 600)?;
+    stage.expect(
+        Exit::Waiting,
+        repo,
+        &["run", "--no-progress", "--ticket", "INC-77", "--reason", "orders are rejected"],
+    )?;
+    let grant = stage.dir.join("grants").join(format!("{}.json", stage.steps)).display().to_string();
+    let open = [
+        "break-glass",
+        "open",
+        "latest",
+        "--environment",
+        "production",
+        "--reason",
+        "orders are rejected at the open",
+        "--ticket",
+        "INC-77",
+        "--minutes",
+        "60",
+        "--out",
+        &grant,
+    ];
+    let opened = stage.by_json("sam", repo, &open)?;
+    let id = opened["break_glass"].as_str().or(opened["id"].as_str()).map(str::to_owned);
+    let id = id.ok_or_else(|| strayed("break-glass open", "it named no emergency"))?;
+    stage.expect(Exit::Pass, repo, &["deploy", "--grant", &grant, "--", "true"])?;
+    stage.later(20);
+    stage.by("sam", Exit::Pass, repo, &["break-glass", "close", &id, "--reason", "orders pass again"])?;
+    stage.later(180);
+    let ratify = ["break-glass", "ratify", &id, "--statement", "read the change and the incident; it was needed"];
+    stage.by("ruth", Exit::Pass, repo, &ratify)?;
+    stage.morning(1);
+    let review = [
+        "break-glass",
+        "review",
+        &id,
+        "--findings",
+        "the limit was below the open's volume",
+        "--root-cause",
+        "limits were not load-tested",
+        "--corrective-action",
+        "a test replays last month's opens",
+    ];
+    stage.by("dana", Exit::Pass, repo, &review)
+}
+
+/// A deployment fails; the next change mends it.
+fn failed_deployment(stage: &mut Stage) -> Result<(), Failure> {
+    let n = 800 + i64::try_from(stage.steps).unwrap_or(0);
+    change(stage, "trading-gateway", "grace", n)?;
+    release(stage, "trading-gateway", "false")?;
+    stage.later(45);
+    change(stage, "trading-gateway", "grace", n + 1)?;
+    release(stage, "trading-gateway", "true")
+}
+
+/// Somebody who may approve wrote the change: they are refused, and somebody else signs.
+fn own_approval(stage: &mut Stage) -> Result<(), Failure> {
+    change(stage, "trading-gateway", "erik", 1000)?;
+    let run = ["run", "--no-progress", "--ticket", "CHG-OWN", "--reason", "a correction"];
+    stage.expect(Exit::Waiting, "trading-gateway", &run)?;
+    stage.later(10);
+    stage.by("erik", Exit::Forbidden, "trading-gateway", &["approve", "latest", "--as", "technical"])?;
+    stage.later(30);
+    stage.by("dana", Exit::Pass, "trading-gateway", &["approve", "latest", "--as", "technical"])?;
+    stage.by("ruth", Exit::Pass, "trading-gateway", &["approve", "latest", "--as", "regulatory"])?;
+    deploy(stage, "trading-gateway", "true")
+}
+
+/// An auditor asks, somebody answers, a population is sealed and a sample drawn.
+fn audit(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = REPOSITORIES[0];
+    let day = |days: i64| {
+        let at = stage.end.plus_seconds(-days * 24 * 60 * 60).to_string();
+        at.chars().take(10).collect::<String>()
+    };
+    let (from, to) = (day(super::DAYS), day(0));
+    let open =
+        ["audit", "open", "--name", "SOX, change management", "--from", &from, "--to", &to, "--framework", "sox"];
+    let audit = stage.by_json("ruth", repo, &open)?["audit"].as_str().map(str::to_owned);
+    let audit = audit.ok_or_else(|| strayed("audit open", "it named no audit"))?;
+    stage.later(120);
+    let ask = [
+        "audit",
+        "request",
+        &audit,
+        "--control",
+        "dual-approval",
+        "--text",
+        "Show the approvals of the emergency change.",
+    ];
+    let request = stage.by_json("olga", repo, &ask)?["request"].as_str().map(str::to_owned);
+    let request = request.ok_or_else(|| strayed("audit request", "it named no request"))?;
+    stage.later(240);
+    stage.by(
+        "sam",
+        Exit::Pass,
+        repo,
+        &[
+            "audit",
+            "answer",
+            &request,
+            "--text",
+            "It went past the gates as INC-77; ratified and reviewed within a day.",
+        ],
+    )?;
+    stage.later(30);
+    let ask = [
+        "audit",
+        "request",
+        &audit,
+        "--control",
+        "segregation-of-duties",
+        "--text",
+        "Who reviewed the roles this quarter?",
+    ];
+    stage.by("olga", Exit::Pass, repo, &ask)?;
+    // An emergency is an exception to it, and is listed as one.
+    let seal = ["audit", "population", "--control", "dual-approval", "--from", &from, "--to", &to, "--seal"];
+    stage.expect(Exit::Denied, repo, &seal)
+}
+
+/// A waiver is asked for and granted, another waits.
+fn waiver(stage: &mut Stage) -> Result<(), Failure> {
+    let ask = |path: &'static str, why: &'static str| {
+        ["waive", "request", "--control", "secrets-out-of-source", "--path", path, "--days", "30", "--accept", why]
+    };
+    let first =
+        stage.by_json("grace", REPOSITORIES[0], &ask("test/**", "made-up values of the exchange's simulator"))?;
+    let id = first["waiver"].as_str().or(first["id"].as_str()).map(str::to_owned);
+    let id = id.ok_or_else(|| strayed("waive request", "it named no waiver"))?;
+    stage.later(90);
+    stage.by("ruth", Exit::Pass, REPOSITORIES[0], &["waive", "grant", &id, "--reason", "seen with the exchange"])?;
+    stage.by("ken", Exit::Pass, REPOSITORIES[1], &ask("fixtures/**", "made-up card numbers of the test scheme"))
+}
+
+/// A change that waits for its second signature.
+fn waiting(stage: &mut Stage) -> Result<(), Failure> {
+    stage.later(60);
+    change(stage, "payments", "ken", 99)?;
+    let run = ["run", "--no-progress", "--ticket", "CHG-NEXT", "--reason", "next window"];
+    stage.expect(Exit::Waiting, "payments", &run)?;
+    stage.by("dana", Exit::Pass, "payments", &["approve", "latest", "--as", "technical"])
+}
