@@ -21,6 +21,9 @@ mod backup;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+#[cfg(unix)]
+mod browser;
+#[cfg(test)]
 mod bypass;
 #[cfg(test)]
 #[cfg(unix)]

@@ -34,6 +34,8 @@ use crate::app::{App, Trouble};
 /// The cookie's name over TLS, which a browser takes from this very host alone, and over plain HTTP on this machine.
 const SECURE_COOKIE: &str = "__Host-countersign";
 const PLAIN_COOKIE: &str = "countersign";
+/// Says that an open page brings itself up to date (`live.js`), which keeps no visit alive.
+const UNASKED: &str = "x-countersign-live";
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind it is whole at every moment, so that a thread which died leaves nothing half done.
@@ -47,11 +49,20 @@ impl App {
 
     /// The visit that a request belongs to.
     pub(crate) fn visit_of(&self, headers: &HeaderMap) -> Option<Visit> {
+        self.visit(headers, !headers.contains_key(UNASKED))
+    }
+
+    /// The visit that a page belongs to which is open, whether or not somebody sits before it.
+    pub(crate) fn visit_beside(&self, headers: &HeaderMap) -> Option<Visit> {
+        self.visit(headers, false)
+    }
+
+    fn visit(&self, headers: &HeaderMap, busy: bool) -> Option<Visit> {
         let name = self.cookie_name();
         let cookies = headers.get_all(COOKIE).into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
         let mut secrets = cookies.filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
         let (_, secret) = secrets.next()?;
-        lock(&self.visits).find(secret, Instant::now())
+        lock(&self.visits).find(secret, busy, Instant::now())
     }
 
     /// The cookie that opens a visit, or ends it.

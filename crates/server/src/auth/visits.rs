@@ -68,8 +68,8 @@ impl Visits {
         Ok((secret, visit))
     }
 
-    /// The visit of a secret, which is busy again from now on.
-    pub(super) fn find(&mut self, secret: &str, now: Instant) -> Option<Visit> {
+    /// The visit of a secret; `busy`: from now on it is busy again.
+    pub(super) fn find(&mut self, secret: &str, busy: bool, now: Instant) -> Option<Visit> {
         let kept = Digest::of(secret.as_bytes());
         let (idle, longest) = (self.idle, self.longest);
         let visit = self.open.get_mut(&kept)?;
@@ -77,7 +77,9 @@ impl Visits {
             self.open.remove(&kept);
             return None;
         }
-        visit.seen = now;
+        if busy {
+            visit.seen = now;
+        }
         Some(visit.clone())
     }
 
@@ -115,12 +117,15 @@ mod tests {
         let mut now = start;
         for _ in 0..4 {
             now += MINUTE * 14;
-            assert_eq!(visits.find(&secret, now).unwrap().name, visit.name);
+            assert_eq!(visits.find(&secret, true, now).unwrap().name, visit.name);
         }
-        assert!(visits.find(&secret, now + MINUTE * 5).is_none(), "61 minutes in all");
+        assert!(visits.find(&secret, true, now + MINUTE * 5).is_none(), "61 minutes in all");
         let (secret, _) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
-        assert!(visits.find(&secret, start + MINUTE * 15).is_none(), "idle");
-        assert!(visits.find(&secret, start).is_none(), "what is over stays over");
+        assert!(visits.find(&secret, true, start + MINUTE * 15).is_none(), "idle");
+        assert!(visits.find(&secret, true, start).is_none(), "what is over stays over");
+        let (secret, _) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        assert!(visits.find(&secret, false, start + MINUTE * 14).is_some());
+        assert!(visits.find(&secret, false, start + MINUTE * 16).is_none(), "a page that is open keeps none alive");
     }
 
     #[test]
@@ -130,8 +135,8 @@ mod tests {
         let (one, visit) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
         let (other, _) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
         assert_ne!(one, other);
-        assert!(visits.find(&visit.name, now).is_none() && visits.find(&visit.csrf, now).is_none());
+        assert!(visits.find(&visit.name, true, now).is_none() && visits.find(&visit.csrf, true, now).is_none());
         visits.end(&visit.name);
-        assert!(visits.find(&one, now).is_none() && visits.find(&other, now).is_some());
+        assert!(visits.find(&one, true, now).is_none() && visits.find(&other, true, now).is_some());
     }
 }

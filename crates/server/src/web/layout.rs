@@ -145,7 +145,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, room: &Room, size: u64, page: 
                     p.question { (room.question) }
                     div id="content" { (page.body) }
                     footer {
-                        "As of entry " a href="/ledger" { (size.saturating_sub(1)) } " of " code { (app.ledger) } ". Times are UTC. "
+                        span id="head" { "As of entry " a href="/ledger" { (size.saturating_sub(1)) } } " of " code { (app.ledger) } ". Times are UTC. "
                         span id="live" role="status" {}
                     }
                 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -25,6 +25,8 @@ const BATCH: u32 = 200;
 const BEAT: Duration = Duration::from_secs(15);
 /// A reader that is further behind is told to load its page again.
 const FURTHEST: u64 = 10_000;
+/// Whoever is told so may see nothing more: the page is to be loaded again.
+const OVER: &[u8] = b"event: over\ndata: {}\n\n";
 
 struct Lines(mpsc::Receiver<Bytes>);
 
@@ -36,22 +38,29 @@ impl Stream for Lines {
     }
 }
 
-/// `GET /live`: every entry from the last one that was seen on; without `Last-Event-ID`, from now on.
-pub(crate) async fn stream(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let Some(visit) = app.visit_of(&headers) else { return StatusCode::UNAUTHORIZED.into_response() };
+#[derive(serde::Deserialize)]
+pub(crate) struct Asked {
+    from: Option<u64>,
+}
+
+/// `GET /live`: every entry after `Last-Event-ID`, which a browser sends when it comes again; else from the index `from`, up to which
+/// its page was made; else from now on.
+pub(crate) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    let Some(visit) = app.visit_beside(&headers) else { return StatusCode::UNAUTHORIZED.into_response() };
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let from = last.map(|last| last.saturating_add(1)).or(asked.from);
     let (send, receive) = mpsc::channel(64);
     tokio::spawn(async move {
         // The browser went away, or the visit is over: there is nobody left to tell.
-        let _ = follow(&app, &visit, last, &send).await;
+        let _ = follow(&app, &visit, from, &send).await;
     });
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(Lines(receive))).into_response()
 }
 
-async fn follow(app: &Arc<App>, visit: &Visit, last: Option<u64>, send: &mpsc::Sender<Bytes>) -> Option<()> {
+async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::Sender<Bytes>) -> Option<()> {
     let mut head = app.head.subscribe();
-    let mut next = last.map_or_else(|| *head.borrow(), |last| last.saturating_add(1));
+    let mut next = from.unwrap_or_else(|| *head.borrow());
     send.send(Bytes::from_static(b"retry: 1000\n\n")).await.ok()?;
     loop {
         let size = *head.borrow_and_update();
@@ -61,7 +70,15 @@ async fn follow(app: &Arc<App>, visit: &Visit, last: Option<u64>, send: &mpsc::S
         while next < size {
             let from = next;
             let (asked, visit) = (Arc::clone(app), visit.clone());
-            let lines = asked.with(move |session| lines(session, &visit, from)).await.ok()?;
+            let lines = match asked.with(move |session| lines(session, &visit, from)).await {
+                Ok(lines) => lines,
+                Err(trouble) => {
+                    if trouble.status.is_client_error() {
+                        send.send(Bytes::from_static(OVER)).await.ok()?;
+                    }
+                    return None;
+                }
+            };
             let read = u64::try_from(lines.len()).ok()?;
             if read == 0 {
                 break;
@@ -74,7 +91,7 @@ async fn follow(app: &Arc<App>, visit: &Visit, last: Option<u64>, send: &mpsc::S
         // Waiting takes no turn and keeps nothing of the ledger.
         let changed = tokio::time::timeout(BEAT, head.changed()).await;
         if !lock(&app.visits).lasts(&visit.name, Instant::now()) {
-            send.send(Bytes::from_static(b"event: over\ndata: {}\n\n")).await.ok()?;
+            send.send(Bytes::from_static(OVER)).await.ok()?;
             return None;
         }
         match changed {

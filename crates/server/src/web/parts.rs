@@ -77,7 +77,33 @@ pub(crate) fn entry(index: u64) -> Markup {
 /// A commit or another long id, shortened; whole for who wants it.
 pub(crate) fn short(id: &str) -> Markup {
     let short: String = id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect();
-    html! { code title=(id) { (short) } }
+    html! { code.id title=(id) { (short) } }
+}
+
+/// A repository's identity; the digest of one that has no address is shortened.
+pub(crate) fn repository(identity: Option<&str>) -> Markup {
+    match identity {
+        Some(identity) => html! { span title=(identity) { (repository_name(identity)) } },
+        None => html! { "unknown" },
+    }
+}
+
+/// As [`repository`], where only text can stand.
+pub(crate) fn repository_name(identity: &str) -> String {
+    match identity.strip_prefix("git-root:") {
+        Some(root) => format!("git-root:{}", root.chars().take(12).collect::<String>()),
+        None => identity.to_owned(),
+    }
+}
+
+/// So many of something: `1 commit`, `2 commits`.
+pub(crate) fn count(number: usize, one: &str, more: &str) -> Markup {
+    html! { (grouped(number as u64)) " " (if number == 1 { one } else { more }) }
+}
+
+/// Text as it is, in a box of its own that scrolls, also by keyboard, where it is long.
+pub(crate) fn raw(label: &str, text: &str) -> Markup {
+    html! { pre.raw role="region" aria-label=(label) tabindex="0" { code { (text) } } }
 }
 
 /// A table with its caption, for eyes that see and for those that do not. Its cells are `td` in `tr`.

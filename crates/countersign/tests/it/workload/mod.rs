@@ -114,14 +114,14 @@ fn openssl(w: &World, args: &[&str]) -> Vec<u8> {
 }
 
 /// Whether a program is there. Absent, a test is skipped aloud; under `CI=true` it fails.
-fn have(program: &str, args: &[&str]) -> bool {
+pub(crate) fn have(program: &str, args: &[&str]) -> bool {
     #[expect(clippy::disallowed_methods, reason = "asks whether the tool is there")]
     let there = std::process::Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
     there.is_ok_and(|status| status.success()) || missing(program)
 }
 
 #[track_caller]
-fn missing(what: &str) -> bool {
+pub(crate) fn missing(what: &str) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may ask whether it runs in continuous integration")]
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!ci, "{what} is not installed");

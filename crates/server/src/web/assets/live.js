@@ -3,38 +3,88 @@
 
 const body = document.body;
 const status = document.getElementById("live");
+/** How long until a server that refuses is asked again, in milliseconds. */
+const PAUSE = 3000;
 let seen = Number(body.dataset.head);
 let waiting = false;
 let again = false;
+let missed = false;
 
 // Nobody's typing or choosing is thrown away.
-const isBusy = () => {
-  const at = document.activeElement;
-  return at && at.closest("form") && at.closest("#content");
+const isBusy = () => !!document.activeElement?.closest("#content form");
+
+const say = (text) => {
+  if (status.textContent !== text) status.textContent = text;
 };
 
+const sayOver = () => {
+  const link = document.createElement("a");
+  link.href = "/sign-in";
+  link.textContent = "Sign in again";
+  status.replaceChildren("Your visit ended. ", link, "; this page then goes on.");
+};
+
+// Makes the old content like the new one and leaves in place what is the same, so that focus, selection and scrolling stay.
+const settle = (old, next) => {
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  let at = old.firstChild;
+  for (const wanted of [...next.childNodes]) {
+    let same = at;
+    while (same && !same.isEqualNode(wanted)) same = same.nextSibling;
+    if (same) {
+      while (at !== same) {
+        const gone = at;
+        at = at.nextSibling;
+        gone.remove();
+      }
+      at = at.nextSibling;
+    } else if (at?.nodeType === Node.ELEMENT_NODE && at.nodeName === wanted.nodeName && at.nodeName !== "TR") {
+      const changed = at;
+      at = at.nextSibling;
+      settle(changed, wanted);
+    } else {
+      old.insertBefore(wanted, at);
+    }
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+};
+
+const part = (selector, page) => {
+  const [old, next] = [document.querySelector(selector), page.querySelector(selector)];
+  if (old && next) settle(old, next);
+};
+
+/** Loads the page's content; whether the visit still lasts. */
 const load = async () => {
   if (waiting) {
     again = true;
-    return;
+    return true;
   }
   waiting = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!answer.ok || answer.redirected) {
+    // The header says that nobody asked for this: a page that is open keeps no visit alive.
+    const headers = { accept: "text/html", "x-countersign-live": "1" };
+    const answer = await fetch(location.href, { headers, redirect: "manual" });
+    if (answer.type === "opaqueredirect") return false;
+    if (!answer.ok) {
       location.reload();
-      return;
+      return true;
     }
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const content = next.getElementById("content");
-    if (content && !isBusy()) {
-      const focused = document.activeElement && document.activeElement.id;
-      document.getElementById("content").replaceWith(content);
-      if (focused) document.getElementById(focused)?.focus();
-      const aside = next.querySelector(".title .aside");
-      if (aside) document.querySelector(".title .aside")?.replaceWith(aside);
+    missed = isBusy();
+    if (!missed) {
+      part("#content", next);
+      part(".title .aside", next);
+      part("#head", next);
       body.dataset.head = next.body.dataset.head;
     }
+  } catch {
+    // The server is away; the stream says so, and begins again when it is back.
   } finally {
     waiting = false;
   }
@@ -42,24 +92,35 @@ const load = async () => {
     again = false;
     setTimeout(load, 250);
   }
+  return true;
 };
 
-const events = new EventSource("/live");
-events.addEventListener("open", () => {
-  status.textContent = "Live.";
-});
-events.addEventListener("error", () => {
-  status.textContent = "Not connected; trying again.";
-});
-events.addEventListener("entry", (event) => {
-  const entry = JSON.parse(event.data);
-  if (entry.index < seen) return;
-  seen = entry.index + 1;
-  // An auditor's own looks are entries too; a page that is loaded for them would never rest.
-  if (entry.kind === "EvidenceViewed") return;
-  if (body.hasAttribute("data-live")) load();
-});
-events.addEventListener("over", () => {
-  events.close();
-  location.reload();
-});
+const connect = () => {
+  const events = new EventSource(`/live?from=${seen}`);
+  events.addEventListener("open", () => say("Live."));
+  events.addEventListener("error", async () => {
+    // A server that is away is asked again by the browser; one that refuses is not.
+    if (events.readyState !== EventSource.CLOSED) {
+      say("Not connected; trying again.");
+      return;
+    }
+    if (!await load()) sayOver();
+    setTimeout(connect, PAUSE);
+  });
+  events.addEventListener("entry", (event) => {
+    const entry = JSON.parse(event.data);
+    if (entry.index < seen) return;
+    seen = entry.index + 1;
+    // An auditor's own looks are entries too; a page that is loaded for them would never rest.
+    if (entry.kind === "EvidenceViewed") return;
+    if (body.hasAttribute("data-live")) load();
+  });
+  events.addEventListener("over", () => {
+    events.close();
+    location.reload();
+  });
+};
+document.addEventListener("focusout", () => setTimeout(() => {
+  if (missed && !isBusy()) load();
+}));
+connect();

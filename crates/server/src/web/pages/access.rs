@@ -19,7 +19,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             html! {
                 tr {
                     td { (person.label()) }
-                    td { code { (person.id) } }
+                    td { code.id { (person.id) } }
                     td { @for role in &person.roles { span.tag { (role) } " " } @if person.roles.is_empty() { span.quiet { "none" } } }
                     td.n { (person.keys.len()) }
                     td { (parts::entry(person.index)) }

@@ -54,7 +54,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         }
         section {
             h2 { "As it stands in the log" }
-            pre.raw { code { (String::from_utf8_lossy(&bytes)) } }
+            (parts::raw("As it stands in the log", &String::from_utf8_lossy(&bytes)))
         }
     };
     Ok(Page::new(format!("Entry {index}"), body))
@@ -79,7 +79,7 @@ fn payload(look: &Look<'_>, kind: EventKind, blob: &PayloadRef) -> Result<Markup
     Ok(html! {
         (about)
         @match said {
-            Some(said) => pre.raw { code { (said) } },
+            Some(said) => (parts::raw("What it says", &said)),
             None => p.quiet { "It is no JSON document." },
         }
     })

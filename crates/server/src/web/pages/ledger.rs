@@ -94,8 +94,8 @@ fn row(line: &EntryLine) -> Markup {
         tr {
             td { (parts::entry(line.index)) }
             td { (line.kind.as_str()) }
-            td { a href={ "/ledger?stream=" (line.stream) } { (line.stream) } }
-            td { code { (line.actor) } }
+            td { a.id href={ "/ledger?stream=" (line.stream) } { (line.stream) } }
+            td { code.id { (line.actor) } }
             td { (parts::time(line.time)) }
             td { (parts::short(&leaf.to_string())) }
         }

@@ -118,7 +118,7 @@ fn approvals(look: &Look<'_>, needs: &mut Vec<Need>) -> Result<(), Trouble> {
                 if slot.missing() > 0 && slot.waits_for.is_empty() && slot.eligible.contains(&look.visitor.person) {
                     needs.push(Need {
                         what: html! {
-                            a href={ "/runs/" (row.id) } { (row.id) } " in " (row.identity.as_deref().unwrap_or("unknown"))
+                            a href={ "/runs/" (row.id) } { (row.id) } " in " (parts::repository(row.identity.as_deref()))
                             " waits for a " (slot.rule.slot) " approval"
                         },
                         how: format!("countersign approve {} --as {}", row.id, slot.rule.slot),

@@ -49,7 +49,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
 
 fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>) -> Result<Markup, Trouble> {
     let mut facts = vec![
-        ("Repository", html! { (row.identity.as_deref().unwrap_or("unknown")) }),
+        ("Repository", parts::repository(row.identity.as_deref())),
         ("Commit", html! { (parts::short(&row.commit)) " tree " (parts::short(&row.tree)) }),
         ("For", html! { (change.environment) }),
         ("Attempts", html! { @for index in &row.attempts { (parts::entry(*index)) " " } }),
@@ -89,7 +89,7 @@ fn changed(look: &Look<'_>, change: &Change) -> Result<Markup, Trouble> {
     let more = change.commits.len().saturating_sub(SHOWN);
     Ok(html! {
         p {
-            (change.commits.len()) " commits and " (change.files.len()) " files "
+            (parts::count(change.commits.len(), "commit", "commits")) " and " (parts::count(change.files.len(), "file", "files")) " "
             @match &change.base {
                 Some(base) => { "since " (parts::short(base)) ", which " (change.environment) " runs." },
                 None => "from the first commit on.",
@@ -181,7 +181,7 @@ fn found(
     }
     let more = all.len().saturating_sub(SHOWN);
     Ok(html! {
-        p { (all.len()) " findings." }
+        p { (parts::count(all.len(), "finding", "findings")) "." }
         @if !all.is_empty() {
             (parts::table("Findings", &["Severity", "Rule", "Where", "State", "Fingerprint"], &rows, ""))
         }

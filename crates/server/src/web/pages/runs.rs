@@ -62,7 +62,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 select name="repository" {
                     option value="" { "all" }
                     @for name in &repositories {
-                        option value=(name) selected[asked.repository.as_deref() == Some(name)] { (name) }
+                        option value=(name) selected[asked.repository.as_deref() == Some(name)] { (parts::repository_name(name)) }
                     }
                 }
             }
@@ -85,9 +85,9 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
 fn row(line: &RunLine) -> Markup {
     html! {
         tr {
-            td { a href={ "/runs/" (line.id) } { (line.id) } @if line.attempts > 1 { span.quiet { " × " (line.attempts) } } }
+            td { a.id href={ "/runs/" (line.id) } { (line.id) } @if line.attempts > 1 { span.quiet { " × " (line.attempts) } } }
             td { (parts::short(&line.commit)) }
-            td { (line.identity.as_deref().unwrap_or("unknown")) }
+            td { (parts::repository(line.identity.as_deref())) }
             td {
                 @match line.outcome {
                     Some(outcome) => (parts::outcome(outcome)),

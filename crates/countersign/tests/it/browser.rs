@@ -1,0 +1,159 @@
+//! Every page of the server in a real browser: accessible, quiet, kept up to date, readable on paper, on a telephone and without a
+//! script. What is looked at is in `tests/browser/`; this makes the world, starts server and script, and does for the script what
+//! a person would type.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use countersign_model::Role;
+use serde_json::{Value, json};
+
+use super::support::{World, have_ssh_keygen, planted_secret};
+use super::witness::Server;
+use super::workload::{have, missing};
+
+/// Everybody of the world who can sign in, with their roles; whoever sees most is first.
+const PEOPLE: [(&str, &[Role]); 6] = [
+    ("ruth", &[Role::ComplianceOfficer, Role::SecurityOfficer]),
+    ("ada", &[Role::Administrator]),
+    ("dan", &[Role::Engineer, Role::ComplianceOfficer]),
+    ("mia", &[Role::Developer, Role::Engineer]),
+    ("omar", &[Role::ReleaseManager]),
+    ("olga", &[Role::Auditor]),
+];
+
+const OWNERS: &str = "version: 1\ngates:\n  - gate: release\n    owner: ruth\n    deputy: dan\n    respond_within: 4h\n    \
+                      escalation:\n      - after: 8h\n        role: administrator\n    \
+                      fallback: two officers decide on paper, and record it within a day\n";
+
+/// Where `npm ci` put what `tests/browser/package.json` names.
+fn installed() -> Option<PathBuf> {
+    if !have("node", &["--version"]) || !have("chromium", &["--version"]) || !have_ssh_keygen() {
+        return None;
+    }
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("browser");
+    let there =
+        ["playwright-core", "axe-core"].iter().all(|p| dir.join("node_modules").join(p).join("package.json").exists());
+    (there || missing("what browser tests need (tests/browser/package.json; CONTRIBUTING.md has the command)"))
+        .then_some(dir)
+}
+
+/// A ledger that has something for every page: a deployment, a denied run with a find, a waiver that is asked for, an owner of a
+/// gate, an audit with a question, a review of access, and an auditor.
+fn world() -> World {
+    let w = World::new();
+    w.firm();
+    w.key("olga");
+    w.by("ada", &["person", "add", "olga", "--ssh-key", w.public("olga").to_str().unwrap()]).expect(0);
+    w.by("ada", &["role", "grant", "olga", "auditor", "--reason", "external audit"]).expect(0);
+    let shop = ["application", "register", "shop", "--owner", "mia", "--deputy", "dan", "--criticality", "critical"];
+    w.by("ada", &[&shop[..], &["--data", "personal", "--repository", "git:host/shop"]].concat()).expect(0);
+    w.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    let owners = w.path("gates.yaml");
+    std::fs::write(&owners, OWNERS).unwrap();
+    w.by("ruth", &["gate", "activate", owners.to_str().unwrap()]).expect(0);
+
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    w.cs(["run", "--ticket", "CHG-1"]).expect(11);
+    std::fs::write(w.path("app.tar"), b"artifact").unwrap();
+    w.cs(["record", "--artifact", w.path("app.tar").to_str().unwrap()]).expect(0);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let issue = ["grant", "issue", "latest", "--env", "production", "--format", "json"];
+    let issued = w.by("omar", &issue).expect(0).json();
+    w.cs(["deploy", "--grant", issued["grant"]["id"].as_str().unwrap(), "--", "true"]).expect(0);
+
+    let open =
+        ["audit", "open", "--name", "The year", "--from", "2020-01-01", "--to", "2040-01-01", "--format", "json"];
+    let audit = w.by("ruth", &open).expect(0).json()["audit"].as_str().unwrap().to_owned();
+    let question = ["audit", "request", &audit, "--control", "dual-approval", "--text", "Who approved release 1?"];
+    w.by("olga", &question).expect(0);
+    let review =
+        ["access", "review", "open", "--from", "2020-01-01", "--due", "2040-01-01", "--reason", "the yearly one"];
+    w.by("ruth", &[&review[..], &["--reviewer", "ruth", "--reviewer", "dan"]].concat()).expect(0);
+
+    w.commit_signed("mia", "next.sh", "echo next\n");
+    w.cs(["run", "--ticket", "CHG-2"]).expect(11);
+    w.commit_signed("mia", "key.py", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
+    w.cs(["run"]).expect(10);
+    let waiver = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
+    w.by("mia", &[&waiver[..], &["--accept", "the key is revoked"]].concat()).expect(0);
+    w
+}
+
+fn serve(world: &World, address: &str) -> Server {
+    let ledger = world.repo().join(".countersign");
+    Server::start(world, &["--ledger", ledger.to_str().unwrap(), "serve", "--listen", address])
+}
+
+/// What the script asks for.
+fn answer(world: &World, server: &mut Option<Server>, url: &str, asked: &Value, appended: &mut u32) -> Value {
+    match asked["do"].as_str().unwrap() {
+        "link" => {
+            let person = asked["person"].as_str().unwrap();
+            world.by(person, &["login", "--server", url, "--format", "json"]).expect(0).json()
+        }
+        "append" => {
+            // Each is an act of its own.
+            let act = if appended.is_multiple_of(2) { "grant" } else { "revoke" };
+            *appended += 1;
+            world.by("ada", &["role", act, "omar", "developer", "--reason", "helps out for a while"]).expect(0);
+            json!({})
+        }
+        "stop" => {
+            assert_eq!(server.take().unwrap().terminate(), Some(0));
+            json!({})
+        }
+        "start" => {
+            *server = Some(serve(world, url.trim_start_matches("http://")));
+            json!({})
+        }
+        other => panic!("the script asks for {other}"),
+    }
+}
+
+#[test]
+fn every_page_holds_in_a_browser() {
+    let Some(modules) = installed() else { return };
+    let world = world();
+    let mut server = Some(serve(&world, "127.0.0.1:0"));
+    let url = server.as_ref().unwrap().url.clone();
+    let pages: Vec<Value> = countersign_server::pages()
+        .map(|page| {
+            let may = |roles: &[Role]| page.roles.iter().any(|role| roles.contains(role));
+            let people: Vec<&str> = PEOPLE.iter().filter(|(_, roles)| may(roles)).map(|(name, _)| *name).collect();
+            json!({"path": page.path, "question": page.question, "people": people})
+        })
+        .collect();
+    let shots = modules.join("shots");
+    let told = json!({"url": url, "modules": modules, "shots": shots, "pages": pages, "auditor": "olga"});
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser/main.mjs");
+    let mut command = world.command("node", Path::new("/"));
+    let mut child =
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Read beside the rest, so that it never waits for a reader.
+    let mut stderr = child.stderr.take().unwrap();
+    let errors = std::thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap());
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{told}").unwrap();
+    let mut said = String::new();
+    let mut appended = 0;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(asked) = line.strip_prefix("ask ") {
+            let asked = serde_json::from_str(asked).unwrap();
+            let answer = answer(&world, &mut server, &url, &asked, &mut appended);
+            writeln!(stdin, "{answer}").unwrap();
+        } else {
+            eprintln!("{line}");
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+    let status = child.wait().unwrap();
+    let errors = errors.join().unwrap();
+    assert!(status.success() && said.contains("in all "), "{status}\n{said}{errors}");
+    world.cs(["verify"]).expect(0);
+}
