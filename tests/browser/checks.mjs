@@ -110,8 +110,16 @@ export const printed = async (context, told, room, { name }) => {
   writeFileSync(`${picture(told, name, room)}.pdf`, paper);
 };
 
-/** What is in the page, without what the time and the visit make different. */
-const content = (page) => page.locator('#content').evaluate((e) => e.textContent.replace(/\s+/g, ' ').trim());
+/** What is in the page; the present moment is another at each look. */
+const content = (page) => page.locator('#content').evaluate((e) => e.textContent.replace(/\s+/g, ' ').trim()
+  .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '(time)'));
+
+/** Where two texts part. */
+const parting = (one, other) => {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at += 1;
+  return `"${one.slice(at - 40, at + 40)}" and "${other.slice(at - 40, at + 40)}"`;
+};
 
 /** The page is whole without a script. */
 export const withoutScript = async (context, told, room, { visit: scripted }) => {
@@ -129,7 +137,7 @@ export const withoutScript = async (context, told, room, { visit: scripted }) =>
     plain = await content(page);
     same = await content(other) === plain;
   }
-  if (!plain || !same) problems.push(`${room.address} says something else without a script`);
+  if (!plain || !same) problems.push(`${room.address} says something else without a script: ${parting(plain, await content(other))}`);
 };
 
 /** By keyboard alone: first over the navigation to the content, then through all of the navigation, and what has the focus shows it. */
