@@ -30,9 +30,9 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .map(|c| {
             html! {
                 tr {
-                    td { a href={ "/controls/" (c.id) } { (c.id) } div.quiet { (c.title) } }
+                    td.wide { a href={ "/controls/" (c.id) } { (c.id) } div.quiet { (c.title) } }
                     td { (parts::outcome(c.judgement.outcome)) }
-                    td { (c.judgement.why) }
+                    td.long { (c.judgement.why) }
                     td.n { (c.judgement.population) }
                     td.n { (c.judgement.failing.len()) }
                     td { (c.owner) }

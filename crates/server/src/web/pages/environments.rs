@@ -68,7 +68,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
         running.push(html! {
             tr {
-                td { (d.repository) }
+                td { (parts::repository(Some(&d.repository))) }
                 td { (parts::short(&d.commit)) }
                 td { a href={ "/runs/" (d.run) } { (d.run) } }
                 td { @if let Some(id) = &glass { (parts::state(Tone::Bad, "past the gates")) " " code { (id) } } @else { (parts::state(Tone::Good, "by an approved run")) } }
@@ -81,7 +81,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .take(SHOWN)
         .map(|d| {
             let (tone, word) = if d.success { (Tone::Good, "deployed") } else { (Tone::Bad, "failed") };
-            html! { tr { td { (parts::time(d.time)) } td { (d.repository) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { a href={ "/runs/" (d.run) } { (d.run) } } td { (parts::entry(d.index)) } } }
+            html! { tr { td { (parts::time(d.time)) } td { (parts::repository(Some(&d.repository))) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { a href={ "/runs/" (d.run) } { (d.run) } } td { (parts::entry(d.index)) } } }
         })
         .collect();
     let mut emergencies: Vec<Markup> = Vec::new();

@@ -85,7 +85,7 @@ pub(super) fn table(a: &Assessment) -> Markup {
             let href = format!("/frameworks/{}", f.framework.id);
             html! {
                 tr {
-                    td { a href=(href) { (f.framework.title) } }
+                    td.long { a href=(href) { (f.framework.title) } }
                     td { (parts::outcome(Outcome::all(f.requirements.iter().map(|r| r.outcome)))) }
                     td.n { a href=(href) { (f.requirements.len()) } }
                     @for outcome in OUTCOMES { td.n { (number(f, outcome, &href)) } }
