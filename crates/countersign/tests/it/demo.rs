@@ -66,4 +66,19 @@ fn a_demonstration_is_played_by_real_commands_and_says_everywhere_what_it_is() {
         let answer = olga.get(page.path).expect(200);
         assert!(answer.body.contains("<strong>Demonstration.</strong>"), "{}", page.path);
     }
+    // The figures' numbers lead to lists of so many rows.
+    let page = olga.get("/deployments").expect(200).body;
+    let links: Vec<(String, usize)> = page
+        .split("<td class=\"n\"><a href=\"")
+        .skip(1)
+        .map(|rest| {
+            let (href, rest) = rest.split_once("\">").unwrap();
+            (href.replace("&amp;", "&"), rest.split('<').next().unwrap().parse().unwrap())
+        })
+        .collect();
+    assert!(links.len() >= 12, "{links:?}");
+    for (href, number) in links {
+        let list = olga.get(&href).expect(200).body;
+        assert_eq!(list.rsplit("<tbody>").next().unwrap().matches("<tr>").count(), number, "{href}");
+    }
 }

@@ -6,6 +6,7 @@
 //! | `look.rs` | one look at a page: who, at which ledger |
 //! | `layout.rs` | what every page has around it |
 //! | `parts.rs` | what pages are made of: states, tables, numbers, links to entries |
+//! | `chart.rs` | charts as SVG, drawn here |
 //! | `live.rs` | the stream of what is appended |
 //! | `pages/` | one file a noun |
 //! | `assets/` | style sheet and scripts, compiled in |
@@ -13,6 +14,7 @@
 //! **To add a page**: a file in `pages/` with a function from a [`look::Look`] to a [`layout::Page`], a line in `rooms.rs`. Who may see
 //! it, that an auditor's look is recorded, headers and layout follow.
 
+pub(crate) mod chart;
 pub(crate) mod layout;
 pub(crate) mod live;
 pub(crate) mod look;

@@ -69,6 +69,13 @@ pub(crate) const ROOMS: &[Room] = &[
     room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, pages::runs::show),
     room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, pages::run::show),
     room(
+        "/deployments",
+        "Deployments",
+        "How often, how fast and how safely do we deliver?",
+        EVERYBODY,
+        pages::deployments::show,
+    ),
+    room(
         "/waivers",
         "Waivers",
         "What is let through all the same, by whom, and until when?",

@@ -101,17 +101,6 @@ impl State {
         Ok(())
     }
 
-    /// How many deployments ended from a moment on, and how many of them failed.
-    ///
-    /// # Errors
-    /// When the projection cannot be read.
-    pub fn deployments_since(&self, from: countersign_model::Timestamp) -> Result<(u64, u64), Error> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT count(*), count(*) FILTER (WHERE success = 0) FROM deployments WHERE time >= ?1")?;
-        Ok(query.query_row([from.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?)
-    }
-
     /// Every deployment that ended, oldest first.
     ///
     /// # Errors

@@ -17,7 +17,7 @@
 //! | `fold.rs` | which kind of event goes to which noun; folding many entries |
 //! | `check.rs` | `ledger rebuild` and `--check` |
 //! | `history.rs` | what an assessment asks: everything of a kind |
-//! | `overview.rs` | what pages ask: a part of a list, and its length |
+//! | `overview.rs`, `delivery.rs` | what pages ask: a part of a list, and its length |
 //! | one file a noun | its tables, its event, its rows and queries |
 //!
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
@@ -35,6 +35,7 @@ mod check;
 mod claims;
 mod db;
 mod decisions;
+mod delivery;
 mod deployments;
 mod disposals;
 mod duties;
@@ -84,6 +85,7 @@ pub use authorities::{AuthorityRow, CertificateTrouble, Certified, window};
 pub use bundles::ActiveBundle;
 pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
 pub use decisions::DecisionRow;
+pub use delivery::{DeploymentLine, DeploymentsAsked};
 pub use deployments::DeploymentRow;
 pub use disposals::{CertificateRow, Completion, Group, disposal_time};
 pub use duties::Duties;

@@ -144,7 +144,7 @@ fn release(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> 
     let ticket = format!("CHG-{}", 1000 + stage.steps);
     stage.expect(Exit::Waiting, repo, &["run", "--no-progress", "--ticket", &ticket, "--reason", "planned change"])?;
     stage.later(25);
-    let engineer = if stage.steps % 2 == 0 { "dana" } else { "erik" };
+    let engineer = if stage.steps.is_multiple_of(2) { "dana" } else { "erik" };
     stage.by(engineer, Exit::Pass, repo, &["approve", "latest", "--as", "technical"])?;
     stage.later(70);
     stage.by("ruth", Exit::Pass, repo, &["approve", "latest", "--as", "regulatory"])?;

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod audits;
 pub(super) mod controls;
+pub(super) mod deployments;
 pub(super) mod entry;
 pub(super) mod environments;
 pub(super) mod frameworks;

@@ -2,7 +2,7 @@
 
 use countersign_govern::gates;
 use countersign_model::governance::WaiverCategory;
-use countersign_model::{Diagnostic as _, Outcome, Role};
+use countersign_model::{Diagnostic as _, Outcome, Role, Timestamp};
 use countersign_stages::build::{decide, rules as build_rules};
 use countersign_stages::release::rules;
 use countersign_store::projection::{RunsAsked, WaiverState};
@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use super::frameworks;
 use crate::app::Trouble;
+use crate::web::chart::{self, Bar};
 use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
@@ -48,6 +49,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             @if needs.is_empty() { p.none { "Nothing waits for you." } }
             ul.needs { @for need in &needs { li { (need.what) pre { code { (need.how) } } } } }
         }
+        (trend(look)?)
         section {
             h2 { "Frameworks" }
             @if let Some(trouble) = &trouble { p { (parts::state(Tone::Bad, "the assessment failed")) " " (trouble.text) } }
@@ -61,6 +63,48 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         }
     };
     Ok(Page::new("Posture", body).aside(aside).live())
+}
+
+/// Which way it is going: runs week by week, by what the policy says of them now.
+fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
+    const WEEKS: u64 = 13;
+    const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
+    let from = Timestamp::from_millis(look.now().millis() - 13 * WEEK);
+    let counted = look.state().runs_over_time(from, WEEK)?;
+    let bars: Vec<Bar> = (0..WEEKS)
+        .map(|week| {
+            let of = |wanted: &[Tone]| {
+                let here = counted.iter().filter(|(n, ..)| *n == week);
+                here.filter(|(_, outcome, _)| wanted.contains(&outcome.map_or(Tone::Wait, parts::tone)))
+                    .map(|(.., n)| n)
+                    .sum()
+            };
+            let start = Timestamp::from_millis(from.millis() + i64::try_from(week).unwrap_or(0) * WEEK);
+            Bar {
+                label: start.to_string().chars().skip(5).take(5).collect(),
+                parts: vec![
+                    (Tone::Good, of(&[Tone::Good, Tone::Quiet])),
+                    (Tone::Waived, of(&[Tone::Waived])),
+                    (Tone::Wait, of(&[Tone::Wait])),
+                    (Tone::Bad, of(&[Tone::Bad, Tone::Missing])),
+                ],
+            }
+        })
+        .collect();
+    let rows: Vec<Markup> = bars
+        .iter()
+        .map(|bar| html! { tr { th scope="row" { (bar.label) } @for (_, n) in &bar.parts { td.n { (n) } } } })
+        .collect();
+    Ok(html! {
+        section {
+            h2 { "Runs a week" }
+            (chart::bars("Runs a week: passed, passed by waiver, held, denied by the policy", &bars))
+            details {
+                summary { "The same as a table" }
+                (parts::table("Runs a week", &["Week from", "Pass", "By waiver", "Held", "Denied"], &rows, ""))
+            }
+        }
+    })
 }
 
 /// What waits for the visitor: each with the command that does it.
