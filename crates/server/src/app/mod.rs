@@ -45,8 +45,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What is usual: 30 minutes (PCI DSS 8.2.8 asks for 15 at the most only of idle sessions in the cardholder environment), 12 hours,
-    /// eight at once.
+    /// What is usual: 15 idle minutes (PCI DSS 8.2.8), 12 hours in all, eight requests at once.
     #[must_use]
     pub fn new(origin: Origin) -> Self {
         Self { origin, idle: Duration::from_secs(15 * 60), longest: Duration::from_secs(12 * 60 * 60), at_once: 8 }
