@@ -66,7 +66,12 @@ fn make(at: &PlaceArgs, args: &PackArgs, env: &Environment) -> Outcome {
         }
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(name));
-    let options = pack::Options { masked: args.mask, stamp: args.stamp.stamp()? };
+    let options = pack::Options {
+        masked: args.mask,
+        stamp: args.stamp.stamp()?,
+        #[cfg(feature = "parquet")]
+        parquet: args.parquet,
+    };
     let made = pack::make_with(&mut session, &catalogue, &scope, &options, &out)?;
     notices(&mut session);
     match args.format {

@@ -65,6 +65,10 @@ pub(crate) struct PackArgs {
     /// Leave out people's names: everybody is called by their id
     #[arg(long)]
     pub(crate) mask: bool,
+    /// Write each table as Parquet too
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    pub(crate) parquet: bool,
     #[command(flatten)]
     pub(crate) stamp: StampArgs,
     /// The file; one that is there is never replaced [default: evidence-GRANT.zip, evidence-FROM-TO.zip]

@@ -9,7 +9,6 @@ use countersign_evidence::trust_policy::TrustPolicy;
 use countersign_govern::audit::pack::check;
 use countersign_govern::audit::verify::{Anchor, Since, Verified, verify_kept, verify_published};
 use countersign_model::Exit;
-use countersign_policy::Catalogue;
 use countersign_store::installation::Pin;
 use countersign_store::postgres::{Address, Postgres};
 use countersign_store::s3::Location;
@@ -17,6 +16,7 @@ use countersign_store::subjects::SharedVault;
 use countersign_store::{Ledger, PublishedLog, Source, session};
 
 use super::args::{Format, PlaceArgs, VerifyArgs};
+use super::catalogue;
 use super::stamp_args::authorities;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -35,7 +35,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
         return published(url, args, env);
     }
     if let Some(file) = args.path.as_deref().filter(|path| path.is_file()) {
-        return pack(file, args, env);
+        return pack(at, file, args, env);
     }
     if args.re_evaluate || args.timestamp_ca.is_some() {
         return Err(CliError::NotAPack.into());
@@ -50,7 +50,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &VerifyArgs, env: &Environment) -> Outco
 }
 
 /// Verifies an evidence pack. What this machine remembers of the ledger stays as it is: a pack is behind it.
-fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
+fn pack(at: &PlaceArgs, file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
     let opened = check::open(file)?;
     let ((anchor, policy), by) = match &args.trust {
         // Nothing on this machine lies inside a pack.
@@ -58,7 +58,7 @@ fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
         None => with_policy(pinned_as(Some(opened.manifest.origin.clone()), env)?, env)?,
     };
     let key = payload_key(opened.source(), env)?;
-    let catalogue = if args.re_evaluate { Some(Catalogue::shipped()?) } else { None };
+    let catalogue = if args.re_evaluate { Some(catalogue::load(at)?) } else { None };
     let authorities = args.timestamp_ca.as_deref().map(authorities).transpose()?;
     let since = since(args)?;
     let checked =
@@ -71,7 +71,12 @@ fn pack(file: &Path, args: &VerifyArgs, env: &Environment) -> Outcome {
             output::print(&page::text(&checked.verified, &by, &paint))?;
         }
     }
-    Ok(if checked.verified.holds() { Exit::Pass } else { failed(&checked.verified) })
+    let is_whole = checked.repeated.as_ref().is_none_or(|r| r.not_derived.is_empty());
+    Ok(match (checked.verified.holds(), is_whole) {
+        (true, true) => Exit::Pass,
+        (true, false) => Exit::Incomplete,
+        (false, _) => failed(&checked.verified),
+    })
 }
 
 /// Verifies the ledger in a database, the tables that follow from it included.

@@ -91,7 +91,7 @@ pub(crate) fn checked(c: &Checked, p: &Paint) -> String {
     if let Some(r) = &c.repeated {
         let _ = writeln!(
             out,
-            "  {} derived again, {} computed again: every byte the same{}",
+            "  {} derived again, {} computed again: every byte of these the same{}",
             count(r.files, "file", "files"),
             count(r.identical + r.other_engine, "decision", "decisions"),
             match r.other_engine {
@@ -99,6 +99,11 @@ pub(crate) fn checked(c: &Checked, p: &Paint) -> String {
                 n => format!(" ({n} of them by another version of the engine, with the same result)"),
             }
         );
+    }
+    if let Some(r) = &c.repeated {
+        for (file, why) in &r.not_derived {
+            let _ = writeln!(out, "  {}✗{} {file}: not derived again: {why}", p.bad, p.reset);
+        }
     }
     let _ = writeln!(out, "  {} bytes, {}", c.bytes, c.file);
     out
@@ -110,8 +115,9 @@ pub(crate) fn checked_json(c: &Checked) -> Value {
     let pack = json!({
         "sha256": c.file, "bytes": c.bytes, "manifest": c.manifest,
         "timestamp": c.timestamp.as_ref().map(|s| json!({"time": s.time, "serial": s.serial, "vouched": s.vouched})),
-        "repeated": c.repeated.map(|r| json!({
+        "repeated": c.repeated.as_ref().map(|r| json!({
             "files": r.files, "identical": r.identical, "other_engine": r.other_engine,
+            "not_derived": r.not_derived.iter().map(|(file, why)| json!({"file": file, "why": why})).collect::<Vec<_>>(),
         })),
     });
     if let Some(object) = value.as_object_mut() {

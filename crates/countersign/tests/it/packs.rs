@@ -176,3 +176,129 @@ fn a_pack_of_one_application_leaves_the_others_out_and_says_so() {
     let ran = w.cs(["audit", "pack", "--application", "nobody", "--out", "nobody.zip"]).expect(2);
     assert!(ran.err.contains("CS-AUDIT-034") && ran.err.contains("other, shop"), "{}", ran.err);
 }
+
+/// The rows of a table.
+fn rows(dir: &Path, table: &str) -> Vec<Value> {
+    let text = fs::read_to_string(dir.join(format!("tables/{table}.jsonl"))).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn row<'r>(rows: &'r [Value], key: &str, value: &str) -> &'r Value {
+    rows.iter().find(|row| row[key] == value).unwrap_or_else(|| panic!("{key} {value}: {rows:#?}"))
+}
+
+#[test]
+fn a_period_is_assessed_and_reconciled_from_what_the_pack_holds() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let mut w = World::new();
+    w.now = Some("2027-01-10T12:00:00Z".into());
+    w.firm();
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    deploy(&w);
+    w.now = Some("2027-05-10T12:00:00Z".into());
+    w.commit_signed("mia", "app.sh", "echo two\n");
+    deploy(&w);
+    // Granted, and never used.
+    w.commit_signed("mia", "app.sh", "echo three\n");
+    w.cs(["run"]).expect(11);
+    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    w.by("omar", &["grant", "issue", "latest", "--env", "production"]).expect(0);
+    w.now = Some("2027-08-01T12:00:00Z".into());
+
+    let window = ["--from", "2027-04-01", "--to", "2027-07-01"];
+    let file = pack(&w, "second.zip", &window);
+    let ran = w.cs(["verify", file.to_str().unwrap(), "--re-evaluate", "--format", "json"]).expect(0).json();
+    assert_eq!(ran["pack"]["repeated"]["not_derived"], serde_json::json!([]));
+    assert!(ran["pack"]["manifest"]["catalogue"].is_string(), "{ran}");
+    let dir = unpacked(&w, &file, "second");
+
+    // The same as the program says of the window, as far as the pack has it.
+    let operation = rows(&dir, "control-operation");
+    let dual = row(&operation, "control", "dual-approval");
+    assert_eq!(dual["sentence"], "operated 1 of 1 times, 0 exceptions");
+    let population = ["audit", "population", "--control", "dual-approval", "--format", "json"];
+    let listed = w.cs(population.iter().chain(&window)).expect(0).json();
+    assert_eq!(dual["operated"], listed["count"]);
+    let why = |control: &str| {
+        let row = row(&operation, "control", control);
+        assert_eq!(row["outcome"], "not-evaluated", "{row}");
+        row["why"].as_str().unwrap().to_owned()
+    };
+    assert!(why("trust-is-rooted").starts_with("not looked at in a pack: it is about the machine"));
+    assert!(why("severe-corrected-in-time").contains("runs from before the period"));
+    assert!(why("decisions-repeat").contains("--re-evaluate"));
+    let assessment = rows(&dir, "assessment");
+    let said = w.cs(["assess", "--from", "2027-04-01", "--to", "2027-07-01", "--format", "json"]).json();
+    let requirements: usize =
+        said["frameworks"].as_array().unwrap().iter().map(|f| f["requirements"].as_array().unwrap().len()).sum();
+    assert_eq!(assessment.len(), requirements);
+    assert!(assessment.iter().any(|r| r["controls"].as_array().unwrap().contains(&"dual-approval:pass".into())));
+
+    let reconciled = rows(&dir, "reconciliation");
+    let gap = row(&reconciled, "kind", "grant-not-used");
+    assert_eq!((&gap["row"], gap["entries"].as_array().unwrap().len()), (&"gap".into(), 1));
+    assert_eq!(row(&reconciled, "kind", "protected branch")["text"], "not asked");
+    assert_eq!(row(&reconciled, "kind", "deployments")["count"], 1, "that of the period");
+    let matrix = rows(&dir, "segregation-matrix");
+    let omar = row(&matrix, "name", "omar");
+    assert!(omar["duties"].as_str().unwrap().contains("deployer 1×"), "{omar}");
+    let page = fs::read_to_string(dir.join("index.html")).unwrap();
+    for name in ["assessment", "control-operation", "reconciliation", "segregation-matrix", "control-history"] {
+        assert!(page.contains(&format!("href=\"tables/{name}.csv\"")), "{name}\n{page}");
+        assert!(dir.join(format!("tables/{name}.csv")).exists());
+    }
+
+    // The first quarter: what came after it is not looked at either.
+    let first = pack(&w, "first.zip", &["--from", "2027-01-01", "--to", "2027-04-01"]);
+    verified(&w, &first);
+    let operation = rows(&unpacked(&w, &first, "first"), "control-operation");
+    let later = row(&operation, "control", "failed-deployment-resolved")["why"].as_str().unwrap().to_owned();
+    assert!(later.contains("after the period"), "{later}");
+
+    // By whom another catalogue is at hand, what rests on it is named and not judged.
+    let own = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../controls/dual-approval.yaml")).unwrap();
+    w.write("compliance/controls/two-here.yaml", &own.replace("id: dual-approval", "id: two-here"));
+    let other = pack(&w, "own.zip", &window);
+    verified(&w, &other);
+    let path = file.to_str().unwrap();
+    let ran = w.cs(["verify", path, "--re-evaluate"]).expect(14);
+    assert!(
+        ran.out.contains("tables/assessment.csv: not derived again: it was made with another catalogue"),
+        "{}",
+        ran.all()
+    );
+    assert!(!ran.out.contains("tables/reconciliation.csv:"), "{}", ran.all());
+    w.cs(["verify", path]).expect(0);
+
+    // One deployment is no period.
+    let one = pack(&w, "one.zip", &["--deployment", &grants(&w)[0]]);
+    assert!(verified(&w, &one).get("catalogue").is_none());
+    assert!(!unpacked(&w, &one, "one").join("tables/assessment.csv").exists());
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_are_parquet_too() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::new();
+    w.firm();
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    deploy(&w);
+    let file = pack(&w, "all.zip", &["--parquet"]);
+    let manifest = verified(&w, &file);
+    assert!(manifest["parquet"].as_str().unwrap().starts_with("parquet-rs "), "{manifest}");
+    let dir = unpacked(&w, &file, "all");
+    let csv = fs::read_dir(dir.join("tables")).unwrap().filter_map(|file| {
+        let file = file.unwrap().path();
+        (file.extension()? == "csv").then_some(file)
+    });
+    for file in csv {
+        let bytes = fs::read(file.with_extension("parquet")).unwrap();
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{}", file.display());
+    }
+}

@@ -6,10 +6,11 @@ use countersign_evidence::canonical;
 use countersign_model::Timestamp;
 use countersign_policy::replay::replay_under;
 use countersign_policy::{Assignment, Bundle, Decision, RegorusEngine, Replay};
-use countersign_store::Session;
+use countersign_store::Ledger;
 use countersign_store::projection::DecisionRow;
 use serde_json::Value;
 
+use super::facts::Sight;
 use super::tools;
 
 /// What is kept of a decision.
@@ -77,7 +78,7 @@ fn list(value: &Value) -> &[Value] {
 
 impl Decided {
     /// Reads a decision and its facts.
-    pub(super) fn read(session: &Session, row: &DecisionRow) -> Self {
+    pub(super) fn read(ledger: &Ledger, row: &DecisionRow) -> Self {
         let document = &row.document;
         let gates = list(&document["verdict"]["gates"]).iter().map(|g| (text(&g["name"]), text(&g["outcome"])));
         let mut decided = Self {
@@ -93,7 +94,7 @@ impl Decided {
             seen: None,
             unreadable: None,
         };
-        match facts_of(session, row) {
+        match facts_of(ledger, row) {
             Ok(facts) => {
                 decided.repository = facts["repository"]["identity"].as_str().map(str::to_owned);
                 decided.seen = Some(Seen::of(&facts));
@@ -133,8 +134,8 @@ fn lifted(document: &Value) -> BTreeMap<String, String> {
     lifted
 }
 
-fn facts_of(session: &Session, row: &DecisionRow) -> Result<Value, String> {
-    let bytes = session.ledger().payload(&row.facts).map_err(|e| e.to_string())?;
+fn facts_of(ledger: &Ledger, row: &DecisionRow) -> Result<Value, String> {
+    let bytes = ledger.payload(&row.facts).map_err(|e| e.to_string())?;
     canonical::from_slice(&bytes).map_err(|e| e.to_string())
 }
 
@@ -206,16 +207,16 @@ impl Seen {
 }
 
 /// Computes a decision again: `identical`, `different`, `other-engine` or `error`.
-pub(super) fn repeated(session: &Session, row: &DecisionRow) -> &'static str {
+pub(super) fn repeated(sight: Sight<'_>, row: &DecisionRow) -> &'static str {
     let again = || -> Option<Replay> {
-        let facts = facts_of(session, row).ok()?;
-        let bundle = Bundle::from_bytes(&session.ledger().payload(&row.bundle).ok()?).ok()?;
+        let facts = facts_of(sight.ledger, row).ok()?;
+        let bundle = Bundle::from_bytes(&sight.ledger.payload(&row.bundle).ok()?).ok()?;
         let recorded: Decision = serde_json::from_value(row.document.clone()).ok()?;
         let assignment = match &recorded.assignment {
             None => None,
             Some(digest) => {
-                let row = session.state().assignment_of(digest).ok()??;
-                Some(Assignment::from_bytes(&session.ledger().payload(&row.blob).ok()?).ok()?)
+                let row = sight.state.assignment_of(digest).ok()??;
+                Some(Assignment::from_bytes(&sight.ledger.payload(&row.blob).ok()?).ok()?)
             }
         };
         replay_under(&RegorusEngine, &recorded, &facts, &bundle, assignment.as_ref()).ok()

@@ -10,7 +10,7 @@ use crate::Error;
 impl Folding<'_> {
     /// Those of the window. Nothing goes past a gate that does not stand here, so where none does there was none.
     pub(super) fn emergencies(&mut self) -> Result<(), Error> {
-        let state = self.session.state();
+        let state = self.sight.state;
         if state.trust().is_some_and(|root| self.is_known(root.index)) {
             self.sources.insert("break-glass");
         }

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_model::audit::is_in;
 use countersign_model::{ActorId, PersonId, Timestamp};
 use countersign_policy::catalogue::facts::{empty, fault};
 use countersign_policy::{Bundle, RegorusEngine, decide};
-use countersign_store::Session;
 use countersign_store::projection::{BundleRow, DecisionRow, GrantState, GrantSteps, RoleRow, RunRow, State};
+use countersign_store::{Ledger, Session};
 use serde_json::{Map, Value, json};
 
 use super::Window;
 use super::decided::{Decided, repeated};
 use super::deployments::{self, Around};
+use super::excerpt::Excerpt;
 use super::weaknesses::{Weaknesses, millis};
 use crate::Error;
 use crate::audit::verify::Verified;
@@ -23,6 +25,31 @@ pub struct Folded {
     pub facts: Value,
     /// What could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// Where they were read from the excerpt of a log: what it cannot tell.
+    pub(crate) excerpt: Option<Excerpt>,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) ledger: &'a Ledger,
+    /// Whether this machine pins the log's key.
+    pub(crate) pinned: bool,
+    /// In an evidence pack: entries whose payloads were left out, first and last of each run of them. What they say is not seen,
+    /// whoever looks.
+    pub(crate) left_out: Option<&'a [(u64, u64)]>,
+}
+
+impl<'a> Sight<'a> {
+    fn of(session: &'a Session) -> Self {
+        let (state, ledger) = (session.state(), session.ledger());
+        Self { state, ledger, pinned: session.pin().is_some(), left_out: None }
+    }
+
+    fn sees(self, index: u64) -> bool {
+        self.left_out.is_none_or(|left_out| !is_in(left_out, index))
+    }
 }
 
 /// Something that the facts would need and that could not be read.
@@ -41,15 +68,28 @@ pub struct Unreadable {
 /// # Errors
 /// When the ledger or its projection cannot be read.
 pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repeat: usize) -> Result<Folded, Error> {
-    let state = session.state();
+    fold_seen(Sight::of(session), verified, window, repeat)
+}
+
+/// As [`fold()`], of what is seen.
+///
+/// # Errors
+/// As [`fold()`].
+pub(crate) fn fold_seen(
+    sight: Sight<'_>,
+    verified: Option<&Verified>,
+    window: Window,
+    repeat: usize,
+) -> Result<Folded, Error> {
+    let state = sight.state;
     let times = state.entry_times()?;
     let bundles = state.bundles()?;
-    let all = state.deployments()?;
-    let steps: BTreeMap<String, GrantSteps> =
-        state.grant_steps()?.into_iter().map(|s| (s.grant.to_string(), s)).collect();
+    let all: Vec<_> = state.deployments()?.into_iter().filter(|d| sight.sees(d.index)).collect();
+    let steps = state.grant_steps()?.into_iter().filter(|s| sight.sees(s.index));
+    let steps: BTreeMap<String, GrantSteps> = steps.map(|s| (s.grant.to_string(), s)).collect();
     let around = Around { times: &times, steps: &steps, bundles: &bundles, all: &all };
     let mut folding = Folding {
-        session,
+        sight,
         around: &around,
         window,
         out: empty(millis(window.from), millis(window.to)),
@@ -66,17 +106,22 @@ pub fn fold(session: &Session, verified: Option<&Verified>, window: Window, repe
     folding.lifted(&runs)?;
     folding.emergencies()?;
     folding.reviews()?;
-    let Folding { mut out, sources, unreadable, .. } = folding;
+    let Folding { mut out, sources, mut unreadable, .. } = folding;
+    let excerpt = sight.left_out.map(|left_out| Excerpt::of(left_out, &times, window));
+    if excerpt.is_some() {
+        // Where a payload is missing is another place for whoever made the pack than for whoever holds it.
+        unreadable.iter_mut().for_each(|u| "its payload is not there".clone_into(&mut u.why));
+    }
     out.insert("sources".into(), sources.into_iter().collect::<Vec<_>>().into());
     let facts = Value::Object(out);
     match fault(&facts) {
         Some(what) => Err(Error::Facts { what }),
-        None => Ok(Folded { facts, unreadable }),
+        None => Ok(Folded { facts, unreadable, excerpt }),
     }
 }
 
 pub(super) struct Folding<'a> {
-    pub(super) session: &'a Session,
+    pub(super) sight: Sight<'a>,
     pub(super) around: &'a Around<'a>,
     pub(super) window: Window,
     out: Map<String, Value>,
@@ -86,7 +131,7 @@ pub(super) struct Folding<'a> {
 
 impl Folding<'_> {
     fn state(&self) -> &State {
-        self.session.state()
+        self.sight.state
     }
 
     pub(super) fn put(&mut self, collection: &str, elements: Vec<Value>) {
@@ -132,8 +177,8 @@ impl Folding<'_> {
         entries.extend(state.trust().map(|t| t.index));
         let element = json!({
             "id": state.origin(), "entries": entries, "size": state.size(), "rooted": state.trust().is_some(),
-            "pinned": self.session.pin().is_some(), "recorder_enrolled": state.recorder_enrolled(),
-            "sealed": self.session.ledger().payload_key().is_some(), "anomalies": state.anomalies()?.len(),
+            "pinned": self.sight.pinned, "recorder_enrolled": state.recorder_enrolled(),
+            "sealed": self.sight.ledger.payload_key().is_some(), "anomalies": state.anomalies()?.len(),
             "backwards": backwards, "silence": silence, "verification": verification, "problems": problems,
             "copies": copies, "second_key": state.second_key().is_some(),
             "witnesses": verified.map_or(0, |v| v.report.cosignatures.len()),
@@ -152,7 +197,7 @@ impl Folding<'_> {
         let mut runs = Vec::new();
         let mut elements = Vec::new();
         for summary in self.state().runs()? {
-            if !self.is_known(summary.index) {
+            if !self.is_known(summary.index) || !self.sight.sees(summary.index) {
                 continue;
             }
             let Some(run) = self.state().run(&summary.id)? else { continue };
@@ -202,7 +247,7 @@ impl Folding<'_> {
         let mut weaknesses = Weaknesses::default();
         let mut elements = Vec::new();
         for row in rows {
-            let decided = Decided::read(self.session, row);
+            let decided = Decided::read(self.sight.ledger, row);
             let is_within = self.is_within(row.index);
             if let Some(why) = &decided.unreadable {
                 let within = is_within.then_some("decisions");
@@ -219,7 +264,7 @@ impl Folding<'_> {
                     "id": decided.digest, "entries": [row.index], "run": row.run, "time": millis(decided.time),
                     "outcome": decided.outcome(), "bundle": decided.bundle, "bundle_in_effect": in_effect,
                     "engine": decided.engine, "rules_digest": rules,
-                    "repeated": if again.contains(&row.index) { repeated(self.session, row) } else { "not-tried" },
+                    "repeated": if again.contains(&row.index) { repeated(self.sight, row) } else { "not-tried" },
                 }));
                 self.reports(&decided);
             }
@@ -307,7 +352,7 @@ impl Folding<'_> {
         }
         self.put("grants", grants);
         let acts = self.state().suppression_acts()?;
-        let acts = acts.into_iter().filter(|a| self.is_within(a.index));
+        let acts = acts.into_iter().filter(|a| self.is_within(a.index) && self.sight.sees(a.index));
         let suppressions = acts.map(|a| {
             json!({
                 "id": format!("suppression {}", a.index), "entries": [a.index], "by": a.by,
@@ -316,7 +361,8 @@ impl Folding<'_> {
         });
         let suppressions = suppressions.collect();
         self.put("suppressions", suppressions);
-        let refusals = self.state().refusals()?.into_iter().filter(|r| self.is_within(r.index)).map(|r| {
+        let refusals = self.state().refusals()?.into_iter();
+        let refusals = refusals.filter(|r| self.is_within(r.index) && self.sight.sees(r.index)).map(|r| {
             json!({
                 "id": format!("refusal {}", r.index), "entries": [r.index], "act": r.act, "code": r.code,
                 "person": r.person, "time": millis(r.time),
@@ -374,7 +420,7 @@ impl Folding<'_> {
     }
 
     fn rest(&mut self) -> Result<(), Error> {
-        let state = self.session.state();
+        let state = self.sight.state;
         // Those that were in effect within the window: the last before it, and every one within.
         let known: Vec<&BundleRow> = self.around.bundles.iter().filter(|b| self.is_known(b.index)).collect();
         let first = known.iter().rposition(|b| b.time <= self.window.from).unwrap_or_default();
@@ -385,7 +431,7 @@ impl Folding<'_> {
             activations.push(json!({
                 "id": format!("activation {}", bundle.index), "entries": [bundle.index], "bundle": bundle.digest,
                 "by": bundle.by, "time": millis(bundle.time), "root": is_first && root.is_some(),
-                "probe": probe(self.session, bundle),
+                "probe": probe(self.sight.ledger, bundle),
             }));
         }
         self.put("activations", activations);
@@ -439,8 +485,8 @@ impl Folding<'_> {
 }
 
 /// Asks a bundle about a change of which nothing is known.
-fn probe(session: &Session, bundle: &BundleRow) -> &'static str {
-    let read = session.ledger().payload(&bundle.blob).ok().and_then(|bytes| Bundle::from_bytes(&bytes).ok());
+fn probe(ledger: &Ledger, bundle: &BundleRow) -> &'static str {
+    let read = ledger.payload(&bundle.blob).ok().and_then(|bytes| Bundle::from_bytes(&bytes).ok());
     let Some(read) = read else { return "unreadable" };
     match decide(&RegorusEngine, &read, &json!({"version": 1}), Timestamp::from_millis(0)) {
         // No answer opens nothing.

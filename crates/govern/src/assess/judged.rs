@@ -60,7 +60,7 @@ pub struct JudgedRequirement {
 }
 
 /// Judges every control that the chosen frameworks need, and all their requirements.
-pub(super) fn judge_all(catalogue: &Catalogue, folded: &Folded, ask: &Ask) -> (Vec<JudgedControl>, Vec<Assessed>) {
+pub(crate) fn judge_all(catalogue: &Catalogue, folded: &Folded, ask: &Ask) -> (Vec<JudgedControl>, Vec<Assessed>) {
     let chosen: Vec<&Framework> =
         catalogue.frameworks.values().filter(|f| ask.framework.as_ref().is_none_or(|id| *id == f.id)).collect();
     let mut meeting: BTreeMap<(&str, &str), Vec<&Control>> = BTreeMap::new();
@@ -121,6 +121,9 @@ fn on_all_cores(controls: &[&Control], folded: &Folded) -> Vec<JudgedControl> {
 
 /// One control over the facts.
 pub(crate) fn one(control: &Control, folded: &Folded) -> JudgedControl {
+    if let Some(why) = folded.excerpt.and_then(|excerpt| excerpt.cannot_tell(control)) {
+        return of(control, not_looked_at(why));
+    }
     let mut judgement = judge(control, &folded.facts);
     lift(control, folded, &mut judgement);
     let over = control.decides.as_ref().map(|d| d.over.as_str());
@@ -151,6 +154,11 @@ fn lift(control: &Control, folded: &Folded, judgement: &mut Judgement) {
     let mitigated = standings.iter().all(|s| *s == "mitigated");
     judgement.outcome = if mitigated { Outcome::Mitigated } else { Outcome::Waived };
     judgement.why = format!("{}; each was let stand by a signed waiver or override", judgement.why);
+}
+
+fn not_looked_at(why: &str) -> Judgement {
+    let why = format!("not looked at in a pack: {why}");
+    Judgement { outcome: Outcome::NotEvaluated, ..Judgement::error(why) }
 }
 
 fn broken(control: &Control) -> JudgedControl {

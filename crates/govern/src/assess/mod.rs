@@ -12,6 +12,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `facts.rs`, `deployments.rs`, `weaknesses.rs`, `registry.rs` | the fold: one document, ids only |
+//! | `excerpt.rs` | what an evidence pack cannot tell |
 //! | `decided.rs` | a decision's own facts, read once |
 //! | `tools.rs` | which kind of analysis a tool makes |
 //! | `judged.rs` | controls and requirements with their outcomes |
@@ -24,6 +25,7 @@ pub mod certificate;
 mod decided;
 mod deployments;
 mod emergencies;
+mod excerpt;
 mod facts;
 mod judged;
 pub mod maturity;
@@ -43,8 +45,9 @@ use serde_json::Value;
 use crate::Error;
 use crate::audit::verify::Verified;
 pub use facts::{Folded, Unreadable, fold};
-pub(crate) use judged::one as judged_one;
+pub(crate) use facts::{Sight, fold_seen};
 pub use judged::{Assessed, JudgedControl, JudgedRequirement};
+pub(crate) use judged::{judge_all, one as judged_one};
 pub use maturity::Maturity;
 pub use plan::Plan;
 pub use record::{record, record_of};
@@ -131,7 +134,7 @@ pub fn assess(
         return Err(Error::NoSuchFramework { framework: id.clone(), known });
     }
     let folded = fold(session, verified, ask.window, ask.repeat)?;
-    let (controls, frameworks) = judged::judge_all(catalogue, &folded, ask);
+    let (controls, frameworks) = judge_all(catalogue, &folded, ask);
     let maturity = maturity::rate(&folded.facts, &frameworks);
     let plan = plan::of(&frameworks, &controls);
     let size = session.state().size();

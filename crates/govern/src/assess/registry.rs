@@ -15,7 +15,7 @@ use crate::Error;
 
 impl Folding<'_> {
     pub(super) fn registered(&mut self) -> Result<(), Error> {
-        let state = self.session.state();
+        let state = self.sight.state;
         let applications = state.applications()?;
         let environments = state.environments()?;
         if applications.iter().any(|a| self.is_known(a.index)) || environments.iter().any(|e| self.is_known(e.index)) {
@@ -62,10 +62,10 @@ impl Folding<'_> {
     }
 
     fn gates(&mut self) -> Result<(), Error> {
-        let state = self.session.state();
+        let state = self.sight.state;
         let mut elements = Vec::new();
         if let Some(assigned) = state.gate_owners()? {
-            let read = self.session.ledger().payload(&assigned.blob).and_then(|bytes| read_gate_owners(&bytes));
+            let read = self.sight.ledger.payload(&assigned.blob).and_then(|bytes| read_gate_owners(&bytes));
             match read {
                 Ok(owners) if self.is_known(assigned.index) => {
                     self.sources.insert("gate-registry");
@@ -107,7 +107,7 @@ impl Folding<'_> {
     }
 
     pub(super) fn lifted(&mut self, runs: &[RunRow]) -> Result<(), Error> {
-        let state = self.session.state();
+        let state = self.sight.state;
         let mut waivers = Vec::new();
         for w in state.waivers()? {
             if !self.is_known(w.index) {
@@ -144,7 +144,7 @@ impl Folding<'_> {
                     deployers.insert(grant.grant.by);
                 }
             }
-            let decided: Vec<Decided> = run.decisions.iter().map(|d| Decided::read(self.session, d)).collect();
+            let decided: Vec<Decided> = run.decisions.iter().map(|d| Decided::read(self.sight.ledger, d)).collect();
             for o in rows {
                 if let Some(lost) = decided.iter().find(|d| d.seen.is_none()) {
                     let why = lost.unreadable.clone().unwrap_or_default();

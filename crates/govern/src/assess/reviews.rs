@@ -12,11 +12,11 @@ impl Folding<'_> {
     /// not due, is left out: there is time.
     pub(super) fn reviews(&mut self) -> Result<(), Error> {
         let mut reviews = Vec::new();
-        for (id, due, _) in self.session.state().review_dates()? {
+        for (id, due, _) in self.sight.state.review_dates()? {
             if due < self.window.from {
                 continue;
             }
-            let Some(review) = self.session.state().review(&id)? else { continue };
+            let Some(review) = self.sight.state.review(&id)? else { continue };
             if !self.is_known(review.index) {
                 continue;
             }

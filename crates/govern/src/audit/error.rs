@@ -158,6 +158,14 @@ pub enum AuditError {
         /// The file of the pack.
         file: String,
     },
+    /// A table cannot be written as Parquet.
+    #[error("the table `{table}` cannot be written as Parquet: {what}")]
+    Parquet {
+        /// The table.
+        table: String,
+        /// What the writer says.
+        what: String,
+    },
     /// A payload that the period should have was left out.
     #[error("entry {entry} was appended in the period of this pack, and its payload was left out")]
     LeftOut {
@@ -208,6 +216,7 @@ impl Diagnostic for AuditError {
             Self::List { .. } => "CS-AUDIT-043",
             Self::PopulationDiffers { .. } => "CS-AUDIT-044",
             Self::LargePopulation { .. } => "CS-AUDIT-045",
+            Self::Parquet { .. } => "CS-AUDIT-046",
             Self::Unmet { .. } => "CS-AUDIT-090",
             Self::NoEvidence { .. } => "CS-AUDIT-091",
             Self::NothingOpen => "CS-AUDIT-092",
@@ -268,6 +277,7 @@ impl Diagnostic for AuditError {
             Self::BadSeed => "the auditor names it: --seed TEXT".into(),
             Self::List { .. } => "correct the line; the columns are environment and commit".into(),
             Self::NewerPack { .. } => "verify it with the version of countersign that its manifest names".into(),
+            Self::Parquet { .. } => "leave --parquet out: CSV and JSON Lines hold the same".into(),
             Self::Manifest { .. } | Self::Derived { .. } | Self::LeftOut { .. } | Self::NotRepeated { .. } => {
                 "do not rely on this pack; ask whoever made it for another: countersign audit pack".into()
             }
@@ -390,6 +400,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "Every reader of the log computes a sample of it again, so there is a limit to its members.",
     ),
     explained(
+        "CS-AUDIT-046",
+        Exit::Internal,
+        "a table of a pack cannot be written as Parquet",
+        "A column of a Parquet file has one type, by its name, so that the files of all packs have one schema. A value is of another type \
+         than its column, or the writer failed. No pack is made. It is a fault of the program.",
+    ),
+    explained(
         "CS-AUDIT-090",
         Exit::Nothing,
         "nothing meets a requirement of a framework",
@@ -437,6 +454,7 @@ mod tests {
             AuditError::NewerPack { found: 2, known: 1 },
             AuditError::Manifest { file: None, what: String::new() },
             AuditError::Derived { file: String::new() },
+            AuditError::Parquet { table: String::new(), what: String::new() },
             AuditError::LeftOut { entry: 1 },
             AuditError::NotRepeated { entry: 1, decision: String::new(), what: String::new() },
             AuditError::EmptyPopulation { control: String::new(), why: String::new() },

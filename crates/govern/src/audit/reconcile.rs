@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_store::Session;
-use countersign_store::projection::{DeploymentRow, GrantState};
+use countersign_store::projection::{DeploymentRow, GrantState, State};
 
 use crate::Error;
 use crate::assess::Window;
@@ -52,10 +52,20 @@ pub fn reconcile(
     imported: Option<&[Imported]>,
     merged: Option<&[String]>,
 ) -> Result<Reconciliation, Error> {
-    let state = session.state();
+    of_log(session.state(), &|_| true, window, imported, merged)
+}
+
+/// As [`reconcile`], of the entries that are seen.
+pub(crate) fn of_log(
+    state: &State,
+    sees: &dyn Fn(u64) -> bool,
+    window: Window,
+    imported: Option<&[Imported]>,
+    merged: Option<&[String]>,
+) -> Result<Reconciliation, Error> {
     let times = state.entry_times()?;
     let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied();
-    let within = |index: u64| at(index).is_some_and(|time| window.holds(time));
+    let within = |index: u64| at(index).is_some_and(|time| window.holds(time)) && sees(index);
     let mut found = Reconciliation::default();
     let (mut runs, mut decisions) = (0, 0);
     for id in state.runs_between(window.from, window.to)? {

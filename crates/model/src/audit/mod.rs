@@ -114,6 +114,12 @@ predicates! {
         /// What a time-stamping authority says of its checkpoint, where one was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timestamp: Option<PackTimestamp>,
+        /// The version of the controls and frameworks by which the period was assessed, where it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        catalogue: Option<Digest>,
+        /// What wrote its tables as Parquet, where it has them: name and version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parquet: Option<String>,
         /// What made it: name and version.
         tool: String,
     }

@@ -31,7 +31,7 @@ use countersign_store::projection::{DecisionRow, State};
 use countersign_store::{Ledger, Source};
 use serde_json::Value;
 
-use super::{Names, Put, STAMP, VERSION, View, choose, derive, is_of_catalogue};
+use super::{Names, Put, STAMP, VERSION, View, choose, derive, is_of_catalogue, period};
 use crate::Error;
 use crate::audit::AuditError;
 use crate::audit::verify::{Anchor, Since, Verified, verify_excerpt};
@@ -69,7 +69,7 @@ pub struct Stamped {
 }
 
 /// What came of computing again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repeated {
     /// Files that were derived again.
     pub files: u64,
@@ -77,6 +77,8 @@ pub struct Repeated {
     pub identical: u64,
     /// Decisions that another version of the engine made and that come out with the same result.
     pub other_engine: u64,
+    /// Files that follow from more than the pack and this program have, each with why it was not derived.
+    pub not_derived: Vec<(String, String)>,
 }
 
 /// A pack that was opened, before anything in it is believed.
@@ -246,9 +248,10 @@ pub fn check(
         ledger.set_payload_key(payload_key);
         let view = View { state, ledger: &ledger };
         let names = names(archive, said.masked)?;
-        let mut again = Again { archive, files: 0 };
+        let other = said.catalogue.filter(|of| period::version(catalogue).is_ok_and(|ours| ours != *of));
+        let mut again = Again { archive, files: 0, other, not_derived: Vec::new() };
         derive(view, catalogue, said, &chosen, &names, &mut again)?;
-        let mut repeated = Repeated { files: again.files, ..Repeated::default() };
+        let mut repeated = Repeated { files: again.files, not_derived: again.not_derived, ..Repeated::default() };
         for row in chosen.runs.iter().map(|run| state.run(run)).collect::<Result<Vec<_>, _>>()?.iter().flatten() {
             for decision in &row.decisions {
                 repeat(state, &opened.source, decision, &mut repeated)?;
@@ -298,6 +301,9 @@ fn names(archive: &Archive, masked: bool) -> Result<Names, Error> {
 struct Again<'a> {
     archive: &'a Archive,
     files: u64,
+    /// The catalogue that the pack was made with, where it is not the one at hand.
+    other: Option<Digest>,
+    not_derived: Vec<(String, String)>,
 }
 
 impl Put for Again<'_> {
@@ -309,11 +315,23 @@ impl Put for Again<'_> {
         if is_of_catalogue(name) {
             return Ok(());
         }
+        if let Some(other) = self.other.filter(|_| period::rests_on_catalogue(name)) {
+            let why = format!("it was made with another catalogue of controls and frameworks, {other}");
+            return self.cannot(name, why);
+        }
         let there = self.archive.read(name, LIMIT)?;
         if there.as_deref() != Some(content) {
             return Err(AuditError::Derived { file: name.to_owned() }.into());
         }
         self.files += 1;
+        Ok(())
+    }
+
+    fn cannot(&mut self, name: &str, why: String) -> Result<(), Error> {
+        if !self.archive.names().any(|there| there == name) {
+            return Err(AuditError::Derived { file: name.to_owned() }.into());
+        }
+        self.not_derived.push((name.to_owned(), why));
         Ok(())
     }
 }

@@ -26,6 +26,8 @@
 //! | `findings.rs` | findings as SARIF |
 //! | `table.rs` | tables as CSV and JSON Lines |
 //! | `page.rs` | the pages |
+//! | `period.rs` | the assessment of a period, and its reconciliation |
+//! | `parquet.rs` | tables as Parquet, with the cargo feature `parquet` |
 //! | `records.rs` | the index of records of a pack that a regulator asked for |
 //! | `stock.rs` | what `ssh-keygen`, `openssl` and Go need |
 //! | `check.rs` | verifying a pack, offline |
@@ -35,6 +37,8 @@ mod choose;
 mod deployment;
 mod findings;
 mod page;
+mod parquet;
+mod period;
 mod records;
 mod stock;
 mod table;
@@ -105,6 +109,20 @@ pub struct Options {
     pub masked: bool,
     /// Who stamps its checkpoint, and the authorities that have to vouch for the token, where some are given.
     pub stamp: Option<(StampClient, Option<Authorities>)>,
+    /// Write each table as Parquet too.
+    #[cfg(feature = "parquet")]
+    pub parquet: bool,
+}
+
+/// What writes tables as Parquet, where they are to be.
+#[cfg(feature = "parquet")]
+fn parquet_writer(options: &Options) -> Option<String> {
+    options.parquet.then(|| parquet::WRITER.to_owned())
+}
+
+#[cfg(not(feature = "parquet"))]
+const fn parquet_writer(_: &Options) -> Option<String> {
+    None
 }
 
 /// As [`make`].
@@ -223,6 +241,12 @@ pub(super) trait Put {
     /// # Errors
     /// When it cannot be written, or is not what is there.
     fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Error>;
+
+    /// Says why a file that is to be there is not derived.
+    ///
+    /// # Errors
+    /// When it is not there, or is being made.
+    fn cannot(&mut self, name: &str, why: String) -> Result<(), Error>;
 }
 
 impl<W: std::io::Write> Put for Packer<W> {
@@ -232,6 +256,10 @@ impl<W: std::io::Write> Put for Packer<W> {
 
     fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
         Ok(Self::add(self, name, content)?)
+    }
+
+    fn cannot(&mut self, name: &str, _: String) -> Result<(), Error> {
+        Err(AuditError::Derived { file: name.to_owned() }.into())
     }
 }
 
@@ -277,6 +305,7 @@ pub(super) fn derive(
         rows.push(page::Row::of(&document));
     }
     tables.firm(view, catalogue, &manifest.scope, names, &manifest.left_out, &missing)?;
+    tables.period(period::tables(view, catalogue, manifest)?);
     let furnished = records::add(view, manifest, chosen, names, &missing, put)?;
     let mut listed = BTreeMap::new();
     for table in tables.all() {
@@ -284,8 +313,12 @@ pub(super) fn derive(
         let (csv, jsonl) = table.written();
         put.add(&format!("tables/{}.csv", table.name), csv.as_bytes())?;
         put.add(&format!("tables/{}.jsonl", table.name), jsonl.as_bytes())?;
+        if let Some(writer) = &manifest.parquet {
+            parquet::add(&table, writer, put)?;
+        }
         // A number on the first page that another catalogue would change would not be derived from the log.
-        if !is_of_catalogue(&format!("tables/{}.csv", table.name)) {
+        let name = format!("tables/{}.csv", table.name);
+        if !is_of_catalogue(&name) && !period::rests_on_catalogue(&name) {
             listed.insert(table.name, table.rows());
         }
     }
@@ -338,6 +371,8 @@ fn write(
         masked,
         time: session.now(),
         timestamp: token.map(|(_, timestamp)| timestamp),
+        catalogue: period::is_whole(scope).then(|| period::version(catalogue)).transpose()?,
+        parquet: parquet_writer(options),
         tool: format!("countersign {}", env!("CARGO_PKG_VERSION")),
     };
     let names = Names::of(view.state, masked)?;

@@ -138,6 +138,9 @@ pub(super) fn index(
     page.heading(2, format!("Exceptions ({})", exceptions.len()));
     page.table(&["Deployment", "What"], exceptions, "None of these deployments shows anything out of the ordinary.");
 
+    if scope.deployment.is_none() {
+        period(manifest, &mut page);
+    }
     page.heading(2, "Tables");
     let linked = tables
         .iter()
@@ -150,6 +153,31 @@ pub(super) fn index(
          countersign verify PACK --trust FILE.",
     );
     page
+}
+
+/// Where the first page leads to for a period.
+fn period(manifest: &EvidencePack, page: &mut Page) {
+    page.heading(2, "The period");
+    let mut rows = vec![
+        ("segregation-matrix", "who had which duties in these deployments, and where two met that must not"),
+        ("control-history", "changes of the controls themselves"),
+    ];
+    if manifest.catalogue.is_some() {
+        rows.extend([
+            ("assessment", "each requirement, what it came to, and why"),
+            ("control-operation", "each control: how many times it operated, and how many exceptions there are"),
+            ("reconciliation", "runs, decisions, grants and deployments of the log, held against each other"),
+        ]);
+    }
+    let rows =
+        rows.into_iter().map(|(name, what)| (format!("tables/{name}.csv"), vec![name.to_owned(), what.to_owned()]));
+    page.blocks.push(Block::Linked(vec!["Table", "What"], rows.collect()));
+    page.text(match &manifest.catalogue {
+        Some(catalogue) => format!(
+            "The assessment is of what is in this pack, by the catalogue of controls and frameworks {catalogue}. What a pack cannot tell is              not evaluated, and each line says why. The protected branch, lists from elsewhere and production itself were not asked."
+        ),
+        None => "An assessment and a reconciliation are of the whole firm: they are in packs of a period of all applications.".to_owned(),
+    });
 }
 
 /// The page of one deployment.

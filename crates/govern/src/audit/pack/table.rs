@@ -1,10 +1,12 @@
 //! Tables of a pack, each as CSV (RFC 4180) and as JSON Lines.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use countersign_model::Entry;
 use countersign_model::audit::{PackScope, is_in};
 use countersign_policy::Catalogue;
+use countersign_policy::catalogue::Control;
 use serde_json::{Map, Value, json};
 
 use super::{Missing, Names, View};
@@ -15,7 +17,7 @@ use crate::audit::csv_cell;
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
-    columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
     csv: String,
     jsonl: String,
     rows: u64,
@@ -105,6 +107,18 @@ pub(super) struct Tables {
     duties: Table,
     exceptions: Table,
     firm: Vec<Table>,
+    matrix: BTreeMap<String, Held>,
+}
+
+/// What a person had to do with the deployments.
+#[derive(Debug, Default)]
+struct Held {
+    name: Value,
+    /// Each duty, and in how many deployments.
+    duties: BTreeMap<String, u64>,
+    deployments: u64,
+    /// Deployments in which two duties met that must not.
+    conflicts: Vec<Value>,
 }
 
 impl Default for Tables {
@@ -172,6 +186,7 @@ impl Default for Tables {
             duties: Table::new("segregation", &["grant", "person", "name", "duties", "conflict"]),
             exceptions: Table::new("exceptions", &["grant", "kind", "text"]),
             firm: Vec::new(),
+            matrix: BTreeMap::new(),
         }
     }
 }
@@ -221,6 +236,19 @@ impl Tables {
         ] {
             rows.iter().for_each(|row| table.push(with(row)));
         }
+        for row in list(&d["duties"]) {
+            let held = self.matrix.entry(row["person"].as_str().unwrap_or_default().to_owned()).or_default();
+            held.name = row["name"].clone();
+            held.deployments += 1;
+            for duty in list(&row["duties"]) {
+                // Which entry it comes from is said with the deployment.
+                let duty = duty.as_str().unwrap_or_default().split(" (entry ").next().unwrap_or_default().to_owned();
+                *held.duties.entry(duty).or_default() += 1;
+            }
+            if row["conflict"] == true {
+                held.conflicts.push(grant.clone());
+            }
+        }
         for gate in list(&d["decision"]["gates"]) {
             let head = json!({"grant": grant, "gate": gate["name"], "outcome": gate["outcome"]});
             let reasons = list(&gate["reasons"]);
@@ -238,6 +266,23 @@ impl Tables {
                 self.gates.push(row);
             }
         }
+    }
+
+    /// Adds what is there of a period alone.
+    pub(super) fn period(&mut self, tables: Vec<Table>) {
+        self.firm.extend(tables);
+    }
+
+    fn matrix(&self) -> Table {
+        let mut table = Table::new("segregation-matrix", &["person", "name", "duties", "deployments", "conflicts"]);
+        for (person, held) in &self.matrix {
+            let duties: Vec<String> = held.duties.iter().map(|(duty, count)| format!("{duty} {count}×")).collect();
+            table.push(json!({
+                "person": person, "name": held.name, "duties": duties.join("; "), "deployments": held.deployments,
+                "conflicts": held.conflicts,
+            }));
+        }
+        table
     }
 
     /// Adds what the firm says about itself: people, roles, waivers, emergencies, changes of the controls themselves, and
@@ -263,6 +308,9 @@ impl Tables {
         self.firm.extend(reviews(view, names)?);
         let (history, entries) = log(view, left_out, missing)?;
         self.firm.extend([history, entries]);
+        if scope.deployment.is_none() {
+            self.firm.push(self.matrix());
+        }
         Ok(())
     }
 }
@@ -438,20 +486,22 @@ fn populations(view: View<'_>) -> Result<Table, Error> {
     Ok(table)
 }
 
+/// Whether a control is among those that a pack is asked for.
+pub(super) fn is_asked(control: &Control, scope: &PackScope) -> bool {
+    let serves = |framework: &String| {
+        control.requirements.iter().any(|(r, _)| r.split_once(':').is_some_and(|(of, _)| of == framework))
+    };
+    (scope.controls.is_empty() || scope.controls.contains(&control.id))
+        && (scope.frameworks.is_empty() || scope.frameworks.iter().any(serves))
+}
+
 /// The control matrix: which control serves which requirement. What each came to over a period, `assess` says.
 fn controls(catalogue: &Catalogue, scope: &PackScope) -> Table {
     let mut table = Table::new(
         "controls",
         &["control", "title", "owner", "frequency", "sla", "requirements", "evidence", "digest"],
     );
-    for control in catalogue.controls.values() {
-        let is_asked = scope.controls.is_empty() || scope.controls.contains(&control.id);
-        let serves = |framework: &String| {
-            control.requirements.iter().any(|(r, _)| r.split_once(':').is_some_and(|(of, _)| of == framework))
-        };
-        if !is_asked || !(scope.frameworks.is_empty() || scope.frameworks.iter().any(serves)) {
-            continue;
-        }
+    for control in catalogue.controls.values().filter(|control| is_asked(control, scope)) {
         table.push(json!({
             "control": control.id, "title": control.title, "owner": control.owner, "frequency": control.frequency.as_str(),
             "sla": format!("{}h", control.sla_hours), "requirements": control.requirements.iter().map(|(r, _)| r).collect::<Vec<_>>(),
