@@ -143,6 +143,23 @@ pub const EXPLANATIONS: &[Explanation] = &[
     points here cannot be used to speak to it from a browser (DNS rebinding).\n\n\
     Behind a proxy, start it with `--origin` and the name that people type.",
     ),
+    explained(
+        "CS-SERVER-040",
+        Exit::Denied,
+        "what was signed was not shown here",
+        "A page shows the exact statement of an approval and keeps it for ten minutes; the answer of a passkey is taken for that statement \
+         alone, in the same visit, and once. This one is for none that is kept: it was answered before, is too old, or was shown for \
+         another run, slot or visit.\n\n\
+         Nothing was appended but the refusal.",
+    ),
+    explained(
+        "CS-SERVER-041",
+        Exit::Forbidden,
+        "no passkey signs here",
+        "A passkey signs in pages of the origin that it was enrolled for, and no other. The one that was named is not yours, does not \
+         count any more, or was enrolled for another origin than this server's.\n\n\
+         `countersign person key list` shows origins.",
+    ),
 ];
 
 #[cfg(test)]
@@ -182,6 +199,8 @@ mod tests {
             Trouble::refused("x"),
             Trouble::locked_out(),
             Trouble::wrong_host(),
+            Trouble::not_prepared(),
+            Trouble::no_passkey(),
         ];
         let codes: BTreeSet<_> = errors.iter().map(|e| e.code()).chain(troubles.iter().map(|t| t.code)).collect();
         assert_eq!(codes, EXPLANATIONS.iter().map(|e| e.code).collect());

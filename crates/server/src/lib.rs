@@ -43,6 +43,22 @@ pub struct PageInfo {
     pub roles: &'static [countersign_model::Role],
 }
 
+/// An act of a page as the reference lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct ActInfo {
+    /// Where it is sent; `{…}` stands for a part that differs.
+    pub path: &'static str,
+    /// What it does.
+    pub does: &'static str,
+    /// What it is in the table of acts, which says who may.
+    pub actions: &'static [countersign_model::access::Action],
+}
+
+/// Every act that a page can do. No auditor has one.
+pub fn acts() -> impl Iterator<Item = ActInfo> {
+    web::acts::ACTS.iter().map(|act| ActInfo { path: act.path, does: act.does, actions: act.actions })
+}
+
 /// Every page that somebody who is signed in can be shown, in the order of the navigation.
 pub fn pages() -> impl Iterator<Item = PageInfo> {
     web::rooms::ROOMS.iter().map(|room| PageInfo { path: room.path, question: room.question, roles: room.roles })

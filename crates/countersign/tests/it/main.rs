@@ -100,6 +100,7 @@ mod secrets;
 #[cfg(test)]
 #[cfg(unix)]
 mod server;
+mod server_passkeys;
 #[cfg(test)]
 #[cfg(unix)]
 mod staged;

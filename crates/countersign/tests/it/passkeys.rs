@@ -29,21 +29,21 @@ impl World {
         w
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn read(&self, name: &str) -> Value {
+    pub(crate) fn read(&self, name: &str) -> Value {
         serde_json::from_slice(&std::fs::read(self.path(name)).unwrap()).unwrap()
     }
 
-    fn answer(&self, name: &str, answer: &Value) -> String {
+    pub(crate) fn answer(&self, name: &str, answer: &Value) -> String {
         std::fs::write(self.path(name), serde_json::to_vec(answer).unwrap()).unwrap();
         self.file(name)
     }
 
     /// Asks for a passkey of somebody, and lets the authenticator make it: request and answer.
-    fn made(&self, person: &str, token: &Authenticator, name: &str) -> (String, String) {
+    pub(crate) fn made(&self, person: &str, token: &Authenticator, name: &str) -> (String, String) {
         let request = self.file(&format!("{name}.request"));
         self.cs(["person", "key", "request", person, "--out", &request]).expect(0);
         let asked = self.read(&format!("{name}.request"));
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// The fingerprint of a new passkey of somebody.
-    fn passkey(&self, person: &str, token: &Authenticator, name: &str) -> String {
+    pub(crate) fn passkey(&self, person: &str, token: &Authenticator, name: &str) -> String {
         let (request, answer) = self.made(person, token, name);
         let add = ["person", "key", "add", person, "--passkey", &answer, "--request", &request, "--format", "json"];
         self.by("ada", &add).expect(0).json()["key"].as_str().unwrap().to_owned()
@@ -75,14 +75,14 @@ impl World {
         self.cs(["approve", "latest", "--as", slot, "--request", request, "--signature", answer])
     }
 
-    fn refused(&self) -> String {
+    pub(crate) fn refused(&self) -> String {
         let entries = self.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
         let all = entries["entries"].as_array().unwrap();
         let refused = all.iter().rev().find(|e| e["entry"]["kind"] == "ActRefused").unwrap();
         self.cs(["ledger", "show", &refused["index"].to_string(), "--statement"]).expect(0).out
     }
 
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let entries = self.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
         entries["entries"].as_array().unwrap().len()
     }

@@ -41,7 +41,7 @@ impl Answer {
 /// A browser: it keeps one cookie.
 pub(crate) struct Browser<'a> {
     server: &'a Server,
-    cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 impl<'a> Browser<'a> {
@@ -103,7 +103,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn firm() -> Option<World> {
+pub(crate) fn firm() -> Option<World> {
     have_ssh_keygen().then(|| {
         let world = World::new();
         world.firm();
@@ -120,7 +120,7 @@ fn serve(world: &World) -> Server {
 }
 
 /// What the log says of a kind, oldest first.
-fn said(world: &World, kind: &str) -> Vec<Value> {
+pub(crate) fn said(world: &World, kind: &str) -> Vec<Value> {
     let all = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
     let entries = all["entries"].as_array().unwrap();
     entries.iter().filter(|e| e["entry"]["kind"] == kind).cloned().collect()
@@ -189,6 +189,7 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
     let audit = world.by("ruth", &opened).expect(0).json()["audit"].as_str().unwrap().to_owned();
     let places = [
         ("{run}", run.as_str()),
+        ("{slot}", "technical"),
         ("{index}", "0"),
         ("{framework}", "sox"),
         ("{control}", "hooks-not-bypassed"),
@@ -219,6 +220,22 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
                 assert!(!answer.body.contains("style=") && !answer.body.contains("onclick"), "{path}");
                 shown += usize::from(person == "olga");
             }
+        }
+        let csrf = browser.get("/frameworks").expect(200).field("csrf");
+        shown += usize::from(person == "olga");
+        for act in countersign_server::acts() {
+            let path = places.iter().fold(act.path.to_owned(), |path, (place, value)| path.replace(place, value));
+            let forged = browser.post(&path, "csrf=guessed").expect(403);
+            assert!(forged.body.contains("CS-SERVER-025"), "{path}");
+            let answer = browser.post(&path, &format!("csrf={csrf}"));
+            // An auditor has no act; whoever else may try is told what is missing.
+            let (status, code) = match (person, act.path.ends_with("/prepare")) {
+                ("olga", _) => (403, "CS-SERVER-024"),
+                (_, true) => (403, "CS-SERVER-041"),
+                (_, false) => (409, "CS-SERVER-040"),
+            };
+            assert!(answer.expect(status).body.contains(code), "{person} {path}");
+            browser.send("GET", &format!("{path}/no-page"), &[], "").expect(404);
         }
     }
     assert_eq!(said(&world, "EvidenceViewed").len(), shown);

@@ -36,7 +36,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let url = line.rsplit(" on ").next().unwrap().trim().trim_end_matches('/').to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+        assert!(url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:"), "{line}");
         Self { child, url }
     }
 

@@ -27,7 +27,7 @@ pub(crate) use assertion::{ALGORITHM, verify};
 pub use assertion::{Assertion, Proof, advances, challenge, proof};
 pub use error::PasskeyError;
 pub use explain::EXPLANATIONS;
-pub use options::{NewPasskey, asked, creation, request};
+pub use options::{NewPasskey, asked, creation, request, request_any};
 pub use registration::{Registration, check_enrolment, register};
 
 use crate::encoding::{from_base64url, to_base64url};

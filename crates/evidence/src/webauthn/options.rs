@@ -46,6 +46,16 @@ pub fn request(rp_id: &str, credential: &str, challenge: &[u8]) -> Value {
     })
 }
 
+/// The request for a signature by whichever passkey of the relying party the person chooses, with the person verified. Only passkeys
+/// that their authenticator finds by itself (discoverable ones) answer it.
+#[must_use]
+pub fn request_any(rp_id: &str, challenge: &[u8]) -> Value {
+    json!({
+        "rpId": rp_id, "challenge": base64url(challenge), "timeout": TIMEOUT, "userVerification": "required",
+        "allowCredentials": [],
+    })
+}
+
 /// The challenge and the relying party's id in a request for a new passkey.
 #[must_use]
 pub fn asked(options: &Value) -> Option<(Vec<u8>, String)> {

@@ -5,11 +5,13 @@
 //! | `pool.rs` | ledgers held open, lent to one request at a time |
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
+//! | `preparations.rs` | statements that were shown to be signed |
 //! | `trouble.rs` | an error as a client is told it |
 
 mod assessed;
 mod live;
 mod pool;
+mod preparations;
 mod trouble;
 
 use std::sync::{Arc, Mutex};
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 
 pub(crate) use assessed::{Assessed, WINDOW_DAYS};
 pub(crate) use pool::Pool;
+pub(crate) use preparations::Preparations;
 pub(crate) use trouble::Trouble;
 
 use crate::Error;
@@ -128,6 +131,7 @@ pub(crate) struct App {
     pub(crate) visits: Mutex<Visits>,
     pub(crate) links: Mutex<Links>,
     pub(crate) refusals: Mutex<Refusals>,
+    pub(crate) preparations: Mutex<Preparations>,
     /// Mixed into what is recorded of queries.
     pub(crate) salt: [u8; 32],
     /// The ledger's origin.
@@ -147,6 +151,7 @@ impl App {
             visits: Mutex::new(Visits::new(options.idle, options.longest)),
             links: Mutex::default(),
             refusals: Mutex::default(),
+            preparations: Mutex::default(),
             options,
             pool,
             catalogue,

@@ -101,6 +101,33 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn not_prepared() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "CS-SERVER-040",
+            "what was signed is not what this page showed a short while ago",
+            "open the page of the approval again, and sign what it shows then; it is good once, for ten minutes",
+        )
+    }
+
+    pub(crate) fn no_passkey() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-041",
+            "you have no such passkey that signs in pages of this server",
+            "an administrator enrols one for this server's origin: `countersign person key request`",
+        )
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "CS-SERVER-023",
+            "the form is larger than any that a page here sends",
+            "open the page again and repeat what you did",
+        )
+    }
+
     /// Whether the ledger is as it was: a question that was answered with no says nothing against it.
     pub(super) fn is_an_answer(&self) -> bool {
         self.status.is_client_error()

@@ -24,15 +24,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::links::LINK;
-use super::{Link, begin, end, lock, refuse};
+use super::{Link, begin, end, lock, passkey, refuse};
 use crate::app::{App, Trouble};
 use crate::web;
 
 /// The page that says how to sign in.
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
-    let rooted = app.with(|session| Ok(session.state().trust().is_some())).await;
-    let rooted = match rooted {
-        Ok(rooted) => rooted,
+    let inner = Arc::clone(&app);
+    let known =
+        app.with(move |session| Ok((session.state().trust().is_some(), passkey::rp_id(&inner, session)?.is_some())));
+    let (rooted, passkeys) = match known.await {
+        Ok(known) => known,
         Err(trouble) => return web::trouble_page(&app, &trouble),
     };
     let server = app.options.origin.to_string();
@@ -45,6 +47,17 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
                 p { "You sign in with the key that you approve with. Type on your own machine:" }
                 pre { code { "countersign login --server " (server) } }
                 p { "It signs a challenge with your SSH key and prints a link that is good once, for two minutes. There are no passwords here." }
+                @if passkeys {
+                    h2 { "With a passkey" }
+                    form method="post" action="/sign-in/passkey" data-passkey data-from="/sign-in/passkey" {
+                        input type="hidden" name="statement" value="";
+                        input type="hidden" name="answer" value="";
+                        button class="primary" type="submit" disabled { "Sign in with a passkey" }
+                        p role="status" {}
+                        noscript { p { "A passkey is asked by a script; this browser runs none here." } }
+                    }
+                    script type="module" src="/assets/passkey.js" {}
+                }
             } @else {
                 p { "This ledger has no root of trust yet, so nobody can sign in. On the machine that holds it, in the repository, type:" }
                 pre { code { "countersign init" } }
@@ -102,7 +115,7 @@ pub(crate) async fn use_link(State(app): State<Arc<App>>, headers: HeaderMap, Fo
 }
 
 /// Whether somebody may not be here, by what the log says of them.
-fn out_of_office(session: &Session, person: &PersonId) -> Result<Option<Trouble>, Trouble> {
+pub(super) fn out_of_office(session: &Session, person: &PersonId) -> Result<Option<Trouble>, Trouble> {
     let roles = session.state().person(person)?.map(|p| p.roles).unwrap_or_default();
     Ok(roles.is_empty().then(|| Trouble::no_role("this server")))
 }

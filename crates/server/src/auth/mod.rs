@@ -5,12 +5,14 @@
 //! | `visits.rs` | who is signed in, in memory, by the hash of a secret |
 //! | `links.rs` | links that sign in once, challenges that are answered once |
 //! | `refusals.rs` | sign-ins that were refused: recorded, counted, locked out |
+//! | `passkey.rs` | the routes of signing in with a passkey |
 //! | `handlers.rs` | the routes: link, SSH key, signing out |
 //!
 //! Signing in, being refused and leaving are events: they are recorded before the browser is told.
 
 pub(crate) mod handlers;
 mod links;
+pub(crate) mod passkey;
 mod refusals;
 mod visits;
 

@@ -43,6 +43,7 @@ pub(crate) struct Look<'a> {
     pub(crate) app: &'a App,
     pub(crate) session: &'a mut Session,
     pub(crate) visitor: &'a Visitor,
+    pub(crate) visit: &'a Visit,
     /// What stands in the path's places.
     params: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
@@ -165,7 +166,8 @@ fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode,
         auth::viewed(app, session, &asked.visit, &asked.path, asked.raw.as_deref())?;
     }
     let size = session.state().size();
-    let mut look = Look { app, session, visitor: &visitor, params: asked.params, query: asked.query };
+    let visit = &asked.visit;
+    let mut look = Look { app, session, visitor: &visitor, visit, params: asked.params, query: asked.query };
     let (status, page) = match (room.show)(&mut look) {
         Ok(page) => (StatusCode::OK, page),
         // Somebody who is signed in keeps the way back.

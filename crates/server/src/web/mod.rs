@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `rooms.rs` | every page: its path, its question, who may look |
+//! | `acts.rs` | every act that a page can do: its path, who may |
+//! | `sign.rs` | what the acts of approving do |
 //! | `look.rs` | one look at a page: who, at which ledger |
 //! | `layout.rs` | what every page has around it |
 //! | `parts.rs` | what pages are made of: states, tables, numbers, links to entries |
@@ -14,6 +16,7 @@
 //! **To add a page**: a file in `pages/` with a function from a [`look::Look`] to a [`layout::Page`], a line in `rooms.rs`. Who may see
 //! it, that an auditor's look is recorded, headers and layout follow.
 
+pub(crate) mod acts;
 pub(crate) mod chart;
 pub(crate) mod layout;
 pub(crate) mod live;
@@ -21,11 +24,12 @@ pub(crate) mod look;
 mod pages;
 pub(crate) mod parts;
 pub(crate) mod rooms;
+pub(crate) mod sign;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -34,7 +38,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::app::{App, Trouble};
-use crate::auth::handlers as sign_in;
+use crate::auth::{handlers as sign_in, passkey};
 
 /// Nothing but what this server sends itself; no frame around it, no form to elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -58,11 +62,15 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/sign-in/link/{token}", get(sign_in::link))
         .route("/sign-in/challenge", get(sign_in::challenge))
         .route("/sign-in/ssh", post(sign_in::ssh))
+        .route("/sign-in/passkey", get(passkey::challenge).post(passkey::answer))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(layout::asset));
     for room in rooms::ROOMS {
         router = router.route(room.path, get(look::answer));
+    }
+    for act in acts::ACTS {
+        router = router.route(act.path, post(acts::answer).layer(DefaultBodyLimit::max(acts::LARGEST)));
     }
     let guarded = router.layer(middleware::from_fn_with_state(Arc::clone(app), guard));
     // Whoever watches over the process names no host and is nobody.

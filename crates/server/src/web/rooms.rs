@@ -55,6 +55,8 @@ pub(crate) const ROOMS: &[Room] = &[
         EVERYBODY,
         pages::posture::show,
     ),
+    room("/approvals", "Approvals", "What waits for my signature?", EVERYBODY, pages::approvals::list),
+    room("/approvals/{run}/{slot}", "", "What exactly would I sign?", EVERYBODY, pages::approvals::one),
     room("/frameworks", "Frameworks", "Where do we stand with each regulation?", EVERYBODY, pages::frameworks::list),
     room("/frameworks/{framework}", "", "What would the regulator see?", EVERYBODY, pages::frameworks::one),
     room("/controls", "Controls", "Which controls work, and which do not?", EVERYBODY, pages::controls::list),

@@ -41,12 +41,24 @@ pub struct SigningRequest {
     options: Value,
 }
 
+impl SigningRequest {
+    /// What `navigator.credentials.get` is called with.
+    #[must_use]
+    pub const fn options(&self) -> &Value {
+        &self.options
+    }
+}
+
 /// A request that was made.
 pub struct Prepared {
     /// Who is to sign.
     pub person: PersonId,
     /// What.
     pub request: SigningRequest,
+    /// What the statement in it says.
+    pub said: ApprovalSigned,
+    /// The canonical statement itself.
+    pub statement: Vec<u8>,
 }
 
 /// What a passkey, named by its fingerprint or the start of it, has to sign for an approval, if its person may give that now.
@@ -61,13 +73,40 @@ pub fn prepare(
     hours: Option<u32>,
     passkey: &str,
 ) -> Result<Prepared, Error> {
-    let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: false };
+    ask(session, engine, false, run, slot, hours, passkey)
+}
+
+/// As [`prepare`], for somebody who only looks at a page: nothing is appended, neither a decision nor a refusal. It is of the recorded
+/// decision.
+///
+/// # Errors
+/// As [`prepare`]; [`Error::ChangedMeanwhile`] when the recorded decision is not of what is so now.
+pub fn preview(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    slot: &SlotName,
+    passkey: &str,
+) -> Result<Prepared, Error> {
+    ask(session, engine, true, run, slot, None, passkey)
+}
+
+fn ask(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    only_looks: bool,
+    run: &RunId,
+    slot: &SlotName,
+    hours: Option<u32>,
+    passkey: &str,
+) -> Result<Prepared, Error> {
+    let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: only_looks };
     rooted(session, attempt.act)?;
     let row = refuse::unless(session, &attempt, None, |s| named(s, passkey))?;
     let (Some(key), Some(made)) = (&row.public, &row.passkey) else { return Err(no_passkey(&row)) };
     let by = By { person: row.person.clone(), key, strength: row.strength(), host: host_name() };
-    let (predicate, ..) = propose(session, engine, &attempt, run, slot, hours, by)?;
-    let statement = act_statement(subject(&predicate), predicate)?;
+    let (said, ..) = propose(session, engine, &attempt, run, slot, hours, by)?;
+    let statement = act_statement(subject(&said), said.clone())?;
     let challenge = webauthn::challenge(act::APPROVAL, &statement)?;
     let request = SigningRequest {
         version: 1,
@@ -77,7 +116,7 @@ pub fn prepare(
         origin: made.origin.clone(),
         options: webauthn::request(&key.application().unwrap_or_default(), &made.credential, &challenge),
     };
-    Ok(Prepared { person: row.person, request })
+    Ok(Prepared { person: row.person, request, said, statement })
 }
 
 /// Takes the answer to a request for this run and slot, and appends the approval if it still counts.

@@ -494,6 +494,30 @@ impl State {
         Ok(certificates)
     }
 
+    /// The passkeys, of anybody, with this credential id: one, unless two authenticators chose the same.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn passkeys_with(&self, credential: &str) -> Result<Vec<KeyRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE passkey IS NOT NULL AND json_extract(passkey, '$.credential') = ?1 ORDER BY idx"
+        ))?;
+        let rows: Vec<KeyRow> = query.query_map([credential], key_row)?.collect::<Result<_, _>>()?;
+        rows.into_iter().map(|row| self.with_revocations(row)).collect()
+    }
+
+    /// The newest passkey that was enrolled for an origin, whatever became of it since.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn passkey_in(&self, origin: &str) -> Result<Option<KeyRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE passkey IS NOT NULL AND json_extract(passkey, '$.origin') = ?1 ORDER BY idx DESC LIMIT 1"
+        ))?;
+        let row = query.query_row([origin], key_row).optional()?;
+        row.map(|row| self.with_revocations(row)).transpose()
+    }
+
     /// Every key that anybody has or had, in the order of the entries that name them.
     ///
     /// # Errors

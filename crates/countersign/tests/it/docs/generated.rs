@@ -157,5 +157,13 @@ fn pages() {
         let who = if everybody { "whoever has a role".to_owned() } else { roles.join(", ") };
         let _ = writeln!(out, "| `{}` | {} | {who} |", page.path, page.question);
     }
+    out.push_str(
+        "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has no act.\n\
+         Who may is what [the table of acts](roles.md) says.\n\n| where it is sent | what it does | act |\n|---|---|---|\n",
+    );
+    for act in countersign_server::acts() {
+        let names: Vec<String> = act.actions.iter().map(|a| format!("`{}`", a.as_str())).collect();
+        let _ = writeln!(out, "| `{}` | {} | {} |", act.path, act.does, names.join(", "));
+    }
     same("docs/reference/pages.md", &out);
 }

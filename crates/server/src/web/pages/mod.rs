@@ -1,6 +1,7 @@
 //! One file a noun; what a page needs is read from the log at that moment.
 
 pub(super) mod access;
+pub(super) mod approvals;
 pub(super) mod audits;
 pub(super) mod controls;
 pub(super) mod deployments;

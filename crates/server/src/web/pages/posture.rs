@@ -2,21 +2,16 @@
 
 use countersign_govern::gates;
 use countersign_model::governance::WaiverCategory;
-use countersign_model::{Diagnostic as _, Outcome, Role, Timestamp};
-use countersign_stages::build::{decide, rules as build_rules};
-use countersign_stages::release::rules;
+use countersign_model::{Outcome, Role, Timestamp};
 use countersign_store::projection::{RunsAsked, WaiverState};
 use maud::{Markup, html};
 
-use super::frameworks;
+use super::{approvals, frameworks};
 use crate::app::Trouble;
 use crate::web::chart::{self, Bar};
 use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
-
-/// Of so many of the newest runs that wait, it is looked at whether the visitor could sign.
-const WAITING: u32 = 30;
 
 /// Something that waits for the visitor.
 struct Need {
@@ -113,7 +108,17 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
     if look.visitor.is_auditor() {
         return Ok(needs);
     }
-    approvals(look, &mut needs)?;
+    for waits in approvals::waiting(look)? {
+        for slot in &waits.slots {
+            needs.push(Need {
+                what: html! {
+                    a href={ "/runs/" (waits.row.id) } { (waits.row.id) } " in " (parts::repository(waits.row.identity.as_deref()))
+                    " waits for a " a href={ "/approvals/" (waits.row.id) "/" (slot) } { (slot) " approval" }
+                },
+                how: format!("countersign approve {} --as {slot}", waits.row.id),
+            });
+        }
+    }
     let (now, newest) = (look.now(), look.state().newest_time()?);
     if look.visitor.is_any(&[Role::SecurityOfficer, Role::ComplianceOfficer]) {
         for waiver in look.state().waivers()? {
@@ -139,39 +144,6 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
         }
     }
     Ok(needs)
-}
-
-/// Runs that the visitor could sign.
-fn approvals(look: &Look<'_>, needs: &mut Vec<Need>) -> Result<(), Trouble> {
-    let pending = RunsAsked { outcome: Some(Outcome::Pending), ..RunsAsked::default() };
-    let passed = RunsAsked { outcome: Some(Outcome::Pass), ..RunsAsked::default() };
-    for asked in [pending, passed] {
-        for line in look.state().runs_page(&asked, WAITING)? {
-            let Some(row) = look.state().run(&line.id)? else { continue };
-            let Some(decision) = row.decisions.last() else { continue };
-            let decision = decide::read_decision(decision)?;
-            let change = match decide::read_change(look.session.ledger(), &row.change) {
-                Ok(change) => change,
-                // Disposed of: nothing of it can be signed any more.
-                Err(e) if e.code() == countersign_store::code::MISSING_BLOB => continue,
-                Err(e) => return Err(e.into()),
-            };
-            let authors = build_rules::authors(&change, look.state())?;
-            let gates = rules::gates(&decision, Some(&row), &authors, look.state(), look.now())?;
-            for slot in gates.iter().flat_map(|g| &g.slots) {
-                if slot.missing() > 0 && slot.waits_for.is_empty() && slot.eligible.contains(&look.visitor.person) {
-                    needs.push(Need {
-                        what: html! {
-                            a href={ "/runs/" (row.id) } { (row.id) } " in " (parts::repository(row.identity.as_deref()))
-                            " waits for a " (slot.rule.slot) " approval"
-                        },
-                        how: format!("countersign approve {} --as {}", row.id, slot.rule.slot),
-                    });
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What a ledger without a run shows: what to do, and nothing made up.

@@ -47,7 +47,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     Ok(Page::new(id.to_string(), body).aside(aside).live())
 }
 
-fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>) -> Result<Markup, Trouble> {
+pub(super) fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>) -> Result<Markup, Trouble> {
     let mut facts = vec![
         ("Repository", parts::repository(row.identity.as_deref())),
         ("Commit", html! { (parts::short(&row.commit)) " tree " (parts::short(&row.tree)) }),
@@ -70,7 +70,7 @@ fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>) -> Result
     Ok(parts::facts(&facts))
 }
 
-fn changed(look: &Look<'_>, change: &Change) -> Result<Markup, Trouble> {
+pub(super) fn changed(look: &Look<'_>, change: &Change) -> Result<Markup, Trouble> {
     let mut rows = Vec::new();
     for commit in change.commits.iter().take(SHOWN) {
         rows.push(html! {
@@ -118,7 +118,7 @@ fn signature(state: SignatureState) -> Markup {
     }
 }
 
-fn scanned(look: &Look<'_>, row: &RunRow, authors: &BTreeSet<PersonId>) -> Result<Markup, Trouble> {
+pub(super) fn scanned(look: &Look<'_>, row: &RunRow, authors: &BTreeSet<PersonId>) -> Result<Markup, Trouble> {
     let evidence: Vec<Markup> = row
         .evidence
         .iter()
@@ -189,7 +189,7 @@ fn found(
     })
 }
 
-fn gates_of(gates: &[GateStatus]) -> Markup {
+pub(super) fn gates_of(gates: &[GateStatus]) -> Markup {
     html! {
         @if gates.is_empty() { p.none { "Nothing is decided yet." } }
         @for gate in gates {
@@ -247,6 +247,7 @@ fn approvals(look: &Look<'_>, row: &RunRow, gates: &[GateStatus]) -> Result<Mark
                 }
                 @if !excluded.is_empty() { p.quiet { "Not: " (excluded.join("; ")) } }
                 pre { code { "countersign approve " (row.id) " --as " (slot) } }
+                @if !look.visitor.is_auditor() { p { a href={ "/approvals/" (row.id) "/" (slot) } { "What would be signed" } } }
             }
         }
     })

@@ -1,0 +1,152 @@
+//! Every act that a page can do: where it is sent, what it does, who may. The one table that routing and the tests of roles read.
+//!
+//! An act is a form of a page of this server: the browser says that it comes from here, and it carries the visit's secret word. Then the
+//! same use case as the command line's does it, and asks everything anew. An auditor has no act.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{MatchedPath, RawPathParams, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use countersign_model::access::Action;
+use countersign_store::Session;
+use maud::html;
+
+use super::look::{Visitor, visitor};
+use super::{html_response, layout, rooms, sign, to_sign_in, trouble_body, trouble_page};
+use crate::app::{App, Trouble};
+use crate::auth::Visit;
+
+/// Bytes of an act's form. What a browser with a passkey answers takes less than two thousand.
+pub(crate) const LARGEST: usize = 32 << 10;
+
+/// Something that a page does.
+pub(crate) struct Act {
+    /// Where it is sent; `{…}` stands for a part that differs.
+    pub(crate) path: &'static str,
+    /// The page that it is done on.
+    pub(crate) page: &'static str,
+    /// What it does.
+    pub(crate) does: &'static str,
+    /// What it is in the table of acts; who may is said there.
+    pub(crate) actions: &'static [Action],
+    run: fn(&mut Doing<'_>) -> Result<String, Trouble>,
+}
+
+/// Every act.
+pub(crate) const ACTS: &[Act] = &[
+    Act {
+        path: "/approvals/{run}/{slot}/prepare",
+        page: "/approvals/{run}/{slot}",
+        does: "decides anew on what is so now, and asks whether you may sign it",
+        actions: &[Action::ApproveTechnical, Action::ApproveRegulatory],
+        run: sign::prepare,
+    },
+    Act {
+        path: "/approvals/{run}/{slot}",
+        page: "/approvals/{run}/{slot}",
+        does: "takes the answer of your passkey, and appends the approval if it counts",
+        actions: &[Action::ApproveTechnical, Action::ApproveRegulatory],
+        run: sign::complete,
+    },
+];
+
+/// One act being done.
+pub(crate) struct Doing<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) session: &'a mut Session,
+    pub(crate) visitor: &'a Visitor,
+    pub(crate) visit: &'a Visit,
+    params: BTreeMap<String, String>,
+    form: BTreeMap<String, String>,
+}
+
+impl Doing<'_> {
+    /// A part of the path.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// A field of the form; one that is not there is empty.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.form.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Answers for every act in [`ACTS`]: does it and leads to the page that shows what came of it.
+pub(crate) async fn answer(
+    State(app): State<Arc<App>>,
+    path: MatchedPath,
+    params: RawPathParams,
+    headers: HeaderMap,
+    form: Result<Form<BTreeMap<String, String>>, FormRejection>,
+) -> Response {
+    let Some(visit) = app.visit_of(&headers) else { return to_sign_in() };
+    let Some(act) = ACTS.iter().find(|act| act.path == path.as_str()) else {
+        return trouble_page(&app, &Trouble::internal("a path without an act was routed"));
+    };
+    let form = match form {
+        Ok(Form(form)) => form,
+        Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return trouble_page(&app, &Trouble::too_large());
+        }
+        Err(_) => return trouble_page(&app, &Trouble::bad_request("the form cannot be read")),
+    };
+    if !app.is_own(&headers) || form.get("csrf") != Some(&visit.csrf) {
+        return trouble_page(&app, &Trouble::forged());
+    }
+    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let inner = Arc::clone(&app);
+    match app.with(move |session| done(&inner, session, &visit, act, params, form)).await {
+        Ok(Ok(location)) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        Ok(Err((status, page))) => html_response(status, page),
+        Err(trouble) => trouble_page(&app, &trouble),
+    }
+}
+
+type Refused = (StatusCode, maud::Markup);
+
+fn done(
+    app: &App,
+    session: &mut Session,
+    visit: &Visit,
+    act: &Act,
+    params: BTreeMap<String, String>,
+    form: BTreeMap<String, String>,
+) -> Result<Result<String, Refused>, Trouble> {
+    let visitor = visitor(session, visit)?;
+    if visitor.is_auditor() || visitor.roles.is_empty() {
+        return Err(Trouble::no_role("this act"));
+    }
+    let back = params.iter().fold(act.page.to_owned(), |path, (name, value)| {
+        path.replace(&format!("{{{name}}}"), &super::look::encode(value))
+    });
+    let mut doing = Doing { app, session, visitor: &visitor, visit, params, form };
+    let trouble = match (act.run)(&mut doing) {
+        Ok(location) => return Ok(Ok(location)),
+        Err(trouble) if trouble.status.is_client_error() => trouble,
+        Err(trouble) => return Err(trouble),
+    };
+    // Somebody who is signed in keeps the way back.
+    let Some(room) = rooms::find(act.page) else { return Err(trouble) };
+    let body = html! { (trouble_body(&trouble)) p { a href=(back) { "Look at it again" } } };
+    let page = layout::Page::new("This was refused", body);
+    let size = session.state().size();
+    Ok(Err((trouble.status, layout::whole(app, &visitor, room, size, &page))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_is_of_a_page_and_of_the_table_of_acts() {
+        for act in ACTS {
+            assert!(rooms::find(act.page).is_some() && !act.actions.is_empty() && !act.does.is_empty(), "{}", act.path);
+        }
+    }
+}
