@@ -100,6 +100,8 @@ mod secrets;
 #[cfg(test)]
 #[cfg(unix)]
 mod server;
+#[cfg(test)]
+#[cfg(unix)]
 mod server_passkeys;
 #[cfg(test)]
 #[cfg(unix)]
