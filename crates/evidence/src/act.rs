@@ -160,6 +160,11 @@ pub const AUDIT_REQUEST_CLOSING: &str = "countersign-audit-request-closing@v1";
 /// An audit is over.
 pub const AUDIT_CLOSING: &str = "countersign-audit-closing@v1";
 
+/// A token for a program.
+pub const TOKEN: &str = "countersign-token@v1";
+/// A token opens nothing any more.
+pub const TOKEN_REVOCATION: &str = "countersign-token-revocation@v1";
+
 /// A regulator asked for records.
 pub const FURNISHING: &str = "countersign-furnishing@v1";
 /// They were handed over.
@@ -238,6 +243,8 @@ pub const NAMESPACES: &[&str] = &[
     AUDIT_REQUEST_CLOSING,
     AUDIT_CLOSING,
     SIGN_IN,
+    TOKEN,
+    TOKEN_REVOCATION,
     FURNISHING,
     FURNISHING_DELIVERY,
 ];

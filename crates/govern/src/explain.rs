@@ -613,6 +613,31 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-BEARER-001",
+        title: "no token",
+        text: "A token for a program ends by itself, after 90 days at the most (PCI DSS 8.6.3), and opens at least one scope: `read`, what \
+               everybody with a role may look at, and `audit`, people and audits besides.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BEARER-002",
+        title: "nothing to open",
+        text: "A token reads in the name of whoever made it, and opens what their roles open at that moment. Somebody without a role makes none.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-BEARER-003",
+        title: "no such token",
+        text: "Tokens are named by the beginning of their digest, as `token list` shows it, never by the secret.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-BEARER-004",
+        title: "the token was revoked before",
+        text: "A revoked token opens nothing, for ever. There is nothing to add.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-IDENTITY-022",
         title: "a revocation list names the key",
         text: "An administrator imported a revocation list of OpenSSH that names this key. It is nobody's for ever, whatever later lists say.",

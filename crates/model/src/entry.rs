@@ -195,11 +195,15 @@ pub enum EventKind {
     FurnishDelivered,
     /// An audit was rehearsed from automated evidence alone.
     MockAuditDone,
+    /// Somebody made a token for a program.
+    TokenIssued,
+    /// A token opens nothing any more.
+    TokenRevoked,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 96] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -294,6 +298,8 @@ impl EventKind {
         Self::FurnishOpened,
         Self::FurnishDelivered,
         Self::MockAuditDone,
+        Self::TokenIssued,
+        Self::TokenRevoked,
     ];
 
     /// The text form, as in the entry.
@@ -394,6 +400,8 @@ impl EventKind {
             Self::FurnishOpened => "FurnishOpened",
             Self::FurnishDelivered => "FurnishDelivered",
             Self::MockAuditDone => "MockAuditDone",
+            Self::TokenIssued => "TokenIssued",
+            Self::TokenRevoked => "TokenRevoked",
         }
     }
 
@@ -518,7 +526,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"MockAuditDone\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::MockAuditDone));
+        assert!(serde_json::from_str::<EventKind>("\"TokenRevoked\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::TokenRevoked));
     }
 }

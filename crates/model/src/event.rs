@@ -44,6 +44,7 @@ pub use crate::access::review::{
     AccessReviewShown, WorkloadReadmitted,
 };
 pub use crate::access::role_events::{PersonLeft, PersonReturned, RoleGranted, RoleRevoked, RoleRulesChosen};
+pub use crate::access::token::{TokenIssued, TokenRevoked};
 pub use crate::access::workload_events::{IssuersActivated, WorkloadVerified};
 pub use crate::audit::furnish::{FurnishDelivered, FurnishOpened, MockAuditDone};
 pub use crate::audit::threads::{

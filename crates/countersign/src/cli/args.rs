@@ -146,6 +146,8 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Sign in to a server with your SSH key, and print a link for the browser
     Login(LoginArgs),
+    /// Make, end and list tokens: what programs show to a server to read in your name
+    Token(super::token_args::TokenCommand),
     /// Run a witness: cosign checkpoints of other people's logs
     Witness(WitnessArgs),
     /// Check what this installation needs to work

@@ -82,6 +82,8 @@ mod shell;
 mod stamp_args;
 mod storage;
 mod suppression;
+mod token;
+mod token_args;
 mod trust;
 mod verify;
 mod waive;
@@ -217,6 +219,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Serve(a) => serve::run(at, a, env),
         Verb::Demo(a) => demo::run(a, env),
         Verb::Login(a) => login::run(a, env),
+        Verb::Token(a) => token::run(at, a, env),
         Verb::Witness(a) => witness::run(a, env),
         Verb::Doctor(a) => doctor::run(at, a, env),
         Verb::Explain(a) => explain::run(a),

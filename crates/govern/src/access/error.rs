@@ -74,6 +74,24 @@ pub enum IdentityError {
     /// One's own account.
     #[error("nobody gives or takes an account of their own while another administrator can")]
     OwnAccount,
+    /// Days or scopes of a token.
+    #[error("a token counts 1 to 90 days, and opens something")]
+    BadTokenLife,
+    /// No role.
+    #[error("{person} has no role, so there is nothing for a token to open")]
+    NothingToOpen {
+        /// Who.
+        person: String,
+    },
+    /// No such token.
+    #[error("no token, or more than one, begins so")]
+    NoSuchToken,
+    /// It was revoked.
+    #[error("the token was revoked in entry {index} already")]
+    TokenRevoked {
+        /// Log index.
+        index: u64,
+    },
     /// It is somebody's.
     #[error("that account is {holder}'s")]
     AccountTaken {
@@ -102,6 +120,10 @@ impl Diagnostic for IdentityError {
             Self::Listed { .. } => "CS-IDENTITY-022",
             Self::OldList { .. } => "CS-IDENTITY-023",
             Self::OtherKey { .. } => "CS-IDENTITY-021",
+            Self::BadTokenLife => "CS-BEARER-001",
+            Self::NothingToOpen { .. } => "CS-BEARER-002",
+            Self::NoSuchToken => "CS-BEARER-003",
+            Self::TokenRevoked { .. } => "CS-BEARER-004",
             Self::OwnAccount => "CS-ACCOUNT-001",
             Self::AccountTaken { .. } => "CS-ACCOUNT-002",
             Self::NotLinked { .. } => "CS-ACCOUNT-003",
@@ -119,6 +141,14 @@ impl Diagnostic for IdentityError {
                 "take it from them first: countersign person account remove PERSON … --reason TEXT".into()
             }
             Self::NotLinked { .. } => "list accounts: countersign person account list".into(),
+            Self::BadTokenLife => {
+                "say what it opens and for how long: countersign token issue --scope read --days 30".into()
+            }
+            Self::NothingToOpen { .. } => "an administrator grants a role first: countersign role grant".into(),
+            Self::NoSuchToken => {
+                "name one by at least 8 hex digits of its digest; list them: countersign token list".into()
+            }
+            Self::TokenRevoked { .. } => "nothing is left to do; list what still counts: countersign token list".into(),
             Self::OwnKey | Self::OwnAccount => "another administrator signs this: --key FILE".into(),
             Self::Erased { .. } => "enrol the person anew: countersign person add NAME --ssh-key FILE.pub".into(),
             Self::LaterCompromise => {
@@ -160,6 +190,10 @@ mod tests {
             IdentityError::Listed { fingerprint: key(), index: 1 },
             IdentityError::OldList { number: 1, before: 1 },
             IdentityError::OtherKey { expected: key(), found: key() },
+            IdentityError::BadTokenLife,
+            IdentityError::NothingToOpen { person: key() },
+            IdentityError::NoSuchToken,
+            IdentityError::TokenRevoked { index: 1 },
             IdentityError::OwnAccount,
             IdentityError::AccountTaken { holder: key() },
             IdentityError::NotLinked { person: key() },

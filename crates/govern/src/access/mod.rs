@@ -17,6 +17,7 @@ pub mod roles;
 pub mod root;
 mod saying;
 pub mod second_key;
+pub mod tokens;
 
 pub use error::IdentityError;
 pub(crate) use people::rooted;

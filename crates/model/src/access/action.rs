@@ -229,6 +229,11 @@ actions! {
     /// Closes an audit.
     CloseAudit "audit-close" on "audits": "close an audit" by [Auditor, SecurityOfficer, ComplianceOfficer]
         unless "a request waits for an answer";
+    /// Makes a token for a program.
+    IssueToken "token-issue" on "tokens": "make a token" by [] or "anybody with a role, in their own name";
+    /// Ends a token of somebody else.
+    RevokeToken "token-revoke" on "tokens": "revoke a token of somebody else" by [Administrator, SecurityOfficer]
+        or "whoever made it";
     /// Records that a regulator asked for records.
     OpenFurnishing "furnish-open" on "regulators' requests": "record a regulator's request"
         by [SecurityOfficer, ComplianceOfficer];

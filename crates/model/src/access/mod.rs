@@ -16,6 +16,7 @@ pub mod issuer;
 pub mod key;
 pub mod review;
 pub mod role_events;
+pub mod token;
 pub mod workload_events;
 
 pub use action::Action;

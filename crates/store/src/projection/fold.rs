@@ -145,6 +145,8 @@ impl State {
                 EventKind::AuditClosed => self.on_audit_closed(index, signed),
                 EventKind::FurnishOpened => self.on_furnish_opened(reading, signed),
                 EventKind::FurnishDelivered => self.on_furnish_delivered(reading, signed),
+                EventKind::TokenIssued => self.on_token_issued(reading, signed),
+                EventKind::TokenRevoked => self.on_token_revoked(reading, signed),
                 other => Err(format!("{} is no act of a person", other.as_str()).into()),
             },
         }

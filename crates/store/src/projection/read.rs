@@ -270,7 +270,9 @@ impl Reading {
             | EventKind::AuditRequestClosed
             | EventKind::AuditClosed
             | EventKind::FurnishOpened
-            | EventKind::FurnishDelivered => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
+            | EventKind::FurnishDelivered
+            | EventKind::TokenIssued
+            | EventKind::TokenRevoked => Payload::Act(Act::read(&payload, Some(entry.time)).map(Box::new)),
             EventKind::PayloadsDisposed => {
                 Payload::Certificate(Certificate::read(&payload, Some(entry.time)).map(Box::new))
             }

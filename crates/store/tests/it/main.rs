@@ -54,4 +54,6 @@ mod support;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod workloads;

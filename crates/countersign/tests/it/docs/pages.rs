@@ -88,6 +88,8 @@ fn every_event_is_on_its_page() {
         ("KeyCertified", event::KeyCertified::TYPE),
         ("AccountLinked", event::AccountLinked::TYPE),
         ("AccountUnlinked", event::AccountUnlinked::TYPE),
+        ("TokenIssued", event::TokenIssued::TYPE),
+        ("TokenRevoked", event::TokenRevoked::TYPE),
         ("RevocationListImported", event::RevocationListImported::TYPE),
         ("RoleRevoked", event::RoleRevoked::TYPE),
         ("PersonLeft", event::PersonLeft::TYPE),

@@ -1,0 +1,103 @@
+//! `token`: what programs show to a server.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use countersign_govern::access::{people, tokens};
+use countersign_model::Exit;
+use countersign_store::Session;
+use countersign_store::projection::TokenRow;
+use serde_json::json;
+
+use super::args::{Format, PlaceArgs};
+use super::place::notices;
+use super::token_args::{TokenCommand, TokenVerb};
+use crate::config::Environment;
+use crate::errors::{Failure, Outcome};
+use crate::output::{self, printable};
+
+/// `token`.
+pub(crate) fn run(at: &PlaceArgs, args: &TokenCommand, env: &Environment) -> Outcome {
+    match &args.verb {
+        TokenVerb::Issue { scope, days, key, format } => {
+            let mut session = at.open(env)?;
+            let scopes: BTreeSet<_> = scope.iter().copied().collect();
+            let made = tokens::issue(&mut session, &scopes, *days, &key.signer(env)?)?;
+            notices(&mut session);
+            match format {
+                Format::Json => output::json(&json!({
+                    "version": 1, "text": made.text, "token": made.token, "person": made.person,
+                    "scopes": scopes, "expires": made.expires, "index": made.index,
+                }))?,
+                // What a script takes stands alone on standard output.
+                Format::Text => {
+                    output::print(&format!("{}\n", made.text))?;
+                    output::note(&format!(
+                        "This is shown once; keep it like a password. It reads in your name until {} (entry {}).",
+                        made.expires, made.index
+                    ));
+                }
+            }
+        }
+        TokenVerb::Revoke { token, reason, key, format } => {
+            let mut session = at.open(env)?;
+            let (row, index) = tokens::revoke(&mut session, token, reason, &key.signer(env)?)?;
+            notices(&mut session);
+            match format {
+                Format::Json => output::json(&json!({"version": 1, "token": row.token, "index": index}))?,
+                Format::Text => {
+                    output::print(&format!("✓ the token {} opens nothing any more (entry {index})\n", row.name()))?;
+                }
+            }
+        }
+        TokenVerb::List { person, format } => list(&at.open(env)?, person.as_deref(), *format)?,
+    }
+    Ok(Exit::Pass)
+}
+
+fn list(session: &Session, person: Option<&str>, format: Format) -> Result<(), Failure> {
+    let state = session.state();
+    let of = person.map(|text| people::find(state, text)).transpose()?.map(|p| p.id);
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for row in state.tokens(of.as_ref())? {
+        let standing = standing(session, &row)?;
+        let scopes: Vec<&str> = row.scopes.iter().map(|s| s.as_str()).collect();
+        let who = printable(&state.label(&row.person)?);
+        let until = row.expires.to_string();
+        let _ = writeln!(
+            text,
+            "{:>6}  {}  {who:<20} {:<12} until {until}  {standing}",
+            row.index,
+            row.name(),
+            scopes.join(",")
+        );
+        rows.push(json!({
+            "token": row.token, "index": row.index, "person": row.person, "scopes": row.scopes, "key": row.key,
+            "expires": row.expires, "revoked": row.revoked, "state": standing,
+        }));
+    }
+    if text.is_empty() {
+        text.push_str("there is no token: countersign token issue --scope read --days 30\n");
+    }
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "tokens": rows})),
+        Format::Text => output::print(&text),
+    }
+}
+
+/// Whether a token still opens something, and why not.
+fn standing(session: &Session, row: &TokenRow) -> Result<&'static str, Failure> {
+    let now = session.now();
+    Ok(if row.revoked.is_some() {
+        "revoked"
+    } else if row.expires <= now {
+        "expired"
+    } else if session.state().usable(&row.key, now)?.is_err() {
+        "its key does not count any more"
+    } else if session.state().roles_of(&row.person)?.is_empty() {
+        "its person has no role"
+    } else {
+        "active"
+    })
+}
