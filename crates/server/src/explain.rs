@@ -160,6 +160,44 @@ pub const EXPLANATIONS: &[Explanation] = &[
          count any more, or was enrolled for another origin than this server's.\n\n\
          `countersign person key list` shows origins.",
     ),
+    explained(
+        "CS-SERVER-050",
+        Exit::Forbidden,
+        "the API wants a token",
+        "Programs show a token in the header `Authorization`, as `Bearer cst_…`. A browser's cookie opens pages and nothing of the API.",
+    ),
+    explained(
+        "CS-SERVER-051",
+        Exit::Forbidden,
+        "the token does not count",
+        "A token counts until its time is over or somebody revokes it, and as long as the key that signed it counts and its person is there. \
+               Each refusal is an entry of the log; of those alike in one minute the first is one, and the rest together.",
+    ),
+    explained(
+        "CS-SERVER-052",
+        Exit::Forbidden,
+        "the token does not open this",
+        "A token opens the scopes that it was made for. People and audits need `audit`, everything else `read`.",
+    ),
+    explained(
+        "CS-SERVER-053",
+        Exit::Backend,
+        "not computed yet",
+        "The assessment is computed beside the requests. Right after the start there is none; the header `Retry-After` says when to come again.",
+    ),
+    explained(
+        "CS-SERVER-054",
+        Exit::Usage,
+        "the API only reads",
+        "Nothing is changed by the API: acts are signed by people, on the command line. The header `Allow` names the methods.",
+    ),
+    explained(
+        "CS-SERVER-055",
+        Exit::Usage,
+        "the query is not as the document says",
+        "Each parameter stands in a query once, with a name that the resource has and a value that its schema takes. What would be ignored is refused, \
+         so that a filter that was mistyped does not pass for one that found everything.",
+    ),
 ];
 
 #[cfg(test)]
@@ -201,6 +239,12 @@ mod tests {
             Trouble::wrong_host(),
             Trouble::not_prepared(),
             Trouble::no_passkey(),
+            Trouble::no_token(),
+            Trouble::bad_token(""),
+            Trouble::no_scope(""),
+            Trouble::not_yet(),
+            Trouble::no_method(),
+            Trouble::bad_query("", ""),
         ];
         let codes: BTreeSet<_> = errors.iter().map(|e| e.code()).chain(troubles.iter().map(|t| t.code)).collect();
         assert_eq!(codes, EXPLANATIONS.iter().map(|e| e.code).collect());

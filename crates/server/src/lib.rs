@@ -3,6 +3,7 @@
 //! | module | serves | format |
 //! |---|---|---|
 //! | `web` | pages, each answering one question | HTML, server-sent events |
+//! | `api` | the same for programs, read only | JSON, OpenAPI 3.1 |
 //! | `auth` | signing in: links, SSH keys | |
 //! | `app` | what all requests share: open ledgers, the log's head, the newest assessment | |
 //! | [`publish`] | a ledger's checkpoint, tiles and entry bundles, read only | C2SP tlog-tiles |
@@ -15,6 +16,7 @@
 //! Every request is bounded: its head, its body, its time, and how many there are at once. SIGINT and SIGTERM let what is being
 //! answered finish.
 
+mod api;
 mod app;
 mod auth;
 mod durable;
@@ -31,6 +33,28 @@ pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use http::Listener;
 pub use serve::Server;
+
+/// A resource of the API, for whoever tests that each role gets what is its own.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourceInfo {
+    /// Its path; `{…}` stands for a part that differs.
+    pub path: &'static str,
+    /// What a token must open.
+    pub scope: countersign_model::access::token::TokenScope,
+    /// Roles of which the token's person must hold one.
+    pub roles: &'static [countersign_model::Role],
+}
+
+/// Every resource of the API.
+pub fn resources() -> impl Iterator<Item = ResourceInfo> {
+    api::resources()
+}
+
+/// The OpenAPI 3.1 document.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    api::document()
+}
 
 /// A page as the reference lists it.
 #[derive(Debug, Clone, Copy)]

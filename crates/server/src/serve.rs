@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::{FIRST_LINK, Link, lock};
 use crate::http::Listener;
 use crate::publish::{self, Stop};
-use crate::{Error, Opener, Options, http, web};
+use crate::{Error, Opener, Options, api, http, web};
 
 /// A server that is about to listen.
 pub struct Server {
@@ -59,7 +59,7 @@ impl Server {
         ready: impl FnOnce(SocketAddr),
     ) -> Result<(), Error> {
         let held = Arc::clone(&source);
-        let routes = web::routes(&self.app).fallback_service(publish::routes(source));
+        let routes = web::routes(&self.app).merge(api::routes(&self.app)).fallback_service(publish::routes(source));
         let done = http::run(listener, routes, async move { stop.wait().await }, ready);
         // Here, and not among async code, the last hold on them is given up.
         drop(self.app);

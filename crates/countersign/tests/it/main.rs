@@ -1,6 +1,8 @@
 //! Tests of the real binary.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod assess;
 #[cfg(test)]
 mod atrest;

@@ -114,7 +114,7 @@ pub(crate) fn firm() -> Option<World> {
     })
 }
 
-fn serve(world: &World) -> Server {
+pub(crate) fn serve(world: &World) -> Server {
     let ledger = world.repo().join(".countersign");
     Server::start(world, &["--ledger", ledger.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
 }

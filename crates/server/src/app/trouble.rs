@@ -128,6 +128,55 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn no_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "CS-SERVER-050",
+            "the API wants a token",
+            "make one with `countersign token issue`, and send it as `Authorization: Bearer cst_…`",
+        )
+    }
+
+    pub(crate) fn bad_token(why: &str) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "CS-SERVER-051",
+            why,
+            "list what still counts with `countersign token list`, and make another with `countersign token issue`",
+        )
+    }
+
+    pub(crate) fn no_scope(scope: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-052",
+            &format!("the token does not open `{scope}`"),
+            &format!("make one that does: `countersign token issue --scope read,{scope}`"),
+        )
+    }
+
+    pub(crate) fn not_yet() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "CS-SERVER-053",
+            "the first assessment is being computed",
+            "come again in a few seconds",
+        )
+    }
+
+    pub(crate) fn no_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "CS-SERVER-054",
+            "the API answers GET and HEAD only",
+            "people sign acts on the command line: `countersign --help`",
+        )
+    }
+
+    pub(crate) fn bad_query(what: &str, takes: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "CS-SERVER-055", what, &format!("it takes: {takes}"))
+    }
+
     /// Whether the ledger is as it was: a question that was answered with no says nothing against it.
     pub(super) fn is_an_answer(&self) -> bool {
         self.status.is_client_error()

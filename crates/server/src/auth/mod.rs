@@ -6,6 +6,7 @@
 //! | `links.rs` | links that sign in once, challenges that are answered once |
 //! | `refusals.rs` | sign-ins that were refused: recorded, counted, locked out |
 //! | `passkey.rs` | the routes of signing in with a passkey |
+//! | `tokens.rs` | what programs show |
 //! | `handlers.rs` | the routes: link, SSH key, signing out |
 //!
 //! Signing in, being refused and leaving are events: they are recorded before the browser is told.
@@ -14,6 +15,7 @@ pub(crate) mod handlers;
 mod links;
 pub(crate) mod passkey;
 mod refusals;
+mod tokens;
 mod visits;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,6 +31,7 @@ use countersign_store::{Plan, Session};
 
 pub(crate) use links::{FIRST_LINK, Link, Links};
 pub(crate) use refusals::{Refusals, Storm};
+pub(crate) use tokens::by_token;
 pub(crate) use visits::{Visit, Visits};
 
 use crate::app::{App, Trouble};

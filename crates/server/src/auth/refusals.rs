@@ -53,8 +53,10 @@ impl Refusals {
 
     /// Whether the person was tried too often in this minute.
     pub(super) fn is_locked(&self, person: &PersonId, now: Instant) -> bool {
-        self.0.iter().any(|((_, who), count)| {
-            who.as_ref() == Some(person)
+        self.0.iter().any(|((method, who), count)| {
+            // A token cannot be guessed, and a job that goes on showing an old one must not keep its person out.
+            *method != SignInMethod::Token
+                && who.as_ref() == Some(person)
                 && count.all >= LOCKED_AFTER
                 && now.saturating_duration_since(count.since) < MINUTE
         })

@@ -30,6 +30,8 @@ pub(crate) struct Visit {
 #[derive(Debug)]
 pub(crate) struct Visits {
     open: HashMap<Digest, Visit>,
+    /// The visits that tokens began: the digest of a token's text, and the hash of the visit's own secret, which nobody was told.
+    by_token: HashMap<Digest, Digest>,
     idle: Duration,
     longest: Duration,
 }
@@ -43,7 +45,7 @@ pub(super) fn secret() -> Result<(String, Digest), Error> {
 
 impl Visits {
     pub(crate) fn new(idle: Duration, longest: Duration) -> Self {
-        Self { open: HashMap::new(), idle, longest }
+        Self { open: HashMap::new(), by_token: HashMap::new(), idle, longest }
     }
 
     /// A new visit with a new secret, whatever the browser had before: a secret that somebody else put there opens nothing
@@ -70,7 +72,25 @@ impl Visits {
 
     /// The visit of a secret; `busy`: from now on it is busy again.
     pub(super) fn find(&mut self, secret: &str, busy: bool, now: Instant) -> Option<Visit> {
+        self.alive(Digest::of(secret.as_bytes()), busy, now)
+    }
+
+    /// The visit that a token began and that lasts; it is busy again from now on.
+    pub(super) fn of_token(&mut self, token: &Digest, now: Instant) -> Option<Visit> {
+        let kept = *self.by_token.get(token)?;
+        self.alive(kept, true, now)
+    }
+
+    /// Keeps a visit that has just begun as a token's.
+    pub(super) fn keep_token(&mut self, token: Digest, secret: &str, now: Instant) -> Option<Visit> {
         let kept = Digest::of(secret.as_bytes());
+        let open = &self.open;
+        self.by_token.retain(|_, kept| open.contains_key(kept));
+        self.by_token.insert(token, kept);
+        self.alive(kept, true, now)
+    }
+
+    fn alive(&mut self, kept: Digest, busy: bool, now: Instant) -> Option<Visit> {
         let (idle, longest) = (self.idle, self.longest);
         let visit = self.open.get_mut(&kept)?;
         if !is_alive(visit, idle, longest, now) {

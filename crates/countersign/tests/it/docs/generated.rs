@@ -167,3 +167,9 @@ fn pages() {
     }
     same("docs/reference/pages.md", &out);
 }
+
+#[test]
+fn the_document_of_the_api() {
+    let text = serde_json::to_string_pretty(&countersign_server::openapi()).unwrap();
+    same("docs/reference/openapi.json", &(text + "\n"));
+}

@@ -1,0 +1,139 @@
+//! One request to the API: who asks, and for what.
+
+use std::collections::BTreeMap;
+
+use countersign_model::{Digest, Outcome, PersonId, Timestamp};
+use countersign_store::Session;
+use countersign_store::projection::{State, TokenRow};
+
+use super::table::{Resource, USUAL};
+use super::wire::OUTCOMES;
+use crate::app::{App, Trouble};
+use crate::web::look::Visitor;
+
+/// A request.
+pub(crate) struct Ask<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) session: &'a Session,
+    pub(crate) visitor: &'a Visitor,
+    pub(crate) token: &'a TokenRow,
+    pub(super) params: &'a BTreeMap<String, String>,
+    pub(super) query: &'a BTreeMap<String, String>,
+}
+
+impl Ask<'_> {
+    pub(super) fn state(&self) -> &State {
+        self.session.state()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.session.now()
+    }
+
+    /// A part of the path.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// A parameter of the query; the table says what it may be, and that was looked at before.
+    pub(super) fn filter(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.filter(name).and_then(|text| text.parse().ok())
+    }
+
+    /// How many rows are wanted.
+    pub(super) fn limit(&self) -> u32 {
+        self.filter("limit").and_then(|text| text.parse().ok()).unwrap_or(USUAL)
+    }
+
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.filter("outcome").and_then(|text| OUTCOMES.into_iter().find(|o| o.as_str() == text))
+    }
+
+    pub(super) fn day(&self, name: &str) -> Option<Timestamp> {
+        self.filter(name).and_then(day)
+    }
+}
+
+/// A day's beginning.
+pub(super) fn day(text: &str) -> Option<Timestamp> {
+    format!("{text}T00:00:00Z").parse().ok()
+}
+
+/// What stands in a query: each parameter once, each one that the resource has, each as its schema says.
+pub(super) fn query(resource: &Resource, pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut all = BTreeMap::new();
+    for (name, value) in pairs {
+        let known = resource.query.iter().find(|p| p.name == name);
+        let Some(param) = known else {
+            let names: Vec<&str> = resource.query.iter().map(|p| p.name).collect();
+            let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(Trouble::bad_query("the query has a parameter that this resource does not take", &takes));
+        };
+        if !param.kind.takes(&value) {
+            return Err(Trouble::bad_query(&format!("`{}` is not as the document says", param.name), param.says));
+        }
+        if all.insert(name, value).is_some() {
+            return Err(Trouble::bad_query(
+                &format!("`{}` stands in the query more than once", param.name),
+                param.says,
+            ));
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn id(person: &PersonId) -> String {
+    person.as_str().to_owned()
+}
+
+pub(super) const fn count(n: usize) -> u64 {
+    n as u64
+}
+
+/// Cuts a part of a list that was read with one row more; whether there are more.
+pub(super) fn cut<T>(lines: &mut Vec<T>, limit: u32) -> bool {
+    let limit = limit as usize;
+    let has_more = lines.len() > limit;
+    lines.truncate(limit);
+    has_more
+}
+
+/// SHA-256 of an answer, in quotes (RFC 9110 §8.8.3): what depends on the clock differs as well.
+pub(super) fn etag(body: &str) -> String {
+    let hex: String = Digest::of(body.as_bytes()).hex().chars().take(32).collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether `If-None-Match` names it (RFC 9110 §13.1.2; weak comparison).
+pub(super) fn matches(header: &str, etag: &str) -> bool {
+    header.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table;
+    use super::*;
+
+    #[test]
+    fn a_query_has_known_parameters_once_and_as_they_should_be() {
+        let runs = table::find("/api/v1/runs").unwrap();
+        let ask = |pairs: &[(&str, &str)]| {
+            query(runs, pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()).map(|q| q.len())
+        };
+        assert_eq!(ask(&[("limit", "5"), ("outcome", "fail")]), Ok(2));
+        for bad in [&[("limits", "5")][..], &[("limit", "0")], &[("limit", "")], &[("limit", "5"), ("limit", "6")]] {
+            assert!(ask(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_etag_is_compared_weakly_and_in_a_list() {
+        let tag = etag("{}");
+        assert!(matches("*", &tag) && matches(&tag, &tag) && matches(&format!("\"x\", W/{tag}"), &tag));
+        assert!(!matches("\"x\"", &tag) && !matches("", &tag));
+    }
+}

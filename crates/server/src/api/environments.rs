@@ -1,0 +1,82 @@
+//! Environments: what may be deployed where, and what was.
+
+use std::collections::BTreeSet;
+
+use countersign_stages::release::break_glass::moment;
+use countersign_store::projection::Closed;
+
+use super::ask::{Ask, count, id};
+use super::wire::{Deployment, Emergency, Environment, EnvironmentLine, EnvironmentList};
+use crate::app::Trouble;
+
+fn closed(closed: Option<Closed>) -> Option<String> {
+    closed.map(|why| match why {
+        Closed::Frozen(_) => "frozen".to_owned(),
+        Closed::OutsideWindows(_) => "outside-windows".to_owned(),
+    })
+}
+
+pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
+    let state = ask.state();
+    let at = moment(ask.session)?;
+    let (emergencies, deployments) = (state.emergencies()?, state.deployments()?);
+    let mut items = Vec::new();
+    for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
+        let name = &env.what.id;
+        let own: Vec<_> = deployments.iter().filter(|d| d.environment == *name).collect();
+        items.push(EnvironmentLine {
+            environment: name.clone(),
+            tier: env.what.tier.to_string(),
+            closed: closed(state.closed(name, at)?),
+            overdue: emergencies.iter().any(|e| e.opened.environment == *name && !e.is_compliant(at)),
+            deployments: count(own.len()),
+            last: own.last().map(|d| d.index),
+        });
+    }
+    Ok(EnvironmentList { items })
+}
+
+pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
+    let name = ask.param("environment");
+    let state = ask.state();
+    let at = moment(ask.session)?;
+    let known = state.environment(name)?.ok_or_else(|| Trouble::not_found("environment"))?;
+    let own: Vec<_> = state.deployments()?.into_iter().filter(|d| d.environment == name).collect();
+    let deployments = count(own.len());
+    let mut seen = BTreeSet::new();
+    let mut running = Vec::new();
+    for d in own.into_iter().rev().filter(|d| d.success) {
+        if !seen.insert(d.repository.clone()) {
+            continue;
+        }
+        let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
+        running.push(Deployment {
+            index: d.index,
+            repository: d.repository,
+            commit: d.commit,
+            run: d.run.to_string(),
+            grant: d.grant.to_string(),
+            break_glass: glass.map(|b| b.to_string()),
+            time: d.time,
+        });
+    }
+    let emergencies = state.emergencies()?.into_iter().rev().filter(|e| e.opened.environment == name);
+    let emergencies = emergencies.map(|e| Emergency {
+        break_glass: e.opened.id.to_string(),
+        index: e.index,
+        open: e.is_open(at),
+        compliant: e.is_compliant(at),
+        person: id(&e.opened.by),
+        time: e.opened.time,
+    });
+    Ok(Environment {
+        environment: name.to_owned(),
+        tier: known.what.tier.to_string(),
+        index: known.index,
+        retired: known.retired,
+        closed: closed(state.closed(name, at)?),
+        running,
+        deployments,
+        emergencies: emergencies.collect(),
+    })
+}

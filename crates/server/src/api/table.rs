@@ -1,0 +1,212 @@
+//! Every resource: where it is, what it says, which scope and roles open it, which parameters it takes. The one table that routing, the
+//! OpenAPI document and the tests of roles read.
+
+use countersign_model::access::token::TokenScope;
+use countersign_model::{EventKind, Role};
+use serde_json::{Value, json};
+
+use super::ask::Ask;
+use super::wire::{self, Wire};
+use super::{audits, controls, entries, environments, frameworks, ledger, people, runs, waivers};
+use crate::app::Trouble;
+use crate::web::rooms::{EVERYBODY, OFFICERS};
+
+/// A resource.
+pub(crate) struct Resource {
+    /// Its path; `{…}` stands for a part that differs.
+    pub(crate) path: &'static str,
+    /// Its name in the document.
+    pub(crate) name: &'static str,
+    /// What it says, in a sentence.
+    pub(crate) says: &'static str,
+    /// What a token must open.
+    pub(crate) scope: TokenScope,
+    /// Roles of which its person must hold one.
+    pub(crate) roles: &'static [Role],
+    /// What may stand in the query.
+    pub(crate) query: &'static [Param],
+    /// The schema of what it answers.
+    pub(crate) schema: fn() -> Value,
+    /// Makes it.
+    pub(crate) get: fn(&mut Ask<'_>) -> Result<Value, Trouble>,
+}
+
+/// A parameter of the query.
+pub(crate) struct Param {
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a parameter may be.
+pub(crate) enum Kind {
+    /// A number from 0.
+    Number,
+    /// 1 to 200.
+    Limit,
+    /// One of some words.
+    Choice(fn() -> Vec<&'static str>),
+    /// The beginning of a commit.
+    Hex,
+    /// A day.
+    Day,
+    /// A line of at most 200 characters. What was no UTF-8 is none (it arrives as U+FFFD).
+    Text,
+}
+
+/// The largest number that every reader of JSON keeps whole (RFC 7493).
+pub(crate) const LARGEST: u64 = (1 << 53) - 1;
+/// Rows of a part of a list at the most, and where nothing is said.
+pub(crate) const MOST: u32 = 200;
+pub(crate) const USUAL: u32 = 50;
+const LONGEST: usize = 200;
+
+impl Kind {
+    /// Whether a text is one.
+    pub(crate) fn takes(&self, text: &str) -> bool {
+        let number = || {
+            let plain = text == "0" || !text.starts_with('0');
+            (plain && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u64>().ok()).flatten()
+        };
+        match self {
+            Self::Number => number().is_some_and(|n| n <= LARGEST),
+            Self::Limit => number().is_some_and(|n| (1..=u64::from(MOST)).contains(&n)),
+            Self::Choice(all) => all().contains(&text),
+            Self::Hex => {
+                let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+                (1..=64).contains(&text.len()) && text.bytes().all(is_hex)
+            }
+            Self::Day => text.len() == 10 && super::ask::day(text).is_some(),
+            Self::Text => {
+                !text.is_empty()
+                    && text.chars().count() <= LONGEST
+                    && !text.chars().any(|c| c.is_control() || c == '\u{fffd}')
+            }
+        }
+    }
+
+    /// The same as a schema.
+    pub(crate) fn schema(&self) -> Value {
+        match self {
+            Self::Number => json!({"type": "integer", "minimum": 0, "maximum": LARGEST}),
+            Self::Limit => json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}),
+            Self::Choice(all) => json!({"type": "string", "enum": all()}),
+            Self::Hex => json!({"type": "string", "pattern": "^[0-9a-f]{1,64}$"}),
+            Self::Day => json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+            Self::Text => {
+                json!({"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$"})
+            }
+        }
+    }
+}
+
+const BEFORE: Param =
+    Param { name: "before", says: "Only what has a smaller log index: `next` of the part before.", kind: Kind::Number };
+const LIMIT: Param = Param { name: "limit", says: "So many rows at the most.", kind: Kind::Limit };
+const OUTCOME: Param = Param { name: "outcome", says: "Only those of this outcome.", kind: Kind::Choice(outcomes) };
+
+fn outcomes() -> Vec<&'static str> {
+    wire::OUTCOMES.iter().map(|o| o.as_str()).collect()
+}
+
+fn kinds() -> Vec<&'static str> {
+    EventKind::ALL.iter().map(|k| k.as_str()).collect()
+}
+
+const RUNS: &[Param] = &[
+    BEFORE,
+    LIMIT,
+    OUTCOME,
+    Param { name: "undecided", says: "Only those of which nothing is decided.", kind: Kind::Choice(|| vec!["true"]) },
+    Param { name: "repository", says: "Only those of this repository, by its identity.", kind: Kind::Text },
+    Param { name: "commit", says: "Only those whose commit begins so.", kind: Kind::Hex },
+];
+const ENTRIES: &[Param] = &[
+    BEFORE,
+    LIMIT,
+    Param { name: "kind", says: "Only entries of this kind.", kind: Kind::Choice(kinds) },
+    Param { name: "stream", says: "Only entries of this stream.", kind: Kind::Text },
+];
+const POPULATION: &[Param] = &[
+    Param {
+        name: "from",
+        says: "The window's first day; 90 days before its end where it is not given.",
+        kind: Kind::Day,
+    },
+    Param {
+        name: "to",
+        says: "The day before which the window ends; this moment where it is not given.",
+        kind: Kind::Day,
+    },
+    Param { name: "application", says: "Only this application, by id.", kind: Kind::Text },
+    Param { name: "after", says: "So many members come before: `next` of the part before.", kind: Kind::Number },
+    LIMIT,
+];
+const WAIVERS: &[Param] =
+    &[Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(waivers::states) }];
+
+macro_rules! resources {
+    ($($path:literal $name:literal $says:literal: $type:ident by $scope:ident $roles:ident, $query:expr, $get:path;)*) => {
+        /// Every resource.
+        pub(crate) const RESOURCES: &[Resource] = &[$(Resource {
+            path: concat!("/api/v1/", $path),
+            name: $name,
+            says: $says,
+            scope: TokenScope::$scope,
+            roles: $roles,
+            query: $query,
+            schema: <wire::$type as Wire>::schema,
+            get: |ask| $get(ask).map(Wire::json),
+        }),*];
+    };
+}
+
+resources! {
+    "me" "me" "Who asks, and what their token opens.": Me by Read EVERYBODY, &[], people::me;
+    "runs" "runs" "Runs, newest first.": RunList by Read EVERYBODY, RUNS, runs::list;
+    "runs/{run}" "run" "A run with its gates, approvals and grants.": Run by Read EVERYBODY, &[], runs::one;
+    "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY, ENTRIES, entries::list;
+    "entries/{index}" "entry" "An entry with its receipt.": Entry by Read EVERYBODY, &[], entries::one;
+    "controls" "controls" "Controls with what the newest assessment says of them.": ControlList by Read EVERYBODY, &[OUTCOME], controls::list;
+    "controls/{control}/population" "population" "Everything that a control was applied to in a window.": Population by Read EVERYBODY, POPULATION, controls::population;
+    "frameworks" "frameworks" "Frameworks with what the newest assessment says of them.": FrameworkList by Read EVERYBODY, &[], frameworks::list;
+    "frameworks/{framework}" "framework" "A framework, requirement by requirement.": Framework by Read EVERYBODY, &[OUTCOME], frameworks::one;
+    "waivers" "waivers" "Waivers, newest first.": WaiverList by Read EVERYBODY, WAIVERS, waivers::list;
+    "environments" "environments" "Environments that are not retired.": EnvironmentList by Read EVERYBODY, &[], environments::list;
+    "environments/{environment}" "environment" "An environment and what runs there, as far as deployments say.": Environment by Read EVERYBODY, &[], environments::one;
+    "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS, &[], people::list;
+    "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS, &[], audits::list;
+    "audits/{audit}" "audit" "An audit with its requests.": Audit by Audit OFFICERS, &[], audits::one;
+    "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY, &[], ledger::head;
+}
+
+/// The resource that a path pattern belongs to.
+pub(crate) fn find(pattern: &str) -> Option<&'static Resource> {
+    RESOURCES.iter().find(|r| r.path == pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_parameter_takes_is_what_its_schema_says() {
+        let takes = |kind: Kind, good: &[&str], bad: &[&str]| {
+            assert!(good.iter().all(|t| kind.takes(t)), "{good:?}");
+            assert!(!bad.iter().any(|t| kind.takes(t)), "{bad:?}");
+        };
+        takes(Kind::Number, &["0", "7", "9007199254740991"], &["", "-1", "+1", "01", "1.0", "9007199254740992", "a"]);
+        takes(Kind::Limit, &["1", "200"], &["0", "201", ""]);
+        takes(Kind::Hex, &["0", "abc"], &["", "A", "g", &"a".repeat(65)]);
+        takes(Kind::Day, &["2026-01-31"], &["", "2026-02-30", "2026-1-1", "20260131"]);
+        takes(Kind::Text, &["a b", &"é".repeat(200)], &["", "a\n", &"a".repeat(201)]);
+        takes(Kind::Choice(outcomes), &["pass", "not-evaluated"], &["", "Pass"]);
+    }
+
+    #[test]
+    fn every_resource_has_a_path_and_a_name_of_its_own() {
+        let unique = |all: Vec<&str>| all.iter().collect::<std::collections::BTreeSet<_>>().len() == all.len();
+        assert!(unique(RESOURCES.iter().map(|r| r.path).collect()));
+        assert!(unique(RESOURCES.iter().map(|r| r.name).collect()));
+    }
+}
