@@ -240,6 +240,7 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
     }
     assert_eq!(said(&world, "EvidenceViewed").len(), shown);
     let olga = Browser::of(&server, &world, "olga");
+    olga.get(&format!("/runs/{}", "x".repeat(2000))).expect(404);
     let page = olga.get("/runs/no-such-run").expect(404);
     assert!(page.body.contains("CS-SERVER-022"));
     assert_eq!(said(&world, "EvidenceViewed").len(), shown + 1, "a look at nothing is a look");

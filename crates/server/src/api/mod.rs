@@ -54,7 +54,7 @@ pub(crate) use openapi::document;
 /// Where the document is.
 const DOCUMENT: &str = "/api/v1/openapi.json";
 /// The longest address, in bytes: it is recorded when an auditor asks.
-const LONGEST_PATH: usize = 1024;
+pub(crate) const LONGEST_PATH: usize = 1024;
 
 /// Every resource, for the tests of roles.
 pub(crate) fn resources() -> impl Iterator<Item = crate::ResourceInfo> {

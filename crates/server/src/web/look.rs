@@ -126,6 +126,10 @@ pub(crate) async fn answer(
     let Ok(Query(query)) = query else {
         return trouble_page(&app, &Trouble::bad_request("the filters in the address cannot be read"));
     };
+    // No page has a longer one, and an auditor's look is an entry with its path.
+    if uri.path().len() > crate::api::LONGEST_PATH {
+        return trouble_page(&app, &Trouble::not_found("page"));
+    }
     let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let asked = Asked { visit, room, params, query, path: uri.path().to_owned(), raw };
     let inner = Arc::clone(&app);
