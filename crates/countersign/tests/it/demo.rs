@@ -81,4 +81,10 @@ fn a_demonstration_is_played_by_real_commands_and_says_everywhere_what_it_is() {
         let list = olga.get(&href).expect(200).body;
         assert_eq!(list.rsplit("<tbody>").next().unwrap().matches("<tr>").count(), number, "{href}");
     }
+    // One change waits, whatever of the deployed ones would have to be signed anew.
+    let login = cs(&["login", "--server", &server.url, "--key", &format!("{dir}/keys/ruth"), "--format", "json"]);
+    let mut ruth = Browser::new(&server);
+    ruth.follow(login.expect(0).json()["link"].as_str().unwrap());
+    let waiting = ruth.get("/approvals").expect(200).body;
+    assert_eq!(waiting.matches("countersign approve ").count(), 1, "{waiting}");
 }

@@ -23,7 +23,7 @@ use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
 
 /// How far back the story begins, in days.
-const DAYS: i64 = 182;
+const DAYS: i64 = 170;
 
 /// A clock that is moved by hand.
 #[derive(Debug)]

@@ -56,13 +56,17 @@ fn slots(about: &About) -> impl Iterator<Item = &SlotStatus> {
     about.gates.iter().flat_map(|g| &g.slots)
 }
 
-/// Runs that the visitor could sign.
+/// Runs that the visitor could sign. What was deployed, well or not, waits for nobody, though what its approvals bound
+/// has changed since; its own page still says who could sign.
 pub(super) fn waiting(look: &Look<'_>) -> Result<Vec<Waits>, Trouble> {
     let mut all = Vec::new();
     let pending = RunsAsked { outcome: Some(Outcome::Pending), ..RunsAsked::default() };
     let passed = RunsAsked { outcome: Some(Outcome::Pass), ..RunsAsked::default() };
     for asked in [pending, passed] {
         for line in look.state().runs_page(&asked, WAITING)? {
+            if line.deployed.is_some() {
+                continue;
+            }
             let Some(row) = look.state().run(&line.id)? else { continue };
             let about = match about(look, &row) {
                 Ok(Some(about)) => about,
@@ -91,7 +95,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         items.push(item(look, waits)?);
     }
     let body = html! {
-        p.quiet { "Of the " (WAITING) " newest runs that policy holds and as many that it passes, those that you could sign now." }
+        p.quiet { "Of the " (WAITING) " newest runs that policy holds and as many that it passes, those that were never deployed and that you could sign now." }
         @if items.is_empty() {
             p.none {
                 @if look.visitor.is_auditor() { "An auditor signs nothing." } @else { "Nothing waits for your signature." }
