@@ -752,7 +752,7 @@ expect 0 "$countersign" audit pack --out ../pack.zip
 shows '1 deployment' 'recorded in entry'
 expect 2 "$countersign" audit pack --out ../pack.zip
 expect 0 auditor verify ../pack.zip --trust ../evidence/trust.json --re-evaluate
-shows 'every byte the same' 'verified'
+shows 'every byte of these the same' 'verified'
 expect 13 auditor verify ../pack.zip
 shows 'consistent, but untrusted'
 flip ../pack.zip

@@ -131,6 +131,11 @@ fn a_key_signs_in_once_a_link_and_a_stranger_is_refused_and_both_are_recorded() 
     let Some(world) = firm() else { return };
     let server = serve(&world);
     assert_eq!((server.get("/healthz").0, server.get("/readyz").0), (200, 200));
+    // The log is public beside the pages, and nothing else of the ledger's files.
+    assert_eq!(server.get("/checkpoint").0, 200);
+    for path in ["/vkey", "/../salt", "/tile/0/..%2f..%2f..%2fsalt", "/subjects"] {
+        assert_eq!(server.get(path).0, 404, "{path}");
+    }
     let nobody = Browser::new(&server);
     for path in ["/", "/runs", "/ledger", "/ledger/0", "/access"] {
         assert_eq!(nobody.get(path).expect(303).header("location"), Some("/sign-in"), "{path}");
