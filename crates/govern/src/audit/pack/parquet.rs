@@ -62,7 +62,7 @@ mod written {
         "gone_entry",
     ];
     /// Columns of yes and no.
-    const BOOLEANS: [&str; 6] = ["success", "break_glass", "conflict", "counts", "left", "pipeline"];
+    const BOOLEANS: [&str; 5] = ["success", "conflict", "counts", "left", "pipeline"];
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Kind {
