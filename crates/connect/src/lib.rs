@@ -34,6 +34,7 @@ pub mod explain;
 mod folder;
 pub mod git;
 pub mod gpg;
+mod http;
 pub mod login;
 pub mod notify;
 pub mod oidc;

@@ -190,16 +190,7 @@ impl ServerClient {
         if plain && !local {
             return wrong("over plain HTTP anybody on the way could use the link");
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(EXCHANGE))
-            .build()
-            .new_agent();
+        let agent = crate::http::agent(CONNECT, EXCHANGE);
         Ok(Self { url: url.to_owned(), agent })
     }
 

@@ -58,16 +58,7 @@ fn post(url: &str, message: &[u8]) -> Result<(), Error> {
     if !url.starts_with("https://") && !local {
         return Err(failed("messages are not sent over plain HTTP".to_owned()));
     }
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(EXCHANGE))
-        .build()
-        .new_agent();
+    let agent = crate::http::agent(CONNECT, EXCHANGE);
     let request = agent.post(url).content_type("application/vnd.in-toto+dsse+json");
     let response = request.send(message).map_err(|e| failed(e.to_string()))?;
     let status = response.status();

@@ -31,16 +31,7 @@ pub fn put(url: &str, contents: &[u8], token: Option<&str>) -> Result<(), Error>
     if token.is_some() && !url.starts_with("https://") && !local {
         return Err(failed("a token is not sent over plain HTTP".to_owned()));
     }
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(EXCHANGE))
-        .build()
-        .new_agent();
+    let agent = crate::http::agent(CONNECT, EXCHANGE);
     let mut request = agent.put(url).content_type("application/octet-stream");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));

@@ -130,16 +130,7 @@ impl StampClient {
         if rest.split(['/', '?']).next().is_none_or(str::is_empty) {
             return wrong("it names no host");
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(EXCHANGE))
-            .build()
-            .new_agent();
+        let agent = crate::http::agent(CONNECT, EXCHANGE);
         Ok(Self { url: url.to_owned(), agent })
     }
 

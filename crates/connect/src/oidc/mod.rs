@@ -145,16 +145,7 @@ impl<'a> IssuerKeys<'a> {
 
     fn get(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, OidcError> {
         check(url)?;
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(EXCHANGE))
-            .build()
-            .new_agent();
+        let agent = crate::http::agent(CONNECT, EXCHANGE);
         let mut last = None;
         for (nth, pause) in PAUSES.into_iter().enumerate() {
             if let Some(error) = &last {
