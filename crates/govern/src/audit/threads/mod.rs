@@ -250,6 +250,18 @@ fn thread_that_is(
     Ok((thread, last))
 }
 
+/// Nothing was said in a thread since somebody looked at it, whose newest entry was `seen` then.
+fn still_newest(
+    session: &Session,
+    id: &AuditRequestId,
+    wanted: &[RequestState],
+    act: &'static str,
+    seen: &MessageRow,
+) -> Result<(), Error> {
+    let (_, last) = thread_that_is(session, id, wanted, act)?;
+    if last.leaf == seen.leaf { Ok(()) } else { Err(Error::MovedOn { what: format!("the thread of {id}") }) }
+}
+
 /// Something that is said with a text: the text is sealed with the key of whoever signs, once it is known that they may say it.
 fn say_text<P: Predicate>(
     session: &mut Session,
@@ -370,12 +382,7 @@ pub fn answer(
         text,
         |s, by| {
             may_answer(s, &thread, by)?;
-            let (_, last) = thread_that_is(s, &request, &[RequestState::Open], "answered")?;
-            if last.leaf == question.leaf {
-                Ok(())
-            } else {
-                Err(Error::MovedOn { what: format!("the thread of {request}") })
-            }
+            still_newest(s, &request, &[RequestState::Open], "answered", &question)
         },
         |s, by, text| {
             Ok(AuditAnswered {
@@ -433,12 +440,7 @@ pub fn follow_up(
         text,
         |s, by| {
             needs(s, by, Action::AskInAudit)?;
-            let (_, last) = thread_that_is(s, &request, &[RequestState::Answered], "followed up")?;
-            if last.leaf == answer.leaf {
-                Ok(())
-            } else {
-                Err(Error::MovedOn { what: format!("the thread of {request}") })
-            }
+            still_newest(s, &request, &[RequestState::Answered], "followed up", &answer)
         },
         |s, by, text| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
@@ -468,12 +470,7 @@ pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> R
         &saying,
         |s, by| {
             needs(s, by, Action::AskInAudit)?;
-            let (_, last) = thread_that_is(s, &request, WANTED, "closed")?;
-            if last.leaf == newest.leaf {
-                Ok(())
-            } else {
-                Err(Error::MovedOn { what: format!("the thread of {request}") })
-            }
+            still_newest(s, &request, WANTED, "closed", &newest)
         },
         |s, by| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
