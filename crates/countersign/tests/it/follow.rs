@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::database::cluster::{self, Cluster};
+use super::server::Browser;
 use super::support::{World, have_ssh_keygen};
 use super::witness::Server;
 
@@ -196,4 +197,22 @@ fn an_auditor_with_the_role_for_it_examines_the_ledger_and_reads_no_names() {
     let run = auditor.world.cs(["record", "--ledger", &url, "latest", "--note", "x"]);
     assert_ne!(run.code, 0, "{}", run.all());
     assert_eq!(auditor.server.terminate(), Some(0));
+}
+
+#[test]
+fn pages_of_a_ledger_in_a_database_are_those_of_the_log() {
+    let Some(cluster) = cluster::shared().filter(|_| have_ssh_keygen()) else { return };
+    let firm = firm(cluster, "pages");
+    let url = cluster.url("pages");
+    let server = Server::start(&firm, &["--ledger", &url, "serve", "--listen", "127.0.0.1:0"]);
+    let ruth = Browser::of(&server, &firm, "ruth");
+    let before = size(cluster, "pages");
+    assert!(ruth.get("/").expect(200).body.contains("no run yet"));
+    // Another process appends; the next page has it.
+    firm.by("ada", &["environment", "register", "staging", "--tier", "test"]).expect(0);
+    assert!(ruth.get("/environments").expect(200).body.contains("/environments/staging"));
+    assert_eq!(size(cluster, "pages"), before + 1, "looking appends nothing for whoever is no auditor");
+    let entries = ruth.get("/ledger").expect(200).body;
+    assert!(entries.contains("SignedIn") && entries.contains("EnvironmentRegistered"), "{entries}");
+    assert_eq!(server.terminate(), Some(0));
 }
