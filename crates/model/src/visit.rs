@@ -11,6 +11,8 @@ use crate::{Digest, PersonId, Timestamp};
 pub enum SignInMethod {
     /// The link that the server's own terminal shows at its first start.
     FirstLink,
+    /// A link that signs in once, and whose origin is not known: it was used up, is too old, or never was one.
+    Link,
     /// An SSH key of theirs, on the command line.
     SshKey,
     /// An OpenID Connect provider.
@@ -23,13 +25,14 @@ pub enum SignInMethod {
 
 impl SignInMethod {
     /// Every method.
-    pub const ALL: [Self; 5] = [Self::FirstLink, Self::SshKey, Self::Oidc, Self::Passkey, Self::Token];
+    pub const ALL: [Self; 6] = [Self::FirstLink, Self::Link, Self::SshKey, Self::Oidc, Self::Passkey, Self::Token];
 
     /// The text form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FirstLink => "first-link",
+            Self::Link => "link",
             Self::SshKey => "ssh-key",
             Self::Oidc => "oidc",
             Self::Passkey => "passkey",

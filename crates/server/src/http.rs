@@ -54,6 +54,8 @@ impl Default for Limits {
     }
 }
 
+/// Of the connections, those that open pages may hold for what is appended; the others are for requests.
+pub(crate) const OPEN_PAGES: usize = 192;
 /// Bytes of a request's head that are read.
 const HEAD_BYTES: usize = 64 << 10;
 /// How long to wait when no connection can be taken, as when the process has no more file descriptors.

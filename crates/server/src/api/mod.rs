@@ -194,7 +194,7 @@ fn made(app: &App, session: &mut Session, asked: Asked) -> Result<String, Troubl
     };
     let query = ask::query(resource, asked.query.ok_or_else(|| bad("the query cannot be read"))?)?;
     if visitor.is_auditor() {
-        auth::viewed(app, session, &visit, asked.uri.path(), asked.raw.as_deref())?;
+        auth::viewed(session, &visit, asked.uri.path(), asked.raw.as_deref())?;
     }
     let mut ask = Ask { app, session, visitor: &visitor, token: &token, params: &params, query: &query };
     Ok((resource.get)(&mut ask)?.to_string())

@@ -17,18 +17,18 @@ mod trouble;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_model::{Diagnostic, Digest};
+use countersign_model::Diagnostic;
 use countersign_policy::Catalogue;
 use countersign_store::Session;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use assessed::{Assessed, WINDOW_DAYS};
 pub(crate) use pool::Pool;
 pub(crate) use preparations::Preparations;
 pub(crate) use trouble::Trouble;
 
-use crate::Error;
 use crate::auth::{Links, Refusals, Visits};
+use crate::{Error, http};
 
 /// Opens the ledger that is served, as the configuration says.
 pub type Opener = Arc<dyn Fn() -> Result<Session, Box<dyn Diagnostic>> + Send + Sync>;
@@ -132,8 +132,8 @@ pub(crate) struct App {
     pub(crate) links: Mutex<Links>,
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) preparations: Mutex<Preparations>,
-    /// Mixed into what is recorded of queries.
-    pub(crate) salt: [u8; 32],
+    /// Pages that are open at once and kept up to date: they must not take every connection.
+    pub(crate) open_pages: Arc<Semaphore>,
     /// The ledger's origin.
     pub(crate) ledger: String,
 }
@@ -143,7 +143,6 @@ impl App {
     pub(crate) fn new(open: Opener, catalogue: Arc<Catalogue>, options: Options) -> Result<Arc<Self>, Error> {
         let pool = Pool::new(open, options.at_once);
         let session = pool.open().map_err(Error::Told)?;
-        let salt = countersign_evidence::random::<32>()?;
         let head = watch::Sender::new(session.state().size());
         let ledger = session.state().origin().to_owned();
         pool.give_back(session);
@@ -157,7 +156,7 @@ impl App {
             catalogue,
             head,
             assessed: Assessed::default(),
-            salt,
+            open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
             ledger,
         }))
     }
@@ -179,13 +178,6 @@ impl App {
             app.pool.lend(job)
         });
         done.await.map_err(|_| Trouble::internal("a request's work ended before its time"))?
-    }
-
-    /// What is recorded of a query, which may hold anything.
-    pub(crate) fn hidden(&self, query: &str) -> Digest {
-        let mut bytes = self.salt.to_vec();
-        bytes.extend_from_slice(query.as_bytes());
-        Digest::of(&bytes)
     }
 }
 

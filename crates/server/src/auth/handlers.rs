@@ -12,11 +12,8 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use countersign_evidence::act::{self, SignedAct};
-use countersign_evidence::canonical;
-use countersign_evidence::statement::Statement;
-use countersign_model::event::{Predicate as _, SignInAsked};
+use countersign_model::PersonId;
 use countersign_model::visit::SignInMethod;
-use countersign_model::{Diagnostic as _, PersonId};
 use countersign_store::Session;
 use countersign_store::projection::KeyTrouble;
 use maud::html;
@@ -24,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::links::LINK;
-use super::{Link, begin, end, lock, passkey, refuse};
+use super::{Link, begin, counts_now, end, is_asked_here, lock, out_of_office, passkey, refuse, whoever};
 use crate::app::{App, Trouble};
 use crate::web;
 
@@ -99,7 +96,7 @@ pub(crate) async fn use_link(State(app): State<Arc<App>>, headers: HeaderMap, Fo
             let taken = lock(&inner.links).take(&form.token, Instant::now());
             let Some(link) = taken else {
                 let trouble = Trouble::refused("the link was used before, is older than it may be, or never was one");
-                return Err(refuse(&inner, session, SignInMethod::FirstLink, None, trouble)?);
+                return Err(refuse(&inner, session, SignInMethod::Link, None, trouble)?);
             };
             if let Some(trouble) = out_of_office(session, &link.person)? {
                 return Err(refuse(&inner, session, link.method, Some(link.person), trouble)?);
@@ -112,12 +109,6 @@ pub(crate) async fn use_link(State(app): State<Arc<App>>, headers: HeaderMap, Fo
             .into_response(),
         Err(trouble) => web::trouble_page(&app, &trouble),
     }
-}
-
-/// Whether somebody may not be here, by what the log says of them.
-pub(super) fn out_of_office(session: &Session, person: &PersonId) -> Result<Option<Trouble>, Trouble> {
-    let roles = session.state().person(person)?.map(|p| p.roles).unwrap_or_default();
-    Ok(roles.is_empty().then(|| Trouble::no_role("this server")))
 }
 
 #[derive(Deserialize)]
@@ -185,22 +176,11 @@ pub(crate) async fn ssh(State(app): State<Arc<App>>, headers: HeaderMap, body: B
 fn by_key(app: &App, session: &mut Session, body: &[u8]) -> Result<(PersonId, String), Trouble> {
     const METHOD: SignInMethod = SignInMethod::SshKey;
     let mut person = None;
-    match asked(app, session, body, &mut person) {
-        Ok(key) => {
-            let Some(person) = person else { return Err(Trouble::internal("a key without a person counted")) };
-            if lock(&app.refusals).is_locked(&person, Instant::now()) {
-                return Err(Trouble::locked_out());
-            }
-            if let Some(trouble) = out_of_office(session, &person)? {
-                return Err(refuse(app, session, METHOD, Some(person), trouble)?);
-            }
-            let link = Link { person: person.clone(), method: METHOD, key: Some(key) };
-            let made = lock(&app.links).make(link, LINK, Instant::now())?;
-            Ok((person, made.ok_or_else(Trouble::busy)?))
-        }
-        Err(trouble) if trouble.status.is_client_error() => Err(refuse(app, session, METHOD, person, trouble)?),
-        Err(trouble) => Err(trouble),
-    }
+    let checked = asked(app, session, body, &mut person);
+    let (person, key) = whoever(app, session, METHOD, person, checked)?;
+    let link = Link { person: person.clone(), method: METHOD, key: Some(key) };
+    let made = lock(&app.links).make(link, LINK, Instant::now())?;
+    Ok((person, made.ok_or_else(Trouble::busy)?))
 }
 
 /// Checks what was signed; the fingerprint of the key. `person` is set as soon as it is known whose key it is.
@@ -209,20 +189,7 @@ fn asked(app: &App, session: &Session, body: &[u8], person: &mut Option<PersonId
     let signed = SignedAct::from_slice(body).map_err(|_| refused("it is no signed act"))?;
     let key = signed.claimed_key().map_err(|_| refused("its signature cannot be read"))?;
     let statement = signed.open(act::SIGN_IN, &key).map_err(|_| refused("the signature is not over this sign-in"))?;
-    let said: Statement<SignInAsked> =
-        canonical::from_slice(&statement).map_err(|_| refused("what was signed is no sign-in"))?;
-    if said.predicate_type != SignInAsked::TYPE {
-        return Err(refused("what was signed is no sign-in"));
-    }
-    let said = said.predicate;
-    // Used up whatever comes of it: an answer is good once.
-    let fresh = lock(&app.links).answer(&said.challenge, Instant::now());
-    if said.server != app.options.origin.to_string() || said.origin != app.ledger {
-        return Err(refused("it was signed for another server, or for another ledger"));
-    }
-    if !fresh {
-        return Err(refused("its challenge was answered before, is too old, or is not of this server"));
-    }
+    is_asked_here(app, &statement)?;
     let fingerprint = key.fingerprint();
     match session.signer(&key)? {
         Ok(id) => *person = Some(id),
@@ -232,8 +199,6 @@ fn asked(app: &App, session: &Session, body: &[u8], person: &mut Option<PersonId
             return Err(refused(&trouble.to_string()));
         }
     }
-    session.counts(&signed).map_err(|e| {
-        if e.exit() == countersign_model::Exit::Internal { Trouble::of(&e) } else { refused(&e.to_string()) }
-    })?;
+    counts_now(session, &signed)?;
     Ok(fingerprint)
 }

@@ -23,10 +23,13 @@ use std::time::Instant;
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
-use countersign_evidence::statement::Subject;
-use countersign_model::event::{EvidenceViewed, Predicate, SignInRefused, SignedIn, SignedOut};
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::canonical;
+use countersign_evidence::statement::{Statement, Subject};
+use countersign_model::event::{EvidenceViewed, Predicate, SignInAsked, SignInRefused, SignedIn, SignedOut};
 use countersign_model::visit::SignInMethod;
-use countersign_model::{Digest, EventKind, PersonId, StreamId};
+use countersign_model::{Diagnostic as _, Digest, EventKind, Exit, PersonId, StreamId};
+use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
 
 pub(crate) use links::{FIRST_LINK, Link, Links};
@@ -149,27 +152,90 @@ fn record_storm(session: &mut Session, storm: Storm) -> Result<(), Trouble> {
 pub(crate) fn flush(app: &App) {
     let storms = lock(&app.refusals).over(Instant::now());
     for storm in storms {
-        // A ledger that cannot be appended to says so to whoever does something; the count is lost with it.
-        let _ = app.pool.lend(|session| record_storm(session, storm));
+        let recorded = app.pool.lend(|session| record_storm(session, storm.clone()));
+        if recorded.is_err() {
+            // A ledger that cannot be appended to says so to whoever does something. What was counted waits for another minute.
+            lock(&app.refusals).again(storm, Instant::now());
+        }
+    }
+}
+
+/// Whether somebody may not be here, by what the log says of them.
+fn out_of_office(session: &Session, person: &PersonId) -> Result<Option<Trouble>, Trouble> {
+    let roles = session.state().person(person)?.map(|p| p.roles).unwrap_or_default();
+    Ok(roles.is_empty().then(|| Trouble::no_role("this server")))
+}
+
+/// What was signed to sign in is for this server and this ledger, and answers a challenge that is good.
+fn is_asked_here(app: &App, statement: &[u8]) -> Result<(), Trouble> {
+    let said: Statement<SignInAsked> =
+        canonical::from_slice(statement).map_err(|_| Trouble::refused("what was signed is no sign-in"))?;
+    if said.predicate_type != SignInAsked::TYPE {
+        return Err(Trouble::refused("what was signed is no sign-in"));
+    }
+    let said = said.predicate;
+    // Used up whatever comes of it: an answer is good once.
+    let fresh = lock(&app.links).answer(&said.challenge, Instant::now());
+    if said.server != app.options.origin.to_string() || said.origin != app.ledger {
+        return Err(Trouble::refused("it was signed for another server, or for another ledger"));
+    }
+    if !fresh {
+        return Err(Trouble::refused("its challenge was answered before, is too old, or is not of this server"));
+    }
+    Ok(())
+}
+
+/// What was signed counts at this moment, by the ledger.
+fn counts_now(session: &Session, signed: &SignedAct) -> Result<(), Trouble> {
+    let no = |e: SessionError| match e.exit() {
+        Exit::Internal => Trouble::of(&e),
+        _ => Trouble::refused(&e.to_string()),
+    };
+    session.counts(signed).map_err(no)
+}
+
+/// Whom a key that was checked signs in, and its fingerprint; a refusal is recorded. `person` is whose key it is, as far as that is known.
+fn whoever(
+    app: &App,
+    session: &mut Session,
+    method: SignInMethod,
+    person: Option<PersonId>,
+    checked: Result<String, Trouble>,
+) -> Result<(PersonId, String), Trouble> {
+    let key = match checked {
+        Ok(key) => key,
+        Err(trouble) if trouble.status.is_client_error() => {
+            return Err(refuse(app, session, method, person, trouble)?);
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    let Some(person) = person else { return Err(Trouble::internal("a key without a person counted")) };
+    if lock(&app.refusals).is_locked(&person, Instant::now()) {
+        return Err(Trouble::locked_out());
+    }
+    match out_of_office(session, &person)? {
+        Some(trouble) => Err(refuse(app, session, method, Some(person), trouble)?),
+        None => Ok((person, key)),
     }
 }
 
 /// An auditor looks at something: first the log says so.
-pub(crate) fn viewed(
-    app: &App,
-    session: &mut Session,
-    visit: &Visit,
-    path: &str,
-    query: Option<&str>,
-) -> Result<(), Trouble> {
+pub(crate) fn viewed(session: &mut Session, visit: &Visit, path: &str, query: Option<&str>) -> Result<(), Trouble> {
     let event = EvidenceViewed {
         person: visit.person.clone(),
         visit: visit.name.clone(),
         path: path.to_owned(),
-        query: query.filter(|q| !q.is_empty()).map(|q| app.hidden(q)),
+        query: query.filter(|q| !q.is_empty()).map(|q| hidden(session, q)).transpose()?,
         time: session.now(),
     };
     record(session, EventKind::EvidenceViewed, &event)
+}
+
+/// What is recorded of a query, which may hold anything: whoever has the ledger's salt can tell whether it was this one.
+fn hidden(session: &Session, query: &str) -> Result<Digest, Trouble> {
+    let mut bytes = session.ledger().salt()?.to_vec();
+    bytes.extend_from_slice(query.as_bytes());
+    Ok(Digest::of(&bytes))
 }
 
 impl From<crate::Error> for Trouble {

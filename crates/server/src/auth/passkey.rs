@@ -11,19 +11,18 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_evidence::act::{self, SignedAct};
-use countersign_evidence::statement::{Statement, Subject};
+use countersign_evidence::statement::Subject;
 use countersign_evidence::webauthn::{self, Assertion};
-use countersign_evidence::{canonical, from_base64, to_base64};
-use countersign_model::event::{Predicate as _, SignInAsked};
+use countersign_evidence::{from_base64, to_base64};
+use countersign_model::event::SignInAsked;
 use countersign_model::visit::SignInMethod;
-use countersign_model::{Diagnostic as _, Digest, Exit, PersonId};
+use countersign_model::{Digest, PersonId};
 use countersign_store::Session;
 use countersign_store::session::act_statement;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::handlers::out_of_office;
-use super::{Link, begin, lock, refuse};
+use super::{Link, begin, counts_now, is_asked_here, lock, whoever};
 use crate::app::{App, Trouble};
 use crate::web;
 
@@ -86,40 +85,16 @@ pub(crate) async fn answer(
 fn by_passkey(app: &App, session: &mut Session, form: &Answered) -> Result<String, Trouble> {
     const METHOD: SignInMethod = SignInMethod::Passkey;
     let mut person = None;
-    match asked(app, session, form, &mut person) {
-        Ok(key) => {
-            let Some(person) = person else { return Err(Trouble::internal("a key without a person counted")) };
-            if lock(&app.refusals).is_locked(&person, Instant::now()) {
-                return Err(Trouble::locked_out());
-            }
-            if let Some(trouble) = out_of_office(session, &person)? {
-                return Err(refuse(app, session, METHOD, Some(person), trouble)?);
-            }
-            begin(app, session, &Link { person, method: METHOD, key: Some(key) })
-        }
-        Err(trouble) if trouble.status.is_client_error() => Err(refuse(app, session, METHOD, person, trouble)?),
-        Err(trouble) => Err(trouble),
-    }
+    let checked = asked(app, session, form, &mut person);
+    let (person, key) = whoever(app, session, METHOD, person, checked)?;
+    begin(app, session, &Link { person, method: METHOD, key: Some(key) })
 }
 
 /// Checks what was signed; the fingerprint of the passkey. `person` is set as soon as it is known whose it is.
 fn asked(app: &App, session: &Session, form: &Answered, person: &mut Option<PersonId>) -> Result<String, Trouble> {
     let refused = |what: &str| Trouble::refused(what);
     let statement = from_base64(&form.statement).ok_or_else(|| refused("what was to be signed cannot be read"))?;
-    let said: Statement<SignInAsked> =
-        canonical::from_slice(&statement).map_err(|_| refused("what was to be signed is no sign-in"))?;
-    if said.predicate_type != SignInAsked::TYPE {
-        return Err(refused("what was to be signed is no sign-in"));
-    }
-    let said = said.predicate;
-    // Used up whatever comes of it: an answer is good once.
-    let fresh = lock(&app.links).answer(&said.challenge, Instant::now());
-    if said.server != app.options.origin.to_string() || said.origin != app.ledger {
-        return Err(refused("it was signed for another server, or for another ledger"));
-    }
-    if !fresh {
-        return Err(refused("its challenge was answered before, is too old, or is not of this server"));
-    }
+    is_asked_here(app, &statement)?;
     let answer = Assertion::from_json(form.answer.as_bytes()).map_err(|e| refused(&e.to_string()))?;
     let mut found = session.state().passkeys_with(answer.credential())?;
     // Two of one id could not be told apart.
@@ -137,8 +112,6 @@ fn asked(app: &App, session: &Session, form: &Answered, person: &mut Option<Pers
         .into_sshsig(key, &made.credential, &made.origin, act::SIGN_IN, &statement)
         .map_err(|e| refused(&e.to_string()))?;
     let signed = SignedAct::new(act::SIGN_IN, &statement, &armored, key)?;
-    session
-        .counts(&signed)
-        .map_err(|e| if e.exit() == Exit::Internal { Trouble::of(&e) } else { refused(&e.to_string()) })?;
+    counts_now(session, &signed)?;
     Ok(row.fingerprint)
 }

@@ -62,6 +62,12 @@ impl Refusals {
         })
     }
 
+    /// What could not be recorded is counted on.
+    pub(super) fn again(&mut self, storm: Storm, now: Instant) {
+        let Storm { method, person, code, times } = storm;
+        self.0.entry((method, person)).or_insert(Count { since: now, all: 0, recorded: 0, code }).all += times;
+    }
+
     /// What the minutes that are over leave to be recorded.
     pub(super) fn over(&mut self, now: Instant) -> Vec<Storm> {
         let mut storms = Vec::new();
@@ -96,5 +102,8 @@ mod tests {
         let over = refusals.over(now + MINUTE);
         assert_eq!(over.iter().map(|s| s.times).collect::<Vec<_>>(), [20]);
         assert!(!refusals.is_locked(&one, now + MINUTE) && refusals.over(now + MINUTE).is_empty());
+        // What could not be recorded comes again, with what was counted meanwhile.
+        refusals.again(over.into_iter().next().unwrap(), now + MINUTE);
+        assert_eq!(refusals.over(now + MINUTE * 2).iter().map(|s| s.times).collect::<Vec<_>>(), [20]);
     }
 }

@@ -47,10 +47,15 @@ pub(crate) struct Asked {
 /// its page was made; else from now on.
 pub(crate) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let Some(visit) = app.visit_beside(&headers) else { return StatusCode::UNAUTHORIZED.into_response() };
+    // The page is whole without it, and asks again.
+    let Ok(slot) = Arc::clone(&app.open_pages).try_acquire_owned() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     let from = last.map(|last| last.saturating_add(1)).or(asked.from);
     let (send, receive) = mpsc::channel(64);
     tokio::spawn(async move {
+        let _slot = slot;
         // The browser went away, or the visit is over: there is nobody left to tell.
         let _ = follow(&app, &visit, from, &send).await;
     });

@@ -167,7 +167,7 @@ fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode,
         return Err(Trouble::no_role(if room.name.is_empty() { "this page" } else { room.name }));
     }
     if visitor.is_auditor() {
-        auth::viewed(app, session, &asked.visit, &asked.path, asked.raw.as_deref())?;
+        auth::viewed(session, &asked.visit, &asked.path, asked.raw.as_deref())?;
     }
     let size = session.state().size();
     let visit = &asked.visit;
