@@ -41,7 +41,7 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Entry, Trouble> {
     }
     let bytes = ledger.entry_bytes(index)?;
     let entry = ledger.entries(index..index + 1)?.pop().map(|(_, e)| e).ok_or_else(none)?;
-    let disbelieved = ask.state().anomalies()?.into_iter().find(|a| a.index == index).map(|a| a.what);
+    let disbelieved = ask.state().disbelieved(index)?;
     Ok(Entry {
         index,
         kind: entry.kind,

@@ -115,8 +115,8 @@ fn item(look: &Look<'_>, waits: &Waits) -> Result<Markup, Trouble> {
             h2 { a href={ "/runs/" (row.id) } { (row.id) } " in " (parts::repository(row.identity.as_deref())) }
             (run::summary(row, &about.change, Some(&about.decision))?)
             p {
-                (about.change.commits.len()) " commits, " (about.change.files.len()) " files. "
-                @match findings { Ok(n) => { (n) " findings. " } Err(ref text) => { (parts::state(Tone::Bad, "the scan cannot be read")) " " (text) " " } }
+                (parts::count(about.change.commits.len(), "commit", "commits")) ", " (parts::count(about.change.files.len(), "file", "files")) ". "
+                @match findings { Ok(n) => { (parts::count(n, "finding", "findings")) ". " } Err(ref text) => { (parts::state(Tone::Bad, "the scan cannot be read")) " " (text) " " } }
                 @for gate in &about.gates { (gate.name) " " (parts::outcome(gate.outcome)) " " }
             }
             (since)

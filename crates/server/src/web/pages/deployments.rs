@@ -73,7 +73,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 label { "Repository "
                     select name="repository" {
                         option value="" { "all" }
-                        @for name in &repositories { option value=(name) selected[asked.repository.as_deref() == Some(name)] { (name) } }
+                        @for name in &repositories { option value=(name) selected[asked.repository.as_deref() == Some(name)] { (parts::repository_name(name)) } }
                     }
                 }
                 label { "Result "
@@ -104,7 +104,7 @@ fn row(d: &DeploymentLine) -> Markup {
     html! {
         tr {
             td { (parts::time(d.time)) }
-            td { (d.repository) }
+            td { (parts::repository(Some(&d.repository))) }
             td { (parts::short(&d.commit)) }
             td { (d.environment) }
             td { (parts::state(tone, word)) @if d.break_glass { " " (parts::state(Tone::Bad, "past the gates")) } }

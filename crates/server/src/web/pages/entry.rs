@@ -21,7 +21,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     }
     let bytes = ledger.entry_bytes(index)?;
     let entry = ledger.entries(index..index + 1)?.pop().map(|(_, e)| e).ok_or_else(|| Trouble::not_found("entry"))?;
-    let believed = look.state().anomalies()?.into_iter().find(|a| a.index == index);
+    let believed = look.state().disbelieved(index)?;
     let body = html! {
         (parts::facts(&[
             ("Kind", html! { a href={ "/ledger?kind=" (entry.kind.as_str()) } { (entry.kind.as_str()) } }),
@@ -32,7 +32,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             ("Answers to", html! { @if entry.refs.is_empty() { "nothing" } @for r in &entry.refs { (parts::entry(*r)) " " } }),
             ("Believed", match &believed {
                 None => parts::state(Tone::Good, "yes: signature and role hold"),
-                Some(a) => html! { (parts::state(Tone::Bad, "no")) " " (a.what) },
+                Some(why) => html! { (parts::state(Tone::Bad, "no")) " " (why) },
             }),
             ("Leaf hash", html! { code { (encoding::to_base64(&merkle::leaf_hash(&bytes))) } }),
         ]))

@@ -25,7 +25,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     }
     let (assessed, trouble) = look.app.assessed.get();
     let count = |outcome| look.state().runs_count(&RunsAsked { outcome: Some(outcome), ..RunsAsked::default() });
-    let anomalies = look.state().anomalies()?.len() as u64;
+    let anomalies = look.state().anomalies_count()?;
     let aside = match &assessed {
         Some(a) => parts::outcome(a.outcome()),
         None => parts::state(Tone::Wait, "being assessed"),
