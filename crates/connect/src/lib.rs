@@ -13,6 +13,7 @@
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`login`] | signs in to a server |
 //! | [`timestamp`] | asks a time-stamping authority for a token, over HTTP |
+//! | [`deliver`] | brings a message to somebody: a webhook, a mail server, a program |
 //! | [`notify`] | tells somebody: a program, or an address |
 //! | [`ci`] | reads what a CI system says in its variables |
 //! | [`oidc`] | fetches keys of issuers of identity tokens |
@@ -29,6 +30,7 @@
 //! grafts and the commit-graph cache are not believed. See [`git`] for how each of these is closed.
 
 pub mod ci;
+pub mod deliver;
 pub mod error;
 pub mod explain;
 mod folder;

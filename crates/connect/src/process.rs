@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use countersign_model::Digest;
 
@@ -124,6 +125,29 @@ pub fn hand_out(
         return Err(failed(io::ErrorKind::FileTooLarge.into()));
     }
     Ok((status.into(), said))
+}
+
+/// Starts a program, gives it `input`, and waits for its end, at most so long; `None`: it was ended by us. What it writes goes nowhere.
+pub(crate) fn feed(program: &OsStr, dir: &Path, input: &[u8], most: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut child =
+        prepare(program).current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let end = Instant::now() + most;
+    let stdin = child.stdin.take();
+    std::thread::scope(|scope| {
+        // It may read nothing at all; then its end closes the pipe.
+        scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(input)));
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if Instant::now() >= end {
+                let _ = child.kill();
+                child.wait()?;
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
 }
 
 /// While this lives, an interrupt from the keyboard does not end this process. The terminal sends it to the command as

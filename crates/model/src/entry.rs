@@ -143,6 +143,12 @@ pub enum EventKind {
     BreakGlassReviewed,
     /// Somebody was told that a duty of an emergency is overdue, or could not be.
     BreakGlassPaged,
+    /// A message about what somebody must act on is about to be sent.
+    NotificationStarted,
+    /// Such a message was taken.
+    NotificationSent,
+    /// Such a message was not taken.
+    NotificationFailed,
     /// Approval rules are put in effect, signed by an officer.
     ApprovalRulesActivated,
     /// Somebody who could have approved says no.
@@ -203,7 +209,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 96] = [
+    pub const ALL: [Self; 99] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -272,6 +278,9 @@ impl EventKind {
         Self::BreakGlassRatified,
         Self::BreakGlassReviewed,
         Self::BreakGlassPaged,
+        Self::NotificationStarted,
+        Self::NotificationSent,
+        Self::NotificationFailed,
         Self::ApprovalRulesActivated,
         Self::ApprovalRejected,
         Self::ApprovalWithdrawn,
@@ -374,6 +383,9 @@ impl EventKind {
             Self::BreakGlassRatified => "BreakGlassRatified",
             Self::BreakGlassReviewed => "BreakGlassReviewed",
             Self::BreakGlassPaged => "BreakGlassPaged",
+            Self::NotificationStarted => "NotificationStarted",
+            Self::NotificationSent => "NotificationSent",
+            Self::NotificationFailed => "NotificationFailed",
             Self::ApprovalRulesActivated => "ApprovalRulesActivated",
             Self::ApprovalRejected => "ApprovalRejected",
             Self::ApprovalWithdrawn => "ApprovalWithdrawn",

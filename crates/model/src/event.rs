@@ -56,6 +56,7 @@ pub use crate::governance::events::{
     EnvironmentRetired, GateAcknowledged, GateOwnersAssigned, GateReviewed, WaiverGranted, WaiverRejected,
     WaiverRequested, WaiverRevoked,
 };
+pub use crate::notice::{NotificationFailed, NotificationSent, NotificationStarted};
 pub use crate::retention::events::{
     DisposalCompleted, DisposalPart, ErasureRequested, HoldPlaced, HoldReleased, PayloadsDisposed,
     RecordsOfficerDesignated, RecordsOfficerRevoked, Remaining, RetentionClassDefined, RetentionDefaultChosen,

@@ -32,6 +32,7 @@ pub mod event;
 pub mod finding;
 pub mod governance;
 pub mod id;
+pub mod notice;
 pub mod outcome;
 pub mod path;
 pub mod person;

@@ -195,6 +195,9 @@ impl Reading {
             | EventKind::DeploymentStarted
             | EventKind::DeploymentRecorded
             | EventKind::BreakGlassPaged
+            | EventKind::NotificationStarted
+            | EventKind::NotificationSent
+            | EventKind::NotificationFailed
             | EventKind::DisposalCompleted
             | EventKind::SignedIn
             | EventKind::SignInRefused

@@ -38,6 +38,8 @@ mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod projection;
