@@ -1,12 +1,25 @@
 // What holds for every page. Each check says all that is wrong and goes on.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 /** Everything that is wrong. */
 export const problems = [];
 
 /** Tells the reader of the test's output something. */
 export const say = (text) => console.log(`  ${text}`);
+
+/** Debian's Chromium. The only pages that it ever opens are of this machine, and its sandbox does not start for root. */
+export const launched = (chromium) => {
+  const executablePath = (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, 'chromium')).find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+};
 
 const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 /** Bytes that may be transferred until a page is there, for a browser that was never here. */

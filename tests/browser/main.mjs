@@ -9,11 +9,11 @@
 //
 // Lines that begin with `ask ` are requests to the test, each answered by a line of JSON. Whatever is wrong is said; then it ends with 1.
 import { createRequire } from 'node:module';
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { answers, ask, first } from './asking.mjs';
-import { auditors, guarded, keyboard, looks, narrow, printed, problems, say, withoutScript } from './checks.mjs';
+import { auditors, guarded, keyboard, launched, looks, narrow, printed, problems, say, withoutScript } from './checks.mjs';
 import { live, restarted } from './live.mjs';
 
 const LONGEST = 10 * 60 * 1000;
@@ -28,17 +28,7 @@ const { chromium } = load('playwright-core');
 const axe = load('axe-core').source;
 mkdirSync(told.shots, { recursive: true });
 
-const installed = (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, 'chromium')).find((file) => {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-});
-
-// The only pages that it ever opens are the server's own, and its sandbox does not start for root.
-const browser = await chromium.launch({ executablePath: installed, args: ['--no-sandbox'] });
+const browser = await launched(chromium);
 say(`Chromium ${browser.version()}, axe-core ${load('axe-core').version}`);
 
 const wide = { viewport: { width: 1280, height: 900 } };

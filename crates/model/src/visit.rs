@@ -65,6 +65,9 @@ predicates! {
         /// The fingerprint of the key that they signed with, where it was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        /// The keyed pseudonym of the account that they signed in with, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
         /// When.
         time: Timestamp,
     }

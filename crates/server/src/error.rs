@@ -15,6 +15,9 @@ pub enum Error {
     /// The ledger that is published.
     #[error(transparent)]
     Store(#[from] countersign_store::Error),
+    /// The OpenID provider.
+    #[error(transparent)]
+    Oidc(#[from] countersign_connect::oidc::OidcError),
     /// What another room says, as it is.
     #[error("{0}")]
     Told(Box<dyn Diagnostic>),
@@ -45,7 +48,13 @@ pub enum Error {
     /// The machine has no threads or signals to give.
     #[error("the server cannot start")]
     Start(#[source] io::Error),
-    /// A file of the witness cannot be read or written.
+    /// Others can read a file that holds a secret.
+    #[error("others can read `{}`, which holds a secret", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
     #[error("cannot {what} `{}`", path.display())]
     File {
         /// `read`, `write` or `create`.
@@ -116,6 +125,7 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.code(),
             Self::Store(e) => e.code(),
+            Self::Oidc(e) => e.code(),
             Self::Told(e) => e.code(),
             Self::Trouble(told) => told.code,
             Self::BadOrigin { .. } => "CS-SERVER-004",
@@ -123,6 +133,7 @@ impl Diagnostic for Error {
             Self::Listen { .. } => "CS-SERVER-001",
             Self::Start(_) => "CS-SERVER-002",
             Self::File { .. } => "CS-SERVER-003",
+            Self::Exposed { .. } => "CS-SERVER-006",
             Self::NoWitness { .. } => "CS-SERVER-010",
             Self::Occupied { .. } => "CS-SERVER-011",
             Self::Busy { .. } => "CS-SERVER-012",
@@ -135,12 +146,13 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.exit(),
             Self::Store(e) => e.exit(),
+            Self::Oidc(e) => e.exit(),
             Self::Told(e) => e.exit(),
             Self::Trouble(_) => Exit::Backend,
             Self::BadOrigin { .. } | Self::InTheClear { .. } => Exit::Usage,
             Self::Listen { .. } | Self::File { .. } | Self::Busy { .. } => Exit::Backend,
             Self::Start(_) => Exit::Internal,
-            Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
+            Self::Exposed { .. } | Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
             Self::Memory { .. } => Exit::Unverified,
         }
     }
@@ -149,6 +161,7 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.place(),
             Self::Store(e) => e.place(),
+            Self::Oidc(e) => e.place(),
             Self::Told(e) => e.place(),
             _ => None,
         }
@@ -158,6 +171,7 @@ impl Diagnostic for Error {
         match self {
             Self::Evidence(e) => e.help(),
             Self::Store(e) => e.help(),
+            Self::Oidc(e) => e.help(),
             Self::Told(e) => e.help(),
             Self::Trouble(told) => told.help.clone(),
             Self::BadOrigin { .. } => {
@@ -169,6 +183,7 @@ impl Diagnostic for Error {
             Self::Listen { .. } => "name another address with `--listen`; port 0 takes any that is free".into(),
             Self::Start(_) => "raise the limits on threads and open files of this process".into(),
             Self::File { path, .. } => format!("`ls -l {}` shows whose it is", path.display()),
+            Self::Exposed { path } => format!("`chmod 600 {}`", path.display()),
             Self::NoWitness { dir } => {
                 format!("make one with `countersign witness init {} --name NAME`", dir.display())
             }

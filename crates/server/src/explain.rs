@@ -26,8 +26,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explained(
         "CS-SERVER-003",
         Exit::Backend,
-        "a file of a witness cannot be read or written",
-        "A witness keeps its keys and what it vouched for in a directory. A file of it could not be read or written: \
+        "a file of a server or witness cannot be read or written",
+        "A server reads its certificate, its key and the secret of its client at a provider from files. A witness keeps its keys and what it vouched for in a directory. A file of it could not be read or written: \
          another owner, a full disk, a directory that was moved.\n\n\
          A witness that cannot write does not cosign: it answers 500 and remembers what it remembered before.",
     ),
@@ -46,6 +46,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
          pages are served on this machine alone (127.0.0.1, ::1, localhost).\n\n\
          Put a proxy with TLS in front of it, let it listen on an address that only the proxy reaches, and name what people type \
          with `--origin https://HOST`. The log alone can be served in the clear with `--log-only`: it is public.",
+    ),
+    explained(
+        "CS-SERVER-006",
+        Exit::Usage,
+        "others can read a file that holds a secret",
+        "A file with a private key or a client's secret is read where its owner alone can read it. One that belongs to another user may \
+         also be read by its group, as certificates for several services are; nobody else may ever read it.\n\n\
+         Whoever could read it had it: where that were people who must not, make a new secret.",
     ),
     explained(
         "CS-SERVER-010",
@@ -161,6 +169,24 @@ pub const EXPLANATIONS: &[Explanation] = &[
          `countersign person key list` shows origins.",
     ),
     explained(
+        "CS-SERVER-060",
+        Exit::Forbidden,
+        "a provider's answer belongs to no sign-in of the browser",
+        "Who signs in at a provider is sent there from the page `/sign-in`, and what comes back counts in that browser alone, within ten \
+         minutes, once. Otherwise somebody could sign others in as themselves with a link, or use an answer that they found.\n\n\
+         A sign-in that was begun in two windows counts in the one that was begun last; a server that was started again knows of \
+         none. Begin again at `/sign-in`.",
+    ),
+    explained(
+        "CS-SERVER-061",
+        Exit::Forbidden,
+        "an account at a provider is nobody's",
+        "The provider says who somebody is, and the ledger says whether that is somebody enrolled: an administrator links accounts to \
+         people by signature. Nobody is enrolled by signing in.\n\n\
+         The page shows what the provider calls the account. `countersign person account add NAME --issuer URL --subject TEXT` links \
+         it, `countersign person account list` shows whose accounts are linked.",
+    ),
+    explained(
         "CS-SERVER-050",
         Exit::Forbidden,
         "the API wants a token",
@@ -220,6 +246,7 @@ mod tests {
             Error::Listen { address: "x".into(), source: io() },
             Error::Start(io()),
             Error::File { what: "read", path: "x".into(), source: io() },
+            Error::Exposed { path: "x".into() },
             Error::NoWitness { dir: "x".into() },
             Error::Occupied { dir: "x".into() },
             Error::Busy { dir: "x".into() },
@@ -239,6 +266,8 @@ mod tests {
             Trouble::wrong_host(),
             Trouble::not_prepared(),
             Trouble::no_passkey(),
+            Trouble::not_begun(""),
+            Trouble::no_account("", ""),
             Trouble::no_token(),
             Trouble::bad_token(""),
             Trouble::no_scope(""),

@@ -23,15 +23,17 @@ mod durable;
 mod error;
 mod explain;
 mod http;
+mod private;
 pub mod publish;
 mod serve;
 mod web;
 pub mod witness;
 
-pub use app::{Opener, Options, Origin};
+pub use app::{Opener, Options, Origin, Provider};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use http::Listener;
+pub use private::private;
 pub use serve::Server;
 
 /// A resource of the API, for whoever tests that each role gets what is its own.

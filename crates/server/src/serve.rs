@@ -9,7 +9,7 @@ use countersign_policy::Catalogue;
 use countersign_store::Source;
 
 use crate::app::App;
-use crate::auth::{FIRST_LINK, Link, lock};
+use crate::auth::{FIRST_LINK, Link, Proof, lock};
 use crate::http::Listener;
 use crate::publish::{self, Stop};
 use crate::{Error, Opener, Options, api, http, web};
@@ -41,7 +41,7 @@ impl Server {
             Ok(if state.was_visited()? { None } else { state.trust().map(|root| root.administrator.clone()) })
         });
         let Some(person) = root.map_err(Error::trouble)? else { return Ok(None) };
-        let link = Link { person, method: SignInMethod::FirstLink, key: None };
+        let link = Link { person, method: SignInMethod::FirstLink, proof: Proof::None };
         let token = lock(&self.app.links).make(link, FIRST_LINK, Instant::now())?;
         Ok(token.map(|token| format!("{}/sign-in/link/{token}", self.app.options.origin)))
     }

@@ -12,6 +12,7 @@ impl Diagnostic for OidcError {
             Self::Status { .. } => "CS-OIDC-003",
             Self::Answer { .. } => "CS-OIDC-004",
             Self::Cache { .. } => "CS-OIDC-005",
+            Self::Refused { .. } => "CS-OIDC-006",
         }
     }
 
@@ -20,6 +21,7 @@ impl Diagnostic for OidcError {
             Self::Url { .. } => Exit::Usage,
             Self::Unreachable { .. } | Self::Status { .. } | Self::Cache { .. } => Exit::Backend,
             Self::Answer { .. } => Exit::Unverified,
+            Self::Refused { .. } => Exit::Forbidden,
         }
     }
 
@@ -32,6 +34,7 @@ impl Diagnostic for OidcError {
                     .into()
             }
             Self::Answer { .. } => "compare with what `/.well-known/openid-configuration` of the issuer says".into(),
+            Self::Refused { .. } => "begin again at /sign-in; where it goes on, compare client and secret with what the provider has".into(),
             Self::Cache { .. } => "make room or grant access there; nothing was recorded".into(),
         }
     }
@@ -69,13 +72,22 @@ pub const EXPLANATIONS: &[Explanation] = &[
         Exit::Unverified,
         "an issuer answers with something else",
         "`/.well-known/openid-configuration` is a JSON object whose `issuer` is exactly the issuer that was asked for, and \
-         whose `jwks_uri` says where its keys are; answers are 256 KiB at most. This one is not.",
+         whose `jwks_uri` says where its keys are; answers are 256 KiB at most. This one is not. A provider at which people sign in also names where they do and where tokens are fetched, and takes S256 \
+         (RFC 7636) where it says what it takes.",
     ),
     explained(
         "CS-OIDC-005",
         Exit::Backend,
         "the keys of an issuer cannot be kept",
         "Keys that were fetched are kept for an hour in the data directory, and that file cannot be written.",
+    ),
+    explained(
+        "CS-OIDC-006",
+        Exit::Forbidden,
+        "a provider hands out no token",
+        "Somebody came back from the provider, and it gave no token for what they brought. `invalid_grant`: the code was used before, \
+         is too old, or was made for another client. `invalid_client`: the server's client id or secret is not what the provider \
+         has. `access_denied`: they said no there.",
     ),
 ];
 
@@ -92,6 +104,7 @@ mod tests {
             OidcError::Status { url: s(), status: 500 },
             OidcError::Answer { url: s(), what: "x" },
             OidcError::Cache { path: s().into(), source: std::io::Error::other("x") },
+            OidcError::Refused { url: s(), error: s() },
         ];
         assert_eq!(all.len(), EXPLANATIONS.len());
         for (error, explanation) in all.iter().zip(EXPLANATIONS) {

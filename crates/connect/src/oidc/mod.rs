@@ -1,24 +1,30 @@
-//! Fetches an issuer's keys (OpenID Connect Discovery 1.0, JWK sets of RFC 7517), and asks GitHub Actions for a token.
+//! Fetches an issuer's keys (OpenID Connect Discovery 1.0, JWK sets of RFC 7517), asks GitHub Actions for a token, and fetches the token
+//! of somebody who signs in at a provider (`provider.rs`).
 //!
 //! Over HTTPS, or plain HTTP to this machine alone. Redirects are not followed, answers are read up to a limit, and an attempt
-//! that failed on the way is made again a few times, aloud. What comes back is not believed here: the verification is in
+//! that failed on the way is made again a few times, aloud. What comes back is not believed before it is verified, by
 //! `countersign_evidence::jwt`.
 
 mod cache;
 mod explain;
+mod provider;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign_evidence::jwt::{Expected, KeySet, Token, TokenError, Verified};
 use countersign_model::Timestamp;
 use serde_json::Value;
 
 pub use explain::EXPLANATIONS;
+pub use provider::{Asking, Client, Provider, Secret, SignedIn};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long one exchange may take, from the first byte to the last.
 const EXCHANGE: Duration = Duration::from_secs(15);
+/// The same where a person waits.
+const HASTY: Duration = Duration::from_secs(6);
 /// Bytes of the longest answer that is read.
 const ANSWER_BYTES: u64 = 256 << 10;
 /// How often an exchange is tried, and how long is waited before each time.
@@ -61,6 +67,14 @@ pub enum OidcError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The provider hands out no token.
+    #[error("{url} refuses: {error}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// Its word for why (RFC 6749 5.2).
+        error: String,
+    },
     /// What was fetched before cannot be kept.
     #[error("cannot keep the keys of an issuer in `{}`", path.display())]
     Cache {
@@ -79,6 +93,10 @@ pub struct IssuerKeys<'a> {
     now: Timestamp,
     /// Told when something is tried again.
     note: &'a dyn Fn(&str),
+    /// How long is waited before each try.
+    pauses: &'static [Duration],
+    /// How long one exchange may take.
+    exchange: Duration,
 }
 
 /// A key set.
@@ -94,7 +112,32 @@ impl<'a> IssuerKeys<'a> {
     /// Keys that are kept in `dir` for an hour.
     #[must_use]
     pub fn new(dir: Option<PathBuf>, now: Timestamp, note: &'a dyn Fn(&str)) -> Self {
-        Self { dir, now, note }
+        Self { dir, now, note, pauses: &PAUSES, exchange: EXCHANGE }
+    }
+
+    /// Somebody waits for it: one try of a few seconds.
+    #[must_use]
+    pub fn hasty(self) -> Self {
+        Self { pauses: &[Duration::ZERO], exchange: HASTY, ..self }
+    }
+
+    /// Verifies a token under the keys that its issuer publishes. A key that is missing among those that were kept from before may be
+    /// there by now: they are fetched once more, and not again.
+    ///
+    /// # Errors
+    /// When the keys cannot be had; what does not hold.
+    pub fn verify<E: From<OidcError> + From<TokenError>>(
+        &self,
+        token: Token,
+        expected: &Expected<'_>,
+    ) -> Result<Verified, E> {
+        let Fetched { set, kept } = self.of(expected.issuer, false)?;
+        match token.clone().verify(&KeySet::parse(&set)?, expected) {
+            Err(TokenError::UnknownKey { .. } | TokenError::UnnamedKey) if kept => {
+                Ok(token.verify(&KeySet::parse(&self.of(expected.issuer, true)?.set)?, expected)?)
+            }
+            verified => Ok(verified?),
+        }
     }
 
     /// The keys of an issuer, fetched anew where `anew` says so or none are kept.
@@ -115,17 +158,21 @@ impl<'a> IssuerKeys<'a> {
 
     /// The issuer's configuration says where its keys are, and who it is: exactly the issuer that was asked for (OpenID Connect
     /// Discovery 1.0, 4.3).
-    fn discover(&self, issuer: &str) -> Result<Vec<u8>, OidcError> {
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let wrong = |what| OidcError::Answer { url: url.clone(), what };
-        let configuration: Value =
-            serde_json::from_slice(&self.get(&url, None)?).map_err(|_| wrong("it is no JSON"))?;
+    fn configuration(&self, issuer: &str) -> Result<Value, OidcError> {
+        let url = configuration_of(issuer);
+        let configuration: Value = serde_json::from_slice(&self.get(&url, None)?)
+            .map_err(|_| OidcError::Answer { url: url.clone(), what: "it is no JSON" })?;
         if configuration.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(wrong("it is the configuration of another issuer"));
+            return Err(OidcError::Answer { url, what: "it is the configuration of another issuer" });
         }
-        let keys =
-            configuration.get("jwks_uri").and_then(Value::as_str).ok_or_else(|| wrong("it names no `jwks_uri`"))?;
-        self.get(keys, None)
+        Ok(configuration)
+    }
+
+    fn discover(&self, issuer: &str) -> Result<Vec<u8>, OidcError> {
+        let configuration = self.configuration(issuer)?;
+        let keys = configuration.get("jwks_uri").and_then(Value::as_str);
+        let missing = || OidcError::Answer { url: configuration_of(issuer), what: "it names no `jwks_uri`" };
+        self.get(keys.ok_or_else(missing)?, None)
     }
 
     /// Asks GitHub Actions for a token, as a job with the permission `id-token: write` may.
@@ -145,12 +192,12 @@ impl<'a> IssuerKeys<'a> {
 
     fn get(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, OidcError> {
         check(url)?;
-        let agent = crate::http::agent(CONNECT, EXCHANGE);
+        let agent = crate::http::agent(CONNECT, self.exchange);
         let mut last = None;
-        for (nth, pause) in PAUSES.into_iter().enumerate() {
+        for (nth, pause) in self.pauses.iter().enumerate() {
             if let Some(error) = &last {
-                (self.note)(&format!("{}: {error}; trying again ({nth} of {})", shown(url), PAUSES.len() - 1));
-                std::thread::sleep(pause);
+                (self.note)(&format!("{}: {error}; trying again ({nth} of {})", shown(url), self.pauses.len() - 1));
+                std::thread::sleep(*pause);
             }
             let mut request = agent.get(url).header("accept", "application/json");
             if let Some(bearer) = bearer {
@@ -174,6 +221,11 @@ impl<'a> IssuerKeys<'a> {
         }
         Err(last.unwrap_or(OidcError::Url { url: shown(url), what: "it was never tried" }))
     }
+}
+
+/// Where an issuer says what it is (OpenID Connect Discovery 1.0, 4).
+fn configuration_of(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
 /// What of an address may be shown: no query, for it may hold a secret.

@@ -679,6 +679,8 @@ pub(crate) struct ServeArgs {
     /// Probe this bucket at the start and every day, and record what came of it: s3://BUCKET/PREFIX?region=REGION
     #[arg(long, value_name = "LOCATION")]
     pub(crate) probe: Vec<String>,
+    #[command(flatten)]
+    pub(crate) oidc: super::serve_args::OidcArgs,
 }
 
 #[derive(Debug, Args)]

@@ -78,6 +78,7 @@ mod secrets;
 mod secrets_args;
 mod secrets_audit;
 mod serve;
+mod serve_args;
 mod shell;
 mod stamp_args;
 mod storage;

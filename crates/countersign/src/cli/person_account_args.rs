@@ -24,7 +24,7 @@ pub(crate) struct AccountArgs {
     /// Who issues tokens about it, exactly as in `iss`
     #[arg(long, value_name = "URL", requires = "subject")]
     issuer: Option<String>,
-    /// What the issuer calls whoever acted: the claim that its entry maps to `actor`
+    /// What the issuer calls whoever acted or signed in: the claim that its entry maps to `actor`, or `sub`
     #[arg(long, value_name = "TEXT", requires = "issuer")]
     subject: Option<String>,
 }

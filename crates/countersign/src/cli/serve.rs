@@ -1,11 +1,13 @@
 //! `serve`: pages over a ledger, and its log to any tlog client.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_connect::oidc::{Client, Secret};
 use countersign_model::{Diagnostic, Exit};
 use countersign_server::publish::{self, Stop};
-use countersign_server::{Listener, Opener, Options, Origin, Server};
+use countersign_server::{Listener, Opener, Options, Origin, Provider, Server};
 use countersign_store::engine::embedded::{Observer, Publishing};
 use countersign_store::layout::Paths;
 use countersign_store::postgres::{self, Address};
@@ -13,9 +15,10 @@ use countersign_store::session::{self, Following, Told};
 use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
+use super::serve_args::OidcArgs;
 use super::{catalogue, place, storage};
 use crate::config::Environment;
-use crate::errors::{Failure, Outcome};
+use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
 
 /// How long a database may be away before a client is told so; its request ends soon after anyway.
@@ -48,7 +51,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     };
     // Through the engine that is open by now, where the ledger is in a directory.
     watched.start(at, env)?;
-    let pages = if args.log_only { None } else { pages(at, origin.clone(), opener)? };
+    let pages = if args.log_only { None } else { pages(at, &args.oidc, origin.clone(), opener)? };
     let mut said = Ok(());
     match pages {
         Some((server, first)) => server.run(source, listener, stop, |_| {
@@ -73,20 +76,50 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
 }
 
 /// The pages, and the link of a first start. A machine that cannot record who signs in shows none.
-fn pages(at: &PlaceArgs, origin: Origin, opener: Opener) -> Result<Option<(Server, Option<String>)>, Failure> {
+fn pages(
+    at: &PlaceArgs,
+    oidc: &OidcArgs,
+    origin: Origin,
+    opener: Opener,
+) -> Result<Option<(Server, Option<String>)>, Failure> {
     let session = opener().map_err(countersign_server::Error::Told)?;
     if let Err(e) = session.must_record() {
         output::note(&format!("[{}] {e}: the log is served, and no pages, for nobody could be signed in", e.code()));
         return Ok(None);
     }
+    let keys = session.installation().ledger_dir(session.ledger().origin()).join("issuers");
     drop(session);
     if !origin.is_secure() && !origin.is_loopback() {
         return Err(countersign_server::Error::InTheClear { origin: origin.to_string() }.into());
     }
     let catalogue = Arc::new(catalogue::load(at)?);
-    let server = Server::new(opener, catalogue, Options::new(origin))?;
+    let provider = provider(oidc, &origin, keys)?;
+    let server = Server::new(opener, catalogue, Options { provider, ..Options::new(origin) })?;
     let first = server.first_link()?;
     Ok(Some((server, first)))
+}
+
+/// The provider at which people sign in.
+fn provider(args: &OidcArgs, origin: &Origin, keys: PathBuf) -> Result<Option<Provider>, Failure> {
+    let (Some(issuer), Some(id)) = (&args.oidc_issuer, &args.oidc_client_id) else { return Ok(None) };
+    let secret = match &args.oidc_secret_file {
+        None => None,
+        Some(path) => {
+            let bytes = countersign_server::private(path)?;
+            let text = std::str::from_utf8(&bytes).map(str::trim_end).unwrap_or_default();
+            if text.is_empty() || text.chars().any(char::is_control) {
+                let what = format!("`{}` holds no secret of a client", path.display());
+                return Err(
+                    CliError::Usage { what, help: "it is one line of text, as the provider shows it".into() }.into()
+                );
+            }
+            Some(Secret::new(text.to_owned()))
+        }
+    };
+    let redirect = Provider::redirect(origin);
+    let client = Client { issuer: issuer.clone(), id: id.clone(), secret, redirect };
+    client.check().map_err(countersign_server::Error::from)?;
+    Ok(Some(Provider { client, keys: Some(keys) }))
 }
 
 /// The ledger in a database, followed.

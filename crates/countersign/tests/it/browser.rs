@@ -3,15 +3,18 @@
 //! a person would type.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use countersign_model::Role;
 use serde_json::{Value, json};
 
+use super::server::said;
+use super::sign_in::{CLIENT_SECRET, Provider, secret_file};
 use super::support::{World, have_ssh_keygen, planted_secret};
 use super::witness::Server;
-use super::workload::{have, missing};
+use super::workload::{have, missing, provider_installed};
 
 /// Everybody of the world who can sign in, with their roles; whoever sees most is first.
 const PEOPLE: [(&str, &[Role]); 6] = [
@@ -113,6 +116,34 @@ fn answer(world: &World, server: &mut Option<Server>, url: &str, asked: &Value, 
     }
 }
 
+/// Runs a script of `tests/browser/`, and answers what it asks for. It ends well, or the test does not.
+fn run(world: &World, script: &str, told: &Value, mut answer: impl FnMut(&Value) -> Value) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser").join(script);
+    let mut command = world.command("node", Path::new("/"));
+    let mut child =
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Read beside the rest, so that it never waits for a reader.
+    let mut stderr = child.stderr.take().unwrap();
+    let errors = std::thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap());
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{told}").unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(asked) = line.strip_prefix("ask ") {
+            let answer = answer(&serde_json::from_str(asked).unwrap());
+            writeln!(stdin, "{answer}").unwrap();
+        } else {
+            eprintln!("{line}");
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+    let status = child.wait().unwrap();
+    let errors = errors.join().unwrap();
+    assert!(status.success() && said.contains("in all "), "{status}\n{said}{errors}");
+}
+
 #[test]
 fn every_page_holds_in_a_browser() {
     let Some(modules) = installed() else { return };
@@ -129,31 +160,60 @@ fn every_page_holds_in_a_browser() {
     let shots = modules.join("shots");
     let told = json!({"url": url, "modules": modules, "shots": shots, "pages": pages, "auditor": "olga"});
 
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser/main.mjs");
-    let mut command = world.command("node", Path::new("/"));
-    let mut child =
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Read beside the rest, so that it never waits for a reader.
-    let mut stderr = child.stderr.take().unwrap();
-    let errors = std::thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap());
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{told}").unwrap();
-    let mut said = String::new();
     let mut appended = 0;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line = line.unwrap();
-        if let Some(asked) = line.strip_prefix("ask ") {
-            let asked = serde_json::from_str(asked).unwrap();
-            let answer = answer(&world, &mut server, &url, &asked, &mut appended);
-            writeln!(stdin, "{answer}").unwrap();
-        } else {
-            eprintln!("{line}");
-            said.push_str(&line);
-            said.push('\n');
-        }
-    }
-    let status = child.wait().unwrap();
-    let errors = errors.join().unwrap();
-    assert!(status.success() && said.contains("in all "), "{status}\n{said}{errors}");
+    run(&world, "main.mjs", &told, |asked| answer(&world, &mut server, &url, asked, &mut appended));
     world.cs(["verify"]).expect(0);
+}
+
+#[test]
+fn people_sign_in_at_a_provider_and_approve_with_a_passkey() {
+    let (Some(modules), Some(provider)) = (installed(), provider_installed()) else { return };
+    let world = World::new();
+    world.firm();
+    // Taken and given back: nobody else takes it in between, for the system hands ports out in turn.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://localhost:{port}");
+    world.write("countersign.toml", &format!("[passkeys]\norigin = \"{url}\"\nrp_id = \"localhost\"\n"));
+    world.git(["add", "countersign.toml"]);
+    world.commit_signed("mia", "app.sh", "echo app\n");
+    let ran = world.cs(["run", "--format", "json"]).expect(11).json();
+    let approval = format!("/approvals/{}/technical", ran["run"]["id"].as_str().unwrap());
+    let provider = Provider::start(&world, &provider, 0);
+    let account = ["person", "account", "add", "dan", "--issuer", &provider.issuer(), "--subject", "dan-4711"];
+    world.by("ada", &account).expect(0);
+    let secret = secret_file(&world, CLIENT_SECRET);
+    let (listen, ledger) = (format!("127.0.0.1:{port}"), world.repo().join(".countersign"));
+    let serve = ["--ledger", ledger.to_str().unwrap(), "serve", "--listen", &listen, "--origin", &url];
+    let issuer = provider.issuer();
+    let oidc = ["--oidc-issuer", &issuer, "--oidc-client-id", "countersign", "--oidc-secret-file"];
+    let server = Server::start(&world, &[&serve[..], &oidc[..], &[secret.to_str().unwrap()]].concat());
+    let told = json!({
+        "url": url, "modules": modules, "shots": modules.join("shots-signing"), "provider": issuer,
+        "subject": "dan-4711", "person": "dan",
+    });
+    let (request, made) = (world.path("request.json"), world.path("made.json"));
+    let path = |file: &'_ PathBuf| file.to_str().unwrap().to_owned();
+    run(&world, "signing.mjs", &told, |asked| match asked["do"].as_str().unwrap() {
+        "request" => {
+            world.cs(["person", "key", "request", "dan", "--out", &path(&request)]).expect(0);
+            let request: Value = serde_json::from_slice(&std::fs::read(&request).unwrap()).unwrap();
+            json!({ "request": request })
+        }
+        "enrol" => {
+            std::fs::write(&made, asked["made"].to_string()).unwrap();
+            let add = ["person", "key", "add", "dan", "--passkey", &path(&made), "--request", &path(&request)];
+            world.by("ada", &add).expect(0);
+            json!({ "page": approval })
+        }
+        "approved" => {
+            let approvals = said(&world, "ApprovalSigned");
+            assert_eq!(approvals.len(), 1);
+            world.cs(["verify"]).expect(0);
+            json!({})
+        }
+        other => panic!("the script asks for {other}"),
+    });
+    let methods: Vec<u64> = said(&world, "SignedIn").iter().map(|e| e["index"].as_u64().unwrap()).collect();
+    assert_eq!(methods.len(), 3, "twice at the provider, once with the passkey");
+    assert_eq!(server.terminate(), Some(0));
 }

@@ -107,6 +107,9 @@ mod server;
 mod server_passkeys;
 #[cfg(test)]
 #[cfg(unix)]
+mod sign_in;
+#[cfg(test)]
+#[cfg(unix)]
 mod staged;
 #[cfg(test)]
 #[cfg(feature = "s3")]

@@ -32,13 +32,21 @@ pub struct Account {
 #[error("{0}")]
 pub struct NoAccount(&'static str);
 
+/// Whether what follows the scheme names this machine, where nobody listens on the way.
+fn is_local(rest: &str) -> bool {
+    let host = rest.split('/').next().unwrap_or_default();
+    let name = |local: &&str| host.strip_prefix(*local).is_some_and(|port| port.is_empty() || port.starts_with(':'));
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(name)
+}
+
 impl Account {
     /// An account at an issuer.
     ///
     /// # Errors
-    /// When the issuer is no `https` URL without query and fragment, or the subject is not 1 to 255 printable ASCII characters.
+    /// When the issuer is no `https` URL without query and fragment (`http` on this machine), or the subject is not 1 to 255 printable ASCII characters.
     pub fn new(issuer: &str, subject: &str, login: Option<&str>) -> Result<Self, NoAccount> {
-        let host = issuer.strip_prefix("https://").unwrap_or_default();
+        let local = issuer.strip_prefix("http://").filter(|rest| is_local(rest));
+        let host = issuer.strip_prefix("https://").or(local).unwrap_or_default();
         let plain = issuer.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
         if host.is_empty() || host.starts_with('/') || !plain || issuer.len() > LONGEST_ISSUER {
             return Err(NoAccount(
@@ -139,8 +147,11 @@ mod tests {
         }
         let issuer = "https://id.example.com/realms/firm";
         assert!(Account::new(issuer, "f:1-2", None).is_ok());
+        assert!(Account::new("http://localhost:8080/realms/firm", "mia", None).is_ok());
         for (issuer, subject) in [
             ("http://id.example.com", "a"),
+            ("http://localhost.example.com", "a"),
+            ("http://", "a"),
             ("https://", "a"),
             ("https:///x", "a"),
             ("https://id.example.com?x", "a"),

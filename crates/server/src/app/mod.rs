@@ -17,6 +17,7 @@ mod trouble;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign_connect::oidc::Client;
 use countersign_model::Diagnostic;
 use countersign_policy::Catalogue;
 use countersign_store::Session;
@@ -27,7 +28,7 @@ pub(crate) use pool::Pool;
 pub(crate) use preparations::Preparations;
 pub(crate) use trouble::Trouble;
 
-use crate::auth::{Links, Refusals, Visits};
+use crate::auth::{Links, Oidc, Refusals, Visits};
 use crate::{Error, http};
 
 /// Opens the ledger that is served, as the configuration says.
@@ -45,13 +46,38 @@ pub struct Options {
     pub longest: Duration,
     /// How many requests work on the ledger at once; others wait for a moment, then are told to come again.
     pub at_once: usize,
+    /// The OpenID provider at which people may sign in.
+    pub provider: Option<Provider>,
+}
+
+/// An OpenID provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Who it is, and what it knows this server as.
+    pub client: Client,
+    /// A directory in which its keys are kept for an hour.
+    pub keys: Option<std::path::PathBuf>,
 }
 
 impl Options {
     /// What is usual: 15 idle minutes (PCI DSS 8.2.8), 12 hours in all, eight requests at once.
     #[must_use]
     pub fn new(origin: Origin) -> Self {
-        Self { origin, idle: Duration::from_secs(15 * 60), longest: Duration::from_secs(12 * 60 * 60), at_once: 8 }
+        Self {
+            origin,
+            idle: Duration::from_secs(15 * 60),
+            longest: Duration::from_secs(12 * 60 * 60),
+            at_once: 8,
+            provider: None,
+        }
+    }
+}
+
+impl Provider {
+    /// Where the provider of a server of this origin sends people back to.
+    #[must_use]
+    pub fn redirect(origin: &Origin) -> String {
+        format!("{origin}{}", crate::auth::oidc::CALLBACK)
     }
 }
 
@@ -130,6 +156,7 @@ pub(crate) struct App {
     pub(crate) assessed: Assessed,
     pub(crate) visits: Mutex<Visits>,
     pub(crate) links: Mutex<Links>,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) preparations: Mutex<Preparations>,
     /// Pages that are open at once and kept up to date: they must not take every connection.
@@ -146,9 +173,11 @@ impl App {
         let head = watch::Sender::new(session.state().size());
         let ledger = session.state().origin().to_owned();
         pool.give_back(session);
+        let oidc = options.provider.clone().map(Oidc::new).transpose()?;
         Ok(Arc::new(Self {
             visits: Mutex::new(Visits::new(options.idle, options.longest)),
             links: Mutex::default(),
+            oidc,
             refusals: Mutex::default(),
             preparations: Mutex::default(),
             options,

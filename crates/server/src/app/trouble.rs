@@ -128,6 +128,27 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn not_begun(why: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-060",
+            &format!("the provider's answer belongs to no sign-in of this browser: {why}"),
+            "begin again at /sign-in, in one window",
+        )
+    }
+
+    pub(crate) fn no_account(issuer: &str, subject: &str) -> Self {
+        let subject: String = subject.chars().take(255).collect();
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-061",
+            &format!("the account `{subject}` at {issuer} is nobody's here"),
+            &format!(
+                "an administrator links it: `countersign person account add NAME --issuer {issuer} --subject {subject}`"
+            ),
+        )
+    }
+
     pub(crate) fn no_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::links::LINK;
-use super::{Link, begin, counts_now, end, is_asked_here, lock, out_of_office, passkey, refuse, whoever};
+use super::{Link, Proof, begin, counts_now, end, is_asked_here, lock, out_of_office, passkey, refuse, whoever};
 use crate::app::{App, Trouble};
 use crate::web;
 
@@ -41,6 +41,10 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
         "Sign in",
         &html! {
             @if rooted {
+                @if let Some(oidc) = &app.oidc {
+                    p { a.primary href="/sign-in/oidc" { "Sign in at " (oidc.host()) } }
+                    h2 { "With a key" }
+                }
                 p { "You sign in with the key that you approve with. Type on your own machine:" }
                 pre { code { "countersign login --server " (server) } }
                 p { "It signs a challenge with your SSH key and prints a link that is good once, for two minutes. There are no passwords here." }
@@ -178,7 +182,7 @@ fn by_key(app: &App, session: &mut Session, body: &[u8]) -> Result<(PersonId, St
     let mut person = None;
     let checked = asked(app, session, body, &mut person);
     let (person, key) = whoever(app, session, METHOD, person, checked)?;
-    let link = Link { person: person.clone(), method: METHOD, key: Some(key) };
+    let link = Link { person: person.clone(), method: METHOD, proof: Proof::Key(key) };
     let made = lock(&app.links).make(link, LINK, Instant::now())?;
     Ok((person, made.ok_or_else(Trouble::busy)?))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use countersign_model::visit::SignInMethod;
 use countersign_model::{Digest, PersonId};
 
-use super::visits::secret;
+use super::visits::{Proof, secret};
 use crate::Error;
 
 /// How long a link is good.
@@ -23,7 +23,7 @@ const MOST: usize = 1000;
 pub(crate) struct Link {
     pub(crate) person: PersonId,
     pub(crate) method: SignInMethod,
-    pub(crate) key: Option<String>,
+    pub(crate) proof: Proof,
 }
 
 /// All links and challenges that are good.
@@ -81,7 +81,7 @@ mod tests {
     fn links_and_challenges_are_good_once_and_for_a_while() {
         let mut links = Links::default();
         let now = Instant::now();
-        let link = Link { person: PersonId::from_text("per-1"), method: SignInMethod::FirstLink, key: None };
+        let link = Link { person: PersonId::from_text("per-1"), method: SignInMethod::FirstLink, proof: Proof::None };
         let text = links.make(link.clone(), LINK, now).unwrap().unwrap();
         assert_eq!(links.take(&text, now), Some(link.clone()));
         assert_eq!(links.take(&text, now), None);

@@ -6,6 +6,7 @@
 //! | `links.rs` | links that sign in once, challenges that are answered once |
 //! | `refusals.rs` | sign-ins that were refused: recorded, counted, locked out |
 //! | `passkey.rs` | the routes of signing in with a passkey |
+//! | `oidc.rs` | the routes of signing in at an OpenID provider |
 //! | `tokens.rs` | what programs show |
 //! | `handlers.rs` | the routes: link, SSH key, signing out |
 //!
@@ -13,6 +14,7 @@
 
 pub(crate) mod handlers;
 mod links;
+pub(crate) mod oidc;
 pub(crate) mod passkey;
 mod refusals;
 mod tokens;
@@ -33,9 +35,10 @@ use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
 
 pub(crate) use links::{FIRST_LINK, Link, Links};
+pub(crate) use oidc::Oidc;
 pub(crate) use refusals::{Refusals, Storm};
 pub(crate) use tokens::by_token;
-pub(crate) use visits::{Visit, Visits};
+pub(crate) use visits::{Proof, Visit, Visits};
 
 use crate::app::{App, Trouble};
 
@@ -106,12 +109,13 @@ fn record<P: Predicate + Clone>(session: &mut Session, kind: EventKind, what: &P
 
 /// Somebody signed in: first the log says so, then the visit begins.
 fn begin(app: &App, session: &mut Session, link: &Link) -> Result<String, Trouble> {
-    let (secret, visit) = lock(&app.visits).begin(link.person.clone(), link.key.clone(), Instant::now())?;
+    let (secret, visit) = lock(&app.visits).begin(link.person.clone(), link.proof.clone(), Instant::now())?;
     let event = SignedIn {
         person: link.person.clone(),
         method: link.method,
         visit: visit.name.clone(),
-        key: link.key.clone(),
+        key: link.proof.key().map(str::to_owned),
+        account: link.proof.account().map(str::to_owned),
         time: session.now(),
     };
     if let Err(trouble) = record(session, EventKind::SignedIn, &event) {
@@ -194,28 +198,28 @@ fn counts_now(session: &Session, signed: &SignedAct) -> Result<(), Trouble> {
     session.counts(signed).map_err(no)
 }
 
-/// Whom a key that was checked signs in, and its fingerprint; a refusal is recorded. `person` is whose key it is, as far as that is known.
-fn whoever(
+/// Whom a proof that was checked signs in, and the proof; a refusal is recorded. `person` is whose it is, as far as that is known.
+fn whoever<P>(
     app: &App,
     session: &mut Session,
     method: SignInMethod,
     person: Option<PersonId>,
-    checked: Result<String, Trouble>,
-) -> Result<(PersonId, String), Trouble> {
-    let key = match checked {
-        Ok(key) => key,
+    checked: Result<P, Trouble>,
+) -> Result<(PersonId, P), Trouble> {
+    let proof = match checked {
+        Ok(proof) => proof,
         Err(trouble) if trouble.status.is_client_error() => {
             return Err(refuse(app, session, method, person, trouble)?);
         }
         Err(trouble) => return Err(trouble),
     };
-    let Some(person) = person else { return Err(Trouble::internal("a key without a person counted")) };
+    let Some(person) = person else { return Err(Trouble::internal("a proof without a person counted")) };
     if lock(&app.refusals).is_locked(&person, Instant::now()) {
         return Err(Trouble::locked_out());
     }
     match out_of_office(session, &person)? {
         Some(trouble) => Err(refuse(app, session, method, Some(person), trouble)?),
-        None => Ok((person, key)),
+        None => Ok((person, proof)),
     }
 }
 

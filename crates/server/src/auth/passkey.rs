@@ -22,7 +22,7 @@ use countersign_store::session::act_statement;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Link, begin, counts_now, is_asked_here, lock, whoever};
+use super::{Link, Proof, begin, counts_now, is_asked_here, lock, whoever};
 use crate::app::{App, Trouble};
 use crate::web;
 
@@ -87,7 +87,7 @@ fn by_passkey(app: &App, session: &mut Session, form: &Answered) -> Result<Strin
     let mut person = None;
     let checked = asked(app, session, form, &mut person);
     let (person, key) = whoever(app, session, METHOD, person, checked)?;
-    begin(app, session, &Link { person, method: METHOD, key: Some(key) })
+    begin(app, session, &Link { person, method: METHOD, proof: Proof::Key(key) })
 }
 
 /// Checks what was signed; the fingerprint of the passkey. `person` is set as soon as it is known whose it is.

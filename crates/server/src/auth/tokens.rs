@@ -9,7 +9,7 @@ use countersign_model::visit::SignInMethod;
 use countersign_store::Session;
 use countersign_store::projection::TokenRow;
 
-use super::{Link, Visit, begin, lock, refuse};
+use super::{Link, Proof, Visit, begin, lock, refuse};
 use crate::app::{App, Trouble};
 
 /// The visit of a token that counts, and what it opens.
@@ -36,7 +36,7 @@ pub(crate) fn by_token(app: &App, session: &mut Session, text: &str) -> Result<(
     if let Some(visit) = lock(&app.visits).of_token(&row.token, Instant::now()) {
         return Ok((visit, row));
     }
-    let link = Link { person: row.person.clone(), method: SignInMethod::Token, key: Some(row.key.clone()) };
+    let link = Link { person: row.person.clone(), method: SignInMethod::Token, proof: Proof::Key(row.key.clone()) };
     let secret = begin(app, session, &link)?;
     let visit = lock(&app.visits).keep_token(row.token, &secret, Instant::now());
     let visit = visit.ok_or_else(|| Trouble::internal("a visit ended as it began"))?;

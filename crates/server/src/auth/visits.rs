@@ -11,6 +11,27 @@ use crate::Error;
 /// Visits at once; the one that was idle longest goes first.
 const MOST: usize = 10_000;
 
+/// What somebody signed in with: when it counts no longer, neither does the visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A link of the server's own terminal.
+    None,
+    /// A key, by its fingerprint.
+    Key(String),
+    /// An account at the provider, by its keyed pseudonym.
+    Account(String),
+}
+
+impl Proof {
+    pub(super) fn key(&self) -> Option<&str> {
+        if let Self::Key(fingerprint) = self { Some(fingerprint) } else { None }
+    }
+
+    pub(super) fn account(&self) -> Option<&str> {
+        if let Self::Account(pseudonym) = self { Some(pseudonym) } else { None }
+    }
+}
+
 /// A visit.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
@@ -18,8 +39,8 @@ pub(crate) struct Visit {
     pub(crate) person: PersonId,
     /// What the log calls it.
     pub(crate) name: String,
-    /// The fingerprint of the key that they signed in with, where it was one: when it counts no longer, neither does the visit.
-    pub(crate) key: Option<String>,
+    /// What they signed in with.
+    pub(crate) proof: Proof,
     /// Stands in every form of the visit.
     pub(crate) csrf: String,
     began: Instant,
@@ -50,12 +71,7 @@ impl Visits {
 
     /// A new visit with a new secret, whatever the browser had before: a secret that somebody else put there opens nothing
     /// (session fixation).
-    pub(super) fn begin(
-        &mut self,
-        person: PersonId,
-        key: Option<String>,
-        now: Instant,
-    ) -> Result<(String, Visit), Error> {
+    pub(super) fn begin(&mut self, person: PersonId, proof: Proof, now: Instant) -> Result<(String, Visit), Error> {
         self.sweep(now);
         if self.open.len() >= MOST
             && let Some(oldest) = self.open.iter().min_by_key(|(_, v)| v.seen).map(|(k, _)| *k)
@@ -65,7 +81,7 @@ impl Visits {
         let (secret, kept) = secret()?;
         let (csrf, _) = self::secret()?;
         let name = kept.hex().chars().take(20).collect();
-        let visit = Visit { person, name, key, csrf, began: now, seen: now };
+        let visit = Visit { person, name, proof, csrf, began: now, seen: now };
         self.open.insert(kept, visit.clone());
         Ok((secret, visit))
     }
@@ -133,17 +149,17 @@ mod tests {
     fn a_visit_ends_when_it_is_idle_and_after_its_longest_time() {
         let mut visits = Visits::new(MINUTE * 15, MINUTE * 60);
         let start = Instant::now();
-        let (secret, visit) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        let (secret, visit) = visits.begin(PersonId::from_text("per-1"), Proof::None, start).unwrap();
         let mut now = start;
         for _ in 0..4 {
             now += MINUTE * 14;
             assert_eq!(visits.find(&secret, true, now).unwrap().name, visit.name);
         }
         assert!(visits.find(&secret, true, now + MINUTE * 5).is_none(), "61 minutes in all");
-        let (secret, _) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        let (secret, _) = visits.begin(PersonId::from_text("per-1"), Proof::None, start).unwrap();
         assert!(visits.find(&secret, true, start + MINUTE * 15).is_none(), "idle");
         assert!(visits.find(&secret, true, start).is_none(), "what is over stays over");
-        let (secret, _) = visits.begin(PersonId::from_text("per-1"), None, start).unwrap();
+        let (secret, _) = visits.begin(PersonId::from_text("per-1"), Proof::None, start).unwrap();
         assert!(visits.find(&secret, false, start + MINUTE * 14).is_some());
         assert!(visits.find(&secret, false, start + MINUTE * 16).is_none(), "a page that is open keeps none alive");
     }
@@ -152,8 +168,8 @@ mod tests {
     fn neither_name_nor_csrf_opens_a_visit_and_each_has_its_own_secret() {
         let mut visits = Visits::new(MINUTE, MINUTE);
         let now = Instant::now();
-        let (one, visit) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
-        let (other, _) = visits.begin(PersonId::from_text("per-1"), None, now).unwrap();
+        let (one, visit) = visits.begin(PersonId::from_text("per-1"), Proof::None, now).unwrap();
+        let (other, _) = visits.begin(PersonId::from_text("per-1"), Proof::None, now).unwrap();
         assert_ne!(one, other);
         assert!(visits.find(&visit.name, true, now).is_none() && visits.find(&visit.csrf, true, now).is_none());
         visits.end(&visit.name);

@@ -13,7 +13,7 @@ use countersign_store::projection::State as Tables;
 use super::rooms::{self, Room};
 use super::{html_response, layout, nothing_here, to_sign_in, trouble_body, trouble_page};
 use crate::app::{App, Trouble};
-use crate::auth::{self, Visit};
+use crate::auth::{self, Proof, Visit};
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
@@ -150,10 +150,18 @@ struct Asked {
 
 /// Who somebody is now: roles end while they are signed in, and so do keys.
 pub(crate) fn visitor(session: &Session, visit: &Visit) -> Result<Visitor, Trouble> {
-    if let Some(key) = &visit.key
-        && let Err(trouble) = session.state().usable(key, session.now())?
-    {
-        return Err(Trouble::refused(&format!("{trouble}, with which you signed in")));
+    match &visit.proof {
+        Proof::None => {}
+        Proof::Key(key) => {
+            if let Err(trouble) = session.state().usable(key, session.now())? {
+                return Err(Trouble::refused(&format!("{trouble}, with which you signed in")));
+            }
+        }
+        Proof::Account(account) => {
+            if session.state().person_by_account(account)?.as_ref() != Some(&visit.person) {
+                return Err(Trouble::refused("the account with which you signed in is yours no longer"));
+            }
+        }
     }
     let person = session.state().person(&visit.person)?.ok_or_else(|| Trouble::no_role("this server"))?;
     let name = person.label().to_owned();

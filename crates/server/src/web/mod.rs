@@ -38,7 +38,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::app::{App, Trouble};
-use crate::auth::{handlers as sign_in, passkey};
+use crate::auth::{handlers as sign_in, oidc, passkey};
 
 /// Nothing but what this server sends itself; no frame around it, no form to elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -63,6 +63,8 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/sign-in/challenge", get(sign_in::challenge))
         .route("/sign-in/ssh", post(sign_in::ssh))
         .route("/sign-in/passkey", get(passkey::challenge).post(passkey::answer))
+        .route("/sign-in/oidc", get(oidc::start))
+        .route(oidc::CALLBACK, get(oidc::answer))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(layout::asset));
@@ -112,7 +114,8 @@ pub(crate) fn plain_page(app: &App, status: StatusCode, title: &str, body: &Mark
 
 /// An error as a page.
 pub(crate) fn trouble_page(app: &App, trouble: &Trouble) -> Response {
-    plain_page(app, trouble.status, "This did not work", &trouble_body(trouble))
+    let body = html! { (trouble_body(trouble)) p { a href="/" { "To the start" } } };
+    plain_page(app, trouble.status, "This did not work", &body)
 }
 
 pub(crate) fn trouble_body(trouble: &Trouble) -> Markup {

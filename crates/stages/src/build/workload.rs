@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use countersign_connect::git::identity_of_url;
-use countersign_connect::oidc::{Fetched, IssuerKeys};
+use countersign_connect::oidc::IssuerKeys;
 use countersign_evidence::canonical;
 use countersign_evidence::jwt::{Algorithm, Expected, KeySet, Token, TokenError, Verified};
 use countersign_model::access::review::workload_identity;
@@ -134,7 +134,7 @@ fn check(
     };
     let verified = match &entry.keys {
         Some(pinned) => token.verify(&KeySet::parse(pinned.to_string().as_bytes())?, &expected)?,
-        None => under_fetched(keys, &iss, token, &expected)?,
+        None => keys.verify::<Error>(token, &expected)?,
     };
     for (claim, value) in &entry.require {
         let said = verified.claims.get(claim).and_then(countersign_model::access::issuer::plain);
@@ -197,18 +197,6 @@ fn not_ended(state: &State, issuer: &str, fields: &BTreeMap<Field, String>) -> R
     match state.workload_end(&workload)? {
         Some(index) => Err(Error::WorkloadEnded { workload, index }),
         None => Ok(()),
-    }
-}
-
-/// Under the keys that the issuer publishes. A key that is missing among those that were kept from before may be there by now: they
-/// are fetched once more, and not again.
-fn under_fetched(keys: &IssuerKeys<'_>, iss: &str, token: Token, expected: &Expected<'_>) -> Result<Verified, Error> {
-    let Fetched { set, kept } = keys.of(iss, false)?;
-    match token.clone().verify(&KeySet::parse(&set)?, expected) {
-        Err(TokenError::UnknownKey { .. } | TokenError::UnnamedKey) if kept => {
-            Ok(token.verify(&KeySet::parse(&keys.of(iss, true)?.set)?, expected)?)
-        }
-        verified => Ok(verified?),
     }
 }
 

@@ -17,6 +17,7 @@ use countersign_model::{Clock, Exit, SystemClock, Timestamp};
 use serde_json::Value;
 
 use super::args::{Cli, DemoArgs, PlaceArgs, ServeArgs, Verb};
+use super::serve_args::OidcArgs;
 use super::{dispatch, serve};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -57,7 +58,9 @@ pub(crate) fn run(args: &DemoArgs, env: &Environment) -> Outcome {
         dir.display(),
         story::PEOPLE.map(|p| format!("{} ({})", p.name, p.roles.join(", "))).join("\n  ")
     ))?;
-    serve::run(&at, &ServeArgs { listen: args.listen, origin: None, log_only: false, probe: Vec::new() }, &own)
+    let served =
+        ServeArgs { listen: args.listen, origin: None, log_only: false, probe: Vec::new(), oidc: OidcArgs::default() };
+    serve::run(&at, &served, &own)
 }
 
 /// Plays the story in a directory of its own.

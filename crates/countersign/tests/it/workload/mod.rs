@@ -7,6 +7,8 @@ mod ci;
 mod provider;
 mod shapes;
 
+pub(crate) use provider::installed as provider_installed;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;

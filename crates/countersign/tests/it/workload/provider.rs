@@ -26,7 +26,7 @@ impl Drop for Provider {
 }
 
 /// Where `npm install --prefix DIR oidc-provider` put it.
-fn installed() -> Option<PathBuf> {
+pub(crate) fn installed() -> Option<PathBuf> {
     if !have("node", &["--version"]) || !have("openssl", &["version"]) || !have_ssh_keygen() {
         return None;
     }
