@@ -29,7 +29,7 @@ mod serve;
 mod web;
 pub mod witness;
 
-pub use app::{Opener, Options, Origin, Provider};
+pub use app::{Opener, Options, Origin, Provider, Reach};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use http::Listener;
@@ -45,6 +45,8 @@ pub struct ResourceInfo {
     pub scope: countersign_model::access::token::TokenScope,
     /// Roles of which the token's person must hold one.
     pub roles: &'static [countersign_model::Role],
+    /// What it is for an auditor.
+    pub reach: Reach,
 }
 
 /// Every resource of the API.
@@ -67,6 +69,8 @@ pub struct PageInfo {
     pub question: &'static str,
     /// Who may look.
     pub roles: &'static [countersign_model::Role],
+    /// What it is for an auditor.
+    pub reach: Reach,
 }
 
 /// An act of a page as the reference lists it.
@@ -87,5 +91,10 @@ pub fn acts() -> impl Iterator<Item = ActInfo> {
 
 /// Every page that somebody who is signed in can be shown, in the order of the navigation.
 pub fn pages() -> impl Iterator<Item = PageInfo> {
-    web::rooms::ROOMS.iter().map(|room| PageInfo { path: room.path, question: room.question, roles: room.roles })
+    web::rooms::ROOMS.iter().map(|room| PageInfo {
+        path: room.path,
+        question: room.question,
+        roles: room.roles,
+        reach: room.reach,
+    })
 }

@@ -22,9 +22,16 @@ use crate::output::{self, printable};
 pub(crate) fn run(at: &PlaceArgs, verb: &ThreadVerb, env: &Environment) -> Outcome {
     let mut session = at.open(env)?;
     match verb {
-        ThreadVerb::Open { name, from, to, application, framework, key, format } => {
+        ThreadVerb::Open { name, from, to, application, framework, auditor, mask, key, format } => {
             let window = Window { from: *from, to: *to };
-            let asked = Engagement { name, window, applications: application, frameworks: framework };
+            let asked = Engagement {
+                name,
+                window,
+                applications: application,
+                frameworks: framework,
+                auditors: auditor,
+                masked: mask,
+            };
             let (id, index) = acts::open(&mut session, &asked, &catalogue::load(at)?, &key.signer(env)?)?;
             let next = format!("next: an auditor asks: countersign audit request {id} --control ID --text TEXT\n");
             said(*format, "audit", id.as_str(), index, "is open", &next)?;
@@ -150,6 +157,12 @@ fn list(session: &Session, found: &Listed) -> Result<String, Failure> {
             printable(&all(&a.frameworks)),
             printable(&label(&a.by)?)
         );
+        if !a.auditors.is_empty() || !a.masked.is_empty() {
+            let names = a.auditors.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+            let masked: Vec<&str> = a.masked.iter().map(|f| f.as_str()).collect();
+            let masked = if masked.is_empty() { "nothing".to_owned() } else { masked.join(", ") };
+            let _ = writeln!(out, "  auditors: {}; masked: {masked}", printable(&all(&names)));
+        }
         let mut rows = Vec::new();
         for t in threads {
             let asked = t.messages.first().map(|m| label(&m.by)).transpose()?.unwrap_or_default();
@@ -235,7 +248,7 @@ fn list_json(session: &Session, found: &Listed) -> Result<Value, Failure> {
         let id: &AuditId = &a.audit;
         audits.push(json!({
             "audit": id, "index": audit.index, "name": a.name, "from": a.from, "to": a.to, "applications": a.applications,
-            "frameworks": a.frameworks, "opened_by": a.by, "opened_at": a.time,
+            "frameworks": a.frameworks, "auditors": a.auditors, "masked": a.masked, "opened_by": a.by, "opened_at": a.time,
             "closed": audit.closed.as_ref().map(|(index, by, at)| json!({"index": index, "by": by, "time": at})),
             "requests": threads.iter().map(|t| thread_json(session, t)).collect::<Result<Vec<_>, _>>()?,
         }));

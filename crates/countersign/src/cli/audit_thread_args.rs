@@ -1,6 +1,7 @@
 //! Arguments of the verbs of `audit` by which people ask and answer.
 
 use clap::{Args, Subcommand};
+use countersign_model::audit::threads::MaskedField;
 use countersign_model::{Digest, Timestamp};
 
 use super::args::{Format, KeyArgs};
@@ -25,6 +26,12 @@ pub(crate) enum ThreadVerb {
         /// About this framework alone; may be repeated
         #[arg(long, value_name = "ID")]
         framework: Vec<String>,
+        /// Admit this auditor, by name or id; may be repeated [default: every auditor]
+        #[arg(long, value_name = "PERSON")]
+        auditor: Vec<String>,
+        /// What the server shows no auditor of this audit; may be repeated
+        #[arg(long, value_name = "FIELD", value_parser = masked)]
+        mask: Vec<MaskedField>,
         #[command(flatten)]
         key: KeyArgs,
         /// Output format
@@ -121,4 +128,9 @@ pub(crate) struct AskedArgs {
 fn digest(text: &str) -> Result<Digest, String> {
     let whole = if text.starts_with("sha256:") { text.to_owned() } else { format!("sha256:{text}") };
     whole.parse().map_err(|_| "a digest is sha256: and 64 hex digits".to_owned())
+}
+
+fn masked(text: &str) -> Result<MaskedField, String> {
+    let names = MaskedField::ALL.map(MaskedField::as_str).join(", ");
+    MaskedField::ALL.into_iter().find(|f| f.as_str() == text).ok_or_else(|| format!("one of: {names}"))
 }

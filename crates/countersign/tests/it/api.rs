@@ -11,24 +11,24 @@ use super::support::World;
 use super::witness::Server;
 
 /// A token of a person.
-fn token(world: &World, person: &str, scope: &str) -> Value {
+pub(crate) fn token(world: &World, person: &str, scope: &str) -> Value {
     world.by(person, &["token", "issue", "--scope", scope, "--days", "1", "--format", "json"]).expect(0).json()
 }
 
 /// A program that shows a token.
-struct Program<'a>(Browser<'a>, String);
+pub(crate) struct Program<'a>(Browser<'a>, String);
 
 impl<'a> Program<'a> {
-    fn new(server: &'a Server, token: &Value) -> Self {
+    pub(crate) fn new(server: &'a Server, token: &Value) -> Self {
         Self(Browser::new(server), format!("Bearer {}", token["text"].as_str().unwrap()))
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.0.send("GET", path, &[("authorization", &self.1)], "")
     }
 
     /// Waits for what is computed beside the requests.
-    fn settled(&self, path: &str) -> Answer {
+    pub(crate) fn settled(&self, path: &str) -> Answer {
         for _ in 0..100 {
             let answer = self.get(path);
             if answer.status != 503 {

@@ -16,6 +16,8 @@ mod audit_furnish;
 #[cfg(test)]
 mod audit_threads;
 #[cfg(test)]
+mod auditor;
+#[cfg(test)]
 #[path = "../../../evidence/tests/it/authenticator.rs"]
 mod authenticator;
 #[cfg(test)]

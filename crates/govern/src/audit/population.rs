@@ -10,10 +10,10 @@ use countersign_evidence::merkle::{MemoryTree, leaf_hash};
 use countersign_evidence::statement::Subject;
 use countersign_evidence::{canonical, sample};
 use countersign_model::event::{PopulationSealed, SampleDrawn};
-use countersign_model::{Digest, EventKind, Outcome, StreamId, Timestamp};
+use countersign_model::{BreakGlassId, Digest, EventKind, Outcome, StreamId, Timestamp, WaiverId};
 use countersign_policy::Catalogue;
 use countersign_policy::catalogue::Frequency;
-use countersign_store::projection::{PopulationRow, SampleRow};
+use countersign_store::projection::{PopulationRow, SampleRow, State};
 use countersign_store::{NewBlob, Plan, Session};
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ pub fn population(
     };
     let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(window.from);
     let broken: BTreeMap<&str, &str> = judged.failing.iter().map(|f| (f.subject.as_str(), f.text.as_str())).collect();
-    let wanted = of_applications(session, &folded.facts[&query], applications)?;
+    let wanted = of_applications(session, &query, &folded.facts[&query], applications)?;
     let mut members: Vec<Member> = judged
         .subjects
         .iter()
@@ -153,18 +153,73 @@ pub fn population(
 /// Ids of the elements that belong to these applications; `None` when all are wanted.
 fn of_applications(
     session: &Session,
+    query: &str,
     elements: &serde_json::Value,
     applications: &[String],
 ) -> Result<Option<BTreeSet<String>>, Error> {
     if applications.is_empty() {
         return Ok(None);
     }
-    let repositories = super::repositories_of(session.state(), applications)?;
-    let elements = elements.as_array().map(Vec::as_slice).unwrap_or_default();
-    // What says no repository belongs to no application alone: it stays, for leaving it out would hide it.
-    let is_wanted = |e: &&serde_json::Value| e["repository"].as_str().is_none_or(|r| repositories.contains(r));
-    let ids = elements.iter().filter(is_wanted).filter_map(|e| e["id"].as_str().map(str::to_owned));
-    Ok(Some(ids.collect()))
+    let wanted = Wanted {
+        state: session.state(),
+        applications,
+        repositories: super::repositories_of(session.state(), applications)?,
+    };
+    let mut ids = BTreeSet::new();
+    for element in elements.as_array().map(Vec::as_slice).unwrap_or_default() {
+        if let Some(id) = element["id"].as_str()
+            && wanted.has(query, id, element)?
+        {
+            ids.insert(id.to_owned());
+        }
+    }
+    Ok(Some(ids))
+}
+
+/// Some applications and their repositories.
+struct Wanted<'a> {
+    state: &'a State,
+    applications: &'a [String],
+    repositories: BTreeSet<String>,
+}
+
+impl Wanted<'_> {
+    /// Whether an element belongs to one of them. What belongs to no application alone stays, for leaving it out would hide it.
+    fn has(&self, query: &str, id: &str, element: &serde_json::Value) -> Result<bool, Error> {
+        if let Some(repository) = element["repository"].as_str() {
+            return Ok(self.repositories.contains(repository));
+        }
+        if query == "applications" {
+            return Ok(self.has_application(Some(id)));
+        }
+        if id.starts_with(WaiverId::PREFIX)
+            && let Some(row) = self.state.waiver(&WaiverId::from_text(id))?
+        {
+            let scope = row.request.scope;
+            let of_one = scope.application.is_some() || scope.repository.is_some();
+            return Ok(!of_one || self.is_of(scope.application.as_deref(), scope.repository.as_deref()));
+        }
+        if id.starts_with(BreakGlassId::PREFIX)
+            && let Some(row) = self.state.emergency(&BreakGlassId::from_text(id))?
+        {
+            return Ok(self.is_of(row.opened.application.as_deref(), row.opened.repository.as_deref()));
+        }
+        let Some(first) = element["entries"].get(0).and_then(serde_json::Value::as_u64) else { return Ok(true) };
+        let entry = self.state.entries_from(first, 1)?.into_iter().find(|line| line.index == first);
+        let run = entry.map(|line| self.state.run_of_stream(&line.stream)).transpose()?.flatten();
+        match run {
+            Some(run) => Ok(self.state.repository_of_run(&run)?.is_none_or(|of| self.repositories.contains(&of))),
+            None => Ok(true),
+        }
+    }
+
+    fn is_of(&self, application: Option<&str>, repository: Option<&str>) -> bool {
+        self.has_application(application) || repository.is_some_and(|r| self.repositories.contains(r))
+    }
+
+    fn has_application(&self, id: Option<&str>) -> bool {
+        id.is_some_and(|id| self.applications.iter().any(|known| known == id))
+    }
 }
 
 /// Seals a population; the log index. One that is sealed already just so is not sealed again.

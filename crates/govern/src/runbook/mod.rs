@@ -41,17 +41,18 @@ struct Collected {
 /// # Errors
 /// When something that is configured cannot be read.
 pub fn findings(session: &Session, engine: &dyn PolicyEngine) -> Result<Vec<Finding>, Error> {
-    Ok(collect(session, engine)?.findings)
+    Ok(collect(session, engine, false)?.findings)
 }
 
-fn collect(session: &Session, engine: &dyn PolicyEngine) -> Result<Collected, Error> {
+fn collect(session: &Session, engine: &dyn PolicyEngine, masked: bool) -> Result<Collected, Error> {
     let state = session.state();
     let (gates, served) = (gates::list(session)?, gates::served(session, engine)?);
     let assignment = enforcement::in_effect(session)?.map_or_else(Assignment::none, |(_, a)| a);
     let mut people = BTreeMap::new();
     for p in state.people()? {
         let erased = state.is_erased(&p.id)?;
-        let somebody = Somebody { label: p.label().to_owned(), roles: p.roles, has_key: !p.keys.is_empty(), erased };
+        let label = if masked { p.id.to_string() } else { p.label().to_owned() };
+        let somebody = Somebody { label, roles: p.roles, has_key: !p.keys.is_empty(), erased };
         people.insert(p.id, somebody);
     }
     let not_audited = served
@@ -71,7 +72,20 @@ fn collect(session: &Session, engine: &dyn PolicyEngine) -> Result<Collected, Er
 /// # Errors
 /// When something that is configured cannot be read.
 pub fn write(session: &Session, engine: &dyn PolicyEngine, catalogue: &Catalogue) -> Result<Page, Error> {
-    let all = collect(session, engine)?;
+    write_for(session, engine, catalogue, false)
+}
+
+/// As [`write`]; `masked`: people are called by their ids.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_for(
+    session: &Session,
+    engine: &dyn PolicyEngine,
+    catalogue: &Catalogue,
+    masked: bool,
+) -> Result<Page, Error> {
+    let all = collect(session, engine, masked)?;
     let mut page = Page { title: "Pipeline Governance Runbook".to_owned(), blocks: Vec::new() };
     written_from(session, &mut page)?;
     page.heading(2, "What is wrong now");

@@ -11,6 +11,41 @@ pub const LONGEST_TEXT: usize = 10_000;
 /// The most entries or packs that one answer points at.
 pub const MOST_POINTERS: usize = 200;
 
+/// A field that a server may keep from auditors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskedField {
+    /// Names of people: everybody is called by their id.
+    Names,
+    /// Machines on which people asked to sign.
+    Hosts,
+    /// Tickets of changes and emergencies.
+    Tickets,
+}
+
+impl MaskedField {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Names, Self::Hosts, Self::Tickets];
+
+    /// The text form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Names => "names",
+            Self::Hosts => "hosts",
+            Self::Tickets => "tickets",
+        }
+    }
+}
+
+impl AuditOpened {
+    /// Whether somebody is admitted, as far as the audit says: it names them, or nobody.
+    #[must_use]
+    pub fn admits(&self, person: &PersonId) -> bool {
+        self.auditors.is_empty() || self.auditors.contains(person)
+    }
+}
+
 predicates! {
     /// An audit of a period begins: from here on auditors may ask.
     AuditOpened: "audit" {
@@ -30,6 +65,12 @@ predicates! {
         /// Frameworks, by id; none: all of them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         frameworks: Vec<String>,
+        /// The auditors who are admitted to it; none: all of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        auditors: Vec<PersonId>,
+        /// What a server shows no auditor of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        masked: Vec<MaskedField>,
         /// The officer who opens it.
         by: PersonId,
         /// When.

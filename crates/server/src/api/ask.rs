@@ -8,7 +8,7 @@ use countersign_store::projection::{State, TokenRow};
 
 use super::table::{Resource, USUAL};
 use super::wire::OUTCOMES;
-use crate::app::{App, Trouble};
+use crate::app::{App, Scope, Trouble};
 use crate::web::look::Visitor;
 
 /// A request.
@@ -17,6 +17,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) session: &'a Session,
     pub(crate) visitor: &'a Visitor,
     pub(crate) token: &'a TokenRow,
+    /// What they may be shown of what belongs to applications.
+    pub(crate) scope: Scope,
     pub(super) params: &'a BTreeMap<String, String>,
     pub(super) query: &'a BTreeMap<String, String>,
 }
@@ -49,6 +51,17 @@ impl Ask<'_> {
         self.filter("limit").and_then(|text| text.parse().ok()).unwrap_or(USUAL)
     }
 
+    /// Those of these entries that are in the scope of whoever asks.
+    pub(super) fn entries(&self, all: &[u64]) -> Result<Vec<u64>, Trouble> {
+        let mut inside = Vec::new();
+        for index in all {
+            if self.scope.has_entry(self.session, *index)? {
+                inside.push(*index);
+            }
+        }
+        Ok(inside)
+    }
+
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.filter("outcome").and_then(|text| OUTCOMES.into_iter().find(|o| o.as_str() == text))
     }
@@ -67,10 +80,10 @@ pub(super) fn day(text: &str) -> Option<Timestamp> {
 pub(super) fn query(resource: &Resource, pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Trouble> {
     let mut all = BTreeMap::new();
     for (name, value) in pairs {
-        let known = resource.query.iter().find(|p| p.name == name);
+        let known = resource.params().find(|p| p.name == name);
         let Some(param) = known else {
-            let names: Vec<&str> = resource.query.iter().map(|p| p.name).collect();
-            let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let names: Vec<&str> = resource.params().map(|p| p.name).collect();
+            let takes = names.join(", ");
             return Err(Trouble::bad_query("the query has a parameter that this resource does not take", &takes));
         };
         if !param.kind.takes(&value) {

@@ -26,7 +26,9 @@ fn line(audit: &AuditRow, threads: &[ThreadRow]) -> AuditLine {
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<AuditList, Trouble> {
     let threads = ask.state().audit_threads(None)?;
-    Ok(AuditList { items: ask.state().audits()?.iter().rev().map(|a| line(a, &threads)).collect() })
+    let audits = ask.state().audits()?;
+    let shown = audits.iter().rev().filter(|a| ask.scope.has_audit(a));
+    Ok(AuditList { items: shown.map(|a| line(a, &threads)).collect() })
 }
 
 pub(super) fn one(ask: &Ask<'_>) -> Result<Audit, Trouble> {

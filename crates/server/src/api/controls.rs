@@ -37,7 +37,11 @@ pub(super) fn population(ask: &Ask<'_>) -> Result<Population, Trouble> {
         return Err(Trouble::bad_query("the window is over before it begins", "`from` comes before `to`"));
     }
     let applications: Vec<String> = ask.filter("application").map(str::to_owned).into_iter().collect();
-    let p = population::population(ask.session, &ask.app.catalogue, id, Window { from, to }, &applications)?;
+    if applications.iter().any(|id| !ask.scope.has_application(id)) {
+        return Err(Trouble::not_found("application"));
+    }
+    let (window, applications) = ask.scope.population(ask.now(), Window { from, to }, applications)?;
+    let p = population::population(ask.session, &ask.app.catalogue, id, window, &applications)?;
     let root = p.root()?;
     let (all, exceptions) = (p.members.len(), p.exceptions());
     let skipped = usize::try_from(ask.number("after").unwrap_or(0)).unwrap_or(usize::MAX);

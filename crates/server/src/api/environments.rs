@@ -19,10 +19,15 @@ fn closed(closed: Option<Closed>) -> Option<String> {
 pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
     let state = ask.state();
     let at = moment(ask.session)?;
-    let (emergencies, deployments) = (state.emergencies()?, state.deployments()?);
+    let mut emergencies = state.emergencies()?;
+    emergencies.retain(|e| ask.scope.has_emergency(e));
+    let deployments = ask.scope.deployments(state)?;
     let mut items = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let name = &env.what.id;
+        if !ask.scope.has_environment(state, name)? {
+            continue;
+        }
         let own: Vec<_> = deployments.iter().filter(|d| d.environment == *name).collect();
         items.push(EnvironmentLine {
             environment: name.clone(),
@@ -41,7 +46,7 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
     let state = ask.state();
     let at = moment(ask.session)?;
     let known = state.environment(name)?.ok_or_else(|| Trouble::not_found("environment"))?;
-    let own: Vec<_> = state.deployments()?.into_iter().filter(|d| d.environment == name).collect();
+    let own: Vec<_> = ask.scope.deployments(state)?.into_iter().filter(|d| d.environment == name).collect();
     let deployments = count(own.len());
     let mut seen = BTreeSet::new();
     let mut running = Vec::new();
@@ -60,7 +65,8 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
             time: d.time,
         });
     }
-    let emergencies = state.emergencies()?.into_iter().rev().filter(|e| e.opened.environment == name);
+    let emergencies = state.emergencies()?.into_iter().rev();
+    let emergencies = emergencies.filter(|e| e.opened.environment == name && ask.scope.has_emergency(e));
     let emergencies = emergencies.map(|e| Emergency {
         break_glass: e.opened.id.to_string(),
         index: e.index,

@@ -44,15 +44,17 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Framework, Trouble> {
     let f = a.frameworks.iter().find(|f| f.framework.id == id).ok_or_else(|| Trouble::not_found("framework"))?;
     let wanted = ask.outcome();
     let chosen = f.requirements.iter().filter(|r| wanted.is_none_or(|o| o == r.outcome));
-    let requirements = chosen.map(|r| Requirement {
-        clause: r.requirement.id.clone(),
-        duty: r.requirement.duty.clone(),
-        verified: r.requirement.verified,
-        outcome: r.outcome,
-        why: r.why.clone(),
-        controls: r.controls.iter().map(|(c, o)| ControlOutcome { control: c.clone(), outcome: *o }).collect(),
-        entries: r.entries.clone(),
-        entries_in_all: count(r.entries_in_all),
+    let requirements = chosen.map(|r| {
+        Ok(Requirement {
+            clause: r.requirement.id.clone(),
+            duty: r.requirement.duty.clone(),
+            verified: r.requirement.verified,
+            outcome: r.outcome,
+            why: r.why.clone(),
+            controls: r.controls.iter().map(|(c, o)| ControlOutcome { control: c.clone(), outcome: *o }).collect(),
+            entries: ask.entries(&r.entries)?,
+            entries_in_all: count(r.entries_in_all),
+        })
     });
     Ok(Framework {
         framework: f.framework.id.clone(),
@@ -60,7 +62,7 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Framework, Trouble> {
         publisher: f.framework.publisher.clone(),
         source: f.framework.source.clone(),
         outcome: outcome(f),
-        requirements: requirements.collect(),
+        requirements: requirements.collect::<Result<_, Trouble>>()?,
         as_of: as_of(&a),
     })
 }

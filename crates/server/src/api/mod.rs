@@ -45,7 +45,7 @@ use countersign_store::Session;
 use self::ask::Ask;
 use self::table::Resource;
 use self::wire::{Problem, Wire as _};
-use crate::app::{App, Trouble};
+use crate::app::{App, Scope, Trouble};
 use crate::auth;
 use crate::web::look;
 
@@ -58,7 +58,12 @@ pub(crate) const LONGEST_PATH: usize = 1024;
 
 /// Every resource, for the tests of roles.
 pub(crate) fn resources() -> impl Iterator<Item = crate::ResourceInfo> {
-    table::RESOURCES.iter().map(|r| crate::ResourceInfo { path: r.path, scope: r.scope, roles: r.roles })
+    table::RESOURCES.iter().map(|r| crate::ResourceInfo {
+        path: r.path,
+        scope: r.scope,
+        roles: r.roles,
+        reach: r.reach,
+    })
 }
 
 /// Everything under `/api`.
@@ -196,6 +201,9 @@ fn made(app: &App, session: &mut Session, asked: Asked) -> Result<String, Troubl
     if visitor.is_auditor() {
         auth::viewed(session, &visit, asked.uri.path(), asked.raw.as_deref())?;
     }
-    let mut ask = Ask { app, session, visitor: &visitor, token: &token, params: &params, query: &query };
+    let audit = query.get(table::AUDIT.name).map(String::as_str);
+    let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, audit)?;
+    scope.admits(session, resource.reach, |name| params.get(name).map_or("", String::as_str))?;
+    let mut ask = Ask { app, session, visitor: &visitor, token: &token, scope, params: &params, query: &query };
     Ok((resource.get)(&mut ask)?.to_string())
 }

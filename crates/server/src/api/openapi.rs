@@ -67,7 +67,7 @@ fn operation(resource: &Resource) -> Value {
         };
         parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
     }
-    for param in resource.query {
+    for param in resource.params() {
         parameters.push(json!({
             "name": param.name, "in": "query", "description": param.says, "schema": param.kind.schema(),
         }));

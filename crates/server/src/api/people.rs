@@ -1,5 +1,7 @@
 //! People: who asks, and who is enrolled.
 
+use countersign_model::audit::threads::MaskedField;
+
 use super::ask::{Ask, count, id};
 use super::wire::{Me, Person, PersonList};
 use crate::app::Trouble;
@@ -19,7 +21,7 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<PersonList, Trouble> {
     let line = |p: countersign_store::projection::Person| Person {
         person: id(&p.id),
         keys: count(p.keys.len()),
-        name: p.name,
+        name: p.name.filter(|_| !ask.scope.hides(MaskedField::Names) || p.id == ask.visitor.person),
         roles: p.roles.into_iter().collect(),
         index: p.index,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_model::audit::threads::MaskedField;
 use countersign_model::{RunId, Timestamp};
 use countersign_stages::build::{decide, rules as build_rules};
 use countersign_stages::release::rules::{self, GateStatus};
@@ -17,6 +18,7 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<RunList, Trouble> {
         undecided: ask.filter("undecided").is_some(),
         repository: ask.filter("repository").map(str::to_owned),
         commit: ask.filter("commit").map(str::to_owned),
+        within: ask.scope.within(),
         before: ask.number("before"),
     };
     let limit = ask.limit();
@@ -63,12 +65,12 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Run, Trouble> {
         commit: row.commit,
         tree: row.tree,
         environment: change.environment,
-        ticket: change.ticket,
+        ticket: change.ticket.map(|ticket| ask.scope.field(MaskedField::Tickets, &ticket)),
         attempts: row.attempts,
         outcome: decision.as_ref().map(|_| rules::overall(&gates)),
         decision,
         gates: gates.into_iter().map(gate).collect(),
-        approvals: row.approvals.into_iter().map(|a| approval(a, &filled)).collect(),
+        approvals: row.approvals.into_iter().map(|a| approval(ask, a, &filled)).collect(),
         grants: grants.into_iter().map(|g| grant(g, ask.now())).collect(),
     })
 }
@@ -90,14 +92,14 @@ fn gate(gate: GateStatus) -> Gate {
     }
 }
 
-fn approval(a: ApprovalRow, filled: &BTreeSet<u64>) -> Approval {
+fn approval(ask: &Ask<'_>, a: ApprovalRow, filled: &BTreeSet<u64>) -> Approval {
     Approval {
         index: a.index,
         slot: a.slot.to_string(),
         person: id(&a.person),
         key: a.device.key,
         strength: a.strength,
-        host: a.device.host,
+        host: ask.scope.field(MaskedField::Hosts, &a.device.host),
         time: a.time,
         counts: filled.contains(&a.index),
         withdrawn: a.withdrawn,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 use super::wire::{self, Wire};
 use super::{audits, controls, entries, environments, frameworks, ledger, people, runs, waivers};
-use crate::app::Trouble;
+use crate::app::{Reach, Trouble};
 use crate::web::rooms::{EVERYBODY, OFFICERS};
 
 /// A resource.
@@ -23,6 +23,8 @@ pub(crate) struct Resource {
     pub(crate) scope: TokenScope,
     /// Roles of which its person must hold one.
     pub(crate) roles: &'static [Role],
+    /// How it is limited for an auditor.
+    pub(crate) reach: Reach,
     /// What may stand in the query.
     pub(crate) query: &'static [Param],
     /// The schema of what it answers.
@@ -100,6 +102,12 @@ impl Kind {
     }
 }
 
+/// What every resource takes.
+pub(crate) const AUDIT: Param = Param {
+    name: "audit",
+    says: "An open audit: of those that admit an auditor, the one through which they look; an officer sees what its auditors see.",
+    kind: Kind::Text,
+};
 const BEFORE: Param =
     Param { name: "before", says: "Only what has a smaller log index: `next` of the part before.", kind: Kind::Number };
 const LIMIT: Param = Param { name: "limit", says: "So many rows at the most.", kind: Kind::Limit };
@@ -146,7 +154,7 @@ const WAIVERS: &[Param] =
     &[Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(waivers::states) }];
 
 macro_rules! resources {
-    ($($path:literal $name:literal $says:literal: $type:ident by $scope:ident $roles:ident, $query:expr, $get:path;)*) => {
+    ($($path:literal $name:literal $says:literal: $type:ident by $scope:ident $roles:ident of $reach:ident, $query:expr, $get:path;)*) => {
         /// Every resource.
         pub(crate) const RESOURCES: &[Resource] = &[$(Resource {
             path: concat!("/api/v1/", $path),
@@ -154,6 +162,7 @@ macro_rules! resources {
             says: $says,
             scope: TokenScope::$scope,
             roles: $roles,
+            reach: Reach::$reach,
             query: $query,
             schema: <wire::$type as Wire>::schema,
             get: |ask| $get(ask).map(Wire::json),
@@ -162,22 +171,29 @@ macro_rules! resources {
 }
 
 resources! {
-    "me" "me" "Who asks, and what their token opens.": Me by Read EVERYBODY, &[], people::me;
-    "runs" "runs" "Runs, newest first.": RunList by Read EVERYBODY, RUNS, runs::list;
-    "runs/{run}" "run" "A run with its gates, approvals and grants.": Run by Read EVERYBODY, &[], runs::one;
-    "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY, ENTRIES, entries::list;
-    "entries/{index}" "entry" "An entry with its receipt.": Entry by Read EVERYBODY, &[], entries::one;
-    "controls" "controls" "Controls with what the newest assessment says of them.": ControlList by Read EVERYBODY, &[OUTCOME], controls::list;
-    "controls/{control}/population" "population" "Everything that a control was applied to in a window.": Population by Read EVERYBODY, POPULATION, controls::population;
-    "frameworks" "frameworks" "Frameworks with what the newest assessment says of them.": FrameworkList by Read EVERYBODY, &[], frameworks::list;
-    "frameworks/{framework}" "framework" "A framework, requirement by requirement.": Framework by Read EVERYBODY, &[OUTCOME], frameworks::one;
-    "waivers" "waivers" "Waivers, newest first.": WaiverList by Read EVERYBODY, WAIVERS, waivers::list;
-    "environments" "environments" "Environments that are not retired.": EnvironmentList by Read EVERYBODY, &[], environments::list;
-    "environments/{environment}" "environment" "An environment and what runs there, as far as deployments say.": Environment by Read EVERYBODY, &[], environments::one;
-    "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS, &[], people::list;
-    "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS, &[], audits::list;
-    "audits/{audit}" "audit" "An audit with its requests.": Audit by Audit OFFICERS, &[], audits::one;
-    "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY, &[], ledger::head;
+    "me" "me" "Who asks, and what their token opens.": Me by Read EVERYBODY of Firm, &[], people::me;
+    "runs" "runs" "Runs, newest first.": RunList by Read EVERYBODY of List, RUNS, runs::list;
+    "runs/{run}" "run" "A run with its gates, approvals and grants.": Run by Read EVERYBODY of Run, &[], runs::one;
+    "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY of Firm, ENTRIES, entries::list;
+    "entries/{index}" "entry" "An entry with its receipt.": Entry by Read EVERYBODY of Entry, &[], entries::one;
+    "controls" "controls" "Controls with what the newest assessment says of them.": ControlList by Read EVERYBODY of Firm, &[OUTCOME], controls::list;
+    "controls/{control}/population" "population" "Everything that a control was applied to in a window.": Population by Read EVERYBODY of List, POPULATION, controls::population;
+    "frameworks" "frameworks" "Frameworks with what the newest assessment says of them.": FrameworkList by Read EVERYBODY of Firm, &[], frameworks::list;
+    "frameworks/{framework}" "framework" "A framework, requirement by requirement.": Framework by Read EVERYBODY of Firm, &[OUTCOME], frameworks::one;
+    "waivers" "waivers" "Waivers, newest first.": WaiverList by Read EVERYBODY of List, WAIVERS, waivers::list;
+    "environments" "environments" "Environments that are not retired.": EnvironmentList by Read EVERYBODY of List, &[], environments::list;
+    "environments/{environment}" "environment" "An environment and what runs there, as far as deployments say.": Environment by Read EVERYBODY of Environment, &[], environments::one;
+    "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS of Firm, &[], people::list;
+    "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS of List, &[], audits::list;
+    "audits/{audit}" "audit" "An audit with its requests.": Audit by Audit OFFICERS of Audit, &[], audits::one;
+    "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY of Firm, &[], ledger::head;
+}
+
+impl Resource {
+    /// Everything that may stand in the query.
+    pub(crate) fn params(&self) -> impl Iterator<Item = &'static Param> {
+        self.query.iter().chain([&AUDIT])
+    }
 }
 
 /// The resource that a path pattern belongs to.

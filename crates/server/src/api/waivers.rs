@@ -23,7 +23,8 @@ pub(super) fn states() -> Vec<&'static str> {
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<WaiverList, Trouble> {
     let wanted = ask.filter("state");
-    let all = waivers::list(ask.session)?;
+    let mut all = waivers::list(ask.session)?;
+    all.retain(|w| ask.scope.has_waiver(&w.row));
     let chosen = all.iter().rev().filter(|w| wanted.is_none_or(|s| s == w.state.as_str()));
     let items = chosen.map(|w| {
         let request = &w.row.request;

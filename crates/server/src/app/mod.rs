@@ -6,12 +6,14 @@
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
 //! | `preparations.rs` | statements that were shown to be signed |
+//! | `scope.rs` | what an auditor may be shown |
 //! | `trouble.rs` | an error as a client is told it |
 
 mod assessed;
 mod live;
 mod pool;
 mod preparations;
+pub(crate) mod scope;
 mod trouble;
 
 use std::sync::{Arc, Mutex};
@@ -26,6 +28,8 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use assessed::{Assessed, WINDOW_DAYS};
 pub(crate) use pool::Pool;
 pub(crate) use preparations::Preparations;
+pub use scope::Reach;
+pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;
 
 use crate::auth::{Links, Oidc, Refusals, Visits};

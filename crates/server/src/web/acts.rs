@@ -18,7 +18,7 @@ use maud::html;
 
 use super::look::{Visitor, visitor};
 use super::{html_response, layout, rooms, sign, to_sign_in, trouble_body, trouble_page};
-use crate::app::{App, Trouble};
+use crate::app::{App, Scope, Trouble};
 use crate::auth::Visit;
 
 /// Bytes of an act's form. What a browser with a passkey answers takes less than two thousand.
@@ -136,7 +136,8 @@ fn done(
     let body = html! { (trouble_body(&trouble)) p { a href=(back) { "Look at it again" } } };
     let page = layout::Page::new("This was refused", body);
     let size = session.state().size();
-    Ok(Err((trouble.status, layout::whole(app, &visitor, room, size, &page))))
+    let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, None)?;
+    Ok(Err((trouble.status, layout::whole(app, &visitor, &scope, room, size, &page))))
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use countersign_store::projection::AuditRow;
 use maud::{DOCTYPE, Markup, html};
 
 use super::look::Visitor;
+use super::parts;
 use super::rooms::{ROOMS, Room};
-use crate::app::App;
+use crate::app::{App, Reach, Scope};
 
 /// A file that pages need.
 struct Asset {
@@ -103,8 +105,40 @@ pub(super) fn plain(app: &App, title: &str, body: &Markup) -> Markup {
     }
 }
 
+/// What an auditor is shown, in a line.
+fn limits(visitor: &Visitor, scope: &Scope, room: &Room) -> Markup {
+    let others: Vec<&AuditRow> =
+        scope.choices.iter().filter(|row| scope.audit().is_none_or(|own| own.said.audit != row.said.audit)).collect();
+    html! {
+        @if scope.is_as_auditor {
+            p.notice {
+                strong { "As an auditor." } " You see what an auditor of this audit sees, and change nothing; it is not recorded as an auditor's look. "
+                a href="/audits?audit=" { "Look as yourself again" }
+            }
+        } @else if visitor.is_auditor() {
+            p.notice { strong { "Auditor." } " You change nothing of what you look at. What you look at is recorded." }
+        }
+        @if scope.is_limited() {
+            p.quiet.scope {
+                @match scope.audit() {
+                    None => "No open audit admits you: nothing that belongs to an application is shown. ",
+                    Some(_) if room.reach == Reach::Firm => "This page is about the whole firm, whatever your audit is about. ",
+                    Some(audit) => {
+                        "Scope: the audit " a href={ "/audits/" (audit.said.audit) } { (audit.said.name) } ", "
+                        (parts::time(audit.said.from)) " to " (parts::time(audit.said.to)) ", "
+                        @if audit.said.applications.is_empty() { "all applications. " } @else { (audit.said.applications.join(", ")) ". " }
+                    },
+                }
+                @if !others.is_empty() {
+                    "Other audits: " @for row in &others { a href={ "/?audit=" (row.said.audit) } { (row.said.name) } " " }
+                }
+            }
+        }
+    }
+}
+
 /// A page for a visitor.
-pub(super) fn whole(app: &App, visitor: &Visitor, room: &Room, size: u64, page: &Page) -> Markup {
+pub(super) fn whole(app: &App, visitor: &Visitor, scope: &Scope, room: &Room, size: u64, page: &Page) -> Markup {
     let top = ROOMS.iter().filter(|r| !r.name.is_empty() && visitor.is_any(r.roles));
     let current = |r: &Room| {
         if r.path == room.path {
@@ -136,9 +170,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, room: &Room, size: u64, page: 
                 }
                 main id="main" tabindex="-1" {
                     (demonstration(app))
-                    @if visitor.is_auditor() {
-                        p.notice { strong { "Auditor." } " You see everything and change nothing. What you look at is recorded." }
-                    }
+                    (limits(visitor, scope, room))
                     div.title {
                         h1 { (page.title) }
                         @if let Some(aside) = &page.aside { div.aside { (aside) } }

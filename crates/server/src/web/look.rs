@@ -10,9 +10,11 @@ use countersign_model::{PersonId, Role, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::State as Tables;
 
+use maud::{Markup, html};
+
 use super::rooms::{self, Room};
-use super::{html_response, layout, nothing_here, to_sign_in, trouble_body, trouble_page};
-use crate::app::{App, Trouble};
+use super::{html_response, layout, nothing_here, parts, to_sign_in, trouble_body, trouble_page};
+use crate::app::{App, Scope, Trouble};
 use crate::auth::{self, Proof, Visit};
 
 /// Somebody who is signed in.
@@ -44,6 +46,8 @@ pub(crate) struct Look<'a> {
     pub(crate) session: &'a mut Session,
     pub(crate) visitor: &'a Visitor,
     pub(crate) visit: &'a Visit,
+    /// What they may be shown of what belongs to applications.
+    pub(crate) scope: Scope,
     /// What stands in the path's places.
     params: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
@@ -78,9 +82,20 @@ impl Look<'_> {
         self.filter(name).map(read).transpose()
     }
 
-    /// A person's name.
+    /// A person's name, where it is not kept from the visitor.
     pub(crate) fn name(&self, person: &PersonId) -> Result<String, Trouble> {
-        Ok(self.state().label(person)?)
+        self.scope.name(self.state(), person)
+    }
+
+    /// Links to entries, `most` at the most, of those that are in the visitor's scope.
+    pub(crate) fn entries(&self, all: &[u64], most: usize) -> Result<Markup, Trouble> {
+        let mut links = Vec::new();
+        for index in all {
+            if links.len() < most && self.scope.has_entry(self.session, *index)? {
+                links.push(parts::entry(*index));
+            }
+        }
+        Ok(html! { @for link in &links { (link) " " } })
     }
 
     /// The page's address with other filters; those of an empty value go.
@@ -168,8 +183,8 @@ pub(crate) fn visitor(session: &Session, visit: &Visit) -> Result<Visitor, Troub
     Ok(Visitor { person: person.id, name, roles: person.roles, csrf: visit.csrf.clone() })
 }
 
-fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode, maud::Markup), Trouble> {
-    let visitor = visitor(session, &asked.visit)?;
+fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode, Markup), Trouble> {
+    let mut visitor = visitor(session, &asked.visit)?;
     let room = asked.room;
     if !visitor.is_any(room.roles) {
         return Err(Trouble::no_role(if room.name.is_empty() { "this page" } else { room.name }));
@@ -178,18 +193,104 @@ fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode,
         auth::viewed(session, &asked.visit, &asked.path, asked.raw.as_deref())?;
     }
     let size = session.state().size();
+    let audit = asked.query.get(AUDIT).cloned().filter(|audit| !audit.is_empty());
+    let (scope, refused) = match Scope::of(session.state(), &visitor.person, &visitor.roles, audit.as_deref()) {
+        Ok(scope) => (scope, None),
+        Err(trouble) => (Scope::of(session.state(), &visitor.person, &visitor.roles, None)?, Some(trouble)),
+    };
+    if scope.is_as_auditor {
+        visitor.roles = BTreeSet::from([Role::Auditor]);
+    }
     let visit = &asked.visit;
-    let mut look = Look { app, session, visitor: &visitor, visit, params: asked.params, query: asked.query };
-    let (status, page) = match (room.show)(&mut look) {
+    let mut look = Look { app, session, visitor: &visitor, visit, scope, params: asked.params, query: asked.query };
+    let shown = match refused {
+        Some(trouble) => Err(trouble),
+        None => {
+            look.scope.admits(look.session, room.reach, |name| look.param(name)).and_then(|()| (room.show)(&mut look))
+        }
+    };
+    let (status, page) = match shown {
         Ok(page) => (StatusCode::OK, page),
         // Somebody who is signed in keeps the way back.
         Err(trouble) => (
             trouble.status,
             layout::Page::new(
                 "This did not work",
-                maud::html! { (trouble_body(&trouble)) @if trouble.status == StatusCode::NOT_FOUND { (nothing_here()) } },
+                html! { (trouble_body(&trouble)) @if trouble.status == StatusCode::NOT_FOUND { (nothing_here()) } },
             ),
         ),
     };
-    Ok((status, layout::whole(app, &visitor, room, size, &page)))
+    let whole = layout::whole(app, &visitor, &look.scope, room, size, &page);
+    Ok((
+        status,
+        match audit {
+            Some(audit) => carried(&whole, &audit),
+            None => whole,
+        },
+    ))
+}
+
+/// The filter that says through which audit somebody looks.
+pub(crate) const AUDIT: &str = "audit";
+
+/// Keeps the chosen audit in every link and form of a page that leads to another page. Text cannot be taken for an attribute: its
+/// quotation marks are escaped.
+fn carried(page: &Markup, audit: &str) -> Markup {
+    const LINK: &str = "href=\"/";
+    const FORM: &str = "method=\"get\"";
+    let audit = encode(audit);
+    let mut out = String::with_capacity(page.0.len() + 1024);
+    let mut rest = page.0.as_str();
+    loop {
+        let (link, form) = (rest.find(LINK), rest.find(FORM));
+        let (at, is_link) = match (link, form) {
+            (Some(link), Some(form)) if form < link => (form, false),
+            (Some(link), _) => (link, true),
+            (None, Some(form)) => (form, false),
+            (None, None) => break,
+        };
+        let mark = if is_link { LINK.len() - 1 } else { FORM.len() };
+        let (before, after) = rest.split_at(at + mark);
+        out.push_str(before);
+        let end = after.find(if is_link { '"' } else { '>' }).unwrap_or(after.len());
+        let (inside, more) = after.split_at(end);
+        out.push_str(inside);
+        rest = more;
+        if !is_link {
+            let tail = rest.strip_prefix('>').unwrap_or(rest);
+            out.push_str(&format!("><input type=\"hidden\" name=\"{AUDIT}\" value=\"{audit}\">"));
+            rest = tail;
+        } else if !inside.starts_with("/assets/") && !inside.contains("audit=") {
+            out.push_str(if inside.contains('?') { "&amp;" } else { "?" });
+            out.push_str(&format!("{AUDIT}={audit}"));
+        }
+    }
+    out.push_str(rest);
+    maud::PreEscaped(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_audit_stays_in_links_and_forms() {
+        let page = html! {
+            link href="/assets/style.css";
+            a href="/runs?outcome=fail&before=3" { "href=\"/x\"" }
+            a href="/" { "home" }
+            a href="/audits?audit=" { "leave" }
+            a href="https://elsewhere.example/" { "elsewhere" }
+            form.search method="get" action="/runs" { button { "Show" } }
+            form method="post" action="/sign-out" { }
+        };
+        let made = carried(&page, "aud-1\"<").0;
+        assert_eq!(
+            made,
+            "<link href=\"/assets/style.css\"><a href=\"/runs?outcome=fail&amp;before=3&amp;audit=aud-1%22%3C\">href=&quot;/x&quot;</a>\
+             <a href=\"/?audit=aud-1%22%3C\">home</a><a href=\"/audits?audit=\">leave</a><a href=\"https://elsewhere.example/\">elsewhere</a>\
+             <form class=\"search\" method=\"get\" action=\"/runs\"><input type=\"hidden\" name=\"audit\" value=\"aud-1%22%3C\"><button>Show</button></form>\
+             <form method=\"post\" action=\"/sign-out\"></form>"
+        );
+    }
 }

@@ -1,11 +1,11 @@
-//! Every page: where it is, what it answers, who may look. The one table that routing, navigation and the tests of roles read.
+//! Every page: where it is, what it answers, who may look, how it is limited for an auditor. The one table that routing, navigation and the tests of roles read.
 
 use countersign_model::Role;
 
 use super::layout::Page;
 use super::look::Look;
 use super::pages;
-use crate::app::Trouble;
+use crate::app::{Reach, Trouble};
 
 /// A page.
 pub(crate) struct Room {
@@ -17,6 +17,8 @@ pub(crate) struct Room {
     pub(crate) question: &'static str,
     /// Who may look.
     pub(crate) roles: &'static [Role],
+    /// How it is limited for an auditor.
+    pub(crate) reach: Reach,
     /// Makes it.
     pub(crate) show: fn(&mut Look<'_>) -> Result<Page, Trouble>,
 }
@@ -41,9 +43,10 @@ const fn room(
     name: &'static str,
     question: &'static str,
     roles: &'static [Role],
+    reach: Reach,
     show: fn(&mut Look<'_>) -> Result<Page, Trouble>,
 ) -> Room {
-    Room { path, name, question, roles, show }
+    Room { path, name, question, roles, reach, show }
 }
 
 /// Every page, in the order of the navigation.
@@ -53,28 +56,52 @@ pub(crate) const ROOMS: &[Room] = &[
         "Posture",
         "Are we compliant now, which way is it going, and what needs me?",
         EVERYBODY,
+        Reach::List,
         pages::posture::show,
     ),
-    room("/approvals", "Approvals", "What waits for my signature?", EVERYBODY, pages::approvals::list),
-    room("/approvals/{run}/{slot}", "", "What exactly would I sign?", EVERYBODY, pages::approvals::one),
-    room("/frameworks", "Frameworks", "Where do we stand with each regulation?", EVERYBODY, pages::frameworks::list),
-    room("/frameworks/{framework}", "", "What would the regulator see?", EVERYBODY, pages::frameworks::one),
-    room("/controls", "Controls", "Which controls work, and which do not?", EVERYBODY, pages::controls::list),
-    room("/controls/{control}", "", "Did this control operate?", EVERYBODY, pages::controls::one),
+    room("/approvals", "Approvals", "What waits for my signature?", EVERYBODY, Reach::List, pages::approvals::list),
+    room("/approvals/{run}/{slot}", "", "What exactly would I sign?", EVERYBODY, Reach::Run, pages::approvals::one),
+    room(
+        "/frameworks",
+        "Frameworks",
+        "Where do we stand with each regulation?",
+        EVERYBODY,
+        Reach::Firm,
+        pages::frameworks::list,
+    ),
+    room(
+        "/frameworks/{framework}",
+        "",
+        "What would the regulator see?",
+        EVERYBODY,
+        Reach::Firm,
+        pages::frameworks::one,
+    ),
+    room(
+        "/controls",
+        "Controls",
+        "Which controls work, and which do not?",
+        EVERYBODY,
+        Reach::Firm,
+        pages::controls::list,
+    ),
+    room("/controls/{control}", "", "Did this control operate?", EVERYBODY, Reach::Firm, pages::controls::one),
     room(
         "/controls/{control}/population",
         "",
         "What exactly was it applied to?",
         EVERYBODY,
+        Reach::List,
         pages::controls::population,
     ),
-    room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, pages::runs::show),
-    room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, pages::run::show),
+    room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, Reach::List, pages::runs::show),
+    room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, Reach::Run, pages::run::show),
     room(
         "/deployments",
         "Deployments",
         "How often, how fast and how safely do we deliver?",
         EVERYBODY,
+        Reach::List,
         pages::deployments::show,
     ),
     room(
@@ -82,6 +109,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "Waivers",
         "What is let through all the same, by whom, and until when?",
         EVERYBODY,
+        Reach::List,
         pages::waivers::show,
     ),
     room(
@@ -89,6 +117,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "Environments",
         "What may be deployed where, and is anything owed?",
         EVERYBODY,
+        Reach::List,
         pages::environments::list,
     ),
     room(
@@ -96,14 +125,29 @@ pub(crate) const ROOMS: &[Room] = &[
         "",
         "What runs there, and was it let through?",
         EVERYBODY,
+        Reach::Environment,
         pages::environments::one,
     ),
-    room("/runbook", "Runbook", "Who answers for which gate, and within what time?", EVERYBODY, pages::runbook::show),
-    room("/ledger", "Ledger", "Can I trust the record?", EVERYBODY, pages::ledger::show),
-    room("/ledger/{index}", "", "What does this entry say, and how is it proved?", EVERYBODY, pages::entry::show),
-    room("/access", "Access", "Who can do what, and who came here?", OFFICERS, pages::access::show),
-    room("/audits", "Audits", "What was asked, answered and taken away?", OFFICERS, pages::audits::list),
-    room("/audits/{audit}", "", "How does this audit stand?", OFFICERS, pages::audits::one),
+    room(
+        "/runbook",
+        "Runbook",
+        "Who answers for which gate, and within what time?",
+        EVERYBODY,
+        Reach::Firm,
+        pages::runbook::show,
+    ),
+    room("/ledger", "Ledger", "Can I trust the record?", EVERYBODY, Reach::Firm, pages::ledger::show),
+    room(
+        "/ledger/{index}",
+        "",
+        "What does this entry say, and how is it proved?",
+        EVERYBODY,
+        Reach::Entry,
+        pages::entry::show,
+    ),
+    room("/access", "Access", "Who can do what, and who came here?", OFFICERS, Reach::Firm, pages::access::show),
+    room("/audits", "Audits", "What was asked, answered and taken away?", OFFICERS, Reach::List, pages::audits::list),
+    room("/audits/{audit}", "", "How does this audit stand?", OFFICERS, Reach::Audit, pages::audits::one),
 ];
 
 /// The page that a path pattern belongs to.

@@ -4,6 +4,7 @@ use countersign_model::{GrantId, Outcome, RunId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
+use super::scope::Within;
 use super::sql::{maybe, text, time};
 use super::state::State;
 use crate::Error;
@@ -21,6 +22,8 @@ pub struct DeploymentsAsked {
     pub from: Option<Timestamp>,
     /// And before this one.
     pub to: Option<Timestamp>,
+    /// Only those that an audit is about.
+    pub within: Option<Within>,
     /// Only those before this index.
     pub before: Option<u64>,
 }
@@ -73,6 +76,12 @@ fn condition(asked: &DeploymentsAsked) -> (String, Vec<Value>) {
     if let Some(to) = asked.to {
         and("d.time < ?", to.millis().into());
     }
+    if let Some(within) = &asked.within {
+        let (part, all) = within.deployments();
+        sql.push_str(" AND ");
+        sql.push_str(&part);
+        values.extend(all);
+    }
     (sql, values)
 }
 
@@ -113,18 +122,28 @@ impl State {
     }
 
     /// How many runs began in each stretch of `every` milliseconds from a moment on, by what their newest decision comes to, missing
-    /// approvals aside; none: nothing is decided. The stretches are counted from 0.
+    /// approvals aside; none: nothing is decided. The stretches are counted from 0. Of an audit, only the runs that it is about.
     ///
     /// # Errors
     /// When the projection cannot be read.
-    pub fn runs_over_time(&self, from: Timestamp, every: i64) -> Result<Vec<(u64, Option<Outcome>, u64)>, Error> {
-        let mut query = self.db.prepare_cached(
-            "SELECT (e.time - ?1) / ?2, c.outcome, count(*) FROM entries e JOIN runs r ON r.idx = e.idx
+    pub fn runs_over_time(
+        &self,
+        from: Timestamp,
+        every: i64,
+        within: Option<&Within>,
+    ) -> Result<Vec<(u64, Option<Outcome>, u64)>, Error> {
+        let mut values: Vec<Value> = vec![from.millis().into(), every.max(1).into(), from.millis().into()];
+        let mut condition = String::new();
+        if let Some((sql, more)) = within.map(Within::runs) {
+            condition = format!(" AND {sql}");
+            values.extend(more);
+        }
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT (e.time - ?) / ?, c.outcome, count(*) FROM entries e JOIN runs r ON r.idx = e.idx
              LEFT JOIN current_decisions c ON c.run = r.run
-             WHERE e.kind = 'RunStarted' AND e.time >= ?1 GROUP BY 1, 2 ORDER BY 1, 2",
-        )?;
-        let rows =
-            query.query_map((from.millis(), every.max(1)), |row| Ok((row.get(0)?, maybe(row, 1)?, row.get(2)?)))?;
+             WHERE e.kind = 'RunStarted' AND e.time >= ?{condition} GROUP BY 1, 2 ORDER BY 1, 2"
+        ))?;
+        let rows = query.query_map(params_from_iter(values), |row| Ok((row.get(0)?, maybe(row, 1)?, row.get(2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -142,8 +142,11 @@ impl State {
         Ok(())
     }
 
-    /// The run that a stream belongs to.
-    pub(super) fn run_of_stream(&self, stream: &StreamId) -> Result<Option<RunId>, Error> {
+    /// The run that a stream belongs to: its own, or that of a grant.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn run_of_stream(&self, stream: &StreamId) -> Result<Option<RunId>, Error> {
         if stream.as_str().starts_with(RunId::PREFIX) {
             return Ok(Some(RunId::from_text(stream.as_str())));
         }

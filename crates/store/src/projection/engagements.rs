@@ -44,6 +44,7 @@ pub(super) const TABLES: &[Table] = &[
     },
 ];
 
+const NOT_ADMITTED: &str = "the audit admits other auditors";
 /// How large a sealed text may be: the text itself, and what two seals add to it.
 const LARGEST_SEALED: u64 = LONGEST_TEXT as u64 + 1_000;
 
@@ -205,7 +206,13 @@ impl State {
         for id in &p.applications {
             require(self.application(id)?.is_some(), "one of its applications is not registered")?;
         }
-        require(is_set(&p.applications) && is_set(&p.frameworks), "its lists are not sorted, or name something twice")?;
+        for person in &p.auditors {
+            require(self.has_role(person, Role::Auditor)?, "one of its auditors is none")?;
+        }
+        require(
+            is_set(&p.applications) && is_set(&p.frameworks) && is_set(&p.auditors) && is_set(&p.masked),
+            "its lists are not sorted, or name something twice",
+        )?;
         require(self.audit(&p.audit)?.is_none(), "an audit of that id was opened before")?;
         self.db.prepare_cached("INSERT INTO audits (audit, idx, said) VALUES (?1, ?2, ?3)")?.execute((
             p.audit.as_str(),
@@ -221,6 +228,7 @@ impl State {
         self.needs(&p.by, Action::AskInAudit)?;
         let audit = self.audit(&p.audit)?.ok_or("nobody opened such an audit")?;
         require(audit.closed.is_none(), "the audit is closed")?;
+        require(audit.said.admits(&p.by), NOT_ADMITTED)?;
         if let Some(id) = &p.application {
             require(self.application(id)?.is_some(), "its application is not registered")?;
             let asked = &audit.said.applications;
@@ -277,6 +285,7 @@ impl State {
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, Action::AskInAudit)?;
         let thread = self.living_thread(&p.request)?;
+        require(self.is_admitted(&thread, &p.by)?, NOT_ADMITTED)?;
         require(thread.state() == RequestState::Answered, "it was not answered")?;
         require(
             thread.messages.last().is_some_and(|m| m.leaf == p.answer),
@@ -299,6 +308,7 @@ impl State {
         self.same_ledger(&p.origin)?;
         self.needs(&p.by, Action::AskInAudit)?;
         let thread = self.living_thread(&p.request)?;
+        require(self.is_admitted(&thread, &p.by)?, NOT_ADMITTED)?;
         require(thread.messages.last().is_some_and(|m| m.leaf == p.last), "its newest entry is another one")?;
         self.add_message(reading, &Message::of(&p.request, MessageKind::Closed, &p.by, p.time))
     }
@@ -309,6 +319,7 @@ impl State {
         self.needs(&p.by, Action::CloseAudit)?;
         let audit = self.audit(&p.audit)?.ok_or("nobody opened such an audit")?;
         require(audit.closed.is_none(), "the audit is closed already")?;
+        require(audit.said.admits(&p.by) || self.may(&p.by, Action::OpenAudit)?, NOT_ADMITTED)?;
         let threads = self.audit_threads(Some(&p.audit))?;
         require(threads.iter().all(|t| t.state() != RequestState::Open), "a request of it waits for an answer")?;
         let answered = threads.iter().filter(|t| t.answer().is_some()).count() as u64;
@@ -358,6 +369,14 @@ impl State {
     pub fn may_answer(&self, thread: &ThreadRow, person: &PersonId) -> Result<bool, Error> {
         let asked = thread.messages.iter().any(|m| m.due.is_some() && m.by == *person);
         Ok(!asked && !self.has_role(person, Role::Auditor)? && self.may(person, Action::AnswerAudit)?)
+    }
+
+    /// Whether somebody is admitted to the audit of a thread.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn is_admitted(&self, thread: &ThreadRow, person: &PersonId) -> Result<bool, Error> {
+        Ok(self.audit(&thread.audit)?.is_some_and(|audit| audit.said.admits(person)))
     }
 
     /// Whether an entry before `size` was appended from `from` on and before `to`.

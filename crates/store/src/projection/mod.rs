@@ -18,6 +18,7 @@
 //! | `check.rs` | `ledger rebuild` and `--check` |
 //! | `history.rs` | what an assessment asks: everything of a kind |
 //! | `overview.rs`, `delivery.rs` | what pages ask: a part of a list, and its length |
+//! | `scope.rs` | what an audit is about: runs and deployments of a period and of some repositories |
 //! | one file a noun | its tables, its event, its rows and queries |
 //!
 //! **To add a noun**: a file with its `TABLES`, a function that takes its event, and its queries; a line in
@@ -66,6 +67,7 @@ mod roles;
 mod runs;
 mod scans;
 mod schedule;
+mod scope;
 mod second_keys;
 mod sql;
 mod state;
@@ -114,6 +116,7 @@ pub use revocation_lists::{ListRow, is_opaque, key_id_pseudonym};
 pub use roles::{EndedHow, Leaving, ROLE_RULES, RoleEnd, RoleRow, RoleRules};
 pub use runs::{RunRow, RunSummary};
 pub use schedule::MAX_TEXT;
+pub use scope::Within;
 pub use second_keys::SecondKeyRow;
 pub use state::{State, Watch};
 pub use storages::StorageRow;

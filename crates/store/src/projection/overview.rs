@@ -5,6 +5,7 @@ use countersign_model::{ActorId, Digest, EventKind, Outcome, RunId, StreamId, Ti
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
+use super::scope::Within;
 use super::sql::{Text, maybe, text, time};
 use super::state::State;
 use crate::Error;
@@ -26,6 +27,8 @@ pub struct RunsAsked {
     pub repository: Option<String>,
     /// A commit's beginning, in hex digits.
     pub commit: Option<String>,
+    /// Only those that an audit is about.
+    pub within: Option<Within>,
     /// Only runs that began before this index.
     pub before: Option<u64>,
 }
@@ -124,6 +127,12 @@ fn of_runs(asked: &RunsAsked) -> Where {
         all.and("r.commit_id >= ?", commit.clone());
         all.and("r.commit_id < ?", format!("{commit}g"));
     }
+    if let Some(within) = &asked.within {
+        let (sql, values) = within.runs();
+        all.sql.push_str(" AND ");
+        all.sql.push_str(&sql);
+        all.values.extend(values);
+    }
     all
 }
 
@@ -168,7 +177,8 @@ impl State {
     /// When the projection cannot be read.
     pub fn runs_count(&self, asked: &RunsAsked) -> Result<u64, Error> {
         let all = of_runs(asked);
-        let sql = if asked.repository.is_none() && asked.commit.is_none() && !asked.undecided {
+        let sql = if asked.repository.is_none() && asked.commit.is_none() && !asked.undecided && asked.within.is_none()
+        {
             // Nothing of the run itself is asked: the index of decisions is enough.
             match asked.outcome {
                 Some(_) => format!("SELECT count(*) FROM current_decisions c WHERE {}", all.sql),

@@ -1,6 +1,7 @@
 //! What is believed of audits and what is asked in them, whoever wrote the entries.
 
 use countersign_evidence::act;
+use countersign_model::audit::threads::MaskedField;
 use countersign_model::event::{
     AuditAnswered, AuditClosed, AuditFollowedUp, AuditOpened, AuditRequestClosed, AuditRequested, EvidencePackMade,
     Predicate,
@@ -79,6 +80,8 @@ impl House {
             to: now.plus_seconds(86_400),
             applications: vec![],
             frameworks: vec!["sox".into()],
+            auditors: vec![],
+            masked: vec![],
             by: self.by(n),
             time: now,
         };
@@ -241,4 +244,41 @@ fn an_audit_is_asked_by_auditors_and_answered_by_others_and_nothing_else_is_beli
     let path = house.dir.path().join("p.db");
     drop(State::open(&path, &mut house.ledger, None, &Watch::default()).unwrap());
     assert!(check(&path, &mut house.ledger, None, &Watch::default()).unwrap().differences.is_empty());
+}
+
+#[test]
+fn an_audit_that_names_its_auditors_is_asked_by_them_alone_and_says_no_more_than_before_where_it_names_nobody() {
+    let mut house = House::new();
+    let old = serde_json::to_string(&AuditOpened {
+        origin: ORIGIN.into(),
+        audit: audit(),
+        name: "SOX".into(),
+        from: Timestamp::from_millis(0),
+        to: Timestamp::from_millis(1),
+        applications: vec![],
+        frameworks: vec![],
+        auditors: vec![],
+        masked: vec![],
+        by: house.by(2),
+        time: Timestamp::from_millis(0),
+    });
+    let old = old.unwrap();
+    assert!(!old.contains("auditors") && !old.contains("masked"), "{old}");
+
+    let (mine, other) = (house.by(5), house.by(1));
+    disbelieved(house.open(2, |p| p.auditors = vec![other.clone()]), "one of its auditors is none");
+    disbelieved(house.open(2, |p| p.auditors = vec![mine.clone(), mine.clone()]), "name something twice");
+    disbelieved(house.open(2, |p| p.masked = vec![MaskedField::Tickets, MaskedField::Names]), "not sorted");
+    let role = house.h.role(1, Role::Auditor, 0);
+    assert_eq!(house.append(role), None);
+    assert_eq!(house.open(2, |p| p.auditors = vec![other.clone()]), None);
+    disbelieved(house.ask(5, sealed("question"), |_| ()), "admits other auditors");
+    assert_eq!(house.ask(1, sealed("question"), |_| ()), None);
+    let newest = house.last();
+    disbelieved(house.end(5, newest), "admits other auditors");
+    assert_eq!(house.answer(3, |_| ()), None);
+    let newest = house.last();
+    disbelieved(house.follow(5, newest), "admits other auditors");
+    disbelieved(house.close(5, 1, 1), "admits other auditors");
+    assert_eq!(house.close(4, 1, 1), None);
 }

@@ -149,13 +149,13 @@ fn pages() {
         "# Pages of the server\n\n<!-- Written by a test: UPDATE_DOCS=1 cargo test -p countersign docs -->\n\n\
          Every page that `countersign serve` shows to somebody who is signed in, the question that it answers, and who may look.\n\
          Whoever holds one of the roles may. One table in the program routes them, and a test asks every page as every role.\n\n\
-         | page | question | who may look |\n|---|---|---|\n",
+         | page | question | who may look | what an auditor sees |\n|---|---|---|---|\n",
     );
     for page in countersign_server::pages() {
         let everybody = page.roles.len() == Role::ALL.len();
         let roles: Vec<&str> = page.roles.iter().map(|role| role.as_str()).collect();
         let who = if everybody { "whoever has a role".to_owned() } else { roles.join(", ") };
-        let _ = writeln!(out, "| `{}` | {} | {who} |", page.path, page.question);
+        let _ = writeln!(out, "| `{}` | {} | {who} | {} |", page.path, page.question, page.reach.as_str());
     }
     out.push_str(
         "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has no act.\n\

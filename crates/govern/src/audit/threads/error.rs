@@ -114,6 +114,18 @@ pub enum ThreadError {
         /// What was asked for.
         furnish: String,
     },
+    /// An audit names somebody who audits nothing.
+    #[error("{person} is no auditor")]
+    NoAuditor {
+        /// Who.
+        person: String,
+    },
+    /// The audit names other auditors.
+    #[error("{audit} admits other auditors")]
+    NotAdmitted {
+        /// The audit.
+        audit: AuditId,
+    },
     /// The audit is about others.
     #[error("{audit} is not about the application `{application}`")]
     OtherApplication {
@@ -143,6 +155,8 @@ impl Diagnostic for ThreadError {
             Self::RequestsWait { .. } => "CS-AUDIT-073",
             Self::OtherApplication { .. } => "CS-AUDIT-074",
             Self::NoSuchFurnishing { .. } => "CS-AUDIT-075",
+            Self::NoAuditor { .. } => "CS-AUDIT-076",
+            Self::NotAdmitted { .. } => "CS-AUDIT-077",
         }
     }
 
@@ -171,6 +185,10 @@ impl Diagnostic for ThreadError {
             Self::RequestsWait { audit, .. } => {
                 format!("answer them, or an auditor takes them back: countersign audit requests {audit} --open")
             }
+            Self::NoAuditor { person } => {
+                format!("an administrator grants the role: countersign role grant {person} auditor --reason TEXT")
+            }
+            Self::NotAdmitted { .. } => "see which audits are open: countersign audit requests".into(),
             Self::OtherApplication { .. } => "leave out --application, or name one that the audit is about".into(),
         }
     }
@@ -282,6 +300,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "no such request of a regulator",
         "A request of a regulator is named by its id, `fur-…`, or by the start of it. The text fits none, or more than one.",
     ),
+    explained(
+        "CS-AUDIT-076",
+        Exit::Usage,
+        "an audit admits auditors",
+        "Whoever is named with `--auditor` holds the role auditor when the audit is opened. Every reader of the log checks it again.",
+    ),
+    explained(
+        "CS-AUDIT-077",
+        Exit::Forbidden,
+        "not admitted to the audit",
+        "Whoever opened the audit named its auditors. Nobody else asks in it, or sees what it opens.",
+    ),
 ];
 
 #[cfg(test)]
@@ -307,6 +337,8 @@ mod tests {
             ThreadError::NoSuchEvidence { index: 1, size: 1 },
             ThreadError::NoSuchPack { pack: Digest::of(b"") },
             ThreadError::TooMuch { most: 1 },
+            ThreadError::NoAuditor { person: text() },
+            ThreadError::NotAdmitted { audit: audit.clone() },
             ThreadError::RequestsWait { audit: audit.clone(), waiting: 1 },
             ThreadError::OtherApplication { audit, application: text() },
             ThreadError::NoSuchFurnishing { furnish: text() },

@@ -7,7 +7,7 @@
 //! | act | who |
 //! |---|---|
 //! | open | a security or compliance officer |
-//! | request, follow up, close a request | an auditor |
+//! | request, follow up, close a request | an auditor whom the audit admits |
 //! | answer | whoever holds any other role; never whoever asked in the thread, nor an auditor |
 //! | close | an auditor or an officer, when no request waits for an answer |
 //!
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use countersign_connect::SshSigner;
 use countersign_evidence::{act, canonical};
-use countersign_model::audit::threads::{LONGEST_TEXT, MOST_POINTERS};
+use countersign_model::audit::threads::{LONGEST_TEXT, MOST_POINTERS, MaskedField};
 use countersign_model::event::{
     AuditAnswered, AuditClosed, AuditFollowedUp, AuditOpened, AuditRequestClosed, AuditRequested, Predicate,
 };
@@ -50,6 +50,10 @@ pub struct Engagement<'a> {
     pub applications: &'a [String],
     /// Frameworks, by id; none: all of them.
     pub frameworks: &'a [String],
+    /// Who audits, by name or id; nobody: every auditor.
+    pub auditors: &'a [String],
+    /// What a server shows no auditor of it.
+    pub masked: &'a [MaskedField],
 }
 
 /// What is asked.
@@ -192,6 +196,9 @@ pub fn open(
     check_period(session, asked.window)?;
     check_names(session, catalogue, asked.frameworks, &[], asked.applications)?;
     let (applications, frameworks) = (sorted(asked.applications), sorted(asked.frameworks));
+    let named = asked.auditors.iter().map(|text| Ok(crate::access::people::find(session.state(), text)?.id));
+    let auditors = sorted(&named.collect::<Result<Vec<PersonId>, Error>>()?);
+    let masked = sorted(asked.masked);
     let audit = AuditId::from_random(random_id()?);
     let saying = Saying {
         act: "audit open",
@@ -206,6 +213,7 @@ pub fn open(
         |s, by| {
             needs(s, by, Action::OpenAudit)?;
             check_period(s, asked.window)?;
+            auditors.iter().try_for_each(|person| is_auditor(s, person))?;
             super::repositories_of(s.state(), &applications).map(|_| ())
         },
         |s, by| {
@@ -217,12 +225,27 @@ pub fn open(
                 to: asked.window.to,
                 applications: applications.clone(),
                 frameworks: frameworks.clone(),
+                auditors: auditors.clone(),
+                masked: masked.clone(),
                 by,
                 time: s.now(),
             })
         },
     )?;
     Ok((audit, index))
+}
+
+fn is_auditor(session: &Session, person: &PersonId) -> Result<(), Error> {
+    if session.state().has_role(person, Role::Auditor)? {
+        return Ok(());
+    }
+    Err(ThreadError::NoAuditor { person: session.state().label(person)? }.into())
+}
+
+/// The living audit, to which somebody is admitted.
+fn admitting_audit(session: &Session, id: &AuditId, by: &PersonId) -> Result<AuditRow, Error> {
+    let row = living_audit(session, id)?;
+    if row.said.admits(by) { Ok(row) } else { Err(ThreadError::NotAdmitted { audit: id.clone() }.into()) }
 }
 
 /// The living audit, on the state that something is appended to.
@@ -321,7 +344,7 @@ pub fn request(
         text,
         |s, by| {
             needs(s, by, Action::AskInAudit)?;
-            living_audit(s, &audit.audit)?;
+            admitting_audit(s, &audit.audit, by)?;
             super::repositories_of(s.state(), &applications).map(|_| ())
         },
         |s, by, text| {
@@ -431,7 +454,7 @@ pub fn follow_up(
         namespace: act::AUDIT_FOLLOW_UP,
         stream: StreamId::from(&request),
     };
-    let (_, answer) = thread_that_is(session, &request, &[RequestState::Answered], "followed up")?;
+    let (thread, answer) = thread_that_is(session, &request, &[RequestState::Answered], "followed up")?;
     let index = say_text(
         session,
         signer,
@@ -440,6 +463,7 @@ pub fn follow_up(
         text,
         |s, by| {
             needs(s, by, Action::AskInAudit)?;
+            admitting_audit(s, &thread.audit, by)?;
             still_newest(s, &request, &[RequestState::Answered], "followed up", &answer)
         },
         |s, by, text| {
@@ -463,13 +487,14 @@ pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> R
         namespace: act::AUDIT_REQUEST_CLOSING,
         stream: StreamId::from(&request),
     };
-    let (_, newest) = thread_that_is(session, &request, WANTED, "closed")?;
+    let (thread, newest) = thread_that_is(session, &request, WANTED, "closed")?;
     let index = say(
         session,
         signer,
         &saying,
         |s, by| {
             needs(s, by, Action::AskInAudit)?;
+            admitting_audit(s, &thread.audit, by)?;
             still_newest(s, &request, WANTED, "closed", &newest)
         },
         |s, by| {
@@ -507,7 +532,11 @@ pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(A
         &saying,
         |s, by| {
             needs(s, by, Action::CloseAudit)?;
-            living_audit(s, &audit)?;
+            if s.state().may(by, Action::OpenAudit)? {
+                living_audit(s, &audit)?;
+            } else {
+                admitting_audit(s, &audit, by)?;
+            }
             let now = counted(s)?;
             match &first {
                 Ok(then) if *then != now => Err(Error::MovedOn { what: format!("what was asked in {audit}") }),

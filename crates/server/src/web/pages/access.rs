@@ -13,20 +13,19 @@ const VISITS: u32 = 50;
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let state = look.state();
     let people = state.people()?;
-    let rows: Vec<Markup> = people
-        .iter()
-        .map(|person| {
-            html! {
+    let mut rows: Vec<Markup> = Vec::new();
+    for person in &people {
+        let name = look.name(&person.id)?;
+        rows.push(html! {
                 tr {
-                    td { (person.label()) }
+                    td { (name) }
                     td { code.id { (person.id) } }
                     td { @for role in &person.roles { span.tag { (role) } " " } @if person.roles.is_empty() { span.quiet { "none" } } }
                     td.n { (person.keys.len()) }
                     td { (parts::entry(person.index)) }
                 }
-            }
-        })
-        .collect();
+        });
+    }
     let body = html! {
         (parts::section("People", &parts::table("People", &["Name", "Id", "Roles", "Keys", "Enrolled"], &rows, "Nobody is enrolled.")))
         (parts::section("Sign-ins", &visits(look)?))
@@ -97,7 +96,9 @@ fn refused(look: &Look<'_>) -> Result<Markup, Trouble> {
 
 fn views(look: &Look<'_>) -> Result<Markup, Trouble> {
     let mut rows = Vec::new();
-    for view in look.state().views(None, u64::MAX, VISITS)? {
+    // What others looked at may be outside of an auditor's scope.
+    let own = look.scope.is_limited().then_some(&look.visitor.person);
+    for view in look.state().views(own, u64::MAX, VISITS)? {
         rows.push(html! {
             tr {
                 td { (parts::entry(view.index)) }

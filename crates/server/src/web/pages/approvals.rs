@@ -113,7 +113,7 @@ fn item(look: &Look<'_>, waits: &Waits) -> Result<Markup, Trouble> {
     Ok(html! {
         section.waits {
             h2 { a href={ "/runs/" (row.id) } { (row.id) } " in " (parts::repository(row.identity.as_deref())) }
-            (run::summary(row, &about.change, Some(&about.decision))?)
+            (run::summary(look, row, &about.change, Some(&about.decision))?)
             p {
                 (parts::count(about.change.commits.len(), "commit", "commits")) ", " (parts::count(about.change.files.len(), "file", "files")) ". "
                 @match findings { Ok(n) => { (parts::count(n, "finding", "findings")) ". " } Err(ref text) => { (parts::state(Tone::Bad, "the scan cannot be read")) " " (text) " " } }
@@ -172,7 +172,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         n => parts::state(Tone::Wait, &format!("{n} missing")),
     };
     let body = html! {
-        (run::summary(&row, &about.change, Some(&about.decision))?)
+        (run::summary(look, &row, &about.change, Some(&about.decision))?)
         (parts::section("What you would sign", &offer))
         (since(look, &about, std::slice::from_ref(&name))?)
         (parts::section("Gates", &run::gates_of(&about.gates)))

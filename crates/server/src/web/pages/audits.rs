@@ -5,6 +5,7 @@ use countersign_store::projection::{MessageRow, RequestState, ThreadRow, is_late
 use maud::{Markup, html};
 
 use crate::app::Trouble;
+use crate::app::scope::AS_AUDITOR;
 use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
@@ -19,6 +20,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .audits()?
         .iter()
         .rev()
+        .filter(|a| look.scope.has_audit(a))
         .map(|a| {
             let own: Vec<&ThreadRow> = threads.iter().filter(|t| t.audit == a.said.audit).collect();
             let open = own.iter().filter(|t| t.state() == RequestState::Open).count();
@@ -35,8 +37,13 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         })
         .collect();
-    let packs: Vec<Markup> = state
-        .packs()?
+    let mut made = Vec::new();
+    for pack in state.packs()? {
+        if look.scope.has_pack(state, &pack)? {
+            made.push(pack);
+        }
+    }
+    let packs: Vec<Markup> = made
         .iter()
         .rev()
         .take(SHOWN)
@@ -61,6 +68,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .populations()?
         .iter()
         .rev()
+        .filter(|p| look.scope.has_population(p))
         .take(SHOWN)
         .map(|p| {
             html! {
@@ -92,13 +100,20 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     for thread in &threads {
         shown.push(one_thread(look, thread)?);
     }
+    let auditors = said.auditors.iter().map(|p| look.name(p)).collect::<Result<Vec<_>, _>>()?;
+    let masked: Vec<&str> = said.masked.iter().map(|field| field.as_str()).collect();
     let body = html! {
         (parts::facts(&[
             ("Period", html! { (parts::time(said.from)) " to " (parts::time(said.to)) }),
             ("Applications", html! { @if said.applications.is_empty() { "all" } @else { (said.applications.join(", ")) } }),
             ("Frameworks", html! { @if said.frameworks.is_empty() { "all" } @else { @for f in &said.frameworks { a href={ "/frameworks/" (f) } { (f) } " " } } }),
+            ("Auditors", html! { @if auditors.is_empty() { "every auditor" } @else { (auditors.join(", ")) } }),
+            ("Kept from them", html! { @if masked.is_empty() { "nothing" } @else { (masked.join(", ")) } }),
             ("Opened", html! { (look.name(&said.by)?) " " (parts::entry(audit.index)) }),
         ]))
+        @if !look.visitor.is_auditor() && audit.closed.is_none() && look.visitor.is_any(AS_AUDITOR) {
+            p { a href={ "/?audit=" (said.audit) } { "What its auditors see" } }
+        }
         section {
             h2 { "Requests" }
             @if shown.is_empty() { p.none { "Nothing was asked yet." } }

@@ -2,7 +2,7 @@
 
 use countersign_govern::assess::Window;
 use countersign_govern::audit::population;
-use countersign_model::{Outcome, Timestamp};
+use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
 
 use super::frameworks::{about, asked, filters, newest};
@@ -58,14 +58,20 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let control = look.app.catalogue.get(id).ok_or_else(|| Trouble::not_found("control"))?;
     let judged = a.controls.iter().find(|c| c.id == id).ok_or_else(|| Trouble::not_found("control"))?;
     let j = &judged.judgement;
-    let broken: Vec<Markup> = j
-        .failing
-        .iter()
-        .take(SHOWN)
-        .map(|f| {
-            html! { tr { td { (subject(&f.subject)) } td { (f.text) } td { @for index in f.entries.iter().take(8) { (parts::entry(*index)) " " } } } }
-        })
-        .collect();
+    // The verdict is of the whole firm; what broke the control is shown as far as it is in the visitor's scope.
+    let (mut broken, mut outside): (Vec<Markup>, usize) = (Vec::new(), 0);
+    for f in &j.failing {
+        if broken.len() == SHOWN {
+            break;
+        }
+        if !is_inside(look, &f.subject, &f.entries)? {
+            outside += 1;
+            continue;
+        }
+        let links = look.entries(&f.entries, 8)?;
+        broken.push(html! { tr { td { (subject(&f.subject)) } td { (f.text) } td { (links) } } });
+    }
+    let evidence = look.entries(&j.entries, 20)?;
     let body = html! {
         p { (control.objective) }
         (parts::facts(&[
@@ -80,13 +86,14 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         p { (j.why) @if !j.missing.is_empty() { " Missing: " (j.missing.join(", ")) "." } }
         (parts::section("What breaks it", &html! {
             (parts::table("What breaks it", &["What", "Why", "Entries"], &broken, "Nothing does."))
-            @if j.failing.len() > SHOWN { p.quiet { "and " (j.failing.len() - SHOWN) " more" } }
+            @if outside > 0 { p.quiet { (outside) " outside of your scope" } }
+            @if j.failing.len() > SHOWN + outside { p.quiet { "and " (j.failing.len() - SHOWN - outside) " more" } }
         }))
         section {
             h2 { "Evidence" }
             p {
                 (j.entries_in_all) " entries"
-                @if !j.entries.is_empty() { ", among them " @for index in j.entries.iter().take(20) { (parts::entry(*index)) " " } }
+                @if !j.entries.is_empty() { ", among them " (evidence) }
             }
         }
         @if control.decides.is_some() {
@@ -98,6 +105,22 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (about(&a))
     };
     Ok(Page::new(control.title.clone(), body).aside(parts::outcome(j.outcome)).live())
+}
+
+/// Whether something that a control was applied to is in the visitor's scope.
+fn is_inside(look: &Look<'_>, subject: &str, entries: &[u64]) -> Result<bool, Trouble> {
+    if !look.scope.is_limited() {
+        return Ok(true);
+    }
+    if subject.starts_with(RunId::PREFIX) && !look.scope.has_run(look.state(), &RunId::from_text(subject))? {
+        return Ok(false);
+    }
+    for index in entries {
+        if !look.scope.has_entry(look.session, *index)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A subject that has a page leads to it.
@@ -120,37 +143,42 @@ fn day(look: &Look<'_>, name: &str) -> Result<Option<Timestamp>, Trouble> {
     look.filter(name).map(read).transpose()
 }
 
-/// Everything that the control was applied to in a window: the query, its parameters, how many, and the root over them.
-pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
+/// The window and the applications that the address asks for, no more than the visitor's scope.
+fn asked_population(look: &Look<'_>) -> Result<(Window, Vec<String>), Trouble> {
     const DAY: i64 = 24 * 60 * 60;
-    let id = look.param("control");
-    if look.app.catalogue.get(id).is_none() {
-        return Err(Trouble::not_found("control"));
-    }
-    let now = look.now();
-    let to = day(look, "to")?.unwrap_or_else(|| now.plus_seconds(1));
+    let to = day(look, "to")?.unwrap_or_else(|| look.now().plus_seconds(1));
     let from = day(look, "from")?.unwrap_or_else(|| to.plus_seconds(-90 * DAY));
     if from >= to {
         return Err(Trouble::bad_request("the window is over before it begins: `from` comes before `to`"));
     }
-    let applications: Vec<String> = look.filter("application").map(str::to_owned).into_iter().collect();
-    let window = Window { from, to };
+    let application = look.filter("application");
+    if !application.is_none_or(|id| look.scope.has_application(id)) {
+        return Err(Trouble::not_found("application"));
+    }
+    Ok((Window { from, to }, application.map(str::to_owned).into_iter().collect()))
+}
+
+/// Everything that the control was applied to in a window: the query, its parameters, how many, and the root over them.
+pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let id = look.param("control");
+    if look.app.catalogue.get(id).is_none() {
+        return Err(Trouble::not_found("control"));
+    }
+    let (window, applications) = asked_population(look)?;
+    let (window, applications) = look.scope.population(look.now(), window, applications)?;
     let p = population::population(look.session, &look.app.catalogue, id, window, &applications)?;
-    let rows: Vec<Markup> = p
-        .members
-        .iter()
-        .take(SHOWN)
-        .map(|m| {
-            html! {
-                tr {
-                    td { (subject(&m.subject)) }
-                    td { (parts::time(m.time)) }
-                    td { (parts::outcome(m.outcome)) @if let Some(text) = &m.text { div.quiet { (text) } } }
-                    td { @for index in m.entries.iter().take(8) { (parts::entry(*index)) " " } }
-                }
+    let mut rows: Vec<Markup> = Vec::new();
+    for m in p.members.iter().take(SHOWN) {
+        let links = look.entries(&m.entries, 8)?;
+        rows.push(html! {
+            tr {
+                td { (subject(&m.subject)) }
+                td { (parts::time(m.time)) }
+                td { (parts::outcome(m.outcome)) @if let Some(text) = &m.text { div.quiet { (text) } } }
+                td { (links) }
             }
-        })
-        .collect();
+        });
+    }
     let root = p.root()?;
     let said = format!(
         "operated {} of {} times, {} exceptions",
@@ -159,7 +187,8 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
         p.exceptions()
     );
     let (from, to) = (p.window.from.to_string(), p.window.to.to_string());
-    let applications = look.state().applications()?;
+    let mut applications = look.state().applications()?;
+    applications.retain(|a| look.scope.has_application(&a.what.id));
     let chosen = look.filter("application").unwrap_or("");
     let here = format!("/controls/{id}/population");
     let body = html! {

@@ -42,6 +42,7 @@ fn asked(look: &Look<'_>) -> Result<DeploymentsAsked, Trouble> {
         success,
         from: moment(look, "from")?,
         to: moment(look, "to")?,
+        within: look.scope.within(),
         before: look.index("before")?,
     })
 }
@@ -55,8 +56,14 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     lines.truncate(ROWS as usize);
     let rows: Vec<Markup> = lines.iter().map(row).collect();
     let next = lines.last().filter(|_| has_more).map(|last| last.index.to_string());
-    let repositories = state.repository_names()?;
-    let environments = state.environments()?;
+    let mut repositories = state.repository_names()?;
+    repositories.retain(|name| look.scope.has_repository(name));
+    let mut environments = Vec::new();
+    for environment in state.environments()? {
+        if look.scope.has_environment(state, &environment.what.id)? {
+            environments.push(environment);
+        }
+    }
     let chosen = look.filter("environment").unwrap_or("");
     let result = look.filter("result").unwrap_or("");
     let body = html! {

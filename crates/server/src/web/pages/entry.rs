@@ -5,7 +5,7 @@ use countersign_model::{EventKind, PayloadRef};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::app::Trouble;
+use crate::app::{Trouble, scope};
 use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
@@ -75,7 +75,11 @@ fn payload(look: &Look<'_>, kind: EventKind, blob: &PayloadRef) -> Result<Markup
         }
         Err(e) => return Err(e.into()),
     };
-    let said = statement(&bytes);
+    let said = scope::statement(&bytes).map(|mut said| {
+        look.scope.mask(&mut said);
+        serde_json::to_string_pretty(&said)
+    });
+    let said = said.transpose().map_err(|_| Trouble::internal("a statement could not be written"))?;
     Ok(html! {
         (about)
         @match said {
@@ -83,12 +87,4 @@ fn payload(look: &Look<'_>, kind: EventKind, blob: &PayloadRef) -> Result<Markup
             None => p.quiet { "It is no JSON document." },
         }
     })
-}
-
-/// The statement inside a DSSE envelope or a signed act, else the document itself.
-fn statement(bytes: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
-    let inner = value.get("payload").and_then(Value::as_str).and_then(encoding::from_base64);
-    let said = inner.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or(value);
-    serde_json::to_string_pretty(&said).ok()
 }

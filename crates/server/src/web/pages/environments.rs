@@ -18,11 +18,15 @@ const SHOWN: usize = 50;
 pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let state = look.state();
     let at = moment(look.session)?;
-    let emergencies = state.emergencies()?;
-    let deployments = state.deployments()?;
+    let mut emergencies = state.emergencies()?;
+    emergencies.retain(|e| look.scope.has_emergency(e));
+    let deployments = look.scope.deployments(state)?;
     let mut rows: Vec<Markup> = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let id = &env.what.id;
+        if !look.scope.has_environment(state, id)? {
+            continue;
+        }
         let closed = state.closed(id, at)?;
         let compliant = emergencies.iter().filter(|e| e.opened.environment == *id).all(|e| e.is_compliant(at));
         let own: Vec<_> = deployments.iter().filter(|d| d.environment == *id).collect();
@@ -57,7 +61,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let at = moment(look.session)?;
     let known = state.environment(&id)?.ok_or_else(|| Trouble::not_found("environment"))?;
     let closed = state.closed(&id, at)?;
-    let mut own: Vec<_> = state.deployments()?.into_iter().filter(|d| d.environment == id).collect();
+    let mut own: Vec<_> = look.scope.deployments(state)?.into_iter().filter(|d| d.environment == id).collect();
     own.reverse();
     let mut seen = BTreeSet::new();
     let mut running: Vec<Markup> = Vec::new();
@@ -85,7 +89,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         })
         .collect();
     let mut emergencies: Vec<Markup> = Vec::new();
-    for e in state.emergencies()?.iter().rev().filter(|e| e.opened.environment == id) {
+    for e in state.emergencies()?.iter().rev().filter(|e| e.opened.environment == id && look.scope.has_emergency(e)) {
         emergencies.push(html! {
             tr {
                 td { code { (e.opened.id) } " " (parts::entry(e.index)) }

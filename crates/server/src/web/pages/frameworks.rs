@@ -112,23 +112,20 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let f = a.frameworks.iter().find(|f| f.framework.id == id).ok_or_else(|| Trouble::not_found("framework"))?;
     let wanted = asked(look, &OUTCOMES)?;
     let outcomes: Vec<Outcome> = f.requirements.iter().map(|r| r.outcome).collect();
-    let rows: Vec<Markup> = f
-        .requirements
-        .iter()
-        .filter(|r| wanted.is_none_or(|o| o == r.outcome))
-        .map(|r| {
-            html! {
+    let mut rows: Vec<Markup> = Vec::new();
+    for r in f.requirements.iter().filter(|r| wanted.is_none_or(|o| o == r.outcome)) {
+        let links = look.entries(&r.entries, 3)?;
+        rows.push(html! {
                 tr {
                     th scope="row" { (r.requirement.id) @if !r.requirement.verified { div.quiet { "not compared with its source" } } }
                     td.wide { (r.requirement.duty) div.quiet { (r.why) } @if !r.missing.is_empty() { div.quiet { "Missing: " (r.missing.join(", ")) } } }
                     td { (parts::outcome(r.outcome)) }
                     td.wide { @for (control, outcome) in &r.controls { div { a href={ "/controls/" (control) } { (control) } " " (parts::outcome(*outcome)) } } }
                     td.n { (r.entries_in_all) }
-                    td { @for index in r.entries.iter().take(3) { (parts::entry(*index)) " " } }
+                    td { (links) }
                 }
-            }
-        })
-        .collect();
+        });
+    }
     let here = format!("/frameworks/{id}");
     let body = html! {
         (parts::facts(&[

@@ -37,7 +37,10 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let anomalies = state.anomalies()?;
     let kinds = state.kinds()?;
     let ledger = look.session.ledger();
-    let rows: Vec<Markup> = lines.iter().map(row).collect();
+    let mut rows: Vec<Markup> = Vec::new();
+    for line in &lines {
+        rows.push(row(line, look.scope.has_entry(look.session, line.index)?));
+    }
     let next = lines.last().filter(|_| has_more).map(|last| last.index.to_string());
     let pinned = look.session.pin().and_then(|pin| pin.trust_root.as_ref());
     let body = html! {
@@ -69,6 +72,9 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         }
         section {
             h2 { "Entries" }
+            @if look.scope.is_limited() {
+                p.quiet { "The log itself is public, so every entry is listed; those of your scope can be opened." }
+            }
             form.search method="get" action="/ledger" role="search" {
                 label { "Kind "
                     select name="kind" {
@@ -88,11 +94,12 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     Ok(Page::new("Ledger", body).aside(html! { (parts::grouped(count)) " in this list" }).live())
 }
 
-fn row(line: &EntryLine) -> Markup {
+/// A row; an entry outside of an auditor's scope stands there as it does in the public log, and leads nowhere.
+fn row(line: &EntryLine, inside: bool) -> Markup {
     let leaf: Digest = line.leaf;
     html! {
         tr {
-            td { (parts::entry(line.index)) }
+            td { @if inside { (parts::entry(line.index)) } @else { "#" (line.index) } }
             td { (line.kind.as_str()) }
             td { a.id href={ "/ledger?stream=" (line.stream) } { (line.stream) } }
             td { code.id { (line.actor) } }

@@ -24,7 +24,10 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         return first_run(look);
     }
     let (assessed, trouble) = look.app.assessed.get();
-    let count = |outcome| look.state().runs_count(&RunsAsked { outcome: Some(outcome), ..RunsAsked::default() });
+    let within = look.scope.within();
+    let count = |outcome| {
+        look.state().runs_count(&RunsAsked { outcome: Some(outcome), within: within.clone(), ..RunsAsked::default() })
+    };
     let anomalies = look.state().anomalies_count()?;
     let aside = match &assessed {
         Some(a) => parts::outcome(a.outcome()),
@@ -65,7 +68,7 @@ fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
     const WEEKS: u64 = 13;
     const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
     let from = Timestamp::from_millis(look.now().millis() - 13 * WEEK);
-    let counted = look.state().runs_over_time(from, WEEK)?;
+    let counted = look.state().runs_over_time(from, WEEK, look.scope.within().as_ref())?;
     let bars: Vec<Bar> = (0..WEEKS)
         .map(|week| {
             let of = |wanted: &[Tone]| {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_model::audit::threads::MaskedField;
 use countersign_model::change::{Change, ChangeCommit, SignatureState};
 use countersign_model::{PersonId, RunId, Timestamp};
 use countersign_policy::Decision;
@@ -35,7 +36,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     };
     let grants = look.state().grants_of_run(&id)?;
     let body = html! {
-        (summary(&row, &change, decision.as_ref())?)
+        (summary(look, &row, &change, decision.as_ref())?)
         ol.chain {
             li { (parts::section("Change", &changed(look, &change)?)) }
             li { (parts::section("Scans and evidence", &scanned(look, &row, &authors)?)) }
@@ -47,7 +48,12 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     Ok(Page::new(id.to_string(), body).aside(aside).live())
 }
 
-pub(super) fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>) -> Result<Markup, Trouble> {
+pub(super) fn summary(
+    look: &Look<'_>,
+    row: &RunRow,
+    change: &Change,
+    decision: Option<&Decision>,
+) -> Result<Markup, Trouble> {
     let mut facts = vec![
         ("Repository", parts::repository(row.identity.as_deref())),
         ("Commit", html! { (parts::short(&row.commit)) " tree " (parts::short(&row.tree)) }),
@@ -56,7 +62,7 @@ pub(super) fn summary(row: &RunRow, change: &Change, decision: Option<&Decision>
         ("Pipeline", parts::short(&row.pipeline.to_string())),
     ];
     if let Some(ticket) = &change.ticket {
-        facts.push(("Ticket", html! { (ticket) }));
+        facts.push(("Ticket", html! { (look.scope.field(MaskedField::Tickets, ticket)) }));
     }
     if let (Some(decision), Some(last)) = (decision, row.decisions.last()) {
         let digest = decision.digest()?;
@@ -271,7 +277,7 @@ fn signed(look: &Look<'_>, a: &ApprovalRow, counts: bool, idle: Option<&str>) ->
             td { (look.name(&a.person)?) }
             td { code { (a.device.key) } }
             td { (a.strength) }
-            td { (a.device.host) }
+            td { (look.scope.field(MaskedField::Hosts, &a.device.host)) }
             td { (parts::time(a.time)) }
             td { (parts::entry(a.index)) }
         }

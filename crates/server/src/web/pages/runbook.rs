@@ -2,6 +2,7 @@
 
 use countersign_govern::page::Block;
 use countersign_govern::runbook;
+use countersign_model::audit::threads::MaskedField;
 use countersign_stages::build::confined::ConfinedEngine;
 use maud::{Markup, html};
 
@@ -11,7 +12,8 @@ use crate::web::look::Look;
 use crate::web::parts;
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let written = runbook::write(look.session, &ConfinedEngine, &look.app.catalogue)?;
+    let written =
+        runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, look.scope.hides(MaskedField::Names))?;
     let body = html! {
         @for block in &written.blocks { (part(block)) }
         p.quiet { "As Markdown or one HTML file: " code { "countersign runbook" } "." }

@@ -18,7 +18,7 @@ const OUTCOMES: [Outcome; 6] =
 
 /// What the address asks for.
 fn asked(look: &Look<'_>) -> Result<RunsAsked, Trouble> {
-    let mut asked = RunsAsked { before: look.index("before")?, ..RunsAsked::default() };
+    let mut asked = RunsAsked { before: look.index("before")?, within: look.scope.within(), ..RunsAsked::default() };
     match look.filter("outcome") {
         Some("undecided") => asked.undecided = true,
         Some(text) => {
@@ -52,7 +52,8 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let mut filters = vec![filter("all", "")];
     filters.extend(OUTCOMES.iter().map(|o| filter(o.as_str(), o.as_str())));
     filters.push(filter("undecided", "undecided"));
-    let repositories = state.repository_names()?;
+    let mut repositories = state.repository_names()?;
+    repositories.retain(|name| look.scope.has_repository(name));
     let rows: Vec<Markup> = lines.iter().map(row).collect();
     let next = lines.last().filter(|_| has_more).map(|last| last.index.to_string());
     let body = html! {

@@ -27,7 +27,8 @@ const fn tone(state: WaiverState) -> Tone {
 }
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let all = waivers::list(look.session)?;
+    let mut all = waivers::list(look.session)?;
+    all.retain(|w| look.scope.has_waiver(&w.row));
     let wanted = match look.filter("state") {
         Some(text) => Some(
             STATES

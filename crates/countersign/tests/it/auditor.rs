@@ -1,0 +1,355 @@
+//! The auditor's room, by the real binary over HTTP: what an auditor of one application is shown where there are two, what is kept from
+//! them, and what of it is recorded.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use countersign_server::Reach;
+use serde_json::Value;
+
+use super::api::{Program, token};
+use super::server::{Browser, firm, said, serve};
+use super::support::World;
+
+/// What there is of one application.
+struct Things {
+    application: &'static str,
+    environment: &'static str,
+    ticket: &'static str,
+    run: String,
+    grant: String,
+    waiver: String,
+    audit: String,
+    request: String,
+    population: u64,
+    pack: String,
+    /// Streams of the log that belong to it.
+    streams: Vec<String>,
+}
+
+impl Things {
+    /// What stands in the places of paths.
+    fn places(&self) -> [(&'static str, String); 7] {
+        [
+            ("{run}", self.run.clone()),
+            ("{slot}", "technical".to_owned()),
+            ("{environment}", self.environment.to_owned()),
+            ("{audit}", self.audit.clone()),
+            ("{framework}", "sox".to_owned()),
+            ("{control}", "dual-approval".to_owned()),
+            ("{index}", self.population.to_string()),
+        ]
+    }
+
+    fn path(&self, pattern: &str) -> String {
+        self.places().iter().fold(pattern.to_owned(), |path, (place, value)| path.replace(place, value))
+    }
+
+    /// Texts that say something of it.
+    fn traces(&self) -> Vec<&str> {
+        let Self { environment, run, grant, waiver, audit, request, pack, .. } = self;
+        vec![environment, run, grant, waiver, audit, request, pack]
+    }
+}
+
+/// Two applications, each in a repository of its own, with one ledger.
+struct Firm {
+    world: World,
+    a: Things,
+    b: Things,
+}
+
+fn in_dir(world: &World, dir: &Path, person: &str, args: &[&str]) -> super::support::Ran {
+    let ledger = world.repo().join(".countersign");
+    let (ledger, key) = (ledger.into_os_string(), world.path(person).into_os_string());
+    let args = args.iter().map(|a| OsStr::new(*a));
+    let signed = args.clone().next() != Some(OsStr::new("run")) && args.clone().next() != Some(OsStr::new("deploy"));
+    let more = [OsStr::new("--ledger"), &ledger];
+    let with: Vec<&OsStr> = more.into_iter().chain(args).collect();
+    let with = if signed { [&with[..], &[OsStr::new("--key"), &key]].concat() } else { with };
+    world.cs_in(dir, with)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+fn things(
+    world: &World,
+    name: &'static str,
+    environment: &'static str,
+    ticket: &'static str,
+    auditor: &str,
+    masked: &[&str],
+) -> Things {
+    let dir = world.path(name);
+    std::fs::create_dir(&dir).unwrap();
+    world.git_in(&dir, ["init", "-q", "-b", "main"]);
+    std::fs::write(dir.join("app.sh"), format!("echo {name}\n")).unwrap();
+    world.git_in(&dir, ["add", "-A"]);
+    let key = format!("user.signingkey={}", world.path("mia").display());
+    world.git_in(&dir, ["-c", "gpg.format=ssh", "-c", &key, "commit", "-q", "-S", "-m", name]);
+    let by = |person: &str, args: &[&str]| in_dir(world, &dir, person, args);
+    by("ada", &["environment", "register", environment, "--tier", "production"]).expect(0);
+    let register = ["application", "register", name, "--owner", "mia", "--criticality", "low", "--data", "public"];
+    by("ada", &[&register[..], &["--this-repository"]].concat()).expect(0);
+    by("mia", &["run", "--env", environment, "--ticket", ticket]).expect(11);
+    by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    let issued = by("omar", &["grant", "issue", "latest", "--env", environment, "--format", "json"]).expect(0).json();
+    let grant = text(&issued["grant"]["id"]);
+    by("mia", &["deploy", "--grant", &grant, "--", "true"]).expect(0);
+    let waiver = ["waive", "request", "--control", "secrets-out-of-source", "--application", name];
+    let waiver = by("mia", &[&waiver[..], &["--accept", "for a test", "--format", "json"]].concat()).expect(0).json();
+    let open = ["audit", "open", "--name", name, "--from", "2026-01-01", "--to", "2031-01-01", "--application", name];
+    let masks: Vec<&str> = masks(masked);
+    let open = [&open[..], &["--auditor", auditor, "--format", "json"], &masks].concat();
+    let audit = text(&by("ruth", &open).expect(0).json()["audit"]);
+    let asked = ["audit", "request", &audit, "--control", "dual-approval", "--text", "Show me.", "--format", "json"];
+    let request = text(&by(auditor, &asked).expect(0).json()["request"]);
+    let window = ["--from", "2026-01-01", "--to", "2031-01-01", "--application", name];
+    let seal = ["audit", "population", "--control", "dual-approval"];
+    let ledger = world.repo().join(".countersign");
+    let ledger = ledger.to_str().unwrap();
+    let unsigned = |args: &[&str]| world.cs_in(&dir, [&["--ledger", ledger], args].concat());
+    unsigned(&[&seal[..], &window, &["--seal"]].concat()).expect(0);
+    let out = dir.join("pack.zip");
+    let pack = [&["audit", "pack"], &window[..], &["--out", out.to_str().unwrap(), "--format", "json"]].concat();
+    let pack = unsigned(&pack).expect(0).json();
+    let entries = unsigned(&["ledger", "entries", "--format", "json"]).expect(0).json();
+    let entries = entries["entries"].as_array().unwrap();
+    let runs: Vec<String> =
+        entries.iter().filter(|e| e["entry"]["kind"] == "RunStarted").map(|e| text(&e["entry"]["stream"])).collect();
+    let sealed = entries.iter().rfind(|e| e["entry"]["kind"] == "PopulationSealed").unwrap();
+    let run = runs.last().unwrap().clone();
+    let waiver = text(&waiver["waiver"]);
+    Things {
+        application: name,
+        environment,
+        ticket,
+        streams: vec![run.clone(), grant.clone(), waiver.clone(), audit.clone(), request.clone()],
+        run,
+        grant,
+        waiver,
+        audit,
+        request,
+        population: sealed["index"].as_u64().unwrap(),
+        pack: text(&pack["sha256"]).trim_start_matches("sha256:").chars().take(12).collect(),
+    }
+}
+
+fn masks<'a>(masked: &[&'a str]) -> Vec<&'a str> {
+    masked.iter().flat_map(|field| ["--mask", *field]).collect()
+}
+
+fn two(masked: &[&str]) -> Option<Firm> {
+    let world = firm()?;
+    world.key("otto");
+    world.by("ada", &["person", "add", "otto", "--ssh-key", world.public("otto").to_str().unwrap()]).expect(0);
+    world.by("ada", &["role", "grant", "otto", "auditor", "--reason", "audits the other one"]).expect(0);
+    let a = things(&world, "gateway", "gate-prod", "CHG-1001", "olga", masked);
+    let b = things(&world, "payments", "pay-prod", "CHG-2002", "otto", &[]);
+    Some(Firm { world, a, b })
+}
+
+#[test]
+fn an_auditor_of_one_application_is_shown_nothing_of_another() {
+    let Some(Firm { world, a, b }) = two(&[]) else { return };
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    let program = Program::new(&server, &token(&world, "olga", "read,audit"));
+    program.settled("/api/v1/frameworks").expect(200);
+    let (mut objects, mut lists) = (0, 0);
+    let rooms = countersign_server::pages().map(|page| (page.path, page.reach));
+    let resources = countersign_server::resources().map(|resource| (resource.path, resource.reach));
+    for (pattern, reach) in rooms.chain(resources) {
+        let is_api = pattern.starts_with("/api/");
+        let get = |path: &str| if is_api { program.get(path) } else { olga.get(path) };
+        let is_object = !matches!(reach, Reach::Firm | Reach::List);
+        let own = get(&a.path(pattern)).expect(200);
+        let other = get(&b.path(pattern));
+        if is_object {
+            objects += 1;
+            let (path, made_up) = (b.path(pattern), get(&pattern.replace(['{', '}'], "")));
+            let answer = other.expect(404);
+            assert_eq!(made_up.status, 404, "{path}");
+            let code = |body: &str| body.contains("CS-SERVER-022");
+            assert!(code(&answer.body) && code(&made_up.body), "{path}");
+        } else if reach == Reach::List {
+            lists += 1;
+            for trace in b.traces() {
+                assert!(!own.body.contains(trace), "{pattern} says {trace}: {}", own.body);
+            }
+            assert!(is_api || own.body.contains("Scope: the audit"), "{pattern}");
+        } else {
+            assert!(is_api || own.body.contains("about the whole firm"), "{pattern}");
+        }
+    }
+    assert!(objects >= 9 && lists >= 11, "{objects} {lists}");
+
+    // Every entry of the log, one by one.
+    let all = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
+    let mut hidden = 0;
+    for e in all["entries"].as_array().unwrap() {
+        let (index, stream) = (e["index"].as_u64().unwrap(), e["entry"]["stream"].as_str().unwrap());
+        let of = |things: &Things| things.streams.iter().any(|s| s == stream) || index == things.population;
+        let page = olga.get(&format!("/ledger/{index}"));
+        let resource = program.get(&format!("/api/v1/entries/{index}"));
+        assert_eq!(page.status, resource.status, "{index}");
+        if of(&b) {
+            hidden += 1;
+            assert_eq!(page.status, 404, "{index} {}", e["entry"]["kind"]);
+        } else if of(&a) {
+            assert_eq!(page.status, 200, "{index} {}", e["entry"]["kind"]);
+        } else if page.status == 200 && e["entry"]["kind"] != "EvidenceViewed" {
+            // Her own looks say where she tried to look. Names of an application are no secret (the runbook has them); what happened to it is.
+            for trace in b.traces().iter().filter(|trace| **trace != b.environment) {
+                assert!(!page.body.contains(trace), "{index} {} says {trace}", e["entry"]["kind"]);
+            }
+        }
+    }
+    assert!(hidden >= 10, "{hidden}");
+
+    // What controls were applied to, and what broke them.
+    let controls = program.get("/api/v1/controls").expect(200).body;
+    let controls: Value = serde_json::from_str(&controls).unwrap();
+    let mut populations = 0;
+    for control in controls["items"].as_array().unwrap() {
+        let id = control["control"].as_str().unwrap();
+        for path in [
+            format!("/controls/{id}"),
+            format!("/controls/{id}/population"),
+            format!("/api/v1/controls/{id}/population"),
+        ] {
+            let answer = if path.starts_with("/api") { program.get(&path) } else { olga.get(&path) };
+            populations += usize::from(answer.status == 200 && path.contains("population"));
+            // What is called how is the firm's; the registered environments are a population of their own.
+            for trace in b.traces().into_iter().filter(|trace| *trace != b.environment) {
+                assert!(!answer.body.contains(trace), "{path} says {trace}: {}", answer.body);
+            }
+        }
+    }
+    assert!(populations > 10, "{populations}");
+    olga.get(&format!("/controls/dual-approval/population?application={}", b.application)).expect(404);
+    program.get(&format!("/api/v1/controls/dual-approval/population?application={}", b.application)).expect(404);
+    let before = "/controls/dual-approval/population?from=2020-01-01&to=2021-01-01";
+    olga.get(before).expect(400);
+
+    // Nor through the audit of another.
+    for path in ["/", "/runs"] {
+        olga.get(&format!("{path}?audit={}", b.audit)).expect(404);
+    }
+    program.get(&format!("/api/v1/runs?audit={}", b.audit)).expect(404);
+    // A number and its list are of the scope both.
+    let runs = olga.get("/runs").expect(200).body;
+    assert!(runs.contains(&a.run) && runs.contains("1 in this list"), "{runs}");
+    let counted: Value = serde_json::from_str(&program.get("/api/v1/runs").expect(200).body).unwrap();
+    assert_eq!(counted["count"], 1);
+    // The firm's own people are limited to nothing.
+    let dan = Browser::of(&server, &world, "dan");
+    for things in [&a, &b] {
+        dan.get(&format!("/runs/{}", things.run)).expect(200);
+    }
+
+    // An auditor who is somebody else as well sees the firm; one whom no open audit admits sees nothing of an application.
+    world.by("ruth", &["audit", "close", &b.audit]).expect(10);
+    world.by("otto", &["audit", "close", &b.request]).expect(0);
+    let otto = Browser::of(&server, &world, "otto");
+    otto.get(&format!("/runs/{}", b.run)).expect(200);
+    world.by("otto", &["audit", "close", &b.audit]).expect(0);
+    otto.get(&format!("/runs/{}", b.run)).expect(404);
+    let empty = otto.get("/runs").expect(200).body;
+    assert!(empty.contains("No open audit admits you") && empty.contains("0 in this list"), "{empty}");
+    otto.get(&format!("/audits/{}", b.audit)).expect(200);
+    otto.get("/controls/dual-approval/population").expect(404);
+    otto.get("/controls").expect(200);
+}
+
+#[test]
+fn an_audit_is_of_its_period_and_somebody_with_several_chooses() {
+    let Some(Firm { world, a, b }) = two(&[]) else { return };
+    let open = ["audit", "open", "--name", "Both of them", "--from", "2026-01-01", "--to", "2031-01-01"];
+    let both = text(&world.by("ruth", &[&open[..], &["--format", "json"]].concat()).expect(0).json()["audit"]);
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    // The newest one that admits her, which names no auditor.
+    let page = olga.get("/runs").expect(200).body;
+    assert!(page.contains(&a.run) && page.contains(&b.run) && page.contains("Both of them"), "{page}");
+    assert!(page.contains(&format!("href=\"/?audit={}\"", a.audit)), "the other one can be chosen");
+    let page = olga.get(&format!("/runs?audit={}", a.audit)).expect(200).body;
+    assert!(page.contains(&a.run) && !page.contains(&b.run), "{page}");
+    // What was chosen stays chosen.
+    assert!(page.contains(&format!("href=\"/runs/{}?audit={}\"", a.run, a.audit)), "{page}");
+    assert!(page.contains(&format!("name=\"audit\" value=\"{}\"", a.audit)), "{page}");
+    olga.get(&format!("/runs/{}?audit={}", b.run, a.audit)).expect(404);
+    olga.get(&format!("/runs/{}?audit={both}", b.run)).expect(200);
+
+    // Of a period in which nothing of it happened.
+    world.by("ruth", &["audit", "close", &both]).expect(0);
+    let early = ["audit", "open", "--name", "Later", "--from", "2026-01-01", "--to", "2026-01-02", "--format", "json"];
+    let said = world.by("ruth", &early);
+    assert!(said.all().contains("CS-AUDIT-033"), "an audit of a period without an entry is none: {}", said.all());
+}
+
+#[test]
+fn an_officer_looks_with_the_eyes_of_an_auditor_and_that_is_no_auditors_look() {
+    let Some(Firm { world, a, b }) = two(&["names"]) else { return };
+    let server = serve(&world);
+    let ruth = Browser::of(&server, &world, "ruth");
+    let looks = said(&world, "EvidenceViewed").len();
+    let as_auditor = |path: &str| ruth.get(&format!("{path}?audit={}", a.audit));
+    let page = as_auditor(&format!("/runs/{}", a.run)).expect(200).body;
+    assert!(
+        page.contains("As an auditor.")
+            && !page.contains("countersign approve")
+            && !page.contains("Auditor.</strong> You"),
+        "{page}"
+    );
+    assert!(!page.contains("dan"), "names are masked for her too: {page}");
+    as_auditor(&format!("/runs/{}", b.run)).expect(404);
+    assert!(ruth.get(&format!("/runs/{}", b.run)).expect(200).body.contains("dan"));
+    let list = as_auditor("/runs").expect(200).body;
+    assert!(list.contains(&a.run) && !list.contains(&b.run));
+    assert_eq!(said(&world, "EvidenceViewed").len(), looks);
+    // Whoever does not answer for audits cannot.
+    let dan = Browser::of(&server, &world, "mia");
+    dan.get(&format!("/runs?audit={}", a.audit)).expect(404);
+}
+
+#[test]
+fn what_an_audit_masks_is_on_no_page_and_in_no_answer_for_its_auditor() {
+    let Some(Firm { world, a, .. }) = two(&["names", "hosts", "tickets"]) else { return };
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    let program = Program::new(&server, &token(&world, "olga", "read,audit"));
+    program.settled("/api/v1/frameworks").expect(200);
+    let ruth = Browser::of(&server, &world, "ruth");
+    let run = ruth.get(&format!("/runs/{}", a.run)).expect(200).body;
+    let host = run.split("<th scope=\"col\">Host</th>").nth(1).expect("a host");
+    let host = host.split("<td>").nth(5).unwrap().split('<').next().unwrap().to_owned();
+    assert!(!host.is_empty() && run.contains(a.ticket) && run.contains(">dan<"), "{host}: {run}");
+    let words = |body: &str| -> std::collections::BTreeSet<String> {
+        body.split(|c: char| !c.is_alphanumeric() && c != '-').map(str::to_owned).collect()
+    };
+    let mut asked = 0;
+    let rooms =
+        countersign_server::pages().map(|page| page.path).chain(countersign_server::resources().map(|r| r.path));
+    let entries = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
+    let entries = entries["entries"].as_array().unwrap().len();
+    let indices = (0..entries).flat_map(|n| [format!("/ledger/{n}"), format!("/api/v1/entries/{n}")]);
+    for path in rooms.map(|pattern| a.path(pattern)).chain(indices) {
+        let answer = if path.starts_with("/api") { program.get(&path) } else { olga.get(&path) };
+        if answer.status == 404 {
+            continue;
+        }
+        asked += 1;
+        let body = answer.expect(200).body;
+        let found = words(&body);
+        for hidden in ["dan", "ruth", "mia", "omar", "ada", "Ada", "otto", host.as_str(), a.ticket] {
+            assert!(!found.contains(hidden), "{path} says {hidden}: {body}");
+        }
+    }
+    assert!(asked > 80, "{asked}");
+    assert!(olga.get("/").expect(200).body.contains(">olga<"), "her own name is no secret to her");
+    assert!(olga.get(&format!("/runs/{}", a.run)).expect(200).body.contains("masked"));
+}
