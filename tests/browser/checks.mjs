@@ -191,12 +191,13 @@ export const auditors = async (context, told, rooms, { axe }) => {
   for (const room of own) {
     const page = await open(context, told, room);
     if (!await page.locator('.notice', { hasText: 'Auditor.' }).isVisible()) problems.push(`${room.address} tells an auditor nothing`);
-    const acts = await page.evaluate(() => [...document.querySelectorAll('form, button, input[type=submit], [onclick]')]
+    const acts = await page.evaluate((own) => [...document.querySelectorAll('form, button, input[type=submit], [onclick]')]
       .filter((e) => {
         const form = e.closest('form');
-        return !form || (form.method !== 'get' && !form.action.endsWith('/sign-out'));
+        if (e.matches('[data-copy]')) return false;
+        return !form || (form.method !== 'get' && !own.some((path) => new RegExp(`${path}$`).test(form.action)));
       })
-      .map((e) => e.outerHTML.slice(0, 120)));
+      .map((e) => e.outerHTML.slice(0, 120)), ['/sign-out', ...told.acts]);
     for (const act of acts) problems.push(`${room.address} offers an auditor ${act}`);
     if (!await page.getByRole('button', { name: 'Sign out' }).isVisible()) problems.push(`${room.address} lets no auditor leave`);
     await accessible(page, axe, `auditor ${room.path}`);

@@ -6,6 +6,7 @@
 //   shots    a folder for pictures and PDFs
 //   pages    [{path, question, people}]: every page, and who of those that can sign in may look, most trusted first
 //   auditor  who audits
+//   acts     where an auditor's own acts are sent, as regular expressions
 //
 // Lines that begin with `ask ` are requests to the test, each answered by a line of JSON. Whatever is wrong is said; then it ends with 1.
 import { createRequire } from 'node:module';

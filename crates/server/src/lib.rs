@@ -82,11 +82,37 @@ pub struct ActInfo {
     pub does: &'static str,
     /// What it is in the table of acts, which says who may.
     pub actions: &'static [countersign_model::access::Action],
+    /// Whether it is an auditor's, and nobody else's.
+    pub is_of_audit: bool,
 }
 
-/// Every act that a page can do. No auditor has one.
+/// Every act that a page can do.
 pub fn acts() -> impl Iterator<Item = ActInfo> {
-    web::acts::ACTS.iter().map(|act| ActInfo { path: act.path, does: act.does, actions: act.actions })
+    let info = |act: &'static web::acts::Act| ActInfo {
+        path: act.path,
+        does: act.does,
+        actions: act.actions,
+        is_of_audit: act.is_of_audit(),
+    };
+    web::acts::ACTS.iter().map(info)
+}
+
+/// A file that a page offers, as the reference lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct FileInfo {
+    /// Its path; `{…}` stands for a part that differs.
+    pub path: &'static str,
+    /// What it holds.
+    pub holds: &'static str,
+    /// Who may have it.
+    pub roles: &'static [countersign_model::Role],
+    /// What it is for an auditor.
+    pub reach: Reach,
+}
+
+/// Every file that a page offers.
+pub fn files() -> impl Iterator<Item = FileInfo> {
+    web::files::FILES.iter().map(|f| FileInfo { path: f.path, holds: f.holds, roles: f.roles, reach: f.reach })
 }
 
 /// Every page that somebody who is signed in can be shown, in the order of the navigation.

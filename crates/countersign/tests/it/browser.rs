@@ -72,6 +72,8 @@ fn world() -> World {
     let audit = w.by("ruth", &open).expect(0).json()["audit"].as_str().unwrap().to_owned();
     let question = ["audit", "request", &audit, "--control", "dual-approval", "--text", "Who approved release 1?"];
     w.by("olga", &question).expect(0);
+    let seal = ["audit", "population", "--control", "dual-approval", "--from", "2020-01-01", "--to", "2040-01-01"];
+    w.cs([&seal[..], &["--seal"]].concat()).expect(0);
     let review =
         ["access", "review", "open", "--from", "2020-01-01", "--due", "2040-01-01", "--reason", "the yearly one"];
     w.by("ruth", &[&review[..], &["--reviewer", "ruth", "--reviewer", "dan"]].concat()).expect(0);
@@ -158,7 +160,14 @@ fn every_page_holds_in_a_browser() {
         })
         .collect();
     let shots = modules.join("shots");
-    let told = json!({"url": url, "modules": modules, "shots": shots, "pages": pages, "auditor": "olga"});
+    let acts: Vec<String> = countersign_server::acts()
+        .filter(|act| act.is_of_audit)
+        .map(|act| {
+            act.path.split('/').map(|part| if part.starts_with('{') { "[^/?]+" } else { part }).collect::<Vec<_>>()
+        })
+        .map(|parts| parts.join("/"))
+        .collect();
+    let told = json!({"url": url, "modules": modules, "shots": shots, "pages": pages, "auditor": "olga", "acts": acts});
 
     let mut appended = 0;
     run(&world, "main.mjs", &told, |asked| answer(&world, &mut server, &url, asked, &mut appended));

@@ -192,7 +192,13 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
     let opened =
         ["audit", "open", "--name", "SOX 2026", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "json"];
     let audit = world.by("ruth", &opened).expect(0).json()["audit"].as_str().unwrap().to_owned();
+    let seal = ["audit", "population", "--control", "hooks-not-bypassed", "--from", "2026-01-01", "--to", "2027-01-01"];
+    world.cs([&seal[..], &["--seal"]].concat());
+    let sealed = said(&world, "PopulationSealed")[0]["index"].to_string();
+    let (page, sample) = (format!("/populations/{sealed}"), format!("/populations/{sealed}/sample"));
     let places = [
+        ("/populations/{index}/sample", sample.as_str()),
+        ("/populations/{index}", page.as_str()),
         ("{run}", run.as_str()),
         ("{slot}", "technical"),
         ("{index}", "0"),
@@ -233,11 +239,14 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
             let forged = browser.post(&path, "csrf=guessed").expect(403);
             assert!(forged.body.contains("CS-SERVER-025"), "{path}");
             let answer = browser.post(&path, &format!("csrf={csrf}"));
-            // An auditor has no act; whoever else may try is told what is missing.
-            let (status, code) = match (person, act.path.ends_with("/prepare")) {
-                ("olga", _) => (403, "CS-SERVER-024"),
-                (_, true) => (403, "CS-SERVER-041"),
-                (_, false) => (409, "CS-SERVER-040"),
+            // An auditor has the acts of an audit and no other, and nobody else has those; whoever may try is told what is missing.
+            let of_audit = act.path.starts_with("/populations/") || act.path.starts_with("/audits/");
+            assert_eq!(act.is_of_audit, of_audit, "{}", act.path);
+            let (status, code) = match (person == "olga", of_audit, act.path.ends_with("/prepare")) {
+                (auditor, of_audit, _) if auditor != of_audit => (403, "CS-SERVER-024"),
+                (true, ..) => (400, "CS-SERVER-023"),
+                (_, _, true) => (403, "CS-SERVER-041"),
+                (_, _, false) => (409, "CS-SERVER-040"),
             };
             assert!(answer.expect(status).body.contains(code), "{person} {path}");
             browser.send("GET", &format!("{path}/no-page"), &[], "").expect(404);

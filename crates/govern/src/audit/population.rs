@@ -10,7 +10,7 @@ use countersign_evidence::merkle::{MemoryTree, leaf_hash};
 use countersign_evidence::statement::Subject;
 use countersign_evidence::{canonical, sample};
 use countersign_model::event::{PopulationSealed, SampleDrawn};
-use countersign_model::{BreakGlassId, Digest, EventKind, Outcome, StreamId, Timestamp, WaiverId};
+use countersign_model::{Action, BreakGlassId, Digest, EventKind, Outcome, PersonId, StreamId, Timestamp, WaiverId};
 use countersign_policy::Catalogue;
 use countersign_policy::catalogue::Frequency;
 use countersign_store::projection::{PopulationRow, SampleRow, State};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AuditError, csv_cell};
 use crate::Error;
+use crate::access::needs;
 use crate::assess::{Window, fold, judged_one};
 
 /// The media type of a list of members.
@@ -62,6 +63,51 @@ pub struct Population {
 }
 
 impl Population {
+    /// A population as it was sealed.
+    #[must_use]
+    pub fn sealed(row: &PopulationRow, title: &str, members: Vec<Member>) -> Self {
+        let said = &row.said;
+        Self {
+            control: said.control.clone(),
+            title: title.to_owned(),
+            definition: said.definition,
+            window: Window { from: said.from, to: said.to },
+            applications: said.applications.clone(),
+            query: said.query.clone(),
+            size: said.size,
+            members,
+        }
+    }
+
+    /// The members for spreadsheets (RFC 4180), after lines that begin with `#`: what was asked, how many rows there are, the root over
+    /// them, and the digest of the same as JSON Lines.
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn csv(&self) -> Result<String, Error> {
+        let applications = if self.applications.is_empty() { "all".to_owned() } else { self.applications.join(" ") };
+        let facts = [
+            ("control", self.control.clone()),
+            ("version of its file", self.definition.to_string()),
+            ("query", self.query.clone()),
+            ("from", self.window.from.to_string()),
+            ("before", self.window.to.to_string()),
+            ("applications", applications),
+            ("entries read", self.size.to_string()),
+            ("rows", self.members.len().to_string()),
+            ("exceptions", self.exceptions().to_string()),
+            ("root over the rows (RFC 6962)", self.root()?.to_string()),
+            ("SHA-256 of the rows as JSON Lines", Digest::of(&self.lines()?).to_string()),
+        ];
+        let mut out = String::new();
+        for (name, value) in facts {
+            out.push_str(&csv_cell(&format!("# {name}: {value}")));
+            out.push_str("\r\n");
+        }
+        out.push_str(&csv(&self.members));
+        Ok(out)
+    }
+
     /// How many break the control.
     #[must_use]
     pub fn exceptions(&self) -> u64 {
@@ -296,6 +342,20 @@ pub fn sealed(session: &Session, index: u64) -> Result<(PopulationRow, Vec<Membe
 /// # Errors
 /// [`AuditError::NoSuchPopulation`], [`AuditError::BadSeed`]; when it cannot be appended.
 pub fn draw(session: &mut Session, population: u64, seed: &str, count: u64) -> Result<(SampleRow, Vec<Member>), Error> {
+    draw_by(session, population, seed, count, None)
+}
+
+/// As [`draw`], for an auditor who named the seed.
+///
+/// # Errors
+/// As [`draw`]; [`Error::NotRole`].
+pub fn draw_by(
+    session: &mut Session,
+    population: u64,
+    seed: &str,
+    count: u64,
+    by: Option<&PersonId>,
+) -> Result<(SampleRow, Vec<Member>), Error> {
     if seed.trim().is_empty() || seed.len() > 200 || seed.chars().any(char::is_control) {
         return Err(AuditError::BadSeed.into());
     }
@@ -303,15 +363,30 @@ pub fn draw(session: &mut Session, population: u64, seed: &str, count: u64) -> R
     session.must_record()?;
     let chosen = sample::choose(seed, row.said.count, count);
     let (_, drawn) = session.transact::<_, Error>(|s| {
+        if let Some(by) = by {
+            needs(s, by, Action::AskInAudit)?;
+        }
         let before = s.state().samples_of(population)?;
         if let Some(same) = before.into_iter().find(|b| b.seed == seed && b.chosen == chosen) {
             return Ok((Plan { entries: Vec::new() }, same));
         }
         let time = s.now();
-        let drawn =
-            SampleRow { index: s.ledger().size(), population, seed: seed.to_owned(), chosen: chosen.clone(), time };
-        let predicate =
-            SampleDrawn { population, seed: seed.to_owned(), count: chosen.len() as u64, chosen: chosen.clone(), time };
+        let drawn = SampleRow {
+            index: s.ledger().size(),
+            population,
+            seed: seed.to_owned(),
+            chosen: chosen.clone(),
+            by: by.cloned(),
+            time,
+        };
+        let predicate = SampleDrawn {
+            population,
+            seed: seed.to_owned(),
+            count: chosen.len() as u64,
+            chosen: chosen.clone(),
+            by: by.cloned(),
+            time,
+        };
         let subject = vec![Subject::sha256("population", &row.said.members)];
         let stream = StreamId::from_text("audit");
         let entry = s.machine_entry(EventKind::SampleDrawn, stream, subject, predicate, vec![population], vec![])?;
@@ -350,5 +425,40 @@ pub const fn usual_size(frequency: Frequency) -> u64 {
         Frequency::Monthly => 5,
         Frequency::Weekly => 15,
         Frequency::Daily | Frequency::EachChange | Frequency::EachDeployment | Frequency::EachEvent => 25,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_for_spreadsheets_says_what_it_is_and_holds_no_formula() {
+        let member = |subject: &str, text: Option<&str>| Member {
+            subject: subject.to_owned(),
+            time: Timestamp::from_millis(0),
+            outcome: if text.is_some() { Outcome::Fail } else { Outcome::Pass },
+            text: text.map(str::to_owned),
+            entries: vec![1, 2],
+        };
+        let p = Population {
+            control: "c".into(),
+            title: String::new(),
+            definition: Digest::of(b"c"),
+            window: Window { from: Timestamp::from_millis(0), to: Timestamp::from_millis(1) },
+            applications: vec!["=1+1".into(), "b,c".into()],
+            query: "runs".into(),
+            size: 3,
+            members: vec![member("=HYPERLINK(\"x\")", Some("-2,\n@x")), member("run-1", None)],
+        };
+        let csv = p.csv().unwrap();
+        let lines: Vec<&str> = csv.split("\r\n").collect();
+        assert_eq!((lines[0], lines[5], lines[7]), ("# control: c", "\"# applications: =1+1 b,c\"", "# rows: 2"));
+        assert_eq!(lines[9], format!("# root over the rows (RFC 6962): {}", p.root().unwrap()));
+        assert_eq!(lines[11], "subject,time,outcome,text,entries");
+        assert_eq!(lines[12], "\"'=HYPERLINK(\"\"x\"\")\",1970-01-01T00:00:00Z,fail,\"'-2,\n@x\",1 2");
+        for line in &lines {
+            assert!(!line.starts_with(['=', '+', '-', '@', '\t']), "{line}");
+        }
     }
 }

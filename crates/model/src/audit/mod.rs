@@ -7,7 +7,7 @@ pub mod threads;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Predicate, predicates};
-use crate::{Digest, FurnishId, GrantId, Timestamp};
+use crate::{Digest, FurnishId, GrantId, PersonId, Timestamp};
 
 /// Whether an index lies in one of these runs of indices: first and last of each, in order.
 #[must_use]
@@ -179,6 +179,9 @@ predicates! {
         count: u64,
         /// Which members, by place in the population from 0, in the order in which they were drawn.
         chosen: Vec<u64>,
+        /// The auditor who named the seed on a page of the server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<PersonId>,
         /// When.
         time: Timestamp,
     }

@@ -37,6 +37,8 @@ pub enum Reach {
     Entry,
     /// It is about the environment in its path.
     Environment,
+    /// It is about the sealed population in its path, by index.
+    Population,
     /// It is about the audit in its path, which admits whoever looks.
     Audit,
 }
@@ -51,6 +53,7 @@ impl Reach {
             Self::Run => "a run that the audit is about",
             Self::Entry => "an entry of the firm, or of what the audit is about",
             Self::Environment => "an environment that the audit is about",
+            Self::Population => "a population of what the audit is about",
             Self::Audit => "an audit that admits them",
         }
     }
@@ -301,6 +304,13 @@ impl Scope {
                 Err(_) => ("entry", false),
             },
             Reach::Environment => ("environment", self.has_environment(state, param("environment"))?),
+            Reach::Population => {
+                let row = match param("index").parse() {
+                    Ok(index) => state.population(index)?,
+                    Err(_) => None,
+                };
+                ("population", row.is_some_and(|row| self.has_population(&row)))
+            }
             Reach::Audit => {
                 let row = state.audit(&AuditId::from_text(param("audit")))?;
                 ("audit", row.is_some_and(|row| self.has_audit(&row)))

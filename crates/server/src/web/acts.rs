@@ -1,7 +1,8 @@
 //! Every act that a page can do: where it is sent, what it does, who may. The one table that routing and the tests of roles read.
 //!
 //! An act is a form of a page of this server: the browser says that it comes from here, and it carries the visit's secret word. Then the
-//! same use case as the command line's does it, and asks everything anew. An auditor has no act.
+//! same use case as the command line's does it, and asks everything anew. An auditor has the acts
+//! of an audit, and no other; nobody else has those.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use countersign_store::Session;
 use maud::html;
 
 use super::look::{Visitor, visitor};
-use super::{html_response, layout, rooms, sign, to_sign_in, trouble_body, trouble_page};
+use super::{html_response, layout, pages, rooms, sign, to_sign_in, trouble_body, trouble_page};
 use crate::app::{App, Scope, Trouble};
 use crate::auth::Visit;
 
@@ -37,6 +38,13 @@ pub(crate) struct Act {
     run: fn(&mut Doing<'_>) -> Result<String, Trouble>,
 }
 
+impl Act {
+    /// Whether it is an auditor's: what only auditors may by the table of acts.
+    pub(crate) fn is_of_audit(&self) -> bool {
+        self.actions.iter().all(|action| matches!(action, Action::AskInAudit))
+    }
+}
+
 /// Every act.
 pub(crate) const ACTS: &[Act] = &[
     Act {
@@ -53,6 +61,13 @@ pub(crate) const ACTS: &[Act] = &[
         actions: &[Action::ApproveTechnical, Action::ApproveRegulatory],
         run: sign::complete,
     },
+    Act {
+        path: "/populations/{index}/sample",
+        page: "/populations/{index}",
+        does: "draws the sample that your seed chooses from a sealed population",
+        actions: &[Action::AskInAudit],
+        run: pages::populations::draw,
+    },
 ];
 
 /// One act being done.
@@ -61,6 +76,8 @@ pub(crate) struct Doing<'a> {
     pub(crate) session: &'a mut Session,
     pub(crate) visitor: &'a Visitor,
     pub(crate) visit: &'a Visit,
+    /// What they may be shown of what belongs to applications.
+    pub(crate) scope: Scope,
     params: BTreeMap<String, String>,
     form: BTreeMap<String, String>,
 }
@@ -69,6 +86,14 @@ impl Doing<'_> {
     /// A part of the path.
     pub(crate) fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// What an address has after its `?` so that it is seen through the same audit.
+    pub(crate) fn through(&self) -> String {
+        match self.field(super::look::AUDIT) {
+            "" => String::new(),
+            audit => format!("&{}={}", super::look::AUDIT, super::look::encode(audit)),
+        }
     }
 
     /// A field of the form; one that is not there is empty.
@@ -119,13 +144,15 @@ fn done(
     form: BTreeMap<String, String>,
 ) -> Result<Result<String, Refused>, Trouble> {
     let visitor = visitor(session, visit)?;
-    if visitor.is_auditor() || visitor.roles.is_empty() {
+    if visitor.is_auditor() != act.is_of_audit() || visitor.roles.is_empty() {
         return Err(Trouble::no_role("this act"));
     }
+    let audit = form.get(super::look::AUDIT).map(String::as_str).filter(|audit| !audit.is_empty());
+    let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, audit.filter(|_| visitor.is_auditor()))?;
     let back = params.iter().fold(act.page.to_owned(), |path, (name, value)| {
         path.replace(&format!("{{{name}}}"), &super::look::encode(value))
     });
-    let mut doing = Doing { app, session, visitor: &visitor, visit, params, form };
+    let mut doing = Doing { app, session, visitor: &visitor, visit, scope, params, form };
     let trouble = match (act.run)(&mut doing) {
         Ok(location) => return Ok(Ok(location)),
         Err(trouble) if trouble.status.is_client_error() => trouble,
@@ -147,6 +174,9 @@ mod tests {
     #[test]
     fn every_act_is_of_a_page_and_of_the_table_of_acts() {
         for act in ACTS {
+            assert!(
+                act.is_of_audit() || act.actions.iter().all(|a| !a.roles().contains(&countersign_model::Role::Auditor))
+            );
             assert!(rooms::find(act.page).is_some() && !act.actions.is_empty() && !act.does.is_empty(), "{}", act.path);
         }
     }

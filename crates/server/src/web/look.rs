@@ -13,8 +13,8 @@ use countersign_store::projection::State as Tables;
 use maud::{Markup, html};
 
 use super::rooms::{self, Room};
-use super::{html_response, layout, nothing_here, parts, to_sign_in, trouble_body, trouble_page};
-use crate::app::{App, Scope, Trouble};
+use super::{files, html_response, layout, nothing_here, parts, to_sign_in, trouble_body, trouble_page};
+use crate::app::{App, Reach, Scope, Trouble};
 use crate::auth::{self, Proof, Visit};
 
 /// Somebody who is signed in.
@@ -146,9 +146,9 @@ pub(crate) async fn answer(
         return trouble_page(&app, &Trouble::not_found("page"));
     }
     let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let asked = Asked { visit, room, params, query, path: uri.path().to_owned(), raw };
+    let asked = Asked { visit, params, query, path: uri.path().to_owned(), raw };
     let inner = Arc::clone(&app);
-    match app.with(move |session| looked(&inner, session, asked)).await {
+    match app.with(move |session| looked(&inner, session, room, asked)).await {
         Ok((status, body)) => html_response(status, body),
         Err(trouble) => trouble_page(&app, &trouble),
     }
@@ -156,7 +156,6 @@ pub(crate) async fn answer(
 
 struct Asked {
     visit: Visit,
-    room: &'static Room,
     params: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     path: String,
@@ -183,11 +182,27 @@ pub(crate) fn visitor(session: &Session, visit: &Visit) -> Result<Visitor, Troub
     Ok(Visitor { person: person.id, name, roles: person.roles, csrf: visit.csrf.clone() })
 }
 
-fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode, Markup), Trouble> {
+/// What a look came to, and what is around it.
+struct Looked<T> {
+    visitor: Visitor,
+    scope: Scope,
+    size: u64,
+    /// The audit that the address names.
+    audit: Option<String>,
+    made: Result<T, Trouble>,
+}
+
+/// Looks at something: asks who may, records that an auditor does, finds the scope, and refuses what is outside of it.
+fn begin<T>(
+    app: &App,
+    session: &mut Session,
+    asked: Asked,
+    (name, roles, reach): (&str, &[Role], Reach),
+    make: impl FnOnce(&mut Look<'_>) -> Result<T, Trouble>,
+) -> Result<Looked<T>, Trouble> {
     let mut visitor = visitor(session, &asked.visit)?;
-    let room = asked.room;
-    if !visitor.is_any(room.roles) {
-        return Err(Trouble::no_role(if room.name.is_empty() { "this page" } else { room.name }));
+    if !visitor.is_any(roles) {
+        return Err(Trouble::no_role(if name.is_empty() { "this page" } else { name }));
     }
     if visitor.is_auditor() {
         auth::viewed(session, &asked.visit, &asked.path, asked.raw.as_deref())?;
@@ -203,13 +218,17 @@ fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode,
     }
     let visit = &asked.visit;
     let mut look = Look { app, session, visitor: &visitor, visit, scope, params: asked.params, query: asked.query };
-    let shown = match refused {
+    let made = match refused {
         Some(trouble) => Err(trouble),
-        None => {
-            look.scope.admits(look.session, room.reach, |name| look.param(name)).and_then(|()| (room.show)(&mut look))
-        }
+        None => look.scope.admits(look.session, reach, |name| look.param(name)).and_then(|()| make(&mut look)),
     };
-    let (status, page) = match shown {
+    let scope = look.scope;
+    Ok(Looked { visitor, scope, size, audit, made })
+}
+
+fn looked(app: &App, session: &mut Session, room: &Room, asked: Asked) -> Result<(StatusCode, Markup), Trouble> {
+    let looked = begin(app, session, asked, (room.name, room.roles, room.reach), room.show)?;
+    let (status, page) = match looked.made {
         Ok(page) => (StatusCode::OK, page),
         // Somebody who is signed in keeps the way back.
         Err(trouble) => (
@@ -220,14 +239,43 @@ fn looked(app: &App, session: &mut Session, asked: Asked) -> Result<(StatusCode,
             ),
         ),
     };
-    let whole = layout::whole(app, &visitor, &look.scope, room, size, &page);
-    Ok((
-        status,
-        match audit {
-            Some(audit) => carried(&whole, &audit),
-            None => whole,
-        },
-    ))
+    let whole = layout::whole(app, &looked.visitor, &looked.scope, room, looked.size, &page);
+    let whole = match looked.audit {
+        Some(audit) => carried(&whole, &audit),
+        None => whole,
+    };
+    Ok((status, whole))
+}
+
+/// Answers for every file in [`files::FILES`].
+pub(crate) async fn file(
+    State(app): State<Arc<App>>,
+    path: MatchedPath,
+    params: RawPathParams,
+    RawQuery(raw): RawQuery,
+    query: Result<Query<BTreeMap<String, String>>, axum::extract::rejection::QueryRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let Some(visit) = app.visit_of(&headers) else { return to_sign_in() };
+    let Some(file) = files::find(path.as_str()) else {
+        return trouble_page(&app, &Trouble::internal("a path without a file was routed"));
+    };
+    let Ok(Query(query)) = query else {
+        return trouble_page(&app, &Trouble::bad_request("the filters in the address cannot be read"));
+    };
+    if uri.path().len() > crate::api::LONGEST_PATH {
+        return trouble_page(&app, &Trouble::not_found("file"));
+    }
+    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let asked = Asked { visit, params, query, path: uri.path().to_owned(), raw };
+    let inner = Arc::clone(&app);
+    let what = ("this file", file.roles, file.reach);
+    let made = app.with(move |session| begin(&inner, session, asked, what, file.make)?.made).await;
+    match made {
+        Ok(made) => made.answer(),
+        Err(trouble) => trouble_page(&app, &trouble),
+    }
 }
 
 /// The filter that says through which audit somebody looks.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `rooms.rs` | every page: its path, its question, who may look |
 //! | `acts.rs` | every act that a page can do: its path, who may |
+//! | `files.rs` | every file that a page offers |
 //! | `sign.rs` | what the acts of approving do |
 //! | `look.rs` | one look at a page: who, at which ledger |
 //! | `layout.rs` | what every page has around it |
@@ -18,6 +19,7 @@
 
 pub(crate) mod acts;
 pub(crate) mod chart;
+pub(crate) mod files;
 pub(crate) mod layout;
 pub(crate) mod live;
 pub(crate) mod look;
@@ -70,6 +72,9 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/assets/{name}", get(layout::asset));
     for room in rooms::ROOMS {
         router = router.route(room.path, get(look::answer));
+    }
+    for file in files::FILES {
+        router = router.route(file.path, get(look::file));
     }
     for act in acts::ACTS {
         router = router.route(act.path, post(acts::answer).layer(DefaultBodyLimit::max(acts::LARGEST)));

@@ -3,11 +3,11 @@
 use countersign_evidence::sample;
 use countersign_model::audit::PackScope;
 use countersign_model::event::{EvidencePackMade, PopulationSealed, SampleDrawn};
-use countersign_model::{Digest, PayloadRef, Timestamp};
+use countersign_model::{Digest, PayloadRef, PersonId, Role, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::read::{Machine, Reading, to_json};
-use super::sql::{Fold, blob, json, media, require, text, time};
+use super::sql::{Fold, blob, json, maybe, media, require, text, time};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -32,7 +32,7 @@ pub(super) const TABLES: &[Table] = &[
         key: &["idx"],
         index: "idx",
         sql: "CREATE TABLE samples (idx INTEGER PRIMARY KEY, population INTEGER NOT NULL, seed TEXT NOT NULL,
-            chosen TEXT NOT NULL, time INTEGER NOT NULL) STRICT;
+            chosen TEXT NOT NULL, by TEXT, time INTEGER NOT NULL) STRICT;
             CREATE INDEX samples_by_population ON samples (population, idx);",
     },
 ];
@@ -78,6 +78,8 @@ pub struct SampleRow {
     pub seed: String,
     /// Which members, by place from 0, in the order in which they were drawn.
     pub chosen: Vec<u64>,
+    /// The auditor who named the seed on a page of the server.
+    pub by: Option<PersonId>,
     /// When.
     pub time: Timestamp,
 }
@@ -124,9 +126,21 @@ impl State {
         let population = self.population(p.population)?.ok_or("it is of a population that was never sealed")?;
         let chosen = sample::choose(&p.seed, population.said.count, p.count);
         require(chosen == p.chosen, "the seed chooses other members")?;
+        if let Some(by) = &p.by {
+            require(self.has_role(by, Role::Auditor)?, "whoever named its seed is no auditor")?;
+        }
         self.db
-            .prepare_cached("INSERT INTO samples (idx, population, seed, chosen, time) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((reading.index, p.population, &p.seed, to_json(&p.chosen)?, p.time.millis()))?;
+            .prepare_cached(
+                "INSERT INTO samples (idx, population, seed, chosen, by, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                reading.index,
+                p.population,
+                &p.seed,
+                to_json(&p.chosen)?,
+                p.by.as_ref().map(PersonId::as_str),
+                p.time.millis(),
+            ))?;
         Ok(())
     }
 
@@ -190,7 +204,7 @@ impl State {
     pub fn samples_of(&self, population: u64) -> Result<Vec<SampleRow>, Error> {
         let Ok(population) = i64::try_from(population) else { return Ok(Vec::new()) };
         let mut query = self.db.prepare_cached(
-            "SELECT idx, population, seed, chosen, time FROM samples WHERE population = ?1 ORDER BY idx",
+            "SELECT idx, population, seed, chosen, by, time FROM samples WHERE population = ?1 ORDER BY idx",
         )?;
         let rows = query.query_map([population], |row| {
             Ok(SampleRow {
@@ -198,7 +212,8 @@ impl State {
                 population: row.get(1)?,
                 seed: row.get(2)?,
                 chosen: json(row, 3)?,
-                time: time(row, 4)?,
+                by: maybe(row, 4)?,
+                time: time(row, 5)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -69,6 +69,7 @@ fn a_sample_is_what_its_seed_chooses_from_what_was_sealed() {
         seed: "4 6 1".into(),
         count: chosen.len() as u64,
         chosen,
+        by: None,
         time,
     };
     let (kind, chosen) = (EventKind::SampleDrawn, sample::choose("4 6 1", 3, 2));
@@ -78,6 +79,7 @@ fn a_sample_is_what_its_seed_chooses_from_what_was_sealed() {
         ("never sealed", drawn(0, chosen.clone())),
         ("never sealed", drawn(population + 1, chosen.clone())),
         ("chooses other members", drawn(population, other)),
+        ("is no auditor", SampleDrawn { by: Some(h.person(1)), ..drawn(population, chosen.clone()) }),
         ("chooses other members", drawn(population, vec![0, 1, 2, 3])),
     ] {
         let said = append(&h, &mut ledger, kind, said, vec![]).unwrap_or_else(|| panic!("believed: {why}"));

@@ -158,12 +158,21 @@ fn pages() {
         let _ = writeln!(out, "| `{}` | {} | {who} | {} |", page.path, page.question, page.reach.as_str());
     }
     out.push_str(
-        "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has no act.\n\
+        "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has the acts of an audit\nand no other, and nobody else has those.\n\
          Who may is what [the table of acts](roles.md) says.\n\n| where it is sent | what it does | act |\n|---|---|---|\n",
     );
     for act in countersign_server::acts() {
         let names: Vec<String> = act.actions.iter().map(|a| format!("`{}`", a.as_str())).collect();
         let _ = writeln!(out, "| `{}` | {} | {} |", act.path, act.does, names.join(", "));
+    }
+    out.push_str(
+        "\n## Files\n\nWhat pages offer to take away. Each is sent with its digest (`Repr-Digest`), and is a look as a page is.\n\n\
+         | file | what it holds | who may have it | what an auditor has |\n|---|---|---|---|\n",
+    );
+    for file in countersign_server::files() {
+        let roles: Vec<&str> = file.roles.iter().map(|role| role.as_str()).collect();
+        let who = if roles.len() == Role::ALL.len() { "whoever has a role".to_owned() } else { roles.join(", ") };
+        let _ = writeln!(out, "| `{}` | {} | {who} | {} |", file.path, file.holds, file.reach.as_str());
     }
     same("docs/reference/pages.md", &out);
 }

@@ -73,7 +73,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .map(|p| {
             html! {
                 tr {
-                    td { (parts::entry(p.index)) }
+                    td { a href={ "/populations/" (p.index) } { "Population " (p.index) } }
                     td { a href={ "/controls/" (p.said.control) } { (p.said.control) } }
                     td { (parts::time(p.said.from)) " to " (parts::time(p.said.to)) }
                     td.n { (p.said.count) }
@@ -85,7 +85,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .collect();
     let body = html! {
         (parts::section("Audits", &parts::table("Audits", &["Audit", "Period", "Applications", "State", "Requests", "Open", "Entry"], &audits, "No audit was opened.")))
-        (parts::section("Sealed populations", &parts::table("Sealed populations", &["Entry", "Control", "Period", "Members", "Exceptions", "Root"], &populations, "No population was sealed.")))
+        (parts::section("Sealed populations", &parts::table("Sealed populations", &["Population", "Control", "Period", "Members", "Exceptions", "Root"], &populations, "No population was sealed.")))
         (parts::section("Evidence packs", &parts::table("Evidence packs", &["Entry", "Of", "Deployments", "Bytes", "SHA-256", "Made"], &packs, "No pack was made.")))
     };
     Ok(Page::new("Audits", body).aside(html! { (audits.len()) " audits" }).live())

@@ -1,14 +1,16 @@
 //! Controls: did it operate, over what, what broke it, and who answers for it.
 
 use countersign_govern::assess::Window;
-use countersign_govern::audit::population;
+use countersign_govern::audit::population::{self, Population};
 use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
 
 use super::frameworks::{about, asked, filters, newest};
+use super::populations;
 use crate::app::Trouble;
+use crate::web::files::{self, File};
 use crate::web::layout::Page;
-use crate::web::look::Look;
+use crate::web::look::{Look, encode};
 use crate::web::parts;
 
 /// Outcomes of controls in the order of the filters.
@@ -124,7 +126,7 @@ fn is_inside(look: &Look<'_>, subject: &str, entries: &[u64]) -> Result<bool, Tr
 }
 
 /// A subject that has a page leads to it.
-fn subject(subject: &str) -> Markup {
+pub(super) fn subject(subject: &str) -> Markup {
     html! { @if subject.starts_with("run-") { a href={ "/runs/" (subject) } { (subject) } } @else { code { (subject) } } }
 }
 
@@ -134,10 +136,10 @@ fn requirement(text: &str) -> Markup {
     html! { a href={ "/frameworks/" (framework) } { (text) } }
 }
 
-/// A day in the address, at its beginning.
+/// A day in the address, at its beginning, or a moment.
 fn day(look: &Look<'_>, name: &str) -> Result<Option<Timestamp>, Trouble> {
     let read = |text: &str| {
-        let whole = format!("{text}T00:00:00Z");
+        let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
         whole.parse().map_err(|_| Trouble::bad_request(&format!("`{name}` in the address is no day, as in 2026-07-01")))
     };
     look.filter(name).map(read).transpose()
@@ -158,15 +160,26 @@ fn asked_population(look: &Look<'_>) -> Result<(Window, Vec<String>), Trouble> {
     Ok((Window { from, to }, application.map(str::to_owned).into_iter().collect()))
 }
 
-/// Everything that the control was applied to in a window: the query, its parameters, how many, and the root over them.
-pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
+/// The population that the address asks for, no more than the visitor's scope.
+fn asked_for(look: &Look<'_>) -> Result<Population, Trouble> {
     let id = look.param("control");
     if look.app.catalogue.get(id).is_none() {
         return Err(Trouble::not_found("control"));
     }
     let (window, applications) = asked_population(look)?;
     let (window, applications) = look.scope.population(look.now(), window, applications)?;
-    let p = population::population(look.session, &look.app.catalogue, id, window, &applications)?;
+    Ok(population::population(look.session, &look.app.catalogue, id, window, &applications)?)
+}
+
+/// The population as a file.
+pub(crate) fn export(look: &mut Look<'_>) -> Result<File, Trouble> {
+    files::population(look, &asked_for(look)?)
+}
+
+/// Everything that the control was applied to in a window: the query, its parameters, how many, and the root over them.
+pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    let id = look.param("control");
+    let p = asked_for(look)?;
     let mut rows: Vec<Markup> = Vec::new();
     for m in p.members.iter().take(SHOWN) {
         let links = look.entries(&m.entries, 8)?;
@@ -191,6 +204,8 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
     applications.retain(|a| look.scope.has_application(&a.what.id));
     let chosen = look.filter("application").unwrap_or("");
     let here = format!("/controls/{id}/population");
+    let files = format!("{here}/export?from={}&to={}&", encode(&from), encode(&to));
+    let files = if chosen.is_empty() { files } else { format!("{files}application={}&", encode(chosen)) };
     let body = html! {
         form.search method="get" action=(here) role="search" {
             label { "From " input type="date" name="from" value=(look.filter("from").unwrap_or("")); }
@@ -214,9 +229,10 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
             ("Control's version", parts::short(&p.definition.to_string())),
         ]))
         (parts::table("Population", &["What", "When", "State", "Entries"], &rows, ""))
-        @if p.members.len() > SHOWN { p.quiet { "and " (p.members.len() - SHOWN) " more; all of them by the command below" } }
+        @if p.members.len() > SHOWN { p.quiet { "and " (p.members.len() - SHOWN) " more; all of them in the files below" } }
         section {
             h2 { "To take away, and to sample" }
+            p { "All of it, with this query, these parameters, the number of rows and the root: " (populations::downloads(&files)) }
             p { "Sealed first, so that nobody chooses what is looked at; then the auditor names a seed:" }
             pre { code {
                 "countersign audit population --control " (id) " --from " (from) " --to " (to) " --format csv\n"

@@ -9,6 +9,7 @@ pub(super) mod entry;
 pub(super) mod environments;
 pub(super) mod frameworks;
 pub(super) mod ledger;
+pub(super) mod populations;
 pub(super) mod posture;
 pub(super) mod run;
 pub(super) mod runbook;
