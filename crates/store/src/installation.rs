@@ -170,6 +170,12 @@ impl Installation {
         self.ledger_dir(origin).join("projection.db")
     }
 
+    /// Where the index of findings is kept.
+    #[must_use]
+    pub fn findings(&self, origin: &str) -> PathBuf {
+        self.ledger_dir(origin).join("findings.db")
+    }
+
     /// Remembers which key file the first administrator signed with, for later acts of theirs.
     ///
     /// # Errors

@@ -32,6 +32,7 @@
 //! | [`mod@verify`] | the examination of every byte |
 //! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
 //! | [`projection`] | the tables folded from the log |
+//! | [`findings`] | what was found anywhere, grouped, beside the projection |
 //! | [`installation`] | the user's data directory: private keys and pins |
 //! | [`disposal`] | what two people sign before payloads are disposed of |
 //! | [`keys`] | where the private keys are: in files, or in devices |
@@ -57,6 +58,7 @@ mod error;
 pub mod excerpt;
 mod explain;
 mod files;
+pub mod findings;
 pub mod fork;
 mod head;
 pub mod installation;

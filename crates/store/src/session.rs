@@ -20,6 +20,7 @@ use countersign_model::event::{ActRefused, LedgerCreated, Predicate, Replaced};
 use countersign_model::{ActorId, Clock, Diagnostic, Digest, EventKind, PersonId, Retention, RunId, StreamId, digest};
 
 use crate::engine::embedded::{Embedded, Observer, Options};
+use crate::findings::Index;
 use crate::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 use crate::postgres::{self, Address, Asked, Held, Keyring, Postgres};
 use crate::projection::{self, Checked, Rebuilt, State};
@@ -337,7 +338,11 @@ impl Session {
     /// When the log or the projection cannot be read, or the ledger is busy.
     pub fn remove_payloads(&mut self, certificate: u64) -> Result<Removal, SessionError> {
         let going = self.state.disposed_by(certificate)?;
-        Ok(self.ledger.remove_payloads(&going, &self.state.disposed()?)?)
+        let removal = self.ledger.remove_payloads(&going, &self.state.disposed()?)?;
+        if self.state.path().is_some() {
+            Index::forget_disposed(&self.installation.findings(self.ledger.origin()), &self.state)?;
+        }
+        Ok(removal)
     }
 
     /// Destroys the key of a person whose erasure stands in the log. Of anybody else's it is not touched.
@@ -679,6 +684,7 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
 pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuilt, SessionError> {
     let pin = pin_for(&ledger, installation)?;
     unlock(&mut ledger, installation)?;
+    Index::discard(&installation.findings(ledger.origin()))?;
     let path = installation.projection(ledger.origin());
     Ok(projection::rebuild(&path, &mut ledger, pin.as_ref(), installation.watch())?)
 }

@@ -13,6 +13,7 @@ use super::break_glass_args::BreakGlassArgs;
 use super::catalogue_args::{AssessArgs, ControlArgs, FrameworkArgs};
 use super::ci_args::{SummaryArgs, TokenArgs};
 use super::enforcement_args::EnforcementArgs;
+use super::findings_args::FindingsArgs;
 use super::grant_args::{DeployArgs, GrantArgs};
 use super::hook_args::HookArgs;
 use super::issuer_args::IssuerArgs;
@@ -70,6 +71,8 @@ pub(crate) enum Verb {
     Lsp(LspArgs),
     /// Explain, write and try rules; walk through findings
     Secrets(SecretsArgs),
+    /// List what was found anywhere, the greatest risk first
+    Findings(FindingsArgs),
     /// Attach evidence or artifacts to a run
     Record(RecordArgs),
     /// Show where a run's gates stand now, and who answers for them

@@ -31,6 +31,8 @@ mod enforcement;
 mod enforcement_args;
 mod environment;
 mod explain;
+mod findings;
+mod findings_args;
 mod framework;
 mod gate;
 mod grant;
@@ -182,6 +184,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Hook(a) => hook::run(at, a, env),
         Verb::Lsp(a) => lsp::run(at, a),
         Verb::Secrets(a) => secrets::run(at, a, env),
+        Verb::Findings(a) => findings::run(at, a, env),
         Verb::Record(a) => record::run(at, a, env),
         Verb::Gate(a) => gate::run(at, a, env),
         Verb::Replay(a) => replay::run(at, a, env),

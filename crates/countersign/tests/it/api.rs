@@ -7,7 +7,7 @@ use countersign_model::access::token::TokenScope;
 use serde_json::{Value, json};
 
 use super::server::{Answer, Browser, firm, said, serve};
-use super::support::World;
+use super::support::{World, planted_secret};
 use super::witness::Server;
 
 /// A token of a person.
@@ -71,6 +71,9 @@ fn documented(document: &Value, path: &str, answer: &Answer) {
 fn full() -> Option<(World, Vec<(&'static str, String)>)> {
     let world = firm()?;
     world.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    world.commit_signed("mia", "leak.sh", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
+    world.cs(["run", "--ticket", "CHG-0"]).expect(10);
+    world.commit_signed("mia", "leak.sh", "echo\n");
     world.commit_signed("mia", "app.sh", "echo app\n");
     world.cs(["run", "--ticket", "CHG-1"]).expect(11);
     world.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
@@ -81,7 +84,10 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
         ["audit", "open", "--name", "SOX 2026", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "json"];
     let audit = world.by("ruth", &opened).expect(0).json()["audit"].as_str().unwrap().to_owned();
     world.by("olga", &["audit", "request", &audit, "--text", "Show me."]).expect(0);
+    let found = world.cs(["findings", "--state", "all", "--format", "json"]).expect(0).json();
+    let fingerprint = found["findings"][0]["fingerprint"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
     let places = vec![
+        ("{fingerprint}", fingerprint),
         ("{run}", run),
         ("{index}", "0".to_owned()),
         ("{framework}", "sox".to_owned()),
@@ -194,6 +200,73 @@ fn a_token_that_counts_no_more_is_refused_and_that_is_recorded() {
     let key = keys["keys"][0]["fingerprint"].as_str().unwrap();
     world.by("ada", &["person", "key", "revoke", "dan", key, "--reason", "lost"]).expect(0);
     assert_eq!(code(&third.get("/api/v1/runs").expect(401)), "CS-SERVER-051");
+}
+
+#[test]
+fn findings_are_listed_by_parts_and_a_runs_are_its_own() {
+    let Some(world) = firm() else { return };
+    for n in 0..5_u8 {
+        let value = format!("AKIA{}{}", "Z7Q4M2X5K3J6W2V", char::from(b'A' + n));
+        world.commit_signed("mia", &format!("leak{n}.sh"), &format!("export AWS_ACCESS_KEY_ID={value}\n"));
+    }
+    world.cs(["run"]).expect(10);
+    world.commit_signed("mia", "leak0.sh", "echo\n");
+    world.cs(["run"]).expect(10);
+    let server = serve(&world);
+    let program = Program::new(&server, &token(&world, "mia", "read"));
+    let (mut after, mut seen) = (String::new(), Vec::new());
+    loop {
+        let part = body(&program.get(&format!("/api/v1/findings?limit=2{after}")).expect(200));
+        assert_eq!(
+            (&part["count"], &part["states"]["open"], &part["states"]["fixed"]),
+            (&json!(5), &json!(4), &json!(1))
+        );
+        assert_eq!((&part["behind"], &part["unread"]), (&json!(0), &json!([])));
+        seen.extend(part["items"].as_array().unwrap().iter().map(|f| f["fingerprint"].as_str().unwrap().to_owned()));
+        match part["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    let mut once = seen.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!((seen.len(), once.len()), (5, 5));
+    for (filter, n) in [
+        ("state=open", 4),
+        ("state=fixed", 1),
+        ("state=waived", 0),
+        ("severity=critical", 5),
+        ("severity=low", 0),
+        ("rule=secrets/aws-access-key-id&state=open", 4),
+        ("control=secrets-out-of-source", 5),
+        ("control=nothing", 0),
+        ("repository=nothing", 0),
+        ("late=true", 0),
+    ] {
+        let list = body(&program.get(&format!("/api/v1/findings?{filter}")).expect(200));
+        assert_eq!(
+            (list["count"].as_u64(), list["items"].as_array().unwrap().len()),
+            (Some(n), n as usize),
+            "{filter}"
+        );
+    }
+    for bad in ["after=x", "state=none", "severity=x", "late=false"] {
+        assert_eq!(code(&program.get(&format!("/api/v1/findings?{bad}")).expect(400)), "CS-SERVER-055", "{bad}");
+    }
+    let one = body(&program.get(&format!("/api/v1/findings/{}", seen[0])).expect(200));
+    assert_eq!((&one["items"][0]["seen"], &one["items"][0]["looks"].as_array().unwrap().len()), (&json!(2), &2));
+    program.get("/api/v1/findings/x").expect(404);
+    let runs = body(&program.get("/api/v1/runs").expect(200));
+    let of = |n: usize| runs["items"][n]["run"].as_str().unwrap().to_owned();
+    for (n, findings) in [(0, 4), (1, 5)] {
+        let list = body(&program.get(&format!("/api/v1/runs/{}/findings?limit=3", of(n))).expect(200));
+        assert_eq!((&list["count"], &list["next"]), (&json!(findings), &json!(3)));
+        let rest = body(&program.get(&format!("/api/v1/runs/{}/findings?after=3", of(n))).expect(200));
+        assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (findings - 3, &Value::Null));
+        assert_eq!(list["items"][0]["tools"], json!(["countersign"]));
+    }
+    program.get("/api/v1/runs/none/findings").expect(404);
 }
 
 #[test]

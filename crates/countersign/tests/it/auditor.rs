@@ -4,8 +4,9 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use countersign_model::Role;
 use countersign_server::Reach;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{Program, token};
 use super::server::{Browser, firm, said, serve};
@@ -23,13 +24,15 @@ struct Things {
     request: String,
     population: u64,
     pack: String,
+    /// Of a finding that another tool reported.
+    fingerprint: String,
     /// Streams of the log that belong to it.
     streams: Vec<String>,
 }
 
 impl Things {
     /// What stands in the places of paths.
-    fn places(&self) -> [(&'static str, String); 7] {
+    fn places(&self) -> [(&'static str, String); 8] {
         [
             ("{run}", self.run.clone()),
             ("{slot}", "technical".to_owned()),
@@ -38,6 +41,7 @@ impl Things {
             ("{framework}", "sox".to_owned()),
             ("{control}", "dual-approval".to_owned()),
             ("{index}", self.population.to_string()),
+            ("{fingerprint}", self.fingerprint.clone()),
         ]
     }
 
@@ -47,8 +51,8 @@ impl Things {
 
     /// Texts that say something of it.
     fn traces(&self) -> Vec<&str> {
-        let Self { environment, run, grant, waiver, audit, request, pack, .. } = self;
-        vec![environment, run, grant, waiver, audit, request, pack]
+        let Self { environment, run, grant, waiver, audit, request, pack, fingerprint, .. } = self;
+        vec![environment, run, grant, waiver, audit, request, pack, fingerprint]
     }
 }
 
@@ -113,6 +117,18 @@ fn things(
     let ledger = ledger.to_str().unwrap();
     let unsigned = |args: &[&str]| world.cs_in(&dir, [&["--ledger", ledger], args].concat());
     unsigned(&[&seal[..], &window, &["--seal"]].concat()).expect(0);
+    let report = json!({"version": "2.1.0", "runs": [{
+        "tool": {"driver": {"name": "semgrep", "rules": [{"id": "injection", "properties": {"security-severity": "8.8"}}]}},
+        "invocations": [{"executionSuccessful": true}],
+        "results": [{"ruleId": "injection", "message": {"text": "Input gets into a query."}, "locations": [{"physicalLocation": {
+            "artifactLocation": {"uri": format!("{name}.py")}, "region": {"startLine": 1}}}]}],
+    }]});
+    std::fs::write(dir.join("semgrep.sarif"), report.to_string()).unwrap();
+    unsigned(&["record", dir.join("semgrep.sarif").to_str().unwrap()]).expect(0);
+    let found = unsigned(&["findings", "--format", "json"]).expect(0).json();
+    let found = found["findings"].as_array().unwrap();
+    let found = found.iter().find(|f| f["path"] == format!("{name}.py")).unwrap();
+    let fingerprint = text(&found["fingerprint"]).trim_start_matches("sha256:").to_owned();
     let out = dir.join("pack.zip");
     let pack = [&["audit", "pack"], &window[..], &["--out", out.to_str().unwrap(), "--format", "json"]].concat();
     let pack = unsigned(&pack).expect(0).json();
@@ -134,6 +150,7 @@ fn things(
         audit,
         request,
         population: sealed["index"].as_u64().unwrap(),
+        fingerprint,
         pack: text(&pack["sha256"]).trim_start_matches("sha256:").chars().take(12).collect(),
     }
 }
@@ -152,6 +169,11 @@ fn two(masked: &[&str]) -> Option<Firm> {
     Some(Firm { world, a, b })
 }
 
+/// The pages that an auditor may look at.
+fn pages() -> impl Iterator<Item = countersign_server::PageInfo> {
+    countersign_server::pages().filter(|page| page.roles.contains(&Role::Auditor))
+}
+
 #[test]
 fn an_auditor_of_one_application_is_shown_nothing_of_another() {
     let Some(Firm { world, a, b }) = two(&[]) else { return };
@@ -160,7 +182,7 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
     let program = Program::new(&server, &token(&world, "olga", "read,audit"));
     program.settled("/api/v1/frameworks").expect(200);
     let (mut objects, mut lists) = (0, 0);
-    let rooms = countersign_server::pages().map(|page| (page.path, page.reach));
+    let rooms = pages().map(|page| (page.path, page.reach));
     let resources = countersign_server::resources().map(|resource| (resource.path, resource.reach));
     let files = countersign_server::files().map(|file| (file.path, file.reach));
     let sealed = said(&world, "PopulationSealed").len();
@@ -193,6 +215,14 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
         }
     }
     assert!(objects >= 11 && lists >= 12 && sealed == 2, "{objects} {lists}");
+
+    // A finding of the other one is none here, and of her own she sees one.
+    olga.get(&format!("/findings/{}", b.fingerprint)).expect(404);
+    program.get(&format!("/api/v1/findings/{}", b.fingerprint)).expect(404);
+    let found = program.get("/api/v1/findings").expect(200).body;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!((&found["count"], &found["states"]["open"]), (&json!(1), &json!(1)), "{found}");
+    assert!(olga.get("/").expect(200).body.contains("href=\"/findings?late=true\""));
 
     // Every entry of the log, one by one.
     let all = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
@@ -339,8 +369,7 @@ fn what_an_audit_masks_is_on_no_page_and_in_no_answer_for_its_auditor() {
         body.split(|c: char| !c.is_alphanumeric() && c != '-').map(str::to_owned).collect()
     };
     let mut asked = 0;
-    let rooms =
-        countersign_server::pages().map(|page| page.path).chain(countersign_server::resources().map(|r| r.path));
+    let rooms = pages().map(|page| page.path).chain(countersign_server::resources().map(|r| r.path));
     let entries = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
     let entries = entries["entries"].as_array().unwrap().len();
     let indices = (0..entries).flat_map(|n| [format!("/ledger/{n}"), format!("/api/v1/entries/{n}")]);

@@ -51,6 +51,9 @@ mod duties;
 mod emergencies;
 #[cfg(test)]
 #[cfg(unix)]
+mod findings;
+#[cfg(test)]
+#[cfg(unix)]
 mod follow;
 #[cfg(test)]
 mod governance;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use countersign_model::Role;
 use serde_json::Value;
 
-use super::support::{World, have_ssh_keygen};
+use super::support::{World, have_ssh_keygen, planted_secret};
 use super::witness::Server;
 
 /// An answer.
@@ -185,6 +185,11 @@ fn whoever_asks_from_elsewhere_is_refused() {
 #[test]
 fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded() {
     let Some(world) = firm() else { return };
+    world.commit_signed("mia", "leak.sh", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
+    world.cs(["run", "--ticket", "CHG-0"]).expect(10);
+    let found = world.cs(["findings", "--format", "json"]).expect(0).json();
+    let fingerprint = found["findings"][0]["fingerprint"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    world.commit_signed("mia", "leak.sh", "echo\n");
     world.commit_signed("mia", "app.sh", "echo app\n");
     world.cs(["run", "--ticket", "<script>alert(1)</script>"]).expect(11);
     let run = world.cs(["gate", "check", "--format", "json"]).json()["run"]["id"].as_str().unwrap().to_owned();
@@ -200,6 +205,7 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
         ("/populations/{index}/sample", sample.as_str()),
         ("/populations/{index}", page.as_str()),
         ("{run}", run.as_str()),
+        ("{fingerprint}", fingerprint.as_str()),
         ("{slot}", "technical"),
         ("{index}", "0"),
         ("{framework}", "sox"),

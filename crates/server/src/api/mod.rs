@@ -18,6 +18,7 @@ mod audits;
 mod controls;
 mod entries;
 mod environments;
+mod findings;
 mod frameworks;
 mod ledger;
 mod openapi;

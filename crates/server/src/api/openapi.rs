@@ -30,6 +30,8 @@ pub(crate) fn document() -> Value {
     for (status, says) in PROBLEMS {
         responses.insert(format!("Problem{status}"), problem(status, says));
     }
+    let mut components = wire::components();
+    components.extend(wire::found_components());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +43,7 @@ pub(crate) fn document() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": wire::components(),
+            "schemas": components,
             "responses": responses,
             "headers": {
                 "ETag": {"description": "Names this very answer; send it as `If-None-Match`.", "schema": {"type": "string"}},

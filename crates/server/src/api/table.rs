@@ -3,11 +3,12 @@
 
 use countersign_model::access::token::TokenScope;
 use countersign_model::{EventKind, Role};
+use countersign_store::findings::Cursor;
 use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::wire::{self, Wire};
-use super::{audits, controls, entries, environments, frameworks, ledger, people, runs, waivers};
+use super::{audits, controls, entries, environments, findings, frameworks, ledger, people, runs, waivers};
 use crate::app::{Reach, Trouble};
 use crate::web::rooms::{EVERYBODY, OFFICERS};
 
@@ -52,6 +53,8 @@ pub(crate) enum Kind {
     Hex,
     /// A day.
     Day,
+    /// Where a list of findings goes on: four parts with points between them.
+    Cursor,
     /// A line of at most 200 characters. What was no UTF-8 is none (it arrives as U+FFFD).
     Text,
 }
@@ -79,6 +82,7 @@ impl Kind {
                 (1..=64).contains(&text.len()) && text.bytes().all(is_hex)
             }
             Self::Day => text.len() == 10 && super::ask::day(text).is_some(),
+            Self::Cursor => text.parse::<Cursor>().is_ok(),
             Self::Text => {
                 !text.is_empty()
                     && text.chars().count() <= LONGEST
@@ -95,6 +99,7 @@ impl Kind {
             Self::Choice(all) => json!({"type": "string", "enum": all()}),
             Self::Hex => json!({"type": "string", "pattern": "^[0-9a-f]{1,64}$"}),
             Self::Day => json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+            Self::Cursor => json!({"type": "string", "pattern": Cursor::PATTERN}),
             Self::Text => {
                 json!({"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$"})
             }
@@ -150,6 +155,22 @@ const POPULATION: &[Param] = &[
     Param { name: "after", says: "So many members come before: `next` of the part before.", kind: Kind::Number },
     LIMIT,
 ];
+const FINDINGS: &[Param] = &[
+    Param { name: "after", says: "Only what comes after: `next` of the part before.", kind: Kind::Cursor },
+    LIMIT,
+    Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(findings::states) },
+    Param { name: "severity", says: "Only those of this severity.", kind: Kind::Choice(findings::severities) },
+    Param { name: "repository", says: "Only those of this repository, by its identity.", kind: Kind::Text },
+    Param { name: "control", says: "Only those of rules that serve this control.", kind: Kind::Text },
+    Param { name: "rule", says: "Only those of this rule.", kind: Kind::Text },
+    Param {
+        name: "late",
+        says: "Only open ones past the moment by which they were to be answered.",
+        kind: Kind::Choice(|| vec!["true"]),
+    },
+];
+const RUN_FINDINGS: &[Param] =
+    &[Param { name: "after", says: "So many come before: `next` of the part before.", kind: Kind::Number }, LIMIT];
 const WAIVERS: &[Param] =
     &[Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(waivers::states) }];
 
@@ -174,6 +195,9 @@ resources! {
     "me" "me" "Who asks, and what their token opens.": Me by Read EVERYBODY of Firm, &[], people::me;
     "runs" "runs" "Runs, newest first.": RunList by Read EVERYBODY of List, RUNS, runs::list;
     "runs/{run}" "run" "A run with its gates, approvals and grants.": Run by Read EVERYBODY of Run, &[], runs::one;
+    "runs/{run}/findings" "run_findings" "What was found in a run, the worst first.": RunFindingList by Read EVERYBODY of Run, RUN_FINDINGS, findings::of_run;
+    "findings" "findings" "Findings of the whole ledger, the greatest risk first.": FindingList by Read EVERYBODY of List, FINDINGS, findings::list;
+    "findings/{fingerprint}" "finding" "A finding with its history, in each repository that has it.": FindingPlaces by Read EVERYBODY of List, &[], findings::one;
     "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY of Firm, ENTRIES, entries::list;
     "entries/{index}" "entry" "An entry with its receipt.": Entry by Read EVERYBODY of Entry, &[], entries::one;
     "controls" "controls" "Controls with what the newest assessment says of them.": ControlList by Read EVERYBODY of Firm, &[OUTCOME], controls::list;
@@ -216,6 +240,12 @@ mod tests {
         takes(Kind::Hex, &["0", "abc"], &["", "A", "g", &"a".repeat(65)]);
         takes(Kind::Day, &["2026-01-31"], &["", "2026-02-30", "2026-1-1", "20260131"]);
         takes(Kind::Text, &["a b", &"é".repeat(200)], &["", "a\n", &"a".repeat(201)]);
+        let cursor = |repository: &str| format!("8.1.{}.{repository}", "a".repeat(64));
+        takes(
+            Kind::Cursor,
+            &[&cursor("1"), &cursor("01")],
+            &["", "8.1.a.1", &cursor(""), &cursor("1.2"), &cursor("+1")],
+        );
         takes(Kind::Choice(outcomes), &["pass", "not-evaluated"], &["", "Pass"]);
     }
 

@@ -151,6 +151,15 @@ macro_rules! wire {
     };
 }
 
+mod found;
+
+pub(crate) use found::*;
+
+/// The schemas of what is said of findings, by name.
+pub(crate) fn found_components() -> Map<String, Value> {
+    found::components()
+}
+
 wire! {
     /// Who asks, by which token.
     Me {

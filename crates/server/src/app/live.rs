@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::App;
+use super::{App, found};
 use crate::Error;
 
 /// How often the log is looked at: an entry is on an open page well within a second.
@@ -19,6 +19,7 @@ pub(super) fn follow(app: &Arc<App>) -> Result<(), Error> {
     };
     spawn("follows", follows)?;
     spawn("assesses", assesses)?;
+    spawn("finds", finds)?;
     Ok(())
 }
 
@@ -39,6 +40,22 @@ fn follows(app: &Weak<App>) {
         } else {
             AFTER_TROUBLE
         };
+        drop(app);
+        std::thread::sleep(pause);
+    }
+}
+
+fn finds(app: &Weak<App>) {
+    let mut last: Option<(u64, Instant)> = None;
+    loop {
+        let Some(app) = app.upgrade() else { return };
+        let size = *app.head.borrow();
+        // The clock changes what is late, and ends waivers.
+        let due = last.is_none_or(|(seen, at)| seen != size || at.elapsed() > Duration::from_secs(60));
+        let pause = if !due || found::bring_up(&app) { EVERY } else { AFTER_TROUBLE };
+        if due {
+            last = Some((size, Instant::now()));
+        }
         drop(app);
         std::thread::sleep(pause);
     }

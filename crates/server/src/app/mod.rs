@@ -5,11 +5,13 @@
 //! | `pool.rs` | ledgers held open, lent to one request at a time |
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
+//! | `found.rs` | the index of findings, brought up beside the requests |
 //! | `preparations.rs` | statements that were shown to be signed |
 //! | `scope.rs` | what an auditor may be shown |
 //! | `trouble.rs` | an error as a client is told it |
 
 mod assessed;
+pub(crate) mod found;
 mod live;
 mod pool;
 mod preparations;

@@ -74,6 +74,11 @@ impl Look<'_> {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// What follows `prefix` in the names of filters that begin with it.
+    pub(crate) fn filters_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.keys().filter_map(move |name| name.strip_prefix(prefix))
+    }
+
     /// A filter that is an index.
     pub(crate) fn index(&self, name: &str) -> Result<Option<u64>, Trouble> {
         let read = |text: &str| {

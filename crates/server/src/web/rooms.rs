@@ -34,6 +34,16 @@ pub(crate) const EVERYBODY: &[Role] = &[
     Role::Administrator,
 ];
 
+/// Whoever takes part, and so may ask for something; an auditor looks.
+const PARTAKERS: &[Role] = &[
+    Role::Developer,
+    Role::Engineer,
+    Role::ReleaseManager,
+    Role::SecurityOfficer,
+    Role::ComplianceOfficer,
+    Role::Administrator,
+];
+
 /// Who answers for access and for audits.
 pub(crate) const OFFICERS: &[Role] =
     &[Role::SecurityOfficer, Role::ComplianceOfficer, Role::Auditor, Role::Administrator];
@@ -96,6 +106,16 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, Reach::List, pages::runs::show),
     room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, Reach::Run, pages::run::show),
+    room("/findings", "Findings", "What should be fixed first?", EVERYBODY, Reach::List, pages::findings::list),
+    room("/findings/waive", "", "How is a waiver of these asked for?", PARTAKERS, Reach::List, pages::findings::waive),
+    room(
+        "/findings/{fingerprint}",
+        "",
+        "What is this, where is it, and who let it stand?",
+        EVERYBODY,
+        Reach::List,
+        pages::findings::one,
+    ),
     room(
         "/deployments",
         "Deployments",

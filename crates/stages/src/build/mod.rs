@@ -15,6 +15,7 @@
 //! | `decide` | reuses the recorded decision or makes a new one |
 //! | `confined` | the engine of gates: a process of its own, with limits |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
+//! | `findings` | the index of findings, brought up to the log |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
 //! | `workload` | what the job proves of itself by an identity token |
 //! | `replay` | the use case `replay` |
@@ -26,6 +27,7 @@ pub mod confined;
 pub mod decide;
 pub mod decision_log;
 pub(crate) mod events;
+pub mod findings;
 pub mod governed;
 pub mod impact;
 pub mod kind;

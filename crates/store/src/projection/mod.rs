@@ -54,6 +54,7 @@ mod grants;
 mod history;
 mod keys;
 mod log_keys;
+mod looks;
 mod notices;
 mod offices;
 mod overview;

@@ -26,6 +26,8 @@ mod engine;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod flips;
 #[cfg(test)]
 mod furnishings;

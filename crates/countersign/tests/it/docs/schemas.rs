@@ -122,6 +122,9 @@ fn documents_for_programs_fit_their_schemas() {
     let (_, text, _) = desk.countersign(&["scan", &app, "--baseline", "baseline.json", "--format", "json"]);
     assert!(!fits(&scan, &text)["stale_baseline"].as_array().unwrap().is_empty());
 
+    let found = fits(&schema("findings.v1"), &desk.said(&["--repo", &app, "findings", "--format", "json"]));
+    assert!(!found["findings"].as_array().unwrap().is_empty());
+
     let told = fits(&info, &desk.said(&["--repo", &app, "ledger", "info", "--format", "json"]));
     assert!(std::path::Path::new(told["tiles"].as_str().unwrap()).join("checkpoint").is_file());
 

@@ -7,6 +7,7 @@ pub(super) mod controls;
 pub(super) mod deployments;
 pub(super) mod entry;
 pub(super) mod environments;
+pub(super) mod findings;
 pub(super) mod frameworks;
 pub(super) mod ledger;
 pub(super) mod populations;

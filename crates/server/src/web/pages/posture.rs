@@ -3,11 +3,12 @@
 use countersign_govern::gates;
 use countersign_model::governance::WaiverCategory;
 use countersign_model::{Outcome, Role, Timestamp};
+use countersign_store::findings::Asked;
 use countersign_store::projection::{RunsAsked, WaiverState};
 use maud::{Markup, html};
 
 use super::{approvals, frameworks};
-use crate::app::Trouble;
+use crate::app::{Trouble, found};
 use crate::web::chart::{self, Bar};
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -34,12 +35,16 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         None => parts::state(Tone::Wait, "being assessed"),
     };
     let needs = needs(look)?;
+    let findings =
+        found::index(look.app, look.session)?.index.counts(&Asked { within: within.clone(), ..Asked::default() })?;
+    let late = if findings.late == 0 { Tone::Good } else { Tone::Bad };
     let body = html! {
         div.tiles {
             (parts::tile(count(Outcome::Fail)?, "runs that policy denies", "/runs?outcome=fail", Tone::Bad))
             (parts::tile(count(Outcome::Pending)?, "runs that policy holds", "/runs?outcome=pending", Tone::Wait))
             (parts::tile(count(Outcome::Pass)?, "runs that policy passes", "/runs?outcome=pass", Tone::Good))
             (parts::tile(count(Outcome::Waived)?, "runs passed by waiver", "/runs?outcome=waived", Tone::Waived))
+            (parts::tile(findings.late, "findings past SLA", "/findings?late=true", late))
             (parts::tile(anomalies, "entries not believed", "/ledger", if anomalies == 0 { Tone::Good } else { Tone::Bad }))
         }
         section {

@@ -181,7 +181,7 @@ fn found(
                 td { (f.rule) }
                 td { code { (f.path) ":" (f.line) } }
                 td { (state.as_str()) }
-                td { (parts::short(&f.fingerprint.to_string())) }
+                td { a href={ "/findings/" (f.fingerprint.hex()) } { (parts::short(&f.fingerprint.to_string())) } }
             }
         });
     }
