@@ -153,6 +153,14 @@ export const withoutScript = async (context, told, room, { visit: scripted }) =>
   if (!plain || !same) problems.push(`${room.address} says something else without a script: ${parting(plain, await content(other))}`);
 };
 
+/** What is typed stands in the command as one word of a shell, and nothing else becomes of it. */
+const asks = async (page, room) => {
+  await page.getByLabel('What you need').fill("the ticket's $(id) \\ \"all\"");
+  const command = await page.locator('#command').textContent();
+  if (!command.endsWith(` --text 'the ticket'\\''s $(id) \\ "all"'`)) problems.push(`${room.address} makes the command ${command}`);
+  if (!await page.getByRole('button', { name: 'Copy the command' }).isEnabled()) problems.push(`${room.address} cannot be copied from`);
+};
+
 /** By keyboard alone: first over the navigation to the content, then through all of the navigation, and what has the focus shows it. */
 export const keyboard = async (context, told, room) => {
   const page = await open(context, told, room);
@@ -200,6 +208,7 @@ export const auditors = async (context, told, rooms, { axe }) => {
       .map((e) => e.outerHTML.slice(0, 120)), ['/sign-out', ...told.acts]);
     for (const act of acts) problems.push(`${room.address} offers an auditor ${act}`);
     if (!await page.getByRole('button', { name: 'Sign out' }).isVisible()) problems.push(`${room.address} lets no auditor leave`);
+    if (room.path.endsWith('/ask')) await asks(page, room);
     await accessible(page, axe, `auditor ${room.path}`);
     }
   say(`auditor: ${own.length} pages`);

@@ -224,6 +224,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "Each parameter stands in a query once, with a name that the resource has and a value that its schema takes. What would be ignored is refused, \
          so that a filter that was mistyped does not pass for one that found everything.",
     ),
+    explained(
+        "CS-SERVER-070",
+        Exit::Backend,
+        "one evidence pack is made at a time",
+        "A pack of a large period takes a while and much of a disk, so a server makes one after the other. What is being made goes on, \
+         whoever looks.\n\n\
+         Come again when it is there, or make one on the command line: `countersign audit pack`.",
+    ),
 ];
 
 #[cfg(test)]

@@ -189,6 +189,12 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
     for (pattern, reach) in rooms.chain(resources).chain(files) {
         let is_api = pattern.starts_with("/api/");
         let is_file = pattern.ends_with("/export");
+        if pattern.ends_with("/pack") {
+            // It is there when an officer had it made, of which there is a test of its own.
+            olga.get(&a.path(pattern)).expect(404);
+            olga.get(&b.path(pattern)).expect(404);
+            continue;
+        }
         let get = |path: &str| match (is_api, is_file) {
             (true, _) => program.get(path),
             (_, true) => olga.get(&format!("{path}?format=csv")),
@@ -214,7 +220,7 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
             assert!(is_api || own.body.contains("about the whole firm"), "{pattern}");
         }
     }
-    assert!(objects >= 11 && lists >= 12 && sealed == 2, "{objects} {lists}");
+    assert!(objects >= 12 && lists >= 12 && sealed == 2, "{objects} {lists}");
 
     // A finding of the other one is none here, and of her own she sees one.
     olga.get(&format!("/findings/{}", b.fingerprint)).expect(404);
@@ -482,4 +488,133 @@ fn an_auditor_draws_a_sample_by_their_seed_and_nobody_else_does() {
     .expect(0);
     assert_eq!(ran.out, "0\n");
     world.cs(["verify"]).expect(0);
+}
+
+#[test]
+fn the_pack_of_an_audit_is_made_beside_the_requests_by_an_officer_and_taken_by_whom_the_audit_admits() {
+    let Some(Firm { world, a, b }) = two(&["names"]) else { return };
+    let server = serve(&world);
+    let ruth = Browser::of(&server, &world, "ruth");
+    let (page, path) = (format!("/audits/{}", a.audit), format!("/audits/{}/pack", a.audit));
+    let csrf = ruth.get(&page).expect(200).field("csrf");
+    let before = said(&world, "EvidencePackMade").len();
+    for person in ["olga", "ada", "dan"] {
+        let other = Browser::of(&server, &world, person);
+        let csrf = other.get("/frameworks").expect(200).field("csrf");
+        let status = if person == "dan" { 303 } else { 403 };
+        // Dan is a compliance officer too.
+        other.post(&format!("/audits/{}/pack", b.audit), &format!("csrf={csrf}")).expect(status);
+    }
+    ruth.get(&path).expect(404);
+    let mut begun = 0;
+    for _ in 0..200 {
+        let answer = ruth.post(&path, &format!("csrf={csrf}"));
+        if answer.status == 303 {
+            begun += 1;
+            break;
+        }
+        // One at a time.
+        assert!(answer.expect(409).body.contains("CS-SERVER-070"));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(begun, 1);
+    let olga = Browser::of(&server, &world, "olga");
+    let ready = (0..300).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let body = olga.get(&page).expect(200).body;
+        body.contains("Take the pack").then_some(body)
+    });
+    let ready = ready.expect("a pack");
+    assert_eq!(said(&world, "EvidencePackMade").len(), before + 2);
+    let looks = said(&world, "EvidenceViewed").len();
+    let host = server.url.trim_start_matches("http://");
+    let cookie = olga.cookie.clone().unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n");
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+    let split = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let (head, zip) = (String::from_utf8_lossy(&answer[..split]).into_owned(), &answer[split + 4..]);
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains(&format!("evidence-{}.zip", a.audit)), "{head}");
+    let digest = countersign_model::Digest::of(zip);
+    assert!(ready.contains(&digest.to_string()) && head.contains(&digest.hex().to_string()), "{digest} {head}");
+    assert_eq!(said(&world, "EvidenceViewed").len(), looks + 1);
+    // It holds with the firm's trust file alone, and names nobody.
+    let (pack, trust) = (world.path("pack.zip"), world.path("firm.json"));
+    std::fs::write(&pack, zip).unwrap();
+    world.cs(["trust", "export", "--out", trust.to_str().unwrap()]).expect(0);
+    let home = world.path("home");
+    let checked =
+        world.cs_in(&home, ["verify", pack.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(checked.expect(0).json()["version"], 1);
+    // Not the other's auditor, nor whoever answers for no audit; and no server leaves it behind.
+    Browser::of(&server, &world, "otto").get(&path).expect(404);
+    Browser::of(&server, &world, "omar").get(&path).expect(403);
+    let cache = world.repo().join(".countersign").join("cache");
+    let folders = || {
+        let all = std::fs::read_dir(&cache).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
+        all.iter().filter(|e| e.file_name().to_string_lossy().starts_with("packs-")).count()
+    };
+    assert_eq!(folders(), 1, "{cache:?}");
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(folders(), 0, "{cache:?}");
+}
+
+#[test]
+fn a_pack_that_would_show_what_an_audit_masks_is_not_for_its_auditor() {
+    let Some(Firm { world, a, .. }) = two(&["hosts"]) else { return };
+    let server = serve(&world);
+    let ruth = Browser::of(&server, &world, "ruth");
+    let (page, path) = (format!("/audits/{}", a.audit), format!("/audits/{}/pack", a.audit));
+    let csrf = ruth.get(&page).expect(200).field("csrf");
+    ruth.post(&path, &format!("csrf={csrf}")).expect(303);
+    let made = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        ruth.get(&page).expect(200).body.contains("Take the pack")
+    });
+    assert!(made);
+    let olga = Browser::of(&server, &world, "olga");
+    assert!(olga.get(&page).expect(200).body.contains("keeps some of that from you"));
+    olga.get(&path).expect(404);
+}
+
+#[test]
+fn an_auditor_asks_with_the_very_command_that_a_page_shows() {
+    let Some(Firm { world, a, b }) = two(&[]) else { return };
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    let control = olga.get("/controls/dual-approval").expect(200).body;
+    assert!(control.contains("Show me.") && control.contains(&a.request) && !control.contains(&b.request), "{control}");
+    let link = control.split("href=\"").find(|rest| rest.contains("/ask?control=dual-approval")).unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let typed = |path: &str| {
+        let page = olga.get(path).expect(200).body;
+        let command =
+            page.split("id=\"command\"").nth(1).unwrap().split('>').nth(1).unwrap().split('<').next().unwrap();
+        let command = command.replace("&#39;", "'").replace("&quot;", "\"");
+        let words = command.strip_prefix("countersign ").expect("a command of ours").to_owned();
+        let mut shell = world.command("sh", &world.repo());
+        let key = world.path("olga");
+        shell
+            .args(["-c", &format!("\"$0\" {words} --key \"$1\" --format json"), env!("CARGO_BIN_EXE_countersign")])
+            .arg(key);
+        World::finish(shell)
+    };
+    let asked = typed(&link).expect(0).json();
+    let request = asked["request"].as_str().unwrap();
+    let thread = world.cs(["audit", "thread", request, "--format", "json"]).expect(0).json();
+    assert_eq!(thread["messages"][0]["text"], "What I need, in words", "{thread}");
+    let control = olga.get("/controls/dual-approval").expect(200).body;
+    assert!(control.contains(request) && control.contains("What I need, in words"), "{control}");
+    // After an answer she asks on.
+    world.by("dan", &["audit", "answer", request, "--text", "Here it is."]).expect(0);
+    let page = olga.get(&format!("/audits/{}", a.audit)).expect(200).body;
+    let link = page.split("href=\"").find(|rest| rest.contains(&format!("ask?request={request}"))).unwrap();
+    typed(link.split('"').next().unwrap()).expect(0);
+    olga.get(&format!("/audits/{}/ask?application={}", a.audit, b.application)).expect(404);
+    olga.get(&format!("/audits/{}/ask?request={}", a.audit, b.request)).expect(404);
+    olga.get(&format!("/audits/{}/ask?control=x%3Bid", a.audit)).expect(404);
+    // Whoever answers for no audit is told nothing of what was asked.
+    assert!(!Browser::of(&server, &world, "omar").get("/controls/dual-approval").expect(200).body.contains("Show me."));
 }

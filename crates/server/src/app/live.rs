@@ -72,6 +72,7 @@ fn assesses(app: &Weak<App>) {
             (seen != size && at.elapsed() > pause) || at.elapsed() > Duration::from_secs(3600)
         });
         crate::auth::flush(&app);
+        app.packs.sweep(Instant::now());
         if due {
             app.assessed.renew(&app);
             last = Some((size, Instant::now()));

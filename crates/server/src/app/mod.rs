@@ -6,6 +6,7 @@
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
 //! | `found.rs` | the index of findings, brought up beside the requests |
+//! | `packs.rs` | evidence packs of audits, made beside the requests |
 //! | `preparations.rs` | statements that were shown to be signed |
 //! | `scope.rs` | what an auditor may be shown |
 //! | `trouble.rs` | an error as a client is told it |
@@ -13,6 +14,7 @@
 mod assessed;
 pub(crate) mod found;
 mod live;
+pub(crate) mod packs;
 mod pool;
 mod preparations;
 pub(crate) mod scope;
@@ -165,6 +167,7 @@ pub(crate) struct App {
     pub(crate) oidc: Option<Oidc>,
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) preparations: Mutex<Preparations>,
+    pub(crate) packs: packs::Packs,
     /// Pages that are open at once and kept up to date: they must not take every connection.
     pub(crate) open_pages: Arc<Semaphore>,
     /// The ledger's origin.
@@ -178,6 +181,7 @@ impl App {
         let session = pool.open().map_err(Error::Told)?;
         let head = watch::Sender::new(session.state().size());
         let ledger = session.state().origin().to_owned();
+        let packs = packs::Packs::new(&session.cache_dir());
         pool.give_back(session);
         let oidc = options.provider.clone().map(Oidc::new).transpose()?;
         Ok(Arc::new(Self {
@@ -186,6 +190,7 @@ impl App {
             oidc,
             refusals: Mutex::default(),
             preparations: Mutex::default(),
+            packs,
             options,
             pool,
             catalogue,

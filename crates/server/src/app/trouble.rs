@@ -194,6 +194,15 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn pack_being_made() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "CS-SERVER-070",
+            "another pack is being made",
+            "come again when it is there; one is made at a time",
+        )
+    }
+
     pub(crate) fn bad_query(what: &str, takes: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "CS-SERVER-055", what, &format!("it takes: {takes}"))
     }

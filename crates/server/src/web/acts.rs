@@ -62,6 +62,13 @@ pub(crate) const ACTS: &[Act] = &[
         run: sign::complete,
     },
     Act {
+        path: "/audits/{audit}/pack",
+        page: "/audits/{audit}",
+        does: "begins to make the evidence pack of an audit",
+        actions: &[Action::OpenAudit],
+        run: pages::packs::make,
+    },
+    Act {
         path: "/populations/{index}/sample",
         page: "/populations/{index}",
         does: "draws the sample that your seed chooses from a sealed population",
@@ -72,7 +79,7 @@ pub(crate) const ACTS: &[Act] = &[
 
 /// One act being done.
 pub(crate) struct Doing<'a> {
-    pub(crate) app: &'a App,
+    pub(crate) app: &'a Arc<App>,
     pub(crate) session: &'a mut Session,
     pub(crate) visitor: &'a Visitor,
     pub(crate) visit: &'a Visit,
@@ -136,7 +143,7 @@ pub(crate) async fn answer(
 type Refused = (StatusCode, maud::Markup);
 
 fn done(
-    app: &App,
+    app: &Arc<App>,
     session: &mut Session,
     visit: &Visit,
     act: &Act,

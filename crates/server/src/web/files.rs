@@ -36,6 +36,13 @@ pub(crate) const FILES: &[Offer] = &[
         make: pages::controls::export,
     },
     Offer {
+        path: "/audits/{audit}/pack",
+        holds: "the evidence pack of an audit, for a day after it was made",
+        roles: OFFICERS,
+        reach: Reach::Audit,
+        make: pages::packs::file,
+    },
+    Offer {
         path: "/populations/{index}/export",
         holds: "a sealed population, as CSV or JSON Lines",
         roles: OFFICERS,

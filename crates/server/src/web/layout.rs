@@ -19,10 +19,11 @@ struct Asset {
     bytes: &'static str,
 }
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset { name: "style.css", media: "text/css; charset=utf-8", bytes: include_str!("assets/style.css") },
     Asset { name: "live.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/live.js") },
     Asset { name: "passkey.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/passkey.js") },
+    Asset { name: "ask.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/ask.js") },
     Asset { name: "mark.svg", media: "image/svg+xml", bytes: include_str!("assets/mark.svg") },
 ];
 

@@ -28,7 +28,14 @@ const FURTHEST: u64 = 10_000;
 /// Whoever is told so may see nothing more: the page is to be loaded again.
 const OVER: &[u8] = b"event: over\ndata: {}\n\n";
 
-struct Lines(mpsc::Receiver<Bytes>);
+/// What comes through a channel, as the body of an answer.
+pub(crate) struct Lines(mpsc::Receiver<Bytes>);
+
+impl Lines {
+    pub(crate) const fn new(lines: mpsc::Receiver<Bytes>) -> Self {
+        Self(lines)
+    }
+}
 
 impl Stream for Lines {
     type Item = Result<Bytes, std::convert::Infallible>;
@@ -60,7 +67,7 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Aske
         let _ = follow(&app, &visit, from, &send).await;
     });
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-    (headers, Body::from_stream(Lines(receive))).into_response()
+    (headers, Body::from_stream(Lines::new(receive))).into_response()
 }
 
 async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::Sender<Bytes>) -> Option<()> {

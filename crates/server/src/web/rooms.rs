@@ -175,6 +175,7 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("/access", "Access", "Who can do what, and who came here?", OFFICERS, Reach::Firm, pages::access::show),
     room("/audits", "Audits", "What was asked, answered and taken away?", OFFICERS, Reach::List, pages::audits::list),
+    room("/audits/{audit}/ask", "", "How do I ask for what I need?", OFFICERS, Reach::Audit, pages::requests::ask),
     room("/audits/{audit}", "", "How does this audit stand?", OFFICERS, Reach::Audit, pages::audits::one),
 ];
 

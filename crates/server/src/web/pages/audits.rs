@@ -4,6 +4,7 @@ use countersign_model::AuditId;
 use countersign_store::projection::{MessageRow, RequestState, ThreadRow, is_late};
 use maud::{Markup, html};
 
+use super::packs;
 use crate::app::Trouble;
 use crate::app::scope::AS_AUDITOR;
 use crate::web::layout::Page;
@@ -114,8 +115,12 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         @if !look.visitor.is_auditor() && audit.closed.is_none() && look.visitor.is_any(AS_AUDITOR) {
             p { a href={ "/?audit=" (said.audit) } { "What its auditors see" } }
         }
+        (parts::section("Evidence pack", &packs::section(look, &audit)))
         section {
             h2 { "Requests" }
+            @if audit.closed.is_none() {
+                p { a href={ "/audits/" (said.audit) "/ask" } { @if look.visitor.is_auditor() { "Request evidence" } @else { "How an auditor asks" } } }
+            }
             @if shown.is_empty() { p.none { "Nothing was asked yet." } }
             @for thread in &shown { (thread) }
         }
@@ -125,7 +130,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     Ok(Page::new(said.name.clone(), body).aside(state).live())
 }
 
-fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
+pub(super) fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
     let (tone, word) = match thread.state() {
         RequestState::Open => (Tone::Wait, "open"),
         RequestState::Answered => (Tone::Good, "answered"),
@@ -148,6 +153,9 @@ fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
                 @if let Some(due) = thread.due() { "An answer is due by " (parts::time(due)) "." }
             }
             ul { @for message in &messages { (message) } }
+            @if thread.state() == RequestState::Answered && look.visitor.is_auditor() {
+                p { a href={ "/audits/" (thread.audit) "/ask?request=" (thread.request) } { "Ask on" } }
+            }
         }
     })
 }

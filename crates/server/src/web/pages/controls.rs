@@ -6,7 +6,7 @@ use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
 
 use super::frameworks::{about, asked, filters, newest};
-use super::populations;
+use super::{populations, requests};
 use crate::app::Trouble;
 use crate::web::files::{self, File};
 use crate::web::layout::Page;
@@ -74,6 +74,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         broken.push(html! { tr { td { (subject(&f.subject)) } td { (f.text) } td { (links) } } });
     }
     let evidence = look.entries(&j.entries, 20)?;
+    let asked_about = requests::about(look, id)?;
     let body = html! {
         p { (control.objective) }
         (parts::facts(&[
@@ -104,6 +105,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 p { a href={ "/controls/" (id) "/population" } { "Everything it was applied to" } ", for an auditor to choose from." }
             }
         }
+        (asked_about)
         (about(&a))
     };
     Ok(Page::new(control.title.clone(), body).aside(parts::outcome(j.outcome)).live())
