@@ -111,6 +111,29 @@ pub enum Error {
         /// The limit, for people.
         limit: &'static str,
     },
+    /// What was sent is no pack of git objects that makes a commit whole.
+    #[error("the objects that were sent are refused: {detail}")]
+    Pack {
+        /// What git said of it.
+        detail: String,
+    },
+    /// What is sent must be whole, and older history is cut off here.
+    #[error("this clone is shallow: the history before its oldest commit is not here")]
+    Shallow,
+    /// Objects are named in another way than those that were sent before.
+    #[error("the repository names objects by {here} there, and what is sent by {sent}")]
+    OtherFormat {
+        /// The format of what is there.
+        here: &'static str,
+        /// The format of what is sent.
+        sent: &'static str,
+    },
+    /// A commit does not belong to the repository that is named.
+    #[error("the commit is not one of the repository `{}`, or that is no repository's identity", identity.escape_debug())]
+    NotThatRepository {
+        /// The identity.
+        identity: String,
+    },
     /// The repository's own configuration would run a program and cannot be overruled.
     #[error("the repository's configuration names a program that cannot be switched off: {key}")]
     UnsafeConfiguration {
@@ -272,6 +295,10 @@ impl Diagnostic for Error {
             Self::TooLarge { .. } => "CS-GIT-013",
             Self::UnsafeConfiguration { .. } => "CS-GIT-014",
             Self::NoWorkTree { .. } => "CS-GIT-015",
+            Self::Pack { .. } => "CS-GIT-016",
+            Self::Shallow => "CS-GIT-017",
+            Self::OtherFormat { .. } => "CS-GIT-018",
+            Self::NotThatRepository { .. } => "CS-GIT-019",
             Self::KeyUnreadable { .. } => "CS-SSH-001",
             Self::NotAKey { .. } => "CS-SSH-002",
             Self::WeakKey { .. } => "CS-SSH-003",
@@ -315,6 +342,10 @@ impl Diagnostic for Error {
             | Self::UnknownRevision { .. }
             | Self::UnsafeConfiguration { .. }
             | Self::NoWorkTree { .. }
+            | Self::Pack { .. }
+            | Self::Shallow
+            | Self::OtherFormat { .. }
+            | Self::NotThatRepository { .. }
             | Self::KeyUnreadable { .. }
             | Self::NotAKey { .. }
             | Self::WeakKey { .. }
@@ -382,6 +413,18 @@ impl Diagnostic for Error {
             }
             Self::NoWorkTree { .. } => {
                 "change into a checkout, or look at all commits instead: `countersign scan --history`".to_owned()
+            }
+            Self::Pack { .. } => "`git fsck --full` tells whether the clone is sound; send it again from a fresh one".to_owned(),
+            Self::Shallow => {
+                "fetch the whole history: `git fetch --unshallow` (actions/checkout: `fetch-depth: 0`; GitLab: `GIT_DEPTH: 0`)"
+                    .to_owned()
+            }
+            Self::OtherFormat { .. } => {
+                "send it as another repository: one identity has one format of objects".to_owned()
+            }
+            Self::NotThatRepository { .. } => {
+                "name it as `countersign run --format json` does: `git:HOST/PATH`, or `git-root:` and the oldest first commit"
+                    .to_owned()
             }
             Self::KeyUnreadable { .. } => "check the path and its permissions with `ls -l`".to_owned(),
             Self::NotAKey { .. } => {

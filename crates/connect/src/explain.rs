@@ -123,6 +123,36 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-GIT-016",
+        title: "objects that were sent are refused",
+        text: "What was sent to a server to be judged is a pack of git objects. It is refused where it is none, where git's own checks \
+               (`index-pack --strict`) find an object malformed or a path that leads out of the tree, and where something is missing \
+               that the commit or its history needs.\n\n\
+               Nothing of it was kept, and no run was made.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GIT-017",
+        title: "a shallow clone cannot be sent",
+        text: "A server judges a commit with everything before it: who wrote what since the last release is read from the commits \
+               themselves. A clone whose history is cut off does not hold them.\n\n\
+               Only what the server lacks is sent, so a whole clone costs little after the first time.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GIT-018",
+        title: "another format of objects than before",
+        text: "A repository names its objects by SHA-1 or by SHA-256. What was sent before under this identity was of the other format.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GIT-019",
+        title: "a commit of another repository",
+        text: "A repository is named by its remote's host and path, `git:HOST/PATH`, or where it has none by its oldest first commit, \
+               `git-root:ID`. The name that was sent is neither, or the commit does not descend from that first commit.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-SSH-001",
         title: "a key file cannot be read",
         text: "The key file does not exist, or this account may not read it. Private key files belong to you alone, \

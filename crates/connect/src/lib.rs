@@ -12,6 +12,7 @@
 //! | [`pkcs11`] | signs with a key in a device: an HSM, a smart card, SoftHSM |
 //! | [`witness`] | asks witnesses of a log for cosignatures, over HTTP |
 //! | [`login`] | signs in to a server |
+//! | [`remote`] | sends what a pipeline has to a server, and reads what came of it |
 //! | [`timestamp`] | asks a time-stamping authority for a token, over HTTP |
 //! | [`deliver`] | brings a message to somebody: a webhook, a mail server, a program |
 //! | [`notify`] | tells somebody: a program, or an address |
@@ -43,6 +44,7 @@ pub mod oidc;
 pub mod pkcs11;
 pub mod process;
 pub mod publish;
+pub mod remote;
 pub mod ssh;
 pub mod timestamp;
 pub mod witness;

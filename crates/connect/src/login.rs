@@ -158,6 +158,33 @@ struct Problem {
     help: String,
 }
 
+/// The address of a server without a slash at its end: scheme and host, and plain HTTP on this machine alone.
+///
+/// # Errors
+/// [`LoginError::Url`].
+pub fn server_url(url: &str) -> Result<&str, LoginError> {
+    let url = url.trim_end_matches('/');
+    let wrong = |what| Err(LoginError::Url { url: url.split('@').next_back().unwrap_or_default().to_owned(), what });
+    let (plain, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return wrong("it begins with neither `https://` nor `http://`"),
+    };
+    if rest.is_empty()
+        || rest.contains(['@', '?', '#', '/'])
+        || rest.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return wrong("it is more than a scheme and a host");
+    }
+    let local = ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|l| rest.strip_prefix(l).is_some_and(|p| p.is_empty() || p.starts_with(':')));
+    if plain && !local {
+        return wrong("over plain HTTP anybody on the way could use what is sent");
+    }
+    Ok(url)
+}
+
 /// A server.
 pub struct ServerClient {
     url: String,
@@ -170,26 +197,7 @@ impl ServerClient {
     /// # Errors
     /// [`LoginError::Url`].
     pub fn new(url: &str) -> Result<Self, LoginError> {
-        let url = url.trim_end_matches('/');
-        let wrong =
-            |what| Err(LoginError::Url { url: url.split('@').next_back().unwrap_or_default().to_owned(), what });
-        let (plain, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-            (Some(rest), _) => (false, rest),
-            (None, Some(rest)) => (true, rest),
-            (None, None) => return wrong("it begins with neither `https://` nor `http://`"),
-        };
-        if rest.is_empty()
-            || rest.contains(['@', '?', '#', '/'])
-            || rest.chars().any(|c| c.is_whitespace() || c.is_control())
-        {
-            return wrong("it is more than a scheme and a host");
-        }
-        let local = ["localhost", "127.0.0.1", "[::1]"]
-            .iter()
-            .any(|l| rest.strip_prefix(l).is_some_and(|p| p.is_empty() || p.starts_with(':')));
-        if plain && !local {
-            return wrong("over plain HTTP anybody on the way could use the link");
-        }
+        let url = server_url(url)?;
         let agent = crate::http::agent(CONNECT, EXCHANGE);
         Ok(Self { url: url.to_owned(), agent })
     }

@@ -379,6 +379,8 @@ pub(crate) struct Environment {
     pub(crate) ci: Option<Ci>,
     /// The job's identity token: `COUNTERSIGN_ID_TOKEN`.
     pub(crate) id_token: Option<String>,
+    /// The token that is shown to a server: `COUNTERSIGN_TOKEN`.
+    pub(crate) api_token: Option<String>,
     /// What the pre-commit framework says of a push, where it started this program.
     pub(crate) pre_commit: Option<PreCommit>,
     /// Whether ledgers that are made from here on are demonstrations.
@@ -432,6 +434,7 @@ impl Environment {
             clock: clock(),
             ci: ci::detect(&text),
             id_token: text("COUNTERSIGN_ID_TOKEN"),
+            api_token: text("COUNTERSIGN_TOKEN"),
             colour: !no_colour && (forced || std::io::stdout().is_terminal()),
             pre_commit: text("PRE_COMMIT").map(|_| PreCommit {
                 from: text("PRE_COMMIT_FROM_REF"),
@@ -458,6 +461,7 @@ impl Environment {
             clock,
             ci: None,
             id_token: None,
+            api_token: None,
             colour: self.colour,
             pre_commit: None,
             attended: false,

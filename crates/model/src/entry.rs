@@ -195,6 +195,10 @@ pub enum EventKind {
     SignedOut,
     /// An auditor looked at something.
     EvidenceViewed,
+    /// A commit was sent to a server to be judged there.
+    RunSubmitted,
+    /// A pipeline said something else of a gate than was decided.
+    VerdictDiffered,
     /// A regulator asked for records.
     FurnishOpened,
     /// Records were handed over to a regulator.
@@ -209,7 +213,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 101] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -304,6 +308,8 @@ impl EventKind {
         Self::SignInRefused,
         Self::SignedOut,
         Self::EvidenceViewed,
+        Self::RunSubmitted,
+        Self::VerdictDiffered,
         Self::FurnishOpened,
         Self::FurnishDelivered,
         Self::MockAuditDone,
@@ -409,6 +415,8 @@ impl EventKind {
             Self::SignInRefused => "SignInRefused",
             Self::SignedOut => "SignedOut",
             Self::EvidenceViewed => "EvidenceViewed",
+            Self::RunSubmitted => "RunSubmitted",
+            Self::VerdictDiffered => "VerdictDiffered",
             Self::FurnishOpened => "FurnishOpened",
             Self::FurnishDelivered => "FurnishDelivered",
             Self::MockAuditDone => "MockAuditDone",
@@ -465,6 +473,8 @@ impl EventKind {
                 | Self::DeploymentStarted
                 | Self::DeploymentRecorded
                 | Self::WorkloadVerified
+                | Self::RunSubmitted
+                | Self::VerdictDiffered
         )
     }
 }

@@ -62,6 +62,7 @@ pub use crate::retention::events::{
     RecordsOfficerDesignated, RecordsOfficerRevoked, Remaining, RetentionClassDefined, RetentionDefaultChosen,
     RetentionExtended, RetentionStarted, SubjectErased,
 };
+pub use crate::submission::{RunSubmitted, VerdictDiffered};
 pub use crate::visit::{EvidenceViewed, SignInAsked, SignInRefused, SignedIn, SignedOut};
 
 /// The payload of entry 0. It is vouched for by the log key itself, and by whoever pins that key.

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`access`] | [`Action`]: every act that takes a role, and which roles; keys of people; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
 //! | [`audit`] | evidence packs, sealed populations, samples, requests and answers of audits |
+//! | [`submission`] | commits that were sent to a server to be judged there |
 //! | [`visit`] | signing in to a server, and what auditors looked at |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
@@ -37,6 +38,7 @@ pub mod outcome;
 pub mod path;
 pub mod person;
 pub mod retention;
+pub mod submission;
 pub mod visit;
 
 pub use access::Action;

@@ -25,6 +25,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 8] = [
+        Self::Pass,
+        Self::Fail,
+        Self::Error,
+        Self::NotEvaluated,
+        Self::Pending,
+        Self::Waived,
+        Self::Mitigated,
+        Self::NotApplicable,
+    ];
+
     /// The text form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{Effect, Error, GateVerdict, Reason, Verdict};
 
 /// Every gate, in the order in which a change meets them. All must answer.
-const GATES: [&str; 3] = ["pre-commit", "build", RELEASE];
+pub const GATES: [&str; 3] = ["pre-commit", "build", RELEASE];
 
 /// The gate that opens only where the others did.
 pub(crate) const RELEASE: &str = "release";

@@ -60,5 +60,6 @@ pub use enforcement::Assignment;
 pub use engine::{Coverage, Options, PolicyEngine, Program, RegorusEngine};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
+pub use gates::GATES;
 pub use replay::{Replay, replay, replay_under};
 pub use verdict::{Effect, GateVerdict, Reason, Verdict};

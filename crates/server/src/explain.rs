@@ -232,6 +232,61 @@ pub const EXPLANATIONS: &[Explanation] = &[
          whoever looks.\n\n\
          Come again when it is there, or make one on the command line: `countersign audit pack`.",
     ),
+    explained(
+        "CS-SERVER-080",
+        Exit::Usage,
+        "what was sent ended before its time",
+        "The connection ended before all of it was there. Nothing was kept.",
+    ),
+    explained(
+        "CS-SERVER-081",
+        Exit::Usage,
+        "more was sent than is taken",
+        "Objects of git are taken up to 2 GiB at once, files up to the largest that a ledger keeps, a signed act up to 256 KiB. Nothing was kept.",
+    ),
+    explained(
+        "CS-SERVER-082",
+        Exit::Backend,
+        "what was sent cannot be kept",
+        "What pipelines send is written to the server's data directory before it is judged. The disk is full, or the directory cannot be written.\n\nNothing was judged; the same can be sent again under the same key.",
+    ),
+    explained(
+        "CS-SERVER-083",
+        Exit::Usage,
+        "a request without a key",
+        "A commit is sent with a key of the sender's choice in `Idempotency-Key`, so that it can be repeated when its answer is lost: what is sent under one key is done once.",
+    ),
+    explained(
+        "CS-SERVER-084",
+        Exit::Nothing,
+        "a server that takes no commits",
+        "Commits are taken where the pages are served, by a server whose machine can record them.",
+    ),
+    explained(
+        "CS-SERVER-085",
+        Exit::Backend,
+        "too many commits wait",
+        "A server judges a few commits at once, for a scan takes what the machine has, and lets a bounded number wait.",
+    ),
+    explained(
+        "CS-SERVER-086",
+        Exit::Usage,
+        "an approval without a condition",
+        "Whoever hands in an approval says in `If-Match` which decision they looked at. So nobody approves what changed between looking and signing without knowing, and a program cannot hand in whatever is there.",
+    ),
+    explained(
+        "CS-SERVER-087",
+        Exit::Denied,
+        "another decision than the one looked at",
+        "The run was decided anew since: something in it changed. What was signed is not appended.",
+    ),
+    explained(
+        "CS-SERVER-088",
+        Exit::Usage,
+        "another type than is taken",
+        "What a request brings is named in `Content-Type`, as the document says. A form of a web page cannot send that type.",
+    ),
+    explained("CS-SERVER-089", Exit::Usage, "sent by another method", "What changes something is sent by POST."),
 ];
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::Error;
+use crate::submit::LARGEST;
+use crate::{Error, api};
 
 /// What one client, and all together, may take.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,10 @@ pub(crate) struct Limits {
     pub(crate) connection: Duration,
     /// Bytes of a request's body; one that says it has more is refused before it is read.
     pub(crate) body: u64,
+    /// The same of what pipelines send: git objects and files.
+    pub(crate) upload: u64,
+    /// Until one of those is there whole, and answered.
+    pub(crate) upload_time: Duration,
     /// What is being answered may take this long after a signal.
     pub(crate) drain: Duration,
 }
@@ -47,8 +52,10 @@ impl Default for Limits {
             connections: 256,
             head: Duration::from_secs(15),
             request: Duration::from_secs(30),
-            connection: Duration::from_secs(300),
+            connection: Duration::from_secs(20 * 60),
             body: MAX_BYTES as u64,
+            upload: LARGEST,
+            upload_time: Duration::from_secs(15 * 60),
             drain: Duration::from_secs(10),
         }
     }
@@ -155,10 +162,15 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, st
 }
 
 async fn bounded(limits: Limits, request: Request, next: Next) -> Response {
-    if request.body().size_hint().lower() > limits.body {
+    let (body, time) = if api::takes_uploads(request.uri().path()) {
+        (limits.upload, limits.upload_time)
+    } else {
+        (limits.body, limits.request)
+    };
+    if request.body().size_hint().lower() > body {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
-    match timeout(limits.request, next.run(request)).await {
+    match timeout(time, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }

@@ -26,6 +26,7 @@ mod http;
 mod private;
 pub mod publish;
 mod serve;
+mod submit;
 mod web;
 pub mod witness;
 
@@ -35,6 +36,7 @@ pub use explain::EXPLANATIONS;
 pub use http::Listener;
 pub use private::private;
 pub use serve::Server;
+pub use submit::{Pipeline, ToJudge, ToRecord};
 
 /// A resource of the API, for whoever tests that each role gets what is its own.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,22 @@ pub struct ResourceInfo {
 /// Every resource of the API.
 pub fn resources() -> impl Iterator<Item = ResourceInfo> {
     api::resources()
+}
+
+/// A request that changes something, for whoever tests that each role sends what is its own.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteInfo {
+    /// Its path; `{…}` stands for a part that differs.
+    pub path: &'static str,
+    /// What a token must open.
+    pub scope: countersign_model::access::token::TokenScope,
+    /// What it brings, as `Content-Type` calls it.
+    pub media: Option<&'static str>,
+}
+
+/// Every request to the API that changes something. No auditor sends one.
+pub fn writes() -> impl Iterator<Item = WriteInfo> {
+    api::writes()
 }
 
 /// The OpenAPI 3.1 document.

@@ -1,6 +1,7 @@
 //! The server: pages and the log on one address.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::app::App;
 use crate::auth::{FIRST_LINK, Link, Proof, lock};
 use crate::http::Listener;
 use crate::publish::{self, Stop};
+use crate::submit::{Pipeline, Submit};
 use crate::{Error, Opener, Options, api, http, web};
 
 /// A server that is about to listen.
@@ -28,6 +30,12 @@ impl Server {
         let app = App::new(open, catalogue, options)?;
         app.follow()?;
         Ok(Self { app })
+    }
+
+    /// Takes commits that pipelines send, and does with them what `pipeline` says; repositories are kept in `dir`.
+    pub fn take_submissions(&self, pipeline: Arc<dyn Pipeline>, dir: PathBuf) {
+        // Called once, before it listens; a second call changes nothing.
+        let _ = self.app.submit.set(Submit::new(pipeline, dir));
     }
 
     /// A link that signs in the first administrator once, for a ledger whose server nobody ever signed in to. Whoever reads this

@@ -31,6 +31,9 @@ pub enum Error {
     /// Something that is said about a run does not count.
     #[error(transparent)]
     Approval(#[from] crate::release::approval_error::ApprovalError),
+    /// What was sent to be judged is not taken.
+    #[error(transparent)]
+    Submission(#[from] crate::build::submission::SubmissionError),
     /// A workload's token.
     #[error(transparent)]
     Token(#[from] countersign_evidence::jwt::TokenError),
@@ -351,6 +354,7 @@ impl Error {
             Self::Evidence(e) => Some(e),
             Self::Release(e) => Some(e),
             Self::Approval(e) => Some(e),
+            Self::Submission(e) => Some(e),
             Self::Token(e) => Some(e),
             Self::Oidc(e) => Some(e),
             _ => None,
@@ -368,6 +372,7 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.code(),
             Self::Release(e) => e.code(),
             Self::Approval(e) => e.code(),
+            Self::Submission(e) => e.code(),
             Self::Token(e) => e.code(),
             Self::Oidc(e) => e.code(),
             Self::NoIssuers => "CS-WORKLOAD-001",
@@ -442,6 +447,7 @@ impl Diagnostic for Error {
             Self::Evidence(e) => e.help(),
             Self::Release(e) => e.help(),
             Self::Approval(e) => e.help(),
+            Self::Submission(e) => e.help(),
             Self::Token(e) => e.help(),
             Self::Oidc(e) => e.help(),
             Self::NoIssuers => {

@@ -17,6 +17,9 @@ impl Repository {
     /// # Errors
     /// When git fails.
     pub fn identity(&self) -> Result<Option<String>, Error> {
+        if let Some(identity) = self.submitted_as() {
+            return Ok(Some(identity.to_owned()));
+        }
         if let Some(url) = self.origin()?
             && let Some(identity) = identity_of_url(&url)
         {
@@ -49,7 +52,7 @@ impl Repository {
     }
 
     /// The oldest commit without parents, by committer date and then by id.
-    fn oldest_root(&self, head: &str) -> Result<String, Error> {
+    pub(super) fn oldest_root(&self, head: &str) -> Result<String, Error> {
         let mut command = self.command();
         command.args(["rev-list", "--max-parents=0", "--timestamp", head]);
         let said = Git::capture(&mut command, WHAT)?;

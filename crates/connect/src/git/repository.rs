@@ -22,6 +22,8 @@ pub struct Repository {
     bare: bool,
     shallow: bool,
     format: ObjectFormat,
+    /// Identity and commit, of what was sent to be judged: there it is not asked of configuration and `HEAD`.
+    submitted: Option<(String, String)>,
 }
 
 /// How a repository names its objects.
@@ -130,7 +132,7 @@ impl Repository {
             };
         };
         let common_dir = common_dir(&git_dir);
-        Ok(Self { git, git_dir, common_dir, root, bare, shallow, format })
+        Ok(Self { git, git_dir, common_dir, root, bare, shallow, format, submitted: None })
     }
 
     /// The top of the work tree; the git directory when there is none.
@@ -163,6 +165,17 @@ impl Repository {
         self.format
     }
 
+    /// This repository as that of `identity`, with `commit` at its head.
+    pub(crate) fn submitted(mut self, identity: String, commit: String) -> Self {
+        self.submitted = Some((identity, commit));
+        self
+    }
+
+    /// The identity that it was sent under.
+    pub(crate) fn submitted_as(&self) -> Option<&str> {
+        self.submitted.as_ref().map(|(identity, _)| identity.as_str())
+    }
+
     /// A git command on this very repository, wherever it is started and whatever lies around it.
     pub(crate) fn command(&self) -> Command {
         let mut command = self.git.command(&self.root);
@@ -178,6 +191,9 @@ impl Repository {
     /// When git fails, or `HEAD` names a commit that is not here.
     pub fn head(&self) -> Result<Head, Error> {
         const WHAT: &str = "read HEAD";
+        if let Some((_, commit)) = &self.submitted {
+            return Ok(Head::Commit { id: commit.clone(), branch: None });
+        }
         let said = Git::capture(self.command().args(["symbolic-ref", "-q", "HEAD"]), WHAT)?;
         let branch = match said.status.code() {
             Some(0) => {

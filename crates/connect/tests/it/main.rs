@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod device;
 mod hostile;
+mod mirror;
 mod oidc;
 mod openpgp;
 mod reading;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::args::{ApproveArgs, Format, ImportArgs, PlaceArgs};
 use super::handed::{read_small, write_new};
 use super::place::{find_run, notices};
+use super::remote;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, gates};
@@ -20,6 +21,9 @@ const MOST_IMPORT: u64 = 4 * 1024 * 1024;
 
 /// Signs an approval.
 pub(crate) fn run(at: &PlaceArgs, args: &ApproveArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return remote::approve(&client, at, args, env);
+    }
     let mut session = at.open(env)?;
     if session.state().trust().is_none() {
         return Err(countersign_stages::Error::NoTrustRoot { act: "approve" }.into());

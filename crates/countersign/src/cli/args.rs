@@ -23,6 +23,7 @@ use super::registry_args::{ApplicationArgs, EnvironmentArgs};
 use super::retention_args::{HoldArgs, RecordsOfficerArgs, RetentionArgs};
 use super::runbook_args::RunbookArgs;
 use super::secrets_args::{LspArgs, SecretsArgs};
+use super::server_args::{GateClaimArgs, ServerArgs};
 use super::waive_args::WaiveArgs;
 
 const EXIT_CODES: &str = "\
@@ -219,6 +220,10 @@ pub(crate) struct RunArgs {
     pub(crate) token: TokenArgs,
     #[command(flatten)]
     pub(crate) summary: SummaryArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    #[command(flatten)]
+    pub(crate) claim: GateClaimArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
@@ -281,6 +286,8 @@ pub(crate) struct RecordArgs {
     pub(crate) unread: bool,
     #[command(flatten)]
     pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -303,6 +310,8 @@ pub(crate) enum GateVerb {
         token: TokenArgs,
         #[command(flatten)]
         summary: SummaryArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -540,6 +549,8 @@ pub(crate) struct ApproveArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) elsewhere: ElsewhereArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

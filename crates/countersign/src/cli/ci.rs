@@ -50,7 +50,7 @@ pub(crate) fn token(args: &TokenArgs, session: &Session, env: &Environment) -> R
     Ok(Some(token.map_err(countersign_stages::Error::from)?))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     // One byte more shows that there is more.
     let limit = MAX_TOKEN as u64 + 1024;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
 use super::ci;
 use super::place::{find_run, notices};
+use super::remote;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
@@ -27,9 +28,14 @@ use crate::output::{self, Paint, explain, gates, printable, summary};
 
 /// `gate`.
 pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome {
+    if let GateVerb::Check { run, server, format, .. } = &args.verb
+        && let Some(client) = server.client(env)?
+    {
+        return remote::check(&client, run.as_deref(), *format, at, env);
+    }
     let mut session = at.open(env)?;
     match &args.verb {
-        GateVerb::Check { run, token, summary, format } => {
+        GateVerb::Check { run, token, summary, format, .. } => {
             let run = ci::run_named(run.as_deref(), &session, env)?;
             let shown = ci::attach(token, &mut session, &run, env)?;
             let about = Look { run, proved: shown.as_ref().map(Workload::system), summary: summary.summary.as_deref() };

@@ -1,8 +1,9 @@
 //! `record`: attaches evidence and artifacts to a run.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use countersign_connect::git::Head;
+use countersign_connect::git::{Head, Repository};
 use countersign_govern::retention::known;
 use countersign_model::Exit;
 use countersign_scan::import::{Context, Mapping};
@@ -14,6 +15,7 @@ use serde_json::json;
 use super::args::{Format, PlaceArgs, RecordArgs};
 use super::ci;
 use super::place::{find_run, notices};
+use super::remote;
 use super::run::{Committed, committed_at, nothing_committed};
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
@@ -21,6 +23,9 @@ use crate::output;
 
 /// Records files.
 pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return remote::record(&client, at, args, env);
+    }
     let mut session = at.open(env)?;
     let run = match &args.run {
         Some(text) => find_run(&session, text)?,
@@ -40,21 +45,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &RecordArgs, env: &Environment) -> Outco
     let reads = !args.artifact && !args.unread;
     let row = session.state().run(&run)?;
     let judged = row.map(|r| r.commit).unwrap_or_default();
-    let desk = Desk::new(at, args, &judged, reads)?;
+    let repository = at.repository().ok();
+    let desk = Desk::of(repository.as_ref(), args.commit.clone(), &judged, reads)?;
     let salt = session.ledger().salt()?;
-    let scanner = Scanner::new(&desk.rules, &salt);
-    let context = Context {
-        scanner: &scanner,
-        roots: &desk.roots,
-        mapping: &desk.mapping,
-        commit: desk.made_for.as_deref(),
-        declarations: &desk.declarations,
-        baseline: desk.committed.baseline.as_ref(),
-    };
-    let reports = reads.then_some(Reports { format: args.report.as_deref(), context: &context });
-    let files = Files { paths: &args.files, artifacts: args.artifact, class: args.retention, reports };
     ci::attach(&args.token, &mut session, &run, env)?;
-    let recorded = record(&mut session, &run, &files)?;
+    let recorded = desk.with(&salt, &args.files, args.report.as_deref(), reads, |files| {
+        record(&mut session, &run, &Files { artifacts: args.artifact, class: args.retention, ..files })
+    })?;
     notices(&mut session);
     warn(&recorded, &judged);
     match args.format {
@@ -126,7 +123,7 @@ fn warn(recorded: &[RecordedFile], judged: &str) {
 }
 
 /// What reports are read with.
-struct Desk {
+pub(super) struct Desk {
     rules: RuleSet,
     roots: Vec<String>,
     mapping: Mapping,
@@ -138,21 +135,25 @@ struct Desk {
 impl Desk {
     /// What the judged commit says about findings counts for those of other tools too. Where the repository is not here,
     /// or does not hold the commit, nothing is asked for.
-    fn new(at: &PlaceArgs, args: &RecordArgs, judged: &str, reads: bool) -> Result<Self, Failure> {
+    pub(super) fn of(
+        repository: Option<&Repository>,
+        commit: Option<String>,
+        judged: &str,
+        reads: bool,
+    ) -> Result<Self, Failure> {
         let rules = RuleSet::shipped()?;
-        let repository = at.repository().ok();
-        let here = repository.as_ref().filter(|r| reads && r.resolve(judged).is_ok());
+        let here = repository.filter(|r| reads && r.resolve(judged).is_ok());
         let committed = here.map_or_else(|| Ok(nothing_committed()), |r| committed_at(r, judged))?;
-        let roots = repository.iter().flat_map(|r| {
+        let roots = repository.into_iter().flat_map(|r| {
             let real = r.root().canonicalize().ok();
             [Some(r.root().to_path_buf()), real].into_iter().flatten()
         });
         let roots = roots.map(|p| p.to_string_lossy().replace('\\', "/")).collect();
-        let made_for = match (&args.commit, &repository) {
+        let made_for = match (commit, repository) {
             (None, _) => None,
             // A name of a branch means the commit it stands at now.
-            (Some(commit), Some(r)) => Some(r.resolve(commit)?),
-            (Some(commit), None) => Some(commit.clone()),
+            (Some(commit), Some(r)) => Some(r.resolve(&commit)?),
+            (Some(commit), None) => Some(commit),
         };
         Ok(Self {
             rules,
@@ -162,5 +163,27 @@ impl Desk {
             committed,
             made_for,
         })
+    }
+
+    /// Does something with files and what they are read with.
+    pub(super) fn with<T>(
+        &self,
+        salt: &[u8; 32],
+        paths: &[PathBuf],
+        format: Option<&str>,
+        reads: bool,
+        done: impl FnOnce(Files<'_>) -> Result<T, countersign_stages::Error>,
+    ) -> Result<T, Failure> {
+        let scanner = Scanner::new(&self.rules, salt);
+        let context = Context {
+            scanner: &scanner,
+            roots: &self.roots,
+            mapping: &self.mapping,
+            commit: self.made_for.as_deref(),
+            declarations: &self.declarations,
+            baseline: self.committed.baseline.as_ref(),
+        };
+        let reports = reads.then_some(Reports { format, context: &context });
+        Ok(done(Files { paths, artifacts: false, class: None, reports })?)
     }
 }

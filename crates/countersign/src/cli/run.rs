@@ -5,18 +5,20 @@ use std::collections::BTreeSet;
 use countersign_connect::git::Repository;
 use countersign_model::Diagnostic as _;
 use countersign_model::change::Tightened;
-use countersign_scan::{Baseline, RuleSet, report};
+use countersign_scan::{Baseline, Progress, RuleSet, report};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::governed::assignment_in_effect;
 use countersign_stages::build::observe::Ask;
 use countersign_stages::build::replay::decision_id;
-use countersign_stages::build::run::{Inputs, Ran, run as judge};
+use countersign_stages::build::run::{self, Inputs, Ran};
+use countersign_stages::build::submission::Submission;
 use countersign_stages::build::workload::Workload;
 use countersign_stages::release::rules::overall;
+use countersign_store::Session;
 
 use super::args::{PlaceArgs, ReportFormat, RunArgs};
 use super::place::notices;
-use super::{catalogue, ci};
+use super::{catalogue, ci, remote};
 use crate::config::{Config, Environment, FILE};
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::progress::Bar;
@@ -28,59 +30,30 @@ pub(crate) const MOST_CONFIG: u64 = 64 * 1024 * 1024;
 
 /// Judges the commit at `HEAD`, records everything, prints, and says it with the exit code.
 pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return remote::run(&client, at, args, env);
+    }
     let repository = at.repository()?;
     // A mistake in the file that is being edited is told at once; what counts is what is committed.
     let edited = Config::load(repository.root())?;
     let committed = committed(&repository)?;
     let config = &committed.config;
     config.mapping()?;
-    let required = |commit: &str| required_reports(&repository, commit);
     let rules = if args.rules.is_empty() { RuleSet::shipped()? } else { RuleSet::load(&args.rules)? };
     let mut session = at.open_or_create(env, config.salt().or_else(|| edited.salt()), false)?;
-    let identity = repository.identity()?;
-    let application = identity.as_deref().map(|id| session.state().application_of(id)).transpose()?.flatten();
-    let criticality = application.map(|a| a.what.criticality);
-    let levels = assignment_in_effect(&session)?;
-    let tightens = [&edited, config].into_iter().filter(|c| !c.enforcement.tighten.is_empty());
-    for config in tightens {
-        config.check_tightened(FILE, levels.as_ref(), criticality, &catalogue::load(at)?)?;
-    }
-    let tightened = |commit: &str| tightened(&repository, commit);
-    let approvals = |commit: &str| of_commit(&repository, commit).map(|c| c.asked_approvals()).unwrap_or_default();
+    may_tighten(at, &session, &repository, &edited)?;
     let bar = Bar::new(args.no_progress || args.format != ReportFormat::Text);
-    let declarations = config.declarations();
     let ci = env.ci.as_ref();
-    let environment = args.env.clone().or_else(|| ci.and_then(|ci| ci.environment.clone()));
-    let environment = environment.or_else(|| config.release.environment.clone());
-    let told = |text: &str| output::note(text);
-    let token = ci::token(&args.token, &session, env)?.map(|token| (token, ci::keys(&session, &told)));
-    let inputs = Inputs {
-        rules: &rules,
-        engine: &ConfinedEngine,
-        ask: Ask {
-            environment: environment.unwrap_or_else(|| "production".into()),
-            ticket: said(args.ticket.as_deref(), "--ticket")?,
-            reason: said(args.reason.as_deref(), "--reason")?,
-            ticket_hint: ci.and_then(|ci| ci.pull_request.as_ref()).map(|number| format!("pull request {number}")),
-        },
-        declarations: &declarations,
-        baseline: committed.baseline.as_ref(),
-        required_reports: &required,
-        tightened: &tightened,
-        approvals: &approvals,
-        progress: &bar,
-        cache_dir: &session.cache_dir(),
-        token,
-        hooks_required: config.hooks.required,
-        hooks_required_at: &|commit| Ok(hooks_required(&repository, commit)?),
-    };
+    let ask = ask(args, env, config)?;
+    let token = ci::token(&args.token, &session, env)?;
     let narrowed = match (args.base.as_deref(), ci.and_then(|ci| ci.base.as_deref())) {
         (Some(base), _) => Some(narrow(&repository, base)?),
         // A clone of a CI system often lacks it, and it only narrows what is shown.
         (None, Some(base)) if repository.resolve(base).is_ok() => Some(narrow(&repository, base)?),
         (None, _) => None,
     };
-    let ran = judge(&mut session, &repository, &inputs)?;
+    let asked = Asked { ask, token, submission: None, progress: &bar };
+    let ran = judge(at, &mut session, &repository, &rules, &committed, asked)?;
     drop(bar);
     notices(&mut session);
     warn(&ran);
@@ -108,6 +81,80 @@ pub(crate) fn run(at: &PlaceArgs, args: &RunArgs, env: &Environment) -> Outcome 
         other => print_report(other, &ran.all, &rules, env)?,
     }
     Ok(page::exit(overall(&ran.gates)))
+}
+
+/// What is said about a change: by the options, else by the CI system, else by the configuration.
+pub(crate) fn ask(args: &RunArgs, env: &Environment, config: &Config) -> Result<Ask, Failure> {
+    let ci = env.ci.as_ref();
+    let environment = args.env.clone().or_else(|| ci.and_then(|ci| ci.environment.clone()));
+    let environment = environment.or_else(|| config.release.environment.clone());
+    Ok(Ask {
+        environment: environment.unwrap_or_else(|| "production".into()),
+        ticket: said(args.ticket.as_deref(), "--ticket")?,
+        reason: said(args.reason.as_deref(), "--reason")?,
+        ticket_hint: ci.and_then(|ci| ci.pull_request.as_ref()).map(|number| format!("pull request {number}")),
+    })
+}
+
+/// What is asked of a judgement besides the commit.
+pub(crate) struct Asked<'a> {
+    /// What is said about the change.
+    pub(crate) ask: Ask,
+    /// The job's identity token.
+    pub(crate) token: Option<Vec<u8>>,
+    /// How it came, where it was sent to a server.
+    pub(crate) submission: Option<&'a Submission>,
+    /// Told how far the scan is.
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// Judges the commit at the repository's head by what that commit proposes: on the machine of whoever types `run`, and on a server.
+pub(crate) fn judge(
+    at: &PlaceArgs,
+    session: &mut Session,
+    repository: &Repository,
+    rules: &RuleSet,
+    committed: &Committed,
+    asked: Asked<'_>,
+) -> Result<Ran, Failure> {
+    let config = &committed.config;
+    config.mapping()?;
+    may_tighten(at, session, repository, config)?;
+    let required = |commit: &str| required_reports(repository, commit);
+    let tightened = |commit: &str| tightened(repository, commit);
+    let approvals = |commit: &str| of_commit(repository, commit).map(|c| c.asked_approvals()).unwrap_or_default();
+    let declarations = config.declarations();
+    let told = |text: &str| output::note(text);
+    let token = asked.token.map(|token| (token, ci::keys(session, &told)));
+    let inputs = Inputs {
+        rules,
+        engine: &ConfinedEngine,
+        ask: asked.ask,
+        declarations: &declarations,
+        baseline: committed.baseline.as_ref(),
+        required_reports: &required,
+        tightened: &tightened,
+        approvals: &approvals,
+        progress: asked.progress,
+        cache_dir: &session.cache_dir(),
+        token,
+        hooks_required: config.hooks.required,
+        hooks_required_at: &|commit| Ok(hooks_required(repository, commit)?),
+        submission: asked.submission,
+    };
+    Ok(run::run(session, repository, &inputs)?)
+}
+
+/// Whether what a configuration tightens can be tightened.
+fn may_tighten(at: &PlaceArgs, session: &Session, repository: &Repository, config: &Config) -> Result<(), Failure> {
+    if config.enforcement.tighten.is_empty() {
+        return Ok(());
+    }
+    let identity = repository.identity()?;
+    let application = identity.as_deref().map(|id| session.state().application_of(id)).transpose()?.flatten();
+    let criticality = application.map(|a| a.what.criticality);
+    let levels = assignment_in_effect(session)?;
+    config.check_tightened(FILE, levels.as_ref(), criticality, &catalogue::load(at)?)
 }
 
 /// What was said, if anything was: a pipeline often passes an empty variable.

@@ -15,6 +15,7 @@ use countersign_store::session::{self, Following, Told};
 use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
+use super::pipeline::Commands;
 use super::serve_args::OidcArgs;
 use super::{catalogue, place, storage};
 use crate::config::Environment;
@@ -88,6 +89,7 @@ fn pages(
         return Ok(None);
     }
     let keys = session.installation().ledger_dir(session.ledger().origin()).join("issuers");
+    let submitted = session.installation().ledger_dir(session.ledger().origin()).join("submitted");
     drop(session);
     if !origin.is_secure() && !origin.is_loopback() {
         return Err(countersign_server::Error::InTheClear { origin: origin.to_string() }.into());
@@ -95,6 +97,7 @@ fn pages(
     let catalogue = Arc::new(catalogue::load(at)?);
     let provider = provider(oidc, &origin, keys)?;
     let server = Server::new(opener, catalogue, Options { provider, ..Options::new(origin) })?;
+    server.take_submissions(Arc::new(Commands::new(at)), submitted);
     let first = server.first_link()?;
     Ok(Some((server, first)))
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &TokenCommand, env: &Environment) -> Out
                 Format::Text => {
                     output::print(&format!("{}\n", made.text))?;
                     output::note(&format!(
-                        "This is shown once; keep it like a password. It reads in your name until {} (entry {}).",
+                        "This is shown once; keep it like a password. It works in your name until {} (entry {}).",
                         made.expires, made.index
                     ));
                 }

@@ -183,7 +183,9 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
     program.settled("/api/v1/frameworks").expect(200);
     let (mut objects, mut lists) = (0, 0);
     let rooms = pages().map(|page| (page.path, page.reach));
-    let resources = countersign_server::resources().map(|resource| (resource.path, resource.reach));
+    let resources = countersign_server::resources()
+        .filter(|r| r.roles.contains(&Role::Auditor))
+        .map(|resource| (resource.path, resource.reach));
     let files = countersign_server::files().map(|file| (file.path, file.reach));
     let sealed = said(&world, "PopulationSealed").len();
     for (pattern, reach) in rooms.chain(resources).chain(files) {
@@ -375,7 +377,9 @@ fn what_an_audit_masks_is_on_no_page_and_in_no_answer_for_its_auditor() {
         body.split(|c: char| !c.is_alphanumeric() && c != '-').map(str::to_owned).collect()
     };
     let mut asked = 0;
-    let rooms = pages().map(|page| page.path).chain(countersign_server::resources().map(|r| r.path));
+    let rooms = pages()
+        .map(|page| page.path)
+        .chain(countersign_server::resources().filter(|r| r.roles.contains(&Role::Auditor)).map(|r| r.path));
     let entries = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
     let entries = entries["entries"].as_array().unwrap().len();
     let indices = (0..entries).flat_map(|n| [format!("/ledger/{n}"), format!("/api/v1/entries/{n}")]);

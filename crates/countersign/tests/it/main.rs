@@ -122,6 +122,8 @@ mod storage;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod submit;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod timestamps;

@@ -253,6 +253,8 @@ fn whoever_wrote_it_audits_or_signs_elsewhere_is_offered_nothing() {
         "CS-SERVER-041",
     );
     let olga = site.browser("olga");
+    olga.get(&path).expect(404);
+    site.world.by("ruth", &["audit", "open", "--name", "SOX", "--from", "2020-01-01", "--to", "2100-01-01"]).expect(0);
     let page = olga.get(&path).expect(200);
     assert!(!page.body.contains("data-request") && !page.body.contains("<form method=\"post\" action=\"/approvals"));
     let refused = olga.post(&path, &form(&[("csrf", &page.field("csrf"))])).expect(403);

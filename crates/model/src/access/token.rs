@@ -24,11 +24,15 @@ pub enum TokenScope {
     Read,
     /// Besides, what officers and auditors may look at: people and audits.
     Audit,
+    /// Sending commits to be judged, files to be attached, and asking for a decision: a pipeline.
+    Submit,
+    /// Handing in approvals that their signers signed.
+    Approve,
 }
 
 impl TokenScope {
     /// Every scope.
-    pub const ALL: [Self; 2] = [Self::Read, Self::Audit];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Audit, Self::Submit, Self::Approve];
 
     /// The text form.
     #[must_use]
@@ -36,6 +40,8 @@ impl TokenScope {
         match self {
             Self::Read => "read",
             Self::Audit => "audit",
+            Self::Submit => "submit",
+            Self::Approve => "approve",
         }
     }
 }
@@ -50,7 +56,10 @@ impl std::str::FromStr for TokenScope {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| "a scope is read or audit".to_owned())
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| "a scope is read, audit, submit or approve".to_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use countersign_model::{Digest, Outcome, PersonId, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::{State, TokenRow};
 
-use super::table::{Resource, USUAL};
+use super::table::{Param, Resource, USUAL};
 use super::wire::OUTCOMES;
 use crate::app::{App, Scope, Trouble};
 use crate::web::look::Visitor;
@@ -14,7 +14,7 @@ use crate::web::look::Visitor;
 /// A request.
 pub(crate) struct Ask<'a> {
     pub(crate) app: &'a App,
-    pub(crate) session: &'a Session,
+    pub(crate) session: &'a mut Session,
     pub(crate) visitor: &'a Visitor,
     pub(crate) token: &'a TokenRow,
     /// What they may be shown of what belongs to applications.
@@ -78,12 +78,19 @@ pub(super) fn day(text: &str) -> Option<Timestamp> {
 
 /// What stands in a query: each parameter once, each one that the resource has, each as its schema says.
 pub(super) fn query(resource: &Resource, pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Trouble> {
+    read(resource.params(), pairs)
+}
+
+/// As [`query`], by the parameters themselves.
+pub(super) fn read<'a>(
+    params: impl Iterator<Item = &'a Param> + Clone,
+    pairs: Vec<(String, String)>,
+) -> Result<BTreeMap<String, String>, Trouble> {
     let mut all = BTreeMap::new();
     for (name, value) in pairs {
-        let known = resource.params().find(|p| p.name == name);
-        let Some(param) = known else {
-            let names: Vec<&str> = resource.params().map(|p| p.name).collect();
-            let takes = names.join(", ");
+        let Some(param) = params.clone().find(|p| p.name == name) else {
+            let names: Vec<&str> = params.map(|p| p.name).collect();
+            let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return Err(Trouble::bad_query("the query has a parameter that this resource does not take", &takes));
         };
         if !param.kind.takes(&value) {

@@ -1,8 +1,10 @@
-//! The API: what the pages say, for programs. It reads; nothing is changed by it.
+//! The API: what the pages say, for programs, and what pipelines and signers send.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `table.rs` | every resource: path, scope, roles, parameters, what it answers |
+//! | `answers.rs` | what is answered to what is sent, likewise |
+//! | `writes.rs` | every request that changes something |
 //! | `wire.rs` | what is sent, type by type, with its schemas |
 //! | `ask.rs` | one request: who asks, for what |
 //! | `openapi.rs` | the document, from the two |
@@ -13,39 +15,45 @@
 //!
 //! Programs show a token; a browser's cookie opens nothing here, so nothing elsewhere can ask in somebody's browser.
 
+mod answers;
+mod approvals;
 mod ask;
 mod audits;
 mod controls;
 mod entries;
 mod environments;
+mod evidence;
 mod findings;
 mod frameworks;
 mod ledger;
 mod openapi;
 mod people;
 mod runs;
+mod submissions;
 mod table;
 mod waivers;
 mod wire;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::{QueryRejection, RawPathParamsRejection};
-use axum::extract::{MatchedPath, Query, RawPathParams, RawQuery, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Query, RawPathParams, RawQuery, Request, State};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use countersign_store::Session;
 
+use self::answers::Problem;
 use self::ask::Ask;
 use self::table::Resource;
-use self::wire::{Problem, Wire as _};
+use self::wire::Wire as _;
 use crate::app::{App, Scope, Trouble};
 use crate::auth;
 use crate::web::look;
@@ -57,6 +65,12 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 /// The longest address, in bytes: it is recorded when an auditor asks.
 pub(crate) const LONGEST_PATH: usize = 1024;
 
+/// Whether what is sent there may be large, and take long.
+pub(crate) fn takes_uploads(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/api/v1/") else { return false };
+    rest == "submissions" || rest.starts_with("runs/") && rest.ends_with("/evidence")
+}
+
 /// Every resource, for the tests of roles.
 pub(crate) fn resources() -> impl Iterator<Item = crate::ResourceInfo> {
     table::RESOURCES.iter().map(|r| crate::ResourceInfo {
@@ -67,12 +81,21 @@ pub(crate) fn resources() -> impl Iterator<Item = crate::ResourceInfo> {
     })
 }
 
+/// Every request that changes something, for the same.
+pub(crate) fn writes() -> impl Iterator<Item = crate::WriteInfo> {
+    writes::WRITES.iter().map(|w| crate::WriteInfo { path: w.path, scope: w.scope, media: w.brings.media() })
+}
+
 /// Everything under `/api`.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     let refuse = || async { refused(&Trouble::no_method()) };
     let mut router = Router::new().route(DOCUMENT, get(the_document).fallback(refuse));
     for resource in table::RESOURCES {
         router = router.route(resource.path, get(answer).fallback(refuse));
+    }
+    for write in writes::WRITES {
+        let only = || async { refused(&Trouble::posted_only()) };
+        router = router.route(write.path, post(writes::answer).fallback(only).layer(DefaultBodyLimit::disable()));
     }
     let nothing = || async { refused(&Trouble::not_found("resource")) };
     router
@@ -105,13 +128,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 /// A problem, with the headers that belong to its status.
 fn refused(trouble: &Trouble) -> Response {
-    let problem = Problem {
-        r#type: format!("urn:countersign:error:{}", trouble.code),
-        title: trouble.text.clone(),
-        status: trouble.status.as_u16().into(),
-        code: trouble.code.to_owned(),
-        help: trouble.help.clone(),
-    };
+    let problem = Problem::of(trouble);
     let head = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
     let mut response = (trouble.status, head, problem.json().to_string()).into_response();
     let headers = response.headers_mut();
@@ -120,7 +137,8 @@ fn refused(trouble: &Trouble) -> Response {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"countersign\""));
         }
         StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            let allowed = if trouble.code == Trouble::posted_only().code { "POST" } else { "GET, HEAD" };
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));

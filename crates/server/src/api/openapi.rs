@@ -3,15 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::table::{RESOURCES, Resource};
-use super::wire;
+use super::writes::{self, WRITES, Write};
+use super::{answers, wire};
 
 /// What is said of every answer that is no success.
-const PROBLEMS: [(&str, &str); 8] = [
+const PROBLEMS: [(&str, &str); 9] = [
     ("400", "The path or the query is not as this document says."),
     ("401", "No token, or one that counts no more."),
     ("403", "The token does not open this, or its person's roles do not."),
     ("404", "There is no such thing."),
-    ("405", "Only GET and HEAD are answered."),
+    ("405", "It is answered to other methods: `Allow` names them."),
+    ("409", "What is so now does not allow it."),
     ("421", "The server is not known under the name in `Host`."),
     ("500", "The server's own output says more."),
     (
@@ -26,24 +28,25 @@ pub(crate) fn document() -> Value {
     for resource in RESOURCES {
         paths.insert(resource.path.to_owned(), json!({"get": operation(resource)}));
     }
+    for write in WRITES {
+        paths.insert(write.path.to_owned(), json!({"post": request(write)}));
+    }
     let mut responses = Map::new();
-    for (status, says) in PROBLEMS {
+    for (status, says) in PROBLEMS.iter().chain(&PROBLEMS_OF_WRITES) {
         responses.insert(format!("Problem{status}"), problem(status, says));
     }
-    let mut components = wire::components();
-    components.extend(wire::found_components());
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Countersign",
             "version": "1",
-            "description": "What a ledger says, read only. Every answer is read from the log at that moment. Only GET and HEAD: acts are signed by people, \
-                            on the command line.",
+            "description": "What a ledger says, read from the log at that moment; and what pipelines send to be judged, and signers hand in. Nothing counts \
+                            for having been sent: commits are judged here, and approvals are signed by people with keys of their own.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": schemas(),
             "responses": responses,
             "headers": {
                 "ETag": {"description": "Names this very answer; send it as `If-None-Match`.", "schema": {"type": "string"}},
@@ -59,9 +62,21 @@ pub(crate) fn document() -> Value {
     })
 }
 
-fn operation(resource: &Resource) -> Value {
+/// What is said besides of requests that change something.
+const PROBLEMS_OF_WRITES: [(&str, &str); 7] = [
+    ("408", "It took too long until all of it was there."),
+    ("412", "The run's newest decision is another one than `If-Match` names."),
+    ("413", "More was sent than is taken."),
+    ("415", "What is sent is called something else in `Content-Type`."),
+    ("422", "Something else was sent under the same key before."),
+    ("428", "A condition is missing: `If-Match`."),
+    ("507", "What was sent cannot be kept on the server's disk."),
+];
+
+/// The parameters in a path.
+fn in_path(path: &str) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for name in resource.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let schema = if name == "index" {
             json!({"type": "integer", "minimum": 0})
         } else {
@@ -69,6 +84,59 @@ fn operation(resource: &Resource) -> Value {
         };
         parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
     }
+    parameters
+}
+
+/// Of what is read and of what is answered.
+fn schemas() -> Map<String, Value> {
+    let mut all = wire::components();
+    all.append(&mut wire::found_components());
+    all.append(&mut answers::components());
+    all
+}
+
+fn request(write: &Write) -> Value {
+    let mut parameters = in_path(write.path);
+    for (param, must) in write.query {
+        parameters.push(json!({
+            "name": param.name, "in": "query", "description": param.says, "required": must, "schema": param.kind.schema(),
+        }));
+    }
+    for (name, says, must) in write.headers {
+        let schema = match *name {
+            writes::KEY => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$"}),
+            "if-match" => json!({"type": "string", "pattern": "^\"sha256:[0-9a-f]{64}\"$"}),
+            _ => json!({"type": "string"}),
+        };
+        parameters.push(json!({"name": name, "in": "header", "description": says, "required": must, "schema": schema}));
+    }
+    let mut responses = Map::new();
+    for (status, says) in write.answers {
+        responses.insert(
+            (*status).to_owned(),
+            json!({"description": says, "content": {"application/json": {"schema": (write.schema)()}}}),
+        );
+    }
+    for (status, _) in PROBLEMS.iter().chain(&PROBLEMS_OF_WRITES) {
+        responses.insert((*status).to_owned(), json!({"$ref": format!("#/components/responses/Problem{status}")}));
+    }
+    let roles: Vec<&str> = writes::WORKERS.iter().map(|r| r.as_str()).collect();
+    let mut operation = json!({
+        "operationId": write.name,
+        "summary": write.does,
+        "parameters": parameters,
+        "responses": responses,
+        "security": [{"token": [write.scope.as_str()]}],
+        "x-countersign-roles": roles,
+    });
+    if let (Some(content), Some(map)) = (writes::content(write.brings), operation.as_object_mut()) {
+        map.insert("requestBody".to_owned(), content);
+    }
+    operation
+}
+
+fn operation(resource: &Resource) -> Value {
+    let mut parameters = in_path(resource.path);
     for param in resource.params() {
         parameters.push(json!({
             "name": param.name, "in": "query", "description": param.says, "schema": param.kind.schema(),

@@ -6,10 +6,11 @@ use countersign_model::audit::threads::MaskedField;
 use countersign_model::{RunId, Timestamp};
 use countersign_stages::build::{decide, rules as build_rules};
 use countersign_stages::release::rules::{self, GateStatus};
-use countersign_store::projection::{self, ApprovalRow, GrantRow, GrantState, RunsAsked};
+use countersign_store::Session;
+use countersign_store::projection::{self, ApprovalRow, DifferenceRow, GrantRow, GrantState, RunsAsked};
 
 use super::ask::{Ask, count, cut, id};
-use super::wire::{Approval, Decision, Gate, Grant, Reason, Run, RunLine, RunList, Slot};
+use super::wire::{Approval, Decision, Difference, Gate, Grant, Reason, Run, RunLine, RunList, Slot};
 use crate::app::Trouble;
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<RunList, Trouble> {
@@ -47,32 +48,58 @@ fn line(r: projection::RunLine) -> RunLine {
 }
 
 pub(super) fn one(ask: &Ask<'_>) -> Result<Run, Trouble> {
-    let run = RunId::from_text(ask.param("run"));
-    let row = ask.state().run(&run)?.ok_or_else(|| Trouble::not_found("run"))?;
-    let change = decide::read_change(ask.session.ledger(), &row.change)?;
-    let authors = build_rules::authors(&change, ask.state())?;
+    of(ask.session, &RunId::from_text(ask.param("run")), &|field, text| ask.scope.field(field, text))
+}
+
+/// Makes a field unreadable for whoever must not read it.
+type Mask<'a> = &'a dyn Fn(MaskedField, &str) -> String;
+
+/// A run as it stands, for whoever works on it: no auditor sends anything.
+pub(super) fn for_workers(session: &Session, run: &RunId) -> Result<Run, Trouble> {
+    of(session, run, &|_, text| text.to_owned())
+}
+
+/// A run as it stands.
+fn of(session: &Session, run: &RunId, mask: Mask<'_>) -> Result<Run, Trouble> {
+    let (state, now) = (session.state(), session.now());
+    let row = state.run(run)?.ok_or_else(|| Trouble::not_found("run"))?;
+    let change = decide::read_change(session.ledger(), &row.change)?;
+    let authors = build_rules::authors(&change, state)?;
     let (mut gates, mut decision) = (Vec::new(), None);
     if let Some(last) = row.decisions.last() {
         let read = decide::read_decision(last)?;
-        gates = rules::gates(&read, Some(&row), &authors, ask.state(), ask.now())?;
+        gates = rules::gates(&read, Some(&row), &authors, state, now)?;
         decision = Some(Decision { digest: read.digest()?, index: last.index, bundle: read.bundle, time: read.time });
     }
     let filled: BTreeSet<u64> = gates.iter().flat_map(|g| &g.slots).flat_map(|s| &s.filled).map(|f| f.index).collect();
-    let grants = ask.state().grants_of_run(&run)?;
+    let grants = state.grants_of_run(run)?;
+    let differences = state.differences_of(run)?;
     Ok(Run {
         run: run.to_string(),
         repository: row.identity,
         commit: row.commit,
         tree: row.tree,
         environment: change.environment,
-        ticket: change.ticket.map(|ticket| ask.scope.field(MaskedField::Tickets, &ticket)),
+        ticket: change.ticket.map(|ticket| mask(MaskedField::Tickets, &ticket)),
         attempts: row.attempts,
         outcome: decision.as_ref().map(|_| rules::overall(&gates)),
         decision,
         gates: gates.into_iter().map(gate).collect(),
-        approvals: row.approvals.into_iter().map(|a| approval(ask, a, &filled)).collect(),
-        grants: grants.into_iter().map(|g| grant(g, ask.now())).collect(),
+        approvals: row.approvals.into_iter().map(|a| approval(a, &filled, mask)).collect(),
+        grants: grants.into_iter().map(|g| grant(g, now)).collect(),
+        differences: differences.into_iter().map(difference).collect(),
     })
+}
+
+fn difference(d: DifferenceRow) -> Difference {
+    Difference {
+        index: d.index,
+        gate: d.gate,
+        claimed: d.claimed,
+        decided: d.decided,
+        decision: d.decision,
+        time: d.time,
+    }
 }
 
 fn gate(gate: GateStatus) -> Gate {
@@ -92,14 +119,14 @@ fn gate(gate: GateStatus) -> Gate {
     }
 }
 
-fn approval(ask: &Ask<'_>, a: ApprovalRow, filled: &BTreeSet<u64>) -> Approval {
+fn approval(a: ApprovalRow, filled: &BTreeSet<u64>, mask: Mask<'_>) -> Approval {
     Approval {
         index: a.index,
         slot: a.slot.to_string(),
         person: id(&a.person),
         key: a.device.key,
         strength: a.strength,
-        host: ask.scope.field(MaskedField::Hosts, &a.device.host),
+        host: mask(MaskedField::Hosts, &a.device.host),
         time: a.time,
         counts: filled.contains(&a.index),
         withdrawn: a.withdrawn,

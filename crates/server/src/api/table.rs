@@ -2,13 +2,23 @@
 //! OpenAPI document and the tests of roles read.
 
 use countersign_model::access::token::TokenScope;
-use countersign_model::{EventKind, Role};
+use countersign_model::submission::GateClaim;
+use countersign_model::{EventKind, Outcome, Role};
+use countersign_policy::GATES;
 use countersign_store::findings::Cursor;
 use serde_json::{Value, json};
 
+use super::answers::{RepositoryHeld, Submission, ToSign};
 use super::ask::Ask;
-use super::wire::{self, Wire};
-use super::{audits, controls, entries, environments, findings, frameworks, ledger, people, runs, waivers};
+use super::wire::{
+    self, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
+    Framework, FrameworkList, Ledger, Me, PersonList, Population, Run, RunFindingList, RunList, WaiverList, Wire,
+};
+use super::writes::WORKERS;
+use super::{
+    approvals, audits, controls, entries, environments, findings, frameworks, ledger, people, runs, submissions,
+    waivers,
+};
 use crate::app::{Reach, Trouble};
 use crate::web::rooms::{EVERYBODY, OFFICERS};
 
@@ -55,6 +65,20 @@ pub(crate) enum Kind {
     Day,
     /// Where a list of findings goes on: four parts with points between them.
     Cursor,
+    /// A repository's identity.
+    Identity,
+    /// A whole commit id.
+    Commit,
+    /// SHA-256 in hex.
+    Sha256,
+    /// What a pipeline says of gates.
+    Claims,
+    /// A file's name without a path.
+    FileName,
+    /// A fingerprint of a key as `ssh-keygen -l` prints it.
+    Fingerprint,
+    /// A line of at most 2,000 characters.
+    Prose,
     /// A line of at most 200 characters. What was no UTF-8 is none (it arrives as U+FFFD).
     Text,
 }
@@ -65,6 +89,15 @@ pub(crate) const LARGEST: u64 = (1 << 53) - 1;
 pub(crate) const MOST: u32 = 200;
 pub(crate) const USUAL: u32 = 50;
 const LONGEST: usize = 200;
+const LONGEST_PROSE: usize = 2000;
+
+fn is_line(text: &str, longest: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= longest && !text.chars().any(|c| c.is_control() || c == '\u{fffd}')
+}
+
+fn line_schema(longest: usize) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$"})
+}
 
 impl Kind {
     /// Whether a text is one.
@@ -83,10 +116,29 @@ impl Kind {
             }
             Self::Day => text.len() == 10 && super::ask::day(text).is_some(),
             Self::Cursor => text.parse::<Cursor>().is_ok(),
-            Self::Text => {
-                !text.is_empty()
-                    && text.chars().count() <= LONGEST
-                    && !text.chars().any(|c| c.is_control() || c == '\u{fffd}')
+            Self::Text => is_line(text, LONGEST),
+            Self::Prose => is_line(text, LONGEST_PROSE),
+            Self::Identity => {
+                let name = text.strip_prefix("git:").or_else(|| text.strip_prefix("git-root:"));
+                text.len() <= LONGEST && name.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_graphic()))
+            }
+            Self::Commit => matches!(text.len(), 40 | 64) && Self::Hex.takes(text),
+            Self::Sha256 => text.len() == 64 && Self::Hex.takes(text),
+            Self::Claims => {
+                let claims: Vec<_> = text.split(',').map(str::parse::<GateClaim>).collect();
+                let is_gate =
+                    |c: &Result<GateClaim, String>| c.as_ref().is_ok_and(|c| GATES.contains(&c.gate.as_str()));
+                claims.len() <= GATES.len() && claims.iter().all(is_gate)
+            }
+            Self::FileName => {
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+                text.len() <= LONGEST
+                    && text.chars().all(is_plain)
+                    && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            }
+            Self::Fingerprint => {
+                let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+                text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.bytes().all(is_base64))
             }
         }
     }
@@ -100,9 +152,20 @@ impl Kind {
             Self::Hex => json!({"type": "string", "pattern": "^[0-9a-f]{1,64}$"}),
             Self::Day => json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
             Self::Cursor => json!({"type": "string", "pattern": Cursor::PATTERN}),
-            Self::Text => {
-                json!({"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$"})
+            Self::Text => line_schema(LONGEST),
+            Self::Prose => line_schema(LONGEST_PROSE),
+            Self::Identity => json!({"type": "string", "maxLength": LONGEST, "pattern": "^git(-root)?:[!-~]+$"}),
+            Self::Commit => json!({"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}),
+            Self::Sha256 => json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+            Self::Claims => {
+                let outcomes: Vec<&str> = Outcome::ALL.iter().map(|o| o.as_str()).collect();
+                let one = format!("({})=({})", GATES.join("|"), outcomes.join("|"));
+                json!({"type": "string", "pattern": format!("^{one}(,{one}){{0,{}}}$", GATES.len() - 1)})
             }
+            Self::FileName => {
+                json!({"type": "string", "maxLength": LONGEST, "pattern": "^[A-Za-z0-9][A-Za-z0-9._+-]*$"})
+            }
+            Self::Fingerprint => json!({"type": "string", "pattern": "^SHA256:[A-Za-z0-9+/]{43}$"}),
         }
     }
 }
@@ -174,6 +237,19 @@ const RUN_FINDINGS: &[Param] =
 const WAIVERS: &[Param] =
     &[Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(waivers::states) }];
 
+const HELD: &[Param] = &[
+    Param { name: "repository", says: "The repository's identity. It must be given.", kind: Kind::Identity },
+    Param { name: "commit", says: "A commit of it. It must be given.", kind: Kind::Commit },
+];
+const TO_SIGN: &[Param] = &[
+    Param { name: "key", says: "The fingerprint of the key that signs. It must be given.", kind: Kind::Fingerprint },
+    Param {
+        name: "host",
+        says: "What the machine that signs calls itself; it is part of what is signed.",
+        kind: Kind::Text,
+    },
+];
+
 macro_rules! resources {
     ($($path:literal $name:literal $says:literal: $type:ident by $scope:ident $roles:ident of $reach:ident, $query:expr, $get:path;)*) => {
         /// Every resource.
@@ -185,7 +261,7 @@ macro_rules! resources {
             roles: $roles,
             reach: Reach::$reach,
             query: $query,
-            schema: <wire::$type as Wire>::schema,
+            schema: <$type as Wire>::schema,
             get: |ask| $get(ask).map(Wire::json),
         }),*];
     };
@@ -198,6 +274,9 @@ resources! {
     "runs/{run}/findings" "run_findings" "What was found in a run, the worst first.": RunFindingList by Read EVERYBODY of Run, RUN_FINDINGS, findings::of_run;
     "findings" "findings" "Findings of the whole ledger, the greatest risk first.": FindingList by Read EVERYBODY of List, FINDINGS, findings::list;
     "findings/{fingerprint}" "finding" "A finding with its history, in each repository that has it.": FindingPlaces by Read EVERYBODY of List, &[], findings::one;
+    "runs/{run}/approvals/{slot}" "to-sign" "What somebody signs to approve a run: the statement, byte for byte. Nothing is appended.": ToSign by Approve WORKERS of Run, TO_SIGN, approvals::to_sign;
+    "repositories" "held" "Which commits of a repository were sent here: whoever sends another leaves those away.": RepositoryHeld by Submit WORKERS of Firm, HELD, submissions::held;
+    "submissions/{submission}" "submission" "What came of a commit that was sent; its sender is told.": Submission by Submit WORKERS of Firm, &[], submissions::one;
     "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY of Firm, ENTRIES, entries::list;
     "entries/{index}" "entry" "An entry with its receipt.": Entry by Read EVERYBODY of Entry, &[], entries::one;
     "controls" "controls" "Controls with what the newest assessment says of them.": ControlList by Read EVERYBODY of Firm, &[OUTCOME], controls::list;
@@ -215,7 +294,7 @@ resources! {
 
 impl Resource {
     /// Everything that may stand in the query.
-    pub(crate) fn params(&self) -> impl Iterator<Item = &'static Param> {
+    pub(crate) fn params(&self) -> impl Iterator<Item = &'static Param> + Clone + use<> {
         self.query.iter().chain([&AUDIT])
     }
 }

@@ -37,16 +37,7 @@ fn choice<'a>(all: impl IntoIterator<Item = &'a str>) -> Value {
 }
 
 /// Every outcome.
-pub(crate) const OUTCOMES: [Outcome; 8] = [
-    Outcome::Pass,
-    Outcome::Fail,
-    Outcome::Error,
-    Outcome::NotEvaluated,
-    Outcome::Pending,
-    Outcome::Waived,
-    Outcome::Mitigated,
-    Outcome::NotApplicable,
-];
+pub(crate) const OUTCOMES: [Outcome; 8] = Outcome::ALL;
 
 impl Wire for Outcome {
     fn json(self) -> Value {
@@ -104,7 +95,7 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 /// A field's schema with what it means.
-fn described(mut schema: Value, text: &str) -> Value {
+pub(super) fn described(mut schema: Value, text: &str) -> Value {
     if let Some(map) = schema.as_object_mut() {
         map.insert("description".to_owned(), text.trim().into());
     }
@@ -112,10 +103,11 @@ fn described(mut schema: Value, text: &str) -> Value {
 }
 
 /// A field's name as it is sent.
-fn bare(name: &str) -> String {
+pub(super) fn bare(name: &str) -> String {
     name.trim_start_matches("r#").to_owned()
 }
 
+/// Types with their schemas, as one definition.
 macro_rules! wire {
     ($(#[doc = $doc:literal] $name:ident { $(#[doc = $fdoc:literal] $f:ident: $t:ty,)* })*) => {
         $(
@@ -159,6 +151,7 @@ pub(crate) use found::*;
 pub(crate) fn found_components() -> Map<String, Value> {
     found::components()
 }
+pub(super) use wire;
 
 wire! {
     /// Who asks, by which token.
@@ -239,6 +232,24 @@ wire! {
         approvals: Vec<Approval>,
         /// All grants of the run.
         grants: Vec<Grant>,
+        /// Where what a pipeline said of a gate differed from what was decided.
+        differences: Vec<Difference>,
+    }
+
+    /// A pipeline said something else of a gate than was decided.
+    Difference {
+        /// Log index.
+        index: u64,
+        /// The gate.
+        gate: String,
+        /// What the pipeline said.
+        claimed: Outcome,
+        /// What was decided, missing approvals aside.
+        decided: Outcome,
+        /// Digest of the decision.
+        decision: Digest,
+        /// When.
+        time: Timestamp,
     }
 
     /// What was decided.
@@ -765,19 +776,5 @@ wire! {
         index: u64,
         /// Why.
         why: String,
-    }
-
-    /// What went wrong (RFC 9457).
-    Problem {
-        /// A name of the kind of problem: `urn:countersign:error:CODE`.
-        r#type: String,
-        /// One sentence.
-        title: String,
-        /// The answer's status.
-        status: u64,
-        /// What `countersign explain` knows.
-        code: String,
-        /// What to do next.
-        help: String,
     }
 }

@@ -20,7 +20,7 @@ mod preparations;
 pub(crate) mod scope;
 mod trouble;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use countersign_connect::oidc::Client;
@@ -37,6 +37,7 @@ pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;
 
 use crate::auth::{Links, Oidc, Refusals, Visits};
+use crate::submit::Submit;
 use crate::{Error, http};
 
 /// Opens the ledger that is served, as the configuration says.
@@ -172,6 +173,8 @@ pub(crate) struct App {
     pub(crate) open_pages: Arc<Semaphore>,
     /// The ledger's origin.
     pub(crate) ledger: String,
+    /// What takes commits that pipelines send, where they are taken.
+    pub(crate) submit: OnceLock<Submit>,
 }
 
 impl App {
@@ -198,6 +201,7 @@ impl App {
             assessed: Assessed::default(),
             open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
             ledger,
+            submit: OnceLock::new(),
         }))
     }
 

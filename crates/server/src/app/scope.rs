@@ -166,6 +166,8 @@ const fn belongs(kind: EventKind) -> Belongs {
         K::RunStarted
         | K::FindingsRecorded
         | K::EvidenceAttached
+        | K::RunSubmitted
+        | K::VerdictDiffered
         | K::DecisionMade
         | K::SuppressionGranted
         | K::ApprovalSigned

@@ -189,8 +189,17 @@ impl Trouble {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "CS-SERVER-054",
-            "the API answers GET and HEAD only",
-            "people sign acts on the command line: `countersign --help`",
+            "this is answered to GET and HEAD only",
+            "the document says what is sent where: `/api/v1/openapi.json`",
+        )
+    }
+
+    pub(crate) fn posted_only() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "CS-SERVER-089",
+            "this is sent by POST",
+            "the document says what is sent where: `/api/v1/openapi.json`",
         )
     }
 
@@ -205,6 +214,82 @@ impl Trouble {
 
     pub(crate) fn bad_query(what: &str, takes: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "CS-SERVER-055", what, &format!("it takes: {takes}"))
+    }
+
+    pub(crate) fn cut_off() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "CS-SERVER-080", "what was sent ended before its time", "send it again")
+    }
+
+    pub(crate) fn too_much(most: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "CS-SERVER-081",
+            &format!("more than {most} bytes were sent"),
+            "send less: a pack holds what the server lacks alone, and an artifact is named by its digest",
+        )
+    }
+
+    pub(crate) fn no_room(why: &str) -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "CS-SERVER-082",
+            &format!("what was sent cannot be kept: {why}"),
+            "whoever runs the server sees to its disk; then send it again under the same key",
+        )
+    }
+
+    pub(crate) fn no_key() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CS-SERVER-083",
+            "the request has no `Idempotency-Key` of 16 to 128 letters, digits, `-` and `_`",
+            "choose a random one for each request, and send the same with its repetition",
+        )
+    }
+
+    pub(crate) fn nothing_taken() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "CS-SERVER-084",
+            "this server takes no commits",
+            "send them to a server whose machine holds the recorder's key: `countersign serve` there",
+        )
+    }
+
+    pub(crate) fn many_submissions() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "CS-SERVER-085",
+            "as many commits as may wait are waiting to be judged",
+            "come again in a few seconds, with the same key",
+        )
+    }
+
+    pub(crate) fn no_condition() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "CS-SERVER-086",
+            "an approval names the decision that it is for in `If-Match`",
+            "send the digest of the run's newest decision, in quotes: it is what you looked at",
+        )
+    }
+
+    pub(crate) fn other_decision(now: &str) -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "CS-SERVER-087",
+            &format!("the run's newest decision is another one: {now}"),
+            "look at what changed, and sign what you see then",
+        )
+    }
+
+    pub(crate) fn wrong_media(wanted: &str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "CS-SERVER-088",
+            &format!("what is sent is not called `{wanted}`"),
+            "say what it is in `Content-Type`",
+        )
     }
 
     /// Whether the ledger is as it was: a question that was answered with no says nothing against it.

@@ -16,6 +16,7 @@
 //! | `confined` | the engine of gates: a process of its own, with limits |
 //! | `record`, `kind` | the use case `record`; what kind of evidence a file is |
 //! | `findings` | the index of findings, brought up to the log |
+//! | `submission` | a commit that was sent over the network: under which key, and what the pipeline said of gates |
 //! | `reported` | pure: what our scan and reports of other tools found, joined |
 //! | `workload` | what the job proves of itself by an identity token |
 //! | `replay` | the use case `replay` |
@@ -39,4 +40,5 @@ pub mod reported;
 pub mod rules;
 pub mod run;
 pub mod source;
+pub mod submission;
 pub mod workload;

@@ -55,6 +55,37 @@ pub struct Reports<'a> {
     pub context: &'a Context<'a>,
 }
 
+/// Names an artifact of a run by its digest, where the file itself is elsewhere. The same twice is one entry.
+///
+/// # Errors
+/// When the run is unknown; what the ledger says.
+pub fn name_artifact(
+    session: &mut Session,
+    run: &RunId,
+    name: &str,
+    digest: Digest,
+    size: u64,
+) -> Result<RecordedFile, Error> {
+    let path = PathBuf::from(name);
+    let prepared = Prepared { predicate: artifact(run, name.to_owned(), digest, size), path, blob: None, report: None };
+    let recorded = attach(session, run, vec![prepared], None)?;
+    // One went in.
+    recorded.into_iter().next().ok_or_else(|| Error::NoSuchRun { run: run.to_string() })
+}
+
+fn artifact(run: &RunId, name: String, digest: Digest, size: u64) -> EvidenceAttached {
+    EvidenceAttached {
+        run: run.clone(),
+        kind: "artifact".to_owned(),
+        name,
+        digest,
+        size,
+        artifact: true,
+        subjects: Vec::new(),
+        report: None,
+    }
+}
+
 struct Prepared {
     path: PathBuf,
     predicate: EvidenceAttached,
@@ -72,6 +103,15 @@ pub fn record(session: &mut Session, run: &RunId, files: &Files<'_>) -> Result<V
     for path in files.paths {
         read.push(read_file(path, run, files)?);
     }
+    attach(session, run, read, files.class)
+}
+
+fn attach(
+    session: &mut Session,
+    run: &RunId,
+    read: Vec<Prepared>,
+    class: Option<Retention>,
+) -> Result<Vec<RecordedFile>, Error> {
     let (appended, places) = session.transact(|s| {
         let row = s.state().run(run)?.ok_or_else(|| Error::NoSuchRun { run: run.to_string() })?;
         let mut plan = Plan::default();
@@ -89,7 +129,7 @@ pub fn record(session: &mut Session, run: &RunId, files: &Files<'_>) -> Result<V
             places.push(Err(plan.entries.len() as u64));
             let report = file.report.as_ref().map(|(_, blob)| blob.clone());
             let mut entry = events::evidence_attached(s, p.clone(), file.blob.clone(), report)?;
-            entry.retention = files.class.unwrap_or(entry.retention);
+            entry.retention = class.unwrap_or(entry.retention);
             plan.entries.push(entry);
         }
         Ok::<_, Error>((plan, places))
@@ -131,18 +171,7 @@ fn read_file(path: &Path, run: &RunId, files: &Files<'_>) -> Result<Prepared, Er
             hasher.update(buffer.get(..n).unwrap_or_default());
             size += n as u64;
         }
-        let digest = hasher.finish();
-        let kind = "artifact".to_owned();
-        let predicate = EvidenceAttached {
-            run: run.clone(),
-            kind,
-            name,
-            digest,
-            size,
-            artifact: true,
-            subjects: Vec::new(),
-            report: None,
-        };
+        let predicate = artifact(run, name, hasher.finish(), size);
         return Ok(Prepared { path: path.to_owned(), predicate, blob: None, report: None });
     }
     if meta.len() > MAX_BLOB_BYTES {

@@ -21,6 +21,7 @@ use super::observe::{self, Ask, Observed, random_id};
 use super::reported::{self, Reported, Seen};
 use super::rules::Coming;
 use super::source::GitTree;
+use super::submission::Submission;
 use super::workload::{self, Workload};
 use super::{decide, events, rules};
 use crate::Error;
@@ -58,6 +59,8 @@ pub struct Inputs<'a> {
     pub token: Option<(Vec<u8>, IssuerKeys<'a>)>,
     /// The same of another commit.
     pub hooks_required_at: &'a dyn Fn(&str) -> Result<bool, Error>,
+    /// How it came, where it was sent over the network.
+    pub submission: Option<&'a Submission>,
 }
 
 /// A finished run.
@@ -150,8 +153,13 @@ pub fn run(session: &mut Session, repository: &Repository, inputs: &Inputs<'_>) 
         true => bypass::find(repository, &observed.change, inputs, &options, &salt, session.state())?,
         false => (None, 0),
     };
-    let about =
-        About { observed: &observed, record: &record, bypasses: bypasses.as_ref(), workload: workload.as_ref() };
+    let about = About {
+        observed: &observed,
+        record: &record,
+        bypasses: bypasses.as_ref(),
+        workload: workload.as_ref(),
+        submission: inputs.submission,
+    };
     let done = append(session, inputs.engine, &about);
     let recorded = workload::refused(session, None, done)?;
     let authors = rules::authors(&observed.change, session.state())?;
@@ -261,11 +269,12 @@ struct About<'a> {
     record: &'a ScanRecord,
     bypasses: Option<&'a Bypasses>,
     workload: Option<&'a Workload>,
+    submission: Option<&'a Submission>,
 }
 
 /// Appends an attempt: the change, the scan record where it is new, and the decision where anything in it is.
 fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -> Result<Recorded, Error> {
-    let About { observed, record, bypasses, workload } = *about;
+    let About { observed, record, bypasses, workload, submission } = *about;
     let change = &observed.change;
     let (change_digest, change_blob) = events::document(change)?;
     let (record_digest, record_blob) = events::document(record)?;
@@ -273,6 +282,9 @@ fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -
     let fresh = (RunId::from_random(random_id()?), RepositoryId::from_random(random_id()?));
     let (appended, (mut recorded, decision_at)) = session.transact(|s| {
         let state = s.state();
+        if let Some(sent) = submission {
+            sent.is_new(state)?;
+        }
         let known = known_run(state, change)?;
         let known = known.as_ref();
         let run = known.map_or_else(|| fresh.0.clone(), |r| r.id.clone());
@@ -297,6 +309,9 @@ fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -
         };
         let mut plan = Plan::default();
         plan.entries.push(events::run_started(s, started, change_blob.clone())?);
+        if let Some(sent) = submission {
+            plan.entries.push(sent.entry(s, &run, attempt, change)?);
+        }
         if let Some(shown) = workload {
             plan.entries.push(workload::entry(s, shown, &run, attempt, &change.commit, change.identity.as_deref())?);
         }
@@ -323,6 +338,10 @@ fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -
                 &decided.facts,
                 &decided.bundle,
             )?);
+        }
+        if let Some(sent) = submission {
+            // After the decision that they are about.
+            plan.entries.extend(sent.differences(s, &run, attempt, change, &decided.decision)?);
         }
         let recorded = Recorded {
             run,

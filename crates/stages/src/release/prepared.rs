@@ -91,6 +91,40 @@ pub fn preview(
     ask(session, engine, true, run, slot, None, passkey)
 }
 
+/// What is signed to approve, with any key of somebody's: for a program of theirs that signs on another machine. It is of the recorded
+/// decision, and nothing is appended.
+pub struct ToSign {
+    /// Who is to sign.
+    pub person: PersonId,
+    /// What the statement says.
+    pub said: ApprovalSigned,
+    /// The canonical statement: exactly what is signed.
+    pub statement: Vec<u8>,
+}
+
+/// What the key of this fingerprint, or the start of it, has to sign for an approval on the machine `host`, if its person may give
+/// that now. The answer goes to [`super::approve::import`].
+///
+/// # Errors
+/// As [`preview`]; the key may be any that is enrolled.
+pub fn statement(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    slot: &SlotName,
+    key: &str,
+    host: &str,
+) -> Result<ToSign, Error> {
+    let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: true };
+    rooted(session, attempt.act)?;
+    let row = refuse::unless(session, &attempt, None, |s| of_key(s, key))?;
+    let public = row.public.as_ref().ok_or_else(|| Error::UnknownKey { fingerprint: row.fingerprint.clone() })?;
+    let by = By { person: row.person.clone(), key: public, strength: row.strength(), host: host.to_owned() };
+    let (said, ..) = propose(session, engine, &attempt, run, slot, None, by)?;
+    let statement = act_statement(subject(&said), said.clone())?;
+    Ok(ToSign { person: row.person, said, statement })
+}
+
 fn ask(
     session: &mut Session,
     engine: &dyn PolicyEngine,
@@ -160,14 +194,17 @@ fn asked(request: &[u8], run: &RunId, slot: &SlotName) -> Result<(Vec<u8>, Appro
 
 /// The one passkey that counts and whose fingerprint begins so, of somebody who is here.
 fn named(session: &Session, text: &str) -> Result<KeyRow, Error> {
+    let row = of_key(session, text)?;
+    if row.passkey.is_none() { Err(no_passkey(&row)) } else { Ok(row) }
+}
+
+/// The one key of that name, where it counts now.
+fn of_key(session: &Session, text: &str) -> Result<KeyRow, Error> {
     let state = session.state();
     let mut found = state.keys_named(text)?;
     let (Some(row), true) = (found.pop(), found.is_empty()) else {
         return Err(Error::UnknownKey { fingerprint: text.to_owned() });
     };
-    if row.passkey.is_none() {
-        return Err(no_passkey(&row));
-    }
     refuse::usable(state.usable(&row.fingerprint, session.place()?)?)?;
     refuse::here(state, &row.person)?;
     Ok(row)

@@ -71,6 +71,8 @@ impl State {
                 EventKind::SignInRefused => self.on_sign_in_refused(index, machine),
                 EventKind::SignedOut => self.on_signed_out(index, machine),
                 EventKind::EvidenceViewed => self.on_viewed(index, machine),
+                EventKind::RunSubmitted => self.on_submitted(reading, machine),
+                EventKind::VerdictDiffered => self.on_differed(reading, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
             Payload::Absent(blob) => self.on_absent(index, blob),

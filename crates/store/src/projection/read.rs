@@ -203,6 +203,8 @@ impl Reading {
             | EventKind::SignInRefused
             | EventKind::SignedOut
             | EventKind::EvidenceViewed
+            | EventKind::RunSubmitted
+            | EventKind::VerdictDiffered
             | EventKind::WorkloadVerified => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled

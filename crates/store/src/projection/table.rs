@@ -6,7 +6,7 @@ use super::{
     access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
     deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, furnishings,
     gates, grants, keys, log_keys, notices, offices, people, refusals, registry, reviews, revocation_lists, roles,
-    runs, scans, schedule, second_keys, storages, suppressions, tokens, trust, visits, waivers, workloads,
+    runs, scans, schedule, second_keys, storages, submissions, suppressions, tokens, trust, visits, waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
@@ -71,6 +71,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         workloads::TABLES,
         accounts::TABLES,
         visits::TABLES,
+        submissions::TABLES,
         tokens::TABLES,
         anomalies::TABLES,
     ]

@@ -149,7 +149,7 @@ impl State {
         Ok(())
     }
 
-    fn is_known(&self, person: &PersonId) -> Fold {
+    pub(super) fn is_known(&self, person: &PersonId) -> Fold {
         let mut query = self.db.prepare_cached("SELECT 1 FROM people WHERE person = ?1")?;
         Ok(require(query.exists([person.as_str()])?, "nobody of that id is enrolled")?)
     }

@@ -125,6 +125,8 @@ fn every_event_is_on_its_page() {
         ("SignInRefused", event::SignInRefused::TYPE),
         ("SignedOut", event::SignedOut::TYPE),
         ("EvidenceViewed", event::EvidenceViewed::TYPE),
+        ("RunSubmitted", event::RunSubmitted::TYPE),
+        ("VerdictDiffered", event::VerdictDiffered::TYPE),
         ("RetentionClassDefined", event::RetentionClassDefined::TYPE),
         ("RetentionDefaultChosen", event::RetentionDefaultChosen::TYPE),
         ("RetentionStarted", event::RetentionStarted::TYPE),

@@ -38,14 +38,42 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let body = html! {
         (summary(look, &row, &change, decision.as_ref())?)
         ol.chain {
-            li { (parts::section("Change", &changed(look, &change)?)) }
+            li { (parts::section("Change", &changed(look, &change)?)) (sent(look, &id)?) }
             li { (parts::section("Scans and evidence", &scanned(look, &row, &authors)?)) }
-            li { (parts::section("Gates", &gates_of(&gates))) }
+            li { (parts::section("Gates", &gates_of(&gates))) (differences(look, &id)?) }
             li { (parts::section("Approvals", &approvals(look, &row, &gates)?)) }
             li { (parts::section("Deployment", &deployed(look, &grants)?)) }
         }
     };
     Ok(Page::new(id.to_string(), body).aside(aside).live())
+}
+
+/// Who sent it to this server, where it was sent.
+fn sent(look: &Look<'_>, run: &RunId) -> Result<Markup, Trouble> {
+    let mut all = Vec::new();
+    for row in look.state().submissions_of(run)? {
+        let who = row.person.as_ref().map_or_else(|| Ok("a job".to_owned()), |person| look.name(person))?;
+        all.push(html! { li { "sent by " (who) " " (parts::time(row.time)) ", attempt " (row.attempt) " " (parts::entry(row.index)) } });
+    }
+    Ok(html! { @if !all.is_empty() { ul.quiet { @for one in &all { (one) } } } })
+}
+
+/// Where what a pipeline said of a gate differed from what was decided.
+fn differences(look: &Look<'_>, run: &RunId) -> Result<Markup, Trouble> {
+    let all = look.state().differences_of(run)?;
+    Ok(html! {
+        @if !all.is_empty() {
+            p { (parts::state(Tone::Bad, "the pipeline's word differs")) }
+            ul {
+                @for d in &all {
+                    li {
+                        "Of " (d.gate) " the pipeline said " strong { (d.claimed) } ", and it was " strong { (d.decided) } ". "
+                        (parts::time(d.time)) " " (parts::entry(d.index))
+                    }
+                }
+            }
+        }
+    })
 }
 
 pub(super) fn summary(

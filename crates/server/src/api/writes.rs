@@ -1,0 +1,347 @@
+//! Every request that changes something: where it is sent, what it does, which scope and roles it takes, what it brings. The one table that
+//! routing, the OpenAPI document and the tests of roles read.
+//!
+//! What may be repeated is safe to repeat. A submission has a key of its sender's choice; a file, a decision and an approval are what
+//! they are: the same again is the same entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use countersign_model::access::token::TokenScope;
+use countersign_model::{Digest, PersonId, Role};
+use serde_json::{Value, json};
+
+use super::table::{Kind, Param};
+use super::wire::Wire;
+use super::{LONGEST_PATH, approvals, ask, bearer, evidence, refused, sent, submissions};
+use crate::app::{App, Trouble};
+use crate::auth;
+use crate::web::look;
+
+/// Whoever has a role and is no auditor: an auditor changes nothing.
+pub(crate) const WORKERS: &[Role] = &[
+    Role::Developer,
+    Role::Engineer,
+    Role::ReleaseManager,
+    Role::SecurityOfficer,
+    Role::ComplianceOfficer,
+    Role::Administrator,
+];
+
+/// What a request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brings {
+    /// Nothing.
+    Nothing,
+    /// A pack of git objects; an empty one where the server has all of them.
+    Objects,
+    /// A file, as it is.
+    File,
+    /// A signed act.
+    Act,
+}
+
+impl Brings {
+    /// What it is called in `Content-Type`.
+    pub(crate) const fn media(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Objects => Some("application/x-git-packed-objects"),
+            Self::File => Some("application/octet-stream"),
+            Self::Act => Some(countersign_evidence::act::MEDIA_TYPE),
+        }
+    }
+}
+
+/// A request that changes something. It is sent by POST.
+pub(crate) struct Write {
+    /// Its path; `{…}` stands for a part that differs.
+    pub(crate) path: &'static str,
+    /// Its name in the document.
+    pub(crate) name: &'static str,
+    /// What it does, in a sentence.
+    pub(crate) does: &'static str,
+    /// What a token must open.
+    pub(crate) scope: TokenScope,
+    /// What may stand in the query; `true`: it must.
+    pub(crate) query: &'static [(Param, bool)],
+    /// Headers that it takes besides: name, what it is, whether it must be there.
+    pub(crate) headers: &'static [(&'static str, &'static str, bool)],
+    /// What it brings.
+    pub(crate) brings: Brings,
+    /// Its answers besides problems: status and what they mean.
+    pub(crate) answers: &'static [(&'static str, &'static str)],
+    /// The schema of what it answers.
+    pub(crate) schema: fn() -> Value,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Submit,
+    Attach,
+    Name,
+    Decide,
+    Approve,
+}
+
+const fn must(name: &'static str, says: &'static str, kind: Kind) -> (Param, bool) {
+    (Param { name, says, kind }, true)
+}
+
+const fn may(name: &'static str, says: &'static str, kind: Kind) -> (Param, bool) {
+    (Param { name, says, kind }, false)
+}
+
+/// The header with the key of a submission.
+pub(crate) const KEY: &str = "idempotency-key";
+/// The header with the identity token of a job.
+pub(crate) const IDENTITY_TOKEN: &str = "countersign-identity-token";
+
+/// Every request that changes something.
+pub(crate) const WRITES: &[Write] = &[
+    Write {
+        path: "/api/v1/submissions",
+        name: "submit",
+        does: "Sends a commit with its history to be judged by this server: it scans, decides and records by its own rules and policy.",
+        scope: TokenScope::Submit,
+        query: &[
+            must("repository", "The repository's identity, `git:HOST/PATH` or `git-root:COMMIT`.", Kind::Identity),
+            must("commit", "The commit, whole.", Kind::Commit),
+            may(
+                "environment",
+                "The environment that the release is for; `production` where it is not given.",
+                Kind::Text,
+            ),
+            may("ticket", "The change's ticket.", Kind::Text),
+            may("reason", "Why the change is made.", Kind::Prose),
+            may("hint", "What stands for a ticket where none was ever named, as `pull request 7`.", Kind::Text),
+            may(
+                "claims",
+                "What the pipeline says that gates come to, as `build=pass,release=pending`. It is advice: where the decision says something else, that is \
+                 an entry, and the gate's owner is asked to look.",
+                Kind::Claims,
+            ),
+        ],
+        headers: &[
+            (
+                KEY,
+                "16 to 128 letters, digits, `-` and `_`, chosen at random for this request: repeated with it, it is done once.",
+                true,
+            ),
+            (
+                IDENTITY_TOKEN,
+                "The identity token that the CI system gave the job (OpenID Connect). It counts once.",
+                false,
+            ),
+        ],
+        brings: Brings::Objects,
+        answers: &[("200", "It was sent before, and this is what came of it."), ("202", "It is being judged.")],
+        schema: <super::answers::Submission as Wire>::schema,
+        what: What::Submit,
+    },
+    Write {
+        path: "/api/v1/runs/{run}/evidence",
+        name: "attach",
+        does: "Attaches a file to a run as evidence. A report of another tool is read, and values that it shows are not kept. The same file twice is one entry.",
+        scope: TokenScope::Submit,
+        query: &[
+            must("name", "The file's name.", Kind::FileName),
+            may("format", "Its format as a report, where it is not to be recognised.", Kind::Text),
+            may("unread", "It is attached as it is, and counts as no report.", Kind::Choice(|| vec!["true"])),
+            may("commit", "The commit that it was made for, where it does not say so itself.", Kind::Commit),
+        ],
+        headers: &[],
+        brings: Brings::File,
+        answers: &[("200", "It is attached.")],
+        schema: <super::answers::Attached as Wire>::schema,
+        what: What::Attach,
+    },
+    Write {
+        path: "/api/v1/runs/{run}/artifacts",
+        name: "name",
+        does: "Names an artifact of a run by its digest: approvals are bound to it. It is not sent, and not kept.",
+        scope: TokenScope::Submit,
+        query: &[
+            must("name", "The artifact's name.", Kind::FileName),
+            must("sha256", "SHA-256 of it, in hex.", Kind::Sha256),
+            must("size", "Its size in bytes.", Kind::Number),
+        ],
+        headers: &[],
+        brings: Brings::Nothing,
+        answers: &[("200", "It is named.")],
+        schema: <super::answers::Attached as Wire>::schema,
+        what: What::Name,
+    },
+    Write {
+        path: "/api/v1/runs/{run}/decisions",
+        name: "decide",
+        does: "Decides on what is so now; where nothing changed since the newest decision, it is that one.",
+        scope: TokenScope::Submit,
+        query: &[],
+        headers: &[],
+        brings: Brings::Nothing,
+        answers: &[("200", "The run as it stands.")],
+        schema: <super::wire::Run as Wire>::schema,
+        what: What::Decide,
+    },
+    Write {
+        path: "/api/v1/runs/{run}/approvals",
+        name: "approve",
+        does: "Adds an approval that somebody signed with a key of theirs. The signature says who approves; the token only opens the door.",
+        scope: TokenScope::Approve,
+        query: &[],
+        headers: &[(
+            "if-match",
+            "The digest of the run's newest decision, in quotes: what the signer looked at.",
+            true,
+        )],
+        brings: Brings::Act,
+        answers: &[("200", "The run as it stands.")],
+        schema: <super::wire::Run as Wire>::schema,
+        what: What::Approve,
+    },
+];
+
+/// Who sends.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    pub(super) person: PersonId,
+    pub(super) token: Digest,
+}
+
+/// One request.
+pub(super) struct Asking {
+    pub(super) app: Arc<App>,
+    pub(super) sender: Sender,
+    params: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
+    pub(super) headers: HeaderMap,
+}
+
+impl Asking {
+    /// A part of the path.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// A parameter of the query.
+    pub(super) fn filter(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+}
+
+/// Answers for every request of the table.
+pub(super) async fn answer(
+    State(app): State<Arc<App>>,
+    path: MatchedPath,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let Some(write) = WRITES.iter().find(|w| w.path == path.as_str()) else {
+        return refused(&Trouble::internal("a path without a request was routed"));
+    };
+    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    match done(app, write, params, request).await {
+        Ok(Done { status, location, body }) => {
+            let mut response = sent(&HeaderMap::new(), body);
+            *response.status_mut() = status;
+            if let Some(location) = location.and_then(|l| HeaderValue::try_from(l).ok()) {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            response
+        }
+        Err(trouble) => refused(&trouble).into_response(),
+    }
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) status: StatusCode,
+    pub(super) location: Option<String>,
+    pub(super) body: String,
+}
+
+impl Done {
+    pub(super) fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, location: None, body: body.to_string() }
+    }
+}
+
+async fn done(
+    app: Arc<App>,
+    write: &'static Write,
+    params: BTreeMap<String, String>,
+    request: Request,
+) -> Result<Done, Trouble> {
+    let (head, body) = request.into_parts();
+    let token = bearer(&head.headers).map(str::to_owned).ok_or_else(Trouble::no_token)?;
+    let inner = Arc::clone(&app);
+    let sender = app
+        .with(move |session| {
+            let (visit, token) = auth::by_token(&inner, session, &token)?;
+            let visitor = look::visitor(session, &visit)?;
+            if !token.scopes.contains(&write.scope) {
+                return Err(Trouble::no_scope(write.scope.as_str()));
+            }
+            if visitor.is_auditor() || !visitor.is_any(WORKERS) {
+                return Err(Trouble::no_role("this request"));
+            }
+            Ok(Sender { person: visitor.person, token: token.token })
+        })
+        .await?;
+    if head.uri.path().len() > LONGEST_PATH {
+        return Err(Trouble::bad_query("the path is too long", "at most 1024 bytes"));
+    }
+    let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&head.uri)
+        .map(|axum::extract::Query(pairs)| pairs)
+        .map_err(|_| Trouble::bad_query("the query cannot be read", "percent-encoded UTF-8"))?;
+    let query = ask::read(write.query.iter().map(|(param, _)| param), pairs)?;
+    if let Some((missing, _)) = write.query.iter().find(|(p, must)| *must && !query.contains_key(p.name)) {
+        return Err(Trouble::bad_query(&format!("`{}` is missing in the query", missing.name), missing.says));
+    }
+    if let Some(media) = write.brings.media() {
+        let said = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if !said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media) {
+            return Err(Trouble::wrong_media(media));
+        }
+    }
+    let asking = Asking { app, sender, params, query, headers: head.headers };
+    Box::pin(act(write.what, asking, body)).await
+}
+
+async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {
+    match what {
+        What::Submit => submissions::submit(asking, body).await,
+        What::Attach => evidence::attach(asking, body).await,
+        What::Name => evidence::name(asking).await,
+        What::Decide => evidence::decide(asking).await,
+        What::Approve => approvals::approve(asking, body).await,
+    }
+}
+
+/// What a request brings, in the document.
+pub(super) fn content(brings: Brings) -> Option<Value> {
+    let media = brings.media()?;
+    Some(json!({"required": brings != Brings::Objects, "content": {media: {"schema": {}}}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_a_name_of_its_own_and_no_auditor_sends_one() {
+        let mut names: Vec<_> = WRITES.iter().map(|w| w.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), WRITES.len());
+        assert!(!WORKERS.contains(&Role::Auditor));
+        assert!(WRITES.iter().all(|w| matches!(w.scope, TokenScope::Submit | TokenScope::Approve)));
+    }
+}
