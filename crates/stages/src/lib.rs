@@ -6,6 +6,8 @@
 //! | 2 Continuous integration | [`build`] | `run`, `record`, `gate check`, `replay` |
 //! | 4 Dual approval | [`release`] | `approve`, `import`, `deploy`, `claim`, `suppression grant` |
 //!
+//! [`notify`] tells people what any of them must act on.
+//!
 //! Every use case of the stages from 2 on takes an open [`countersign_store::Session`]: it plans on the folded state and appends only if
 //! nothing was appended in between. What is refused is recorded before the command fails.
 
@@ -13,6 +15,7 @@ pub mod build;
 pub mod commit;
 mod error;
 mod explain;
+pub mod notify;
 pub mod release;
 
 pub use error::Error;
