@@ -302,7 +302,7 @@ fn parse_salt(text: &str) -> Option<[u8; 32]> {
 }
 
 /// "unknown field `scna`, expected one of `version`, `scan`" → the nearest of these.
-fn nearest_key(message: &str) -> Option<String> {
+pub(crate) fn nearest_key(message: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (unknown, known) = quoted.split_first()?;
     if !message.starts_with("unknown field") {
@@ -445,6 +445,12 @@ impl Environment {
             home,
             demonstration: false,
         }
+    }
+
+    /// A variable that a configuration names as the place of a secret.
+    #[expect(clippy::disallowed_methods, clippy::unused_self, reason = "this is the room that reads the environment")]
+    pub(crate) fn secret(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|v| !v.is_empty())
     }
 
     /// An environment of its own for a demonstration: nobody's keys, settings or CI job reach into it.

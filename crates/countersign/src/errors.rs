@@ -31,6 +31,16 @@ pub(crate) enum CliError {
         /// What was probably meant.
         suggestion: Option<String>,
     },
+    /// `notify.toml` does not parse, or says what cannot be.
+    #[error("the channels cannot be used: {what}")]
+    Channels {
+        /// Where.
+        place: Place,
+        /// What.
+        what: String,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
     /// A file cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -214,6 +224,7 @@ impl Diagnostic for CliError {
             Self::NoApprovalInFile { .. } => "CS-CLI-021",
             Self::NotAPack => "CS-CLI-022",
             Self::Strayed { .. } => "CS-CLI-023",
+            Self::Channels { .. } => "CS-CLI-024",
             Self::EditorMessage { .. } => "CS-CLI-050",
             Self::EditorGone => "CS-CLI-051",
             Self::NoSuchRule { .. } => "CS-CLI-052",
@@ -227,7 +238,7 @@ impl Diagnostic for CliError {
 
     fn place(&self) -> Option<Place> {
         match self {
-            Self::Config { place, .. } => Some(place.clone()),
+            Self::Config { place, .. } | Self::Channels { place, .. } => Some(place.clone()),
             Self::Read { path, .. }
             | Self::Write { path, .. }
             | Self::NoGrantInFile { path }
@@ -242,6 +253,10 @@ impl Diagnostic for CliError {
         match self {
             Self::Config { suggestion: Some(s), .. } => s.clone(),
             Self::Config { .. } => "`countersign init` writes a commented example where there is none".into(),
+            Self::Channels { suggestion: Some(s), .. } => s.clone(),
+            Self::Channels { .. } => {
+                "docs/guides/notifications.md has every key; then: countersign notify --dry-run".into()
+            }
             Self::Read { .. } => "check the path and its permissions".into(),
             Self::Write { path, .. } => format!("check that `{}` can be written", path.display()),
             Self::Output { .. } => "check where the output goes; what was recorded stays recorded".into(),
@@ -451,6 +466,15 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
                not: git or ssh-keygen is missing or refuses, the disk is full, or this is a fault of ours. What was played until \
                then is left where it is.",
         exit: Exit::Internal,
+    },
+    Explanation {
+        code: "CS-CLI-024",
+        title: "the channels cannot be used",
+        text: "notify.toml, in the data directory or where --channels says, is read strictly: a key that is not known, or that a \
+               channel of that kind does not have, is an error, for a message that is silently not sent is worse than a server \
+               that does not start. Secrets are in files that only you can read, or in variables; where one is wrong, nothing of \
+               it is repeated.",
+        exit: Exit::Usage,
     },
     Explanation {
         code: "CS-CLI-050",

@@ -30,7 +30,7 @@ mod submit;
 mod web;
 pub mod witness;
 
-pub use app::{Opener, Options, Origin, Provider, Reach};
+pub use app::{Notifies, Opener, Options, Origin, Provider, Reach};
 pub use error::Error;
 pub use explain::EXPLANATIONS;
 pub use http::Listener;

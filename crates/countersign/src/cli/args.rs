@@ -148,6 +148,8 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     /// Play half a year of a firm in a new directory, by really running it, and serve it
     Demo(DemoArgs),
+    /// Tell people what they must act on, through the channels of notify.toml
+    Notify(super::notify_args::NotifyArgs),
     /// Sign in to a server with your SSH key, and print a link for the browser
     Login(LoginArgs),
     /// Make, end and list tokens: what programs show to a server to read in your name
@@ -695,6 +697,8 @@ pub(crate) struct ServeArgs {
     pub(crate) probe: Vec<String>,
     #[command(flatten)]
     pub(crate) oidc: super::serve_args::OidcArgs,
+    #[command(flatten)]
+    pub(crate) channels: super::notify_args::ChannelsArgs,
 }
 
 #[derive(Debug, Args)]

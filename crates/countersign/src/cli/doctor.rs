@@ -10,6 +10,7 @@ use countersign_store::projection::StorageRow;
 use serde_json::json;
 
 use super::args::{DoctorArgs, Format, PlaceArgs};
+use crate::channels::Channels;
 use crate::config::{Config, Environment};
 use crate::errors::{Failure, Outcome};
 use crate::output::{self, Paint, printable};
@@ -52,6 +53,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &DoctorArgs, env: &Environment) -> Outco
         ledger(at, env),
         storage(at, env),
         emergencies(at, env),
+        channels(at, env),
         approvals(at, env),
     ];
     match args.format {
@@ -203,6 +205,30 @@ fn emergencies(at: &PlaceArgs, env: &Environment) -> Check {
             }
             let help = Some("countersign break-glass list --due".to_owned());
             Ok(Check { name: NAME, ok: false, advice: false, what: overdue.join("; "), help })
+        })(),
+    )
+}
+
+/// Channels through which people are told something: whether the file can be used, and whether messages arrive.
+fn channels(at: &PlaceArgs, env: &Environment) -> Check {
+    const NAME: &str = "channels";
+    check(
+        NAME,
+        (|| {
+            let channels = Channels::load(None, env)?;
+            if channels.channels.is_empty() {
+                return Ok(Check::ok(
+                    NAME,
+                    "none: nobody is told what they must act on (docs/guides/notifications.md)",
+                ));
+            }
+            let there = at.database(env)?.is_some() || at.ledger_dir()?.join("ledger/checkpoint").exists();
+            let troubles = if there { super::notify::troubles(&at.open(env)?, &channels)? } else { Vec::new() };
+            if troubles.is_empty() {
+                return Ok(Check::ok(NAME, super::notify::shown(&channels)));
+            }
+            let help = Some("countersign notify status".to_owned());
+            Ok(Check { name: NAME, ok: false, advice: false, what: troubles.join("; "), help })
         })(),
     )
 }

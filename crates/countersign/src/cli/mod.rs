@@ -50,6 +50,8 @@ mod login;
 mod looked;
 mod lsp;
 mod notes;
+mod notify;
+mod notify_args;
 mod oscal;
 mod oscal_args;
 mod person_account;
@@ -225,6 +227,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Trust(a) => trust::run(at, a, env),
         Verb::Serve(a) => serve::run(at, a, env),
         Verb::Demo(a) => demo::run(a, env),
+        Verb::Notify(a) => notify::run(at, a, env),
         Verb::Login(a) => login::run(a, env),
         Verb::Token(a) => token::run(at, a, env),
         Verb::Witness(a) => witness::run(a, env),

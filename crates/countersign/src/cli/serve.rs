@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_connect::oidc::{Client, Secret};
 use countersign_model::{Diagnostic, Exit};
 use countersign_server::publish::{self, Stop};
-use countersign_server::{Listener, Opener, Options, Origin, Provider, Server};
+use countersign_server::{Listener, Notifies, Opener, Options, Origin, Provider, Server};
 use countersign_store::engine::embedded::{Observer, Publishing};
 use countersign_store::layout::Paths;
 use countersign_store::postgres::{self, Address};
@@ -18,6 +18,7 @@ use super::args::{PlaceArgs, ServeArgs};
 use super::pipeline::Commands;
 use super::serve_args::OidcArgs;
 use super::{catalogue, place, storage};
+use crate::channels::Channels;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
@@ -44,6 +45,8 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
         Some(text) => Origin::parse(text)?,
         None => Origin::of(listener.address()),
     };
+    // What is wrong with channels is said before anything is served.
+    let channels = Channels::load(args.channels.channels.as_deref(), env)?;
     let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
     let Served { source, origin: log, appends, following, opener } = match at.database(env)? {
@@ -52,7 +55,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     };
     // Through the engine that is open by now, where the ledger is in a directory.
     watched.start(at, env)?;
-    let pages = if args.log_only { None } else { pages(at, &args.oidc, origin.clone(), opener)? };
+    let pages = if args.log_only { None } else { pages(at, &args.oidc, origin.clone(), opener, channels)? };
     let mut said = Ok(());
     match pages {
         Some((server, first)) => server.run(source, listener, stop, |_| {
@@ -82,6 +85,7 @@ fn pages(
     oidc: &OidcArgs,
     origin: Origin,
     opener: Opener,
+    channels: Channels,
 ) -> Result<Option<(Server, Option<String>)>, Failure> {
     let session = opener().map_err(countersign_server::Error::Told)?;
     if let Err(e) = session.must_record() {
@@ -95,8 +99,13 @@ fn pages(
         return Err(countersign_server::Error::InTheClear { origin: origin.to_string() }.into());
     }
     let catalogue = Arc::new(catalogue::load(at)?);
+    let notifies = Notifies {
+        // What people type, where the file does not say it better.
+        server: channels.server.unwrap_or_else(|| origin.to_string()),
+        channels: channels.channels,
+    };
     let provider = provider(oidc, &origin, keys)?;
-    let server = Server::new(opener, catalogue, Options { provider, ..Options::new(origin) })?;
+    let server = Server::new(opener, catalogue, Options { provider, notifies, ..Options::new(origin) })?;
     server.take_submissions(Arc::new(Commands::new(at)), submitted);
     let first = server.first_link()?;
     Ok(Some((server, first)))

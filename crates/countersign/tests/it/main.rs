@@ -73,6 +73,8 @@ mod identities;
 #[cfg(test)]
 mod lsp;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 #[cfg(unix)]
 mod openpgp;
 #[cfg(test)]

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use countersign_stages::notify::{self, Sending};
+use countersign_store::Session;
+
 use super::{App, found};
 use crate::Error;
 
@@ -20,6 +23,9 @@ pub(super) fn follow(app: &Arc<App>) -> Result<(), Error> {
     spawn("follows", follows)?;
     spawn("assesses", assesses)?;
     spawn("finds", finds)?;
+    if !app.options.notifies.channels.is_empty() {
+        spawn("notifies", notifies)?;
+    }
     Ok(())
 }
 
@@ -29,7 +35,7 @@ fn follows(app: &Weak<App>) {
         // It is not held while this sleeps, so that the server can end.
         let Some(app) = app.upgrade() else { return };
         let looked = match session.take() {
-            Some(mut open) => countersign_store::Session::refresh(&mut open).is_ok().then_some(open),
+            Some(mut open) => Session::refresh(&mut open).is_ok().then_some(open),
             None => app.pool.open().ok(),
         };
         let pause = if let Some(open) = looked {
@@ -76,6 +82,43 @@ fn assesses(app: &Weak<App>) {
         if due {
             app.assessed.renew(&app);
             last = Some((size, Instant::now()));
+        }
+        drop(app);
+        std::thread::sleep(EVERY);
+    }
+}
+
+/// Tells people what they must act on: soon after the log grew, and now and then because time passes. What was told is in the log, so
+/// nothing is remembered here.
+fn notifies(app: &Weak<App>) {
+    /// Time alone makes something due, or due again.
+    const TICK: Duration = Duration::from_secs(15);
+    /// What comes at once is told together.
+    const CALM: Duration = Duration::from_secs(1);
+    let mut session: Option<Session> = None;
+    let mut last: Option<(u64, Instant, Duration)> = None;
+    loop {
+        let Some(app) = app.upgrade() else { return };
+        let size = *app.head.borrow();
+        let due = last.is_none_or(|(seen, at, took)| {
+            // Never more than a tenth of a core.
+            let pause = took.saturating_mul(10);
+            at.elapsed() > pause.max(if seen == size { TICK } else { CALM })
+        });
+        if due {
+            let begun = Instant::now();
+            let told = match session.take() {
+                Some(mut open) => Session::refresh(&mut open).is_ok().then_some(open),
+                None => app.pool.open().ok(),
+            }
+            .and_then(|mut open| {
+                let dir = open.installation().dir().to_owned();
+                let how = Sending { server: Some(app.options.notifies.server.clone()), again: false, dir: &dir };
+                // What cannot be read or appended now is tried again; a ledger that cannot be read says so everywhere else.
+                notify::pass(&mut open, &app.options.notifies.channels, &how).ok().map(|_| open)
+            });
+            session = told;
+            last = Some((size, Instant::now(), begun.elapsed()));
         }
         drop(app);
         std::thread::sleep(EVERY);

@@ -26,6 +26,7 @@ use std::time::Duration;
 use countersign_connect::oidc::Client;
 use countersign_model::Diagnostic;
 use countersign_policy::Catalogue;
+use countersign_stages::notify::Channel;
 use countersign_store::Session;
 use tokio::sync::{Semaphore, watch};
 
@@ -57,6 +58,17 @@ pub struct Options {
     pub at_once: usize,
     /// The OpenID provider at which people may sign in.
     pub provider: Option<Provider>,
+    /// Through which channels people are told what they must act on.
+    pub notifies: Notifies,
+}
+
+/// Channels, and how they name this server.
+#[derive(Debug, Clone, Default)]
+pub struct Notifies {
+    /// Scheme and host, for links.
+    pub server: String,
+    /// The channels; none: nobody is told anything.
+    pub channels: Vec<Channel>,
 }
 
 /// An OpenID provider.
@@ -78,6 +90,7 @@ impl Options {
             longest: Duration::from_secs(12 * 60 * 60),
             at_once: 8,
             provider: None,
+            notifies: Notifies::default(),
         }
     }
 }

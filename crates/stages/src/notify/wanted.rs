@@ -252,7 +252,10 @@ fn of(session: &Session, line: &RunLine) -> Result<String, Error> {
         Some(application) => application.what.id,
         None => {
             let last = identity.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(identity);
-            last.strip_suffix(".git").unwrap_or(last).to_owned()
+            let last = last.strip_suffix(".git").unwrap_or(last);
+            // One without a remote is called by its first commit.
+            let hex = last.len() >= 40 && last.bytes().all(|b| b.is_ascii_hexdigit());
+            if hex { format!("repository {}", last.get(..12).unwrap_or(last)) } else { last.to_owned() }
         }
     };
     Ok(format!("{name} at {short} ({})", line.id))

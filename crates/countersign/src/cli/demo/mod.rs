@@ -17,6 +17,7 @@ use countersign_model::{Clock, Exit, SystemClock, Timestamp};
 use serde_json::Value;
 
 use super::args::{Cli, DemoArgs, PlaceArgs, ServeArgs, Verb};
+use super::notify_args::ChannelsArgs;
 use super::serve_args::OidcArgs;
 use super::{dispatch, serve};
 use crate::config::Environment;
@@ -58,8 +59,15 @@ pub(crate) fn run(args: &DemoArgs, env: &Environment) -> Outcome {
         dir.display(),
         story::PEOPLE.map(|p| format!("{} ({})", p.name, p.roles.join(", "))).join("\n  ")
     ))?;
-    let served =
-        ServeArgs { listen: args.listen, origin: None, log_only: false, probe: Vec::new(), oidc: OidcArgs::default() };
+    let served = ServeArgs {
+        listen: args.listen,
+        origin: None,
+        log_only: false,
+        probe: Vec::new(),
+        oidc: OidcArgs::default(),
+        // It sends nothing anywhere.
+        channels: ChannelsArgs::default(),
+    };
     serve::run(&at, &served, &own)
 }
 
