@@ -243,5 +243,5 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
             } }
         }
     };
-    Ok(Page::new(format!("Population of {id}"), body).aside(html! { (p.members.len()) " members" }))
+    Ok(Page::new(format!("Population of {id}"), body).aside(parts::count(p.members.len(), "member", "members")))
 }

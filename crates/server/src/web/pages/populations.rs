@@ -87,7 +87,11 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             @if whole.members.len() > SHOWN { p.quiet { "and " (whole.members.len() - SHOWN) " more, in the files" } }
         }
     };
-    Ok(Page::new(format!("Sealed population {index}"), body).aside(html! { (parts::grouped(said.count)) " members" }))
+    Ok(Page::new(format!("Sealed population {index}"), body).aside(parts::count(
+        whole.members.len(),
+        "member",
+        "members",
+    )))
 }
 
 /// Links to the two files; `before` ends where the format is added.
