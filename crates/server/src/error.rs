@@ -30,6 +30,12 @@ pub enum Error {
         /// What was given.
         origin: String,
     },
+    /// What was named is no network.
+    #[error("{what}")]
+    BadNetwork {
+        /// What is wrong.
+        what: String,
+    },
     /// People would sign in over a network that anybody can listen to.
     #[error("people would reach {origin} without encryption")]
     InTheClear {
@@ -130,6 +136,7 @@ impl Diagnostic for Error {
             Self::Trouble(told) => told.code,
             Self::BadOrigin { .. } => "CS-SERVER-004",
             Self::InTheClear { .. } => "CS-SERVER-005",
+            Self::BadNetwork { .. } => "CS-SERVER-007",
             Self::Listen { .. } => "CS-SERVER-001",
             Self::Start(_) => "CS-SERVER-002",
             Self::File { .. } => "CS-SERVER-003",
@@ -149,7 +156,7 @@ impl Diagnostic for Error {
             Self::Oidc(e) => e.exit(),
             Self::Told(e) => e.exit(),
             Self::Trouble(_) => Exit::Backend,
-            Self::BadOrigin { .. } | Self::InTheClear { .. } => Exit::Usage,
+            Self::BadOrigin { .. } | Self::BadNetwork { .. } | Self::InTheClear { .. } => Exit::Usage,
             Self::Listen { .. } | Self::File { .. } | Self::Busy { .. } => Exit::Backend,
             Self::Start(_) => Exit::Internal,
             Self::Exposed { .. } | Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
@@ -177,6 +184,7 @@ impl Diagnostic for Error {
             Self::BadOrigin { .. } => {
                 "write scheme and host as people type them: `--origin https://countersign.bank.example`".into()
             }
+            Self::BadNetwork { .. } => "write an address or a network: `--trusted-proxy 10.0.0.0/8`".into(),
             Self::InTheClear { .. } => {
                 "put a proxy with TLS in front and name what people type: `--origin https://HOST`; or serve the log alone with `--log-only`".into()
             }

@@ -56,6 +56,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
          Whoever could read it had it: where that were people who must not, make a new secret.",
     ),
     explained(
+        "CS-SERVER-007",
+        Exit::Usage,
+        "a proxy is named by no address",
+        "What a proxy says of where requests come from is believed of the addresses and networks that `--trusted-proxy` names, and of nobody \
+         else: anybody can write `X-Forwarded-For`.",
+    ),
+    explained(
         "CS-SERVER-010",
         Exit::Usage,
         "a directory holds no witness",
@@ -187,6 +194,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
          it, `countersign person account list` shows whose accounts are linked.",
     ),
     explained(
+        "CS-SERVER-062",
+        Exit::Backend,
+        "a client asks too often",
+        "A client may make some requests a second (`serve --rate`, 100 where nothing is said) and four times as many at once. Whoever is \
+         signed in, or whose token counted a moment ago, is one client wherever they are; everybody else is the address that they come \
+         from. Behind a proxy that is not named with `--trusted-proxy` all strangers are one.\n\n\
+         `Retry-After` says how many seconds to wait. Nothing was done.",
+    ),
+    explained(
         "CS-SERVER-050",
         Exit::Forbidden,
         "the API wants a token",
@@ -306,6 +322,7 @@ mod tests {
         let errors = [
             Error::BadOrigin { origin: "x".into() },
             Error::InTheClear { origin: "x".into() },
+            Error::BadNetwork { what: "x".into() },
             Error::Listen { address: "x".into(), source: io() },
             Error::Start(io()),
             Error::File { what: "read", path: "x".into(), source: io() },
@@ -331,6 +348,7 @@ mod tests {
             Trouble::no_passkey(),
             Trouble::not_begun(""),
             Trouble::no_account("", ""),
+            Trouble::too_fast(),
             Trouble::no_token(),
             Trouble::bad_token(""),
             Trouble::no_scope(""),

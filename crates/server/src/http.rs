@@ -4,16 +4,18 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use countersign_evidence::witness::MAX_BYTES;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -23,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::submit::LARGEST;
+use crate::watch::{Metrics, Peer, Peers, Serving, Up, Watch, around, serve_metrics};
 use crate::{Error, api};
 
 /// What one client, and all together, may take.
@@ -68,6 +71,14 @@ const HEAD_BYTES: usize = 64 << 10;
 /// How long to wait when no connection can be taken, as when the process has no more file descriptors.
 const BREATHER: Duration = Duration::from_millis(50);
 
+/// Who a request's headers prove to be signed in.
+pub(crate) type Known = Arc<dyn Fn(&HeaderMap) -> Option<String> + Send + Sync>;
+
+/// Where nobody signs in.
+pub(crate) fn strangers() -> Known {
+    Arc::new(|_| None)
+}
+
 /// Serves until SIGINT, SIGTERM or `stop`. `ready` is told the address once connections are taken.
 ///
 /// # Errors
@@ -75,6 +86,28 @@ const BREATHER: Duration = Duration::from_millis(50);
 pub(crate) fn run(
     listener: Listener,
     app: Router,
+    serving: Serving,
+    metrics: Arc<Metrics>,
+    known: Known,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
+    let Serving { log, metrics: numbers, rate, proxies } = serving;
+    let (watch, lines) = Watch::new(Arc::clone(&metrics), proxies, rate, log, known)?;
+    let served = serve_watched(listener, app, watch, numbers, metrics, stop, ready);
+    // The last line is said before the end; nobody holds the watch any more.
+    if let Some(lines) = lines {
+        let _ = lines.join();
+    }
+    served
+}
+
+fn serve_watched(
+    listener: Listener,
+    app: Router,
+    watch: Watch,
+    numbers: Option<Listener>,
+    metrics: Arc<Metrics>,
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
@@ -84,8 +117,11 @@ pub(crate) fn run(
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Start)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Start)?;
         ready(listener.address);
-        let listener = TcpListener::from_std(listener.socket).map_err(Error::Start)?;
-        serve(listener, app, Limits::default(), async move {
+        let listener = listener.into_tokio()?;
+        if let Some(numbers) = numbers {
+            tokio::spawn(serve_metrics(numbers.into_tokio()?, metrics));
+        }
+        serve(listener, app, Limits::default(), Arc::new(watch), async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
@@ -118,6 +154,10 @@ impl Listener {
         bound().map_err(|source| Error::Listen { address: listen.to_string(), source })
     }
 
+    fn into_tokio(self) -> Result<TcpListener, Error> {
+        TcpListener::from_std(self.socket).map_err(Error::Start)
+    }
+
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -126,8 +166,18 @@ impl Listener {
 }
 
 /// Serves connections until `stop`, then lets those that are open finish what they answer.
-pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: impl Future<Output = ()>) {
-    let app = app.layer(middleware::from_fn(move |request, next| bounded(limits, request, next)));
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    watch: Arc<Watch>,
+    stop: impl Future<Output = ()>,
+) {
+    let watching = Arc::clone(&watch);
+    let app = app
+        .layer(middleware::from_fn(move |request, next| bounded(limits, request, next)))
+        .layer(middleware::from_fn(move |request, next| around(Arc::clone(&watching), request, next)));
+    let peers = Peers::default();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
@@ -136,9 +186,9 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, st
     loop {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>((slot, listener.accept().await?.0))
+            Ok::<_, io::Error>((slot, listener.accept().await?))
         };
-        let (slot, stream) = tokio::select! {
+        let (slot, (stream, peer)) = tokio::select! {
             () = &mut stop => break,
             next = next => match next {
                 Ok(next) => next,
@@ -148,12 +198,22 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, limits: Limits, st
                 }
             },
         };
-        let service = TowerToHyperService::new(app.clone());
+        let Some(held) = peers.hold(peer.ip(), &watch.proxies) else {
+            watch.metrics.turned_away.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let app = TowerToHyperService::new(app.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            app.call(request)
+        });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let metrics = Arc::clone(&watch.metrics);
         tokio::spawn(async move {
+            let _open = Up::new(&metrics.connections);
             // A client that went away or took too long has nobody left to tell.
             let _ = timeout(limits.connection, connection).await;
-            drop(slot);
+            drop((slot, held));
         });
     }
     drop(listener);
@@ -192,7 +252,8 @@ mod tests {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.address();
         let listener = runtime.block_on(async { TcpListener::from_std(listener.socket) }).unwrap();
-        let server = runtime.spawn(serve(listener, app, limits, async {
+        let watch = Watch::new(Arc::default(), Vec::new(), 1000, None, strangers()).unwrap().0;
+        let server = runtime.spawn(serve(listener, app, limits, Arc::new(watch), async {
             let _ = stopped.await;
         }));
         let result = client(address);
@@ -232,6 +293,27 @@ mod tests {
         let app = Router::new().route("/", get(|| async { std::future::pending::<String>().await }));
         let limits = Limits { request: Duration::from_millis(50), ..Limits::default() };
         assert!(with_server(app, limits, |address| ask(address, HELLO)).starts_with("HTTP/1.1 408"));
+    }
+
+    #[test]
+    fn a_body_that_comes_slowly_ends() {
+        let app = Router::new().route("/", axum::routing::post(|_: axum::body::Bytes| async { "all of it" }));
+        let limits = Limits { request: Duration::from_millis(150), ..Limits::default() };
+        let answer = with_server(app, limits, |address| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n").unwrap();
+            let writer = stream.try_clone();
+            std::thread::spawn(move || {
+                let mut writer = writer.unwrap();
+                while writer.write_all(b"x").is_ok() {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            answer
+        });
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
 
     #[test]

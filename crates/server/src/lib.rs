@@ -5,6 +5,7 @@
 //! | `web` | pages, each answering one question | HTML, server-sent events |
 //! | `api` | the same for programs, read only | JSON, OpenAPI 3.1 |
 //! | `auth` | signing in: links, SSH keys | |
+//! | `watch` | to whoever runs it: a line a request, numbers; how often a client may ask | JSON, Prometheus text |
 //! | `app` | what all requests share: open ledgers, the log's head, the newest assessment | |
 //! | [`publish`] | a ledger's checkpoint, tiles and entry bundles, read only | C2SP tlog-tiles |
 //! | [`witness`] | cosignatures on the checkpoints of logs that it knows | C2SP tlog-witness |
@@ -27,6 +28,7 @@ mod private;
 pub mod publish;
 mod serve;
 mod submit;
+mod watch;
 mod web;
 pub mod witness;
 
@@ -37,6 +39,7 @@ pub use http::Listener;
 pub use private::private;
 pub use serve::Server;
 pub use submit::{Pipeline, ToJudge, ToRecord};
+pub use watch::{LogFormat, Network, Say, Serving, network};
 
 /// A resource of the API, for whoever tests that each role gets what is its own.
 #[derive(Debug, Clone, Copy)]

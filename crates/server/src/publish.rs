@@ -19,6 +19,7 @@ use countersign_store::Source;
 use tokio::sync::Notify;
 
 use crate::http::Listener;
+use crate::watch::Serving;
 use crate::{Error, http};
 
 /// Bytes of the largest tile.
@@ -93,12 +94,21 @@ impl Stop {
 pub fn serve(
     source: Arc<dyn Source>,
     listener: Listener,
+    serving: Serving,
     stop: Stop,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
     // Here, and not among async code, the last hold on it is given up: a source may have to wait for its end.
     let held = Arc::clone(&source);
-    let done = http::run(listener, routes(source), async move { stop.wait().await }, ready);
+    let done = http::run(
+        listener,
+        routes(source),
+        serving,
+        Arc::default(),
+        http::strangers(),
+        async move { stop.wait().await },
+        ready,
+    );
     drop(held);
     done
 }

@@ -14,6 +14,7 @@ use crate::auth::{FIRST_LINK, Link, Proof, lock};
 use crate::http::Listener;
 use crate::publish::{self, Stop};
 use crate::submit::{Pipeline, Submit};
+use crate::watch::Serving;
 use crate::{Error, Opener, Options, api, http, web};
 
 /// A server that is about to listen.
@@ -63,12 +64,16 @@ impl Server {
         self,
         source: Arc<dyn Source>,
         listener: Listener,
+        serving: Serving,
         stop: Stop,
         ready: impl FnOnce(SocketAddr),
     ) -> Result<(), Error> {
         let held = Arc::clone(&source);
         let routes = web::routes(&self.app).merge(api::routes(&self.app)).fallback_service(publish::routes(source));
-        let done = http::run(listener, routes, async move { stop.wait().await }, ready);
+        let metrics = Arc::clone(&self.app.metrics);
+        let app = Arc::downgrade(&self.app);
+        let known: http::Known = Arc::new(move |headers| Some(app.upgrade()?.known(headers)?.to_string()));
+        let done = http::run(listener, routes, serving, metrics, known, async move { stop.wait().await }, ready);
         // Here, and not among async code, the last hold on them is given up.
         drop(self.app);
         drop(held);

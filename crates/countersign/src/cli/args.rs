@@ -699,6 +699,8 @@ pub(crate) struct ServeArgs {
     pub(crate) oidc: super::serve_args::OidcArgs,
     #[command(flatten)]
     pub(crate) channels: super::notify_args::ChannelsArgs,
+    #[command(flatten)]
+    pub(crate) watch: super::serve_args::WatchArgs,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     };
     // What is wrong with channels is said before anything is served.
     let channels = Channels::load(args.channels.channels.as_deref(), env)?;
+    let serving = args.watch.serving()?;
+    let numbers = serving.metrics.as_ref().map_or_else(String::new, |listener| {
+        format!("Numbers for Prometheus: http://{}/metrics\n", listener.address())
+    });
     let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
     let Served { source, origin: log, appends, following, opener } = match at.database(env)? {
@@ -58,17 +62,17 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     let pages = if args.log_only { None } else { pages(at, &args.oidc, origin.clone(), opener, channels)? };
     let mut said = Ok(());
     match pages {
-        Some((server, first)) => server.run(source, listener, stop, |_| {
+        Some((server, first)) => server.run(source, listener, serving, stop, |_| {
             let first = first.map_or_else(String::new, |link| {
                 format!("Nobody signed in here yet. The first administrator, once, within 15 minutes:\n  {link}\n")
             });
             said = output::print(&format!(
-                "serving {log} on {origin}/\n{first}Others sign in with their key: countersign login --server {origin}\nThe log itself is public there to whoever reaches it: it holds no personal data and no file contents. Ctrl-C ends it.\n{appends}\n"
+                "serving {log} on {origin}/\n{first}Others sign in with their key: countersign login --server {origin}\nThe log itself is public there to whoever reaches it: it holds no personal data and no file contents. Ctrl-C ends it.\n{appends}\n{numbers}"
             ));
         })?,
-        None => publish::serve(source, listener, stop, |address| {
+        None => publish::serve(source, listener, serving, stop, |address| {
             said = output::print(&format!(
-                "serving the log of {log} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n"
+                "serving the log of {log} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n{numbers}"
             ));
         })?,
     }

@@ -1,8 +1,63 @@
 //! Arguments of `serve` that are about how people and programs come in.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use countersign_server::{Listener, LogFormat, Say, Serving};
+
+use crate::errors::Failure;
+use crate::output;
+
+/// What whoever runs the server sees of it, and what one client may have of it.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// How to say a line for every request on stderr
+    #[arg(long, value_enum, default_value_t = LogLines::Plain, value_name = "FORMAT")]
+    pub(crate) log_format: LogLines,
+    /// Serve numbers for Prometheus under /metrics on an address of their own, to whoever reaches it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Requests a second that one client may make, and four times as many at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: u32,
+    /// A proxy whose `X-Forwarded-For` is believed: an address or a network, as 10.0.0.0/8
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) trusted_proxy: Vec<String>,
+}
+
+/// How a request's line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLines {
+    /// For people.
+    Plain,
+    /// A JSON object a line.
+    Json,
+    /// No lines.
+    Off,
+}
+
+impl WatchArgs {
+    /// What is usual, and no lines.
+    pub(crate) const fn quiet() -> Self {
+        Self { log_format: LogLines::Off, metrics: None, rate: 100, trusted_proxy: Vec::new() }
+    }
+
+    /// How the server is served.
+    pub(crate) fn serving(&self) -> Result<Serving, Failure> {
+        let say: Say = Arc::new(output::line);
+        let log = match self.log_format {
+            LogLines::Plain => Some((LogFormat::Plain, say)),
+            LogLines::Json => Some((LogFormat::Json, say)),
+            LogLines::Off => None,
+        };
+        let proxies =
+            self.trusted_proxy.iter().map(|text| countersign_server::network(text)).collect::<Result<_, _>>()?;
+        let metrics = self.metrics.map(Listener::bind).transpose()?;
+        Ok(Serving { log, metrics, rate: self.rate, proxies })
+    }
+}
 
 /// An OpenID provider at which people sign in.
 #[derive(Debug, Default, Args)]

@@ -124,6 +124,11 @@ pub(crate) fn captured<T>(job: impl FnOnce() -> T) -> (T, Vec<u8>) {
     (done, KEPT.take().unwrap_or_default())
 }
 
+/// A line on stderr that is whole by itself: what is said of a request.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
 /// A note on stderr.
 pub(crate) fn note(text: &str) {
     if keep(b"") {

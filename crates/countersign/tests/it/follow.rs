@@ -30,7 +30,7 @@ impl Follower {
     fn serve(world: World, address: &str) -> Self {
         let log = world.path("stderr");
         let stderr = Stdio::from(File::create(&log).unwrap());
-        let args = ["--ledger", address, "serve", "--log-only", "--listen", "127.0.0.1:0"];
+        let args = ["--ledger", address, "serve", "--log-only", "--log-format", "off", "--listen", "127.0.0.1:0"];
         let server = Server::start_saying(&world, &args, stderr);
         Self { world, server, log }
     }

@@ -78,6 +78,9 @@ mod notify;
 #[cfg(unix)]
 mod openpgp;
 #[cfg(test)]
+#[cfg(unix)]
+mod operations;
+#[cfg(test)]
 mod oscal;
 #[cfg(test)]
 mod packs;

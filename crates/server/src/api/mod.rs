@@ -56,6 +56,7 @@ use self::table::Resource;
 use self::wire::Wire as _;
 use crate::app::{App, Scope, Trouble};
 use crate::auth;
+use crate::watch;
 use crate::web::look;
 
 pub(crate) use openapi::document;
@@ -127,10 +128,11 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 }
 
 /// A problem, with the headers that belong to its status.
-fn refused(trouble: &Trouble) -> Response {
+pub(crate) fn refused(trouble: &Trouble) -> Response {
     let problem = Problem::of(trouble);
     let head = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
     let mut response = (trouble.status, head, problem.json().to_string()).into_response();
+    response.extensions_mut().insert(watch::Refused(trouble.code));
     let headers = response.headers_mut();
     match trouble.status {
         StatusCode::UNAUTHORIZED => {
@@ -163,7 +165,7 @@ fn sent(headers: &HeaderMap, body: String) -> Response {
 }
 
 /// The token of a request.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (first, more) = (all.next()?, all.next());
     let (scheme, token) = first.to_str().ok()?.split_once(' ')?;

@@ -7,7 +7,7 @@ use super::writes::{self, WRITES, Write};
 use super::{answers, wire};
 
 /// What is said of every answer that is no success.
-const PROBLEMS: [(&str, &str); 9] = [
+const PROBLEMS: [(&str, &str); 10] = [
     ("400", "The path or the query is not as this document says."),
     ("401", "No token, or one that counts no more."),
     ("403", "The token does not open this, or its person's roles do not."),
@@ -15,6 +15,7 @@ const PROBLEMS: [(&str, &str); 9] = [
     ("405", "It is answered to other methods: `Allow` names them."),
     ("409", "What is so now does not allow it."),
     ("421", "The server is not known under the name in `Host`."),
+    ("429", "More requests than one client may make."),
     ("500", "The server's own output says more."),
     (
         "503",
@@ -178,7 +179,7 @@ fn problem(status: &str, says: &str) -> Value {
     let header = match status {
         "401" => Some("WWW-Authenticate"),
         "405" => Some("Allow"),
-        "503" => Some("Retry-After"),
+        "429" | "503" => Some("Retry-After"),
         _ => None,
     };
     if let (Some(name), Some(map)) = (header, response.as_object_mut()) {

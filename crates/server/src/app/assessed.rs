@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use countersign_govern::assess::{Ask, Assessment, Window, assess};
+use countersign_model::Timestamp;
 
 use super::{App, Trouble};
 
@@ -36,8 +37,10 @@ impl Assessed {
     /// Computes it on the log as it is now. One that fails leaves the last one and says why.
     pub(super) fn renew(&self, app: &App) {
         let began = Instant::now();
+        let mut at = Timestamp::from_millis(0);
         let made = app.pool.lend(|session| {
             let now = session.now();
+            at = now;
             let window = Window { from: now.plus_seconds(-WINDOW_DAYS * 24 * 60 * 60), to: now.plus_seconds(1) };
             Ok(assess(session, &app.catalogue, None, &Ask { window, framework: None, repeat: 0 })?)
         });
@@ -45,6 +48,7 @@ impl Assessed {
         inner.took = began.elapsed();
         match made {
             Ok(made) => {
+                app.metrics.assessed(at, inner.took);
                 inner.newest = Some(Arc::new(made));
                 inner.trouble = None;
             }

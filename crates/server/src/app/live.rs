@@ -40,6 +40,9 @@ fn follows(app: &Weak<App>) {
         };
         let pause = if let Some(open) = looked {
             let size = open.state().size();
+            if let Ok(newest) = open.state().newest_time() {
+                app.metrics.followed(open.now(), size, newest);
+            }
             app.head.send_if_modified(|seen| std::mem::replace(seen, size) != size);
             session = Some(open);
             EVERY

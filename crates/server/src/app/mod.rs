@@ -39,6 +39,7 @@ pub(crate) use trouble::Trouble;
 
 use crate::auth::{Links, Oidc, Refusals, Visits};
 use crate::submit::Submit;
+use crate::watch::{Metrics, current, scoped};
 use crate::{Error, http};
 
 /// Opens the ledger that is served, as the configuration says.
@@ -184,6 +185,7 @@ pub(crate) struct App {
     pub(crate) packs: packs::Packs,
     /// Pages that are open at once and kept up to date: they must not take every connection.
     pub(crate) open_pages: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The ledger's origin.
     pub(crate) ledger: String,
     /// What takes commits that pipelines send, where they are taken.
@@ -213,6 +215,7 @@ impl App {
             head,
             assessed: Assessed::default(),
             open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
+            metrics: Arc::default(),
             ledger,
             submit: OnceLock::new(),
         }))
@@ -228,11 +231,18 @@ impl App {
         self: &Arc<Self>,
         job: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let slot = self.pool.slot().await?;
+        let began = std::time::Instant::now();
+        let slot = {
+            let _waits = self.metrics.waits();
+            self.pool.slot().await
+        };
+        self.metrics.waited(began.elapsed(), slot.is_ok());
+        let slot = slot?;
         let app = Arc::clone(self);
+        let request = current();
         let done = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            app.pool.lend(job)
+            scoped(request, || app.pool.lend(job))
         });
         done.await.map_err(|_| Trouble::internal("a request's work ended before its time"))?
     }

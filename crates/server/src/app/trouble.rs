@@ -149,6 +149,15 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn too_fast() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "CS-SERVER-062",
+            "too many requests came from here in a short time",
+            "wait as long as `Retry-After` says, then go on more slowly",
+        )
+    }
+
     pub(crate) fn no_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -28,6 +28,7 @@ use axum::http::header::COOKIE;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::canonical;
 use countersign_evidence::statement::{Statement, Subject};
+use countersign_model::access::token::token_digest;
 use countersign_model::event::{EvidenceViewed, Predicate, SignInAsked, SignInRefused, SignedIn, SignedOut};
 use countersign_model::visit::SignInMethod;
 use countersign_model::{Diagnostic as _, Digest, EventKind, Exit, PersonId, StreamId};
@@ -40,6 +41,7 @@ pub(crate) use refusals::{Refusals, Storm};
 pub(crate) use tokens::by_token;
 pub(crate) use visits::{Proof, Visit, Visits};
 
+use crate::api;
 use crate::app::{App, Trouble};
 
 /// The cookie's name over TLS, which a browser takes from this very host alone, and over plain HTTP on this machine.
@@ -76,6 +78,14 @@ impl App {
         lock(&self.visits).find(secret, busy, Instant::now())
     }
 
+    /// Whoever a request's headers prove to be here. A cookie or token that anybody could make up is nobody's.
+    pub(crate) fn known(&self, headers: &HeaderMap) -> Option<PersonId> {
+        self.visit_beside(headers).map(|visit| visit.person).or_else(|| {
+            let token = token_digest(api::bearer(headers)?)?;
+            lock(&self.visits).person_of_token(&token, Instant::now())
+        })
+    }
+
     /// The cookie that opens a visit, or ends it.
     fn cookie(&self, secret: Option<&str>) -> String {
         let secure = if self.options.origin.is_secure() { "; Secure" } else { "" };
@@ -93,8 +103,10 @@ impl App {
 
     /// Whether a request is for this server by its name.
     pub(crate) fn is_host(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get("host").and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-        host == self.options.origin.host()
+        let mut all = headers.get_all("host").iter();
+        let (first, more) = (all.next().and_then(|v| v.to_str().ok()).unwrap_or_default(), all.next());
+        // Of two, a proxy may have looked at the other (RFC 9112 3.2).
+        more.is_none() && first.to_ascii_lowercase() == self.options.origin.host()
     }
 }
 
@@ -122,6 +134,7 @@ fn begin(app: &App, session: &mut Session, link: &Link) -> Result<String, Troubl
         lock(&app.visits).end(&visit.name);
         return Err(trouble);
     }
+    app.metrics.sign_in(link.method, false);
     Ok(secret)
 }
 
@@ -139,6 +152,7 @@ fn refuse(
     person: Option<PersonId>,
     trouble: Trouble,
 ) -> Result<Trouble, Trouble> {
+    app.metrics.sign_in(method, true);
     let storm = lock(&app.refusals).count((method, person), trouble.code, Instant::now());
     if let Some(storm) = storm {
         record_storm(session, storm)?;

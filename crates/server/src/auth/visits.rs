@@ -106,6 +106,12 @@ impl Visits {
         self.alive(kept, true, now)
     }
 
+    /// Whose token it is, where it counted a moment ago; that makes no visit busy.
+    pub(crate) fn person_of_token(&mut self, token: &Digest, now: Instant) -> Option<PersonId> {
+        let kept = *self.by_token.get(token)?;
+        self.alive(kept, false, now).map(|visit| visit.person)
+    }
+
     fn alive(&mut self, kept: Digest, busy: bool, now: Instant) -> Option<Visit> {
         let (idle, longest) = (self.idle, self.longest);
         let visit = self.open.get_mut(&kept)?;

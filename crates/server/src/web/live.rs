@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::look;
 use crate::app::{App, Trouble};
 use crate::auth::{Visit, lock};
+use crate::watch::Up;
 
 /// How many entries are read at a time.
 const BATCH: u32 = 200;
@@ -63,6 +64,7 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Aske
     let (send, receive) = mpsc::channel(64);
     tokio::spawn(async move {
         let _slot = slot;
+        let _open = Up::new(&app.metrics.open_pages);
         // The browser went away, or the visit is over: there is nobody left to tell.
         let _ = follow(&app, &visit, from, &send).await;
     });

@@ -41,6 +41,7 @@ use maud::{Markup, html};
 
 use crate::app::{App, Trouble};
 use crate::auth::{handlers as sign_in, oidc, passkey};
+use crate::watch;
 
 /// Nothing but what this server sends itself; no frame around it, no form to elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -120,7 +121,7 @@ pub(crate) fn plain_page(app: &App, status: StatusCode, title: &str, body: &Mark
 /// An error as a page.
 pub(crate) fn trouble_page(app: &App, trouble: &Trouble) -> Response {
     let body = html! { (trouble_body(trouble)) p { a href="/" { "To the start" } } };
-    plain_page(app, trouble.status, "This did not work", &body)
+    coded(plain_page(app, trouble.status, "This did not work", &body), trouble)
 }
 
 pub(crate) fn trouble_body(trouble: &Trouble) -> Markup {
@@ -128,7 +129,13 @@ pub(crate) fn trouble_body(trouble: &Trouble) -> Markup {
         p.trouble { strong { (trouble.text) } }
         p { (trouble.help) "." }
         p.quiet { "Code " code { (trouble.code) } ", told more by " code { "countersign explain " (trouble.code) } "." }
+        @if let Some(id) = watch::current() { p.quiet { "Request " code { (id) } } }
     }
+}
+
+fn coded(mut response: Response, trouble: &Trouble) -> Response {
+    response.extensions_mut().insert(watch::Refused(trouble.code));
+    response
 }
 
 /// An error as JSON (RFC 9457).
@@ -137,7 +144,7 @@ pub(crate) fn problem(trouble: &Trouble) -> Response {
         "type": format!("urn:countersign:error:{}", trouble.code),
         "title": trouble.text, "status": trouble.status.as_u16(), "code": trouble.code, "help": trouble.help,
     });
-    (trouble.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    coded((trouble.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response(), trouble)
 }
 
 pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {

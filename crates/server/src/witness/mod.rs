@@ -28,6 +28,7 @@ use countersign_model::Clock;
 use zeroize::Zeroizing;
 
 use crate::durable::{self, Access};
+use crate::watch::Serving;
 use crate::{Error, http};
 use memory::Memory;
 
@@ -197,6 +198,9 @@ impl Witness {
         http::run(
             crate::http::Listener::bind(listen)?,
             routes::routes(self, clock, notify),
+            Serving::default(),
+            Arc::default(),
+            http::strangers(),
             std::future::pending(),
             ready,
         )

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::args::{Cli, DemoArgs, PlaceArgs, ServeArgs, Verb};
 use super::notify_args::ChannelsArgs;
-use super::serve_args::OidcArgs;
+use super::serve_args::{OidcArgs, WatchArgs};
 use super::{dispatch, serve};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -67,6 +67,7 @@ pub(crate) fn run(args: &DemoArgs, env: &Environment) -> Outcome {
         oidc: OidcArgs::default(),
         // It sends nothing anywhere.
         channels: ChannelsArgs::default(),
+        watch: WatchArgs::quiet(),
     };
     serve::run(&at, &served, &own)
 }
