@@ -99,6 +99,7 @@ impl State {
                  SELECT run, ?2, idx, ?3 FROM runs WHERE run = ?1",
             )?
             .execute((p.run.as_str(), reading.index, outcome))?;
+        self.on_waiver_uses(reading.index, &p.decision)?;
         Ok(())
     }
 

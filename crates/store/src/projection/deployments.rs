@@ -19,6 +19,7 @@ pub(super) const TABLES: &[Table] = &[Table {
         run TEXT NOT NULL, commit_id TEXT NOT NULL, environment TEXT NOT NULL, success INTEGER NOT NULL,
         exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL) STRICT;
         CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);
+        CREATE INDEX deployments_by_environment ON deployments (environment, idx);
         CREATE INDEX deployments_by_time ON deployments (time);",
 }];
 

@@ -12,7 +12,16 @@ use super::state::State;
 use super::table::Table;
 use crate::Error;
 
-pub(super) const TABLES: &[Table] = &[Table {
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "waiver_uses",
+        key: &["waiver", "idx"],
+        index: "idx",
+        // What decisions say that a waiver covers, so that no decision is read for it again.
+        sql: "CREATE TABLE waiver_uses (waiver TEXT NOT NULL, idx INTEGER NOT NULL, findings INTEGER NOT NULL,
+            reasons INTEGER NOT NULL, PRIMARY KEY (waiver, idx)) STRICT, WITHOUT ROWID;",
+    },
+    Table {
     name: "waivers",
     key: &["waiver"],
     index: "idx",
@@ -20,7 +29,8 @@ pub(super) const TABLES: &[Table] = &[Table {
         "CREATE TABLE waivers (waiver TEXT PRIMARY KEY, idx INTEGER NOT NULL, leaf TEXT NOT NULL, request TEXT NOT NULL,
         decided INTEGER, granted INTEGER, decided_by TEXT, decided_at INTEGER, decision_reason TEXT,
         revoked INTEGER, revoked_by TEXT, revoked_at INTEGER, revocation_reason TEXT) STRICT, WITHOUT ROWID;",
-}];
+},
+];
 
 /// What was said about a waiver after it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +185,22 @@ impl State {
         Ok(())
     }
 
+    /// What a decision says that waivers cover.
+    pub(super) fn on_waiver_uses(&self, index: u64, decision: &serde_json::Value) -> Result<(), Error> {
+        let waivers = decision.pointer("/verdict/enforcement/waivers").and_then(serde_json::Value::as_array);
+        let mut insert = self.db.prepare_cached(
+            "INSERT OR IGNORE INTO waiver_uses (waiver, idx, findings, reasons) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for waiver in waivers.into_iter().flatten() {
+            let number = |name: &str| waiver.get(name).and_then(serde_json::Value::as_i64).filter(|n| *n >= 0);
+            let id = waiver.get("id").and_then(serde_json::Value::as_str);
+            if let (Some(id), Some(findings), Some(reasons)) = (id, number("findings"), number("reasons")) {
+                insert.execute((id, index, findings, reasons))?;
+            }
+        }
+        Ok(())
+    }
+
     fn open_waiver(&self, id: &WaiverId) -> Result<WaiverRow, super::sql::Stop> {
         let row = self.waiver(id)?.ok_or("nobody asked for such a waiver")?;
         require(row.granted.is_none() && row.rejected.is_none(), "it was decided already")?;
@@ -233,11 +259,9 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn waiver_use(&self, id: &WaiverId) -> Result<Option<(u64, u64)>, Error> {
-        let mut query = self.db.prepare_cached(
-            "SELECT json_extract(each.value, '$.findings'), json_extract(each.value, '$.reasons')
-             FROM decisions, json_each(decisions.document, '$.verdict.enforcement.waivers') AS each
-             WHERE json_extract(each.value, '$.id') = ?1 ORDER BY decisions.idx DESC LIMIT 1",
-        )?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT findings, reasons FROM waiver_uses WHERE waiver = ?1 ORDER BY idx DESC LIMIT 1")?;
         Ok(query.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 

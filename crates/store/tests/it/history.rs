@@ -77,6 +77,8 @@ pub(crate) struct History {
     pub(crate) later: i64,
     /// The rules for roles that the root names.
     pub(crate) role_rules: Option<u8>,
+    /// So many findings stand in the record of each scan, half of them new; without any, what is attached is no record.
+    pub(crate) found: u64,
 }
 
 /// Kinds of steps that [`History::step`] knows; from [`FIRST_DISBELIEVED`] on they are not believed.
@@ -126,6 +128,7 @@ impl History {
             owners: false,
             later: 0,
             role_rules: None,
+            found: 0,
         };
         let created = LedgerCreated {
             version: 1,
@@ -358,14 +361,37 @@ impl History {
 
     fn findings(&self) -> NewEntry {
         let run = self.the_run();
+        let record = if self.found == 0 { b"record".to_vec() } else { self.record() };
         let found = FindingsRecorded {
             run: run.id.clone(),
             commit: run.commit.clone(),
-            record: Digest::of(b"record"),
-            findings: self.serial % 7,
+            record: Digest::of(&record),
+            findings: if self.found == 0 { self.serial % 7 } else { self.found },
             gaps: self.serial % 2,
         };
-        self.machine(EventKind::FindingsRecorded, self.stream(), found, vec![blob("record")])
+        self.machine(EventKind::FindingsRecorded, self.stream(), found, vec![blob(record)])
+    }
+
+    /// A scan record as `run` attaches it.
+    fn record(&self) -> Vec<u8> {
+        let finding = |n: u64| {
+            // The first half is in every record.
+            let is_old = n < self.found / 2;
+            let what = if is_old { format!("old {n}") } else { format!("{} {n}", self.serial) };
+            let severity = ["critical", "high", "medium", "low", "info"][usize::try_from(n % 5).unwrap()];
+            json!({
+                "rule": format!("secrets/rule-{}", n % 40), "severity": severity, "confidence": "high",
+                "path": format!("services/part-{}/file-{}.py", n % 97, self.serial % 1000), "line": 7,
+                "fingerprint": Digest::of(what.as_bytes()), "controls": ["secrets-out-of-source"], "stages": ["build"],
+                "cwe": ["CWE-798"], "state": "open", "reason": null, "requested_by": null,
+            })
+        };
+        let record = json!({
+            "version": 1, "rules": 400, "rules_digest": Digest::of(b"rules"), "files": 1000, "bytes": 1_000_000,
+            "binary": 0, "links": 0, "gaps": [], "findings": (0..self.found).map(finding).collect::<Vec<_>>(),
+            "unused_declarations": [], "stale_baseline": 0,
+        });
+        canonical::to_vec(&record).unwrap()
     }
 
     fn decision(&mut self) -> NewEntry {
@@ -378,7 +404,9 @@ impl History {
         };
         let document = json!({
             "version": 1, "bundle": self.bundle, "engine": "rego 1", "facts": Digest::of(b"facts"),
-            "verdict": {"gates": [gate("pre-commit"), gate("build"), gate("release")]}, "serial": self.serial,
+            "verdict": {"gates": [gate("pre-commit"), gate("build"), gate("release")], "enforcement": {"waivers": [
+                {"id": WaiverId::from_random([8; 10]), "findings": 1, "reasons": 2},
+            ]}}, "serial": self.serial,
         });
         let digest = canonical::digest(&document).unwrap();
         let run = self.run.as_mut().unwrap();

@@ -413,6 +413,7 @@ fn an_insiders_update_is_found_in_every_table_and_named() {
         ("assignments", "idx = (SELECT max(idx) FROM assignments)", "digest = 'sha256:00'", "idx"),
         ("overrides", "idx = (SELECT max(idx) FROM overrides)", "reasons = '[]'", "idx"),
         ("waivers", "idx = (SELECT max(idx) FROM waivers)", "decided = 1, granted = 1", "idx"),
+        ("waiver_uses", "idx = (SELECT max(idx) FROM waiver_uses)", "findings = 99", "idx"),
         ("gate_owners", "idx = (SELECT max(idx) FROM gate_owners)", "person = 'per-0'", "idx"),
         ("gate_marks", "idx = (SELECT max(idx) FROM gate_marks)", "gate = 'release'", "idx"),
         ("anomalies", "idx = (SELECT max(idx) FROM anomalies)", "what = 'nothing'", "idx"),

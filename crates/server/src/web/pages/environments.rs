@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_model::access::emergencies::Owed;
 use countersign_stages::release::break_glass::moment;
-use countersign_store::projection::{Closed, Standing};
+use countersign_store::projection::{Closed, DeploymentsAsked, Standing};
 use maud::{Markup, html};
 
 use crate::app::Trouble;
@@ -20,7 +20,6 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let at = moment(look.session)?;
     let mut emergencies = state.emergencies()?;
     emergencies.retain(|e| look.scope.has_emergency(e));
-    let deployments = look.scope.deployments(state)?;
     let mut rows: Vec<Markup> = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let id = &env.what.id;
@@ -29,15 +28,18 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         }
         let closed = state.closed(id, at)?;
         let compliant = emergencies.iter().filter(|e| e.opened.environment == *id).all(|e| e.is_compliant(at));
-        let own: Vec<_> = deployments.iter().filter(|d| d.environment == *id).collect();
+        let within = look.scope.within();
+        let asked = DeploymentsAsked { environment: Some(id.clone()), within, ..DeploymentsAsked::default() };
+        let own = state.deployments_count(&asked)?;
+        let last = state.deployments_page(&asked, 1)?.pop();
         rows.push(html! {
             tr {
                 td { a href={ "/environments/" (id) } { (id) } }
                 td { (env.what.tier) }
                 td { (openness(closed.as_ref())) }
                 td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }
-                td.n { (own.len()) }
-                td { @if let Some(last) = own.last() { (parts::time(last.time)) " " (parts::entry(last.index)) } }
+                td.n { (parts::grouped(own)) }
+                td { @if let Some(last) = &last { (parts::time(last.time)) " " (parts::entry(last.index)) } }
             }
         });
     }
