@@ -45,11 +45,13 @@ pub enum NoticeKind {
     EntryNotBelieved,
     /// A storage did not hold what it is to hold, or it is not known whether it does.
     StorageNotHeld,
+    /// A pipeline said something else of a gate than was decided.
+    VerdictDiffered,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ApprovalWanted,
         Self::ApprovalDue,
         Self::ApprovalOverdue,
@@ -65,6 +67,7 @@ impl NoticeKind {
         Self::AuditRequestOverdue,
         Self::EntryNotBelieved,
         Self::StorageNotHeld,
+        Self::VerdictDiffered,
     ];
 
     /// The text form.
@@ -86,6 +89,7 @@ impl NoticeKind {
             Self::AuditRequestOverdue => "audit-request-overdue",
             Self::EntryNotBelieved => "entry-not-believed",
             Self::StorageNotHeld => "storage-not-held",
+            Self::VerdictDiffered => "verdict-differed",
         }
     }
 
@@ -110,6 +114,7 @@ impl NoticeKind {
             }
             Self::EntryNotBelieved => true,
             Self::StorageNotHeld => matches!(entry, EventKind::StorageProbed),
+            Self::VerdictDiffered => matches!(entry, EventKind::VerdictDiffered),
         }
     }
 }

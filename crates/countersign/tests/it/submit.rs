@@ -109,6 +109,11 @@ fn a_server_judges_what_it_is_sent_and_a_pipelines_word_is_advice() {
     let page = Browser::of(&server, &world, "omar").get(&format!("/runs/{run}")).expect(200).body;
     assert!(page.contains("the pipeline said <strong>fail</strong>") && page.contains("sent by mia"), "{page}");
 
+    let wanted = world.cs(["notify", "--dry-run", "--format", "json"]).expect(0).json();
+    let told = |n: &&Value| n["notice"]["key"].as_str().unwrap().starts_with("verdict-differed/");
+    let told: Vec<&Value> = wanted["wanted"].as_array().unwrap().iter().filter(told).collect();
+    assert_eq!(told.len(), 1, "the gate's owner is told: {wanted:#}");
+
     // A secret denies, whatever the pipeline says.
     pipeline.commit("conf.ini", &format!("token = {}\n", planted_secret()));
     let ran = pipeline.cs(&["run", "--claim", "build=pass", "--format", "json"]).expect(10).json();

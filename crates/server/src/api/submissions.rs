@@ -34,8 +34,12 @@ pub(super) fn held(ask: &Ask<'_>) -> Result<RepositoryHeld, Trouble> {
     let commit =
         ask.filter("commit").ok_or_else(|| Trouble::bad_query("`commit` is missing in the query", "a commit"))?;
     let format = submit::format_of(commit).ok_or_else(|| Trouble::not_found("commit"))?;
-    let mirror = submit.mirror(identity, format)?;
     let told = |e: countersign_connect::Error| Trouble::of(&e);
+    // Asking makes nothing.
+    let (holds, commits) = match submit.known(identity, format)? {
+        Some(mirror) => (mirror.holds(commit).map_err(told)?, mirror.tips().map_err(told)?),
+        None => (false, Vec::new()),
+    };
     let issuers = match workload::issuers(ask.session) {
         Ok((_, all)) => all.issuers,
         Err(StageError::NoIssuers) => Vec::new(),
@@ -44,8 +48,8 @@ pub(super) fn held(ask: &Ask<'_>) -> Result<RepositoryHeld, Trouble> {
     let line = |i: Issuer| Some(IssuerLine { audience: i.audiences.first()?.clone(), issuer: i.issuer });
     Ok(RepositoryHeld {
         repository: identity.to_owned(),
-        holds: mirror.holds(commit).map_err(told)?,
-        commits: mirror.tips().map_err(told)?,
+        holds,
+        commits,
         issuers: issuers.into_iter().filter_map(line).collect(),
     })
 }
@@ -91,7 +95,7 @@ fn chosen(headers: &HeaderMap) -> Result<&str, Trouble> {
     if (16..=128).contains(&bare.len()) && bare.bytes().all(is_word) { Ok(bare) } else { Err(Trouble::no_key()) }
 }
 
-fn reused(index: u64) -> Trouble {
+fn reused(index: Option<u64>) -> Trouble {
     let error: StageError = SubmissionError::KeyReused { index }.into();
     Trouble { status: StatusCode::UNPROCESSABLE_ENTITY, ..Trouble::of(&error) }
 }
@@ -112,13 +116,13 @@ pub(super) async fn submit(asking: Asking, body: Body) -> Result<Done, Trouble> 
         return if before.request == request {
             Ok(told(&key, &JobState::Done(before.run)))
         } else {
-            Err(reused(before.index))
+            Err(reused(Some(before.index)))
         };
     }
     {
         let mut jobs = lock(&submit.jobs);
         if let Some(job) = jobs.get(&key).filter(|job| !matches!(job.state, JobState::Failed(_))) {
-            return if job.request == request { Ok(told(&key, &job.state)) } else { Err(reused(0)) };
+            return if job.request == request { Ok(told(&key, &job.state)) } else { Err(reused(None)) };
         }
         if !jobs.begin(key, request, &sender.person, Instant::now()) {
             return Err(Trouble::many_submissions());
@@ -243,6 +247,6 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert!(chosen(&HeaderMap::new()).is_err());
-        assert_eq!(reused(3).status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(reused(Some(3)).status, StatusCode::UNPROCESSABLE_ENTITY);
     }
 }

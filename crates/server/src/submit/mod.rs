@@ -97,16 +97,25 @@ impl Submit {
 
     /// What is kept of the repository of an identity; it is made where there is none.
     pub(crate) fn mirror(&self, identity: &str, format: ObjectFormat) -> Result<Mirror, Trouble> {
-        // One directory an identity, whatever characters that has.
+        Mirror::open_or_create(&self.place(identity), format).map_err(|e| Trouble::of(&e))
+    }
+
+    /// The same where something was sent before.
+    pub(crate) fn known(&self, identity: &str, format: ObjectFormat) -> Result<Option<Mirror>, Trouble> {
+        let is_there = self.place(identity).join("objects").is_dir();
+        is_there.then(|| self.mirror(identity, format)).transpose()
+    }
+
+    /// One directory an identity, whatever characters that has.
+    fn place(&self, identity: &str) -> PathBuf {
         let name: String = Digest::of(identity.as_bytes()).hex().chars().take(32).collect();
-        let dir = self.dir.join("repositories").join(name);
-        Mirror::open_or_create(&dir, format).map_err(|e| Trouble::of(&e))
+        self.dir.join("repositories").join(name)
     }
 
     /// The repository of a run, where its commit was sent here.
     pub(crate) fn repository(&self, identity: Option<&str>, commit: &str) -> Result<Option<Repository>, Trouble> {
         let (Some(identity), Some(format)) = (identity, format_of(commit)) else { return Ok(None) };
-        let mirror = self.mirror(identity, format)?;
+        let Some(mirror) = self.known(identity, format)? else { return Ok(None) };
         let holds = mirror.holds(commit).map_err(|e| Trouble::of(&e))?;
         holds.then(|| mirror.at(identity, commit).map_err(|e| Trouble::of(&e))).transpose()
     }

@@ -28,10 +28,10 @@ pub enum SubmissionError {
         index: u64,
     },
     /// Something else was sent under its key.
-    #[error("something else was sent under the same key, in entry {index}")]
+    #[error("something else was sent under the same key{}", index.map(|i| format!(", in entry {i}")).unwrap_or_default())]
     KeyReused {
-        /// Log index of that.
-        index: u64,
+        /// Log index of that; none: it is being judged.
+        index: Option<u64>,
     },
     /// Too much is said of gates.
     #[error("{count} outcomes of gates are said, and at most {MOST_CLAIMS} are taken")]
@@ -174,7 +174,7 @@ impl Submission {
             Some(before) if before.request == self.request => {
                 Err(SubmissionError::Before { run: before.run, index: before.index }.into())
             }
-            Some(before) => Err(SubmissionError::KeyReused { index: before.index }.into()),
+            Some(before) => Err(SubmissionError::KeyReused { index: Some(before.index) }.into()),
         }
     }
 

@@ -107,6 +107,7 @@ pub fn wanted(session: &Session) -> Result<Vec<Notice>, Error> {
     reviews(session, now, &mut all)?;
     audits(session, now, &mut all)?;
     alarms(session, now, &mut all)?;
+    differences(session, owners.as_ref(), now, &mut all)?;
     // The kinds that cannot wait come first; then what is in the log for longer.
     all.sort_by(|a, b| (urgency(a.key.kind), &a.key).cmp(&(urgency(b.key.kind), &b.key)));
     Ok(all)
@@ -115,7 +116,8 @@ pub fn wanted(session: &Session) -> Result<Vec<Notice>, Error> {
 const fn urgency(kind: NoticeKind) -> u8 {
     match kind {
         NoticeKind::EntryNotBelieved | NoticeKind::EmergencyOpened | NoticeKind::StorageNotHeld => 0,
-        NoticeKind::ApprovalOverdue
+        NoticeKind::VerdictDiffered
+        | NoticeKind::ApprovalOverdue
         | NoticeKind::DutyOverdue
         | NoticeKind::ReviewOverdue
         | NoticeKind::AuditRequestOverdue => 1,
@@ -458,6 +460,33 @@ fn alarms(session: &Session, now: Timestamp, all: &mut Vec<Notice>) -> Result<()
             path: "/ledger".to_owned(),
             roles: roles(),
             ..Notice::new(NoticeKind::StorageNotHeld, storage.index)
+        });
+    }
+    Ok(())
+}
+
+/// Pipelines that came to something else than was decided: whoever owns the gate asks why.
+fn differences(
+    session: &Session,
+    owners: Option<&GateOwners>,
+    now: Timestamp,
+    all: &mut Vec<Notice>,
+) -> Result<(), Error> {
+    let officers = [Asked::Role(Role::SecurityOfficer), Asked::Role(Role::ComplianceOfficer)];
+    for d in session.state().differences_since(now.plus_seconds(-OLD_DAYS * DAY))? {
+        let asked = match owners.and_then(|o| o.of(&d.gate)) {
+            Some(own) => {
+                [Some(&own.owner), own.deputy.as_ref()].into_iter().flatten().cloned().map(Asked::Person).collect()
+            }
+            None => officers.to_vec(),
+        };
+        all.push(Notice {
+            title: format!("A pipeline said {}={} of {}, and it is {}", d.gate, d.claimed, d.run, d.decided),
+            wanted: "Whoever answers for the gate finds out why: an old scanner, other rules, or somebody's hand."
+                .to_owned(),
+            command: format!("countersign gate explain {}", d.run),
+            path: format!("/runs/{}", d.run),
+            ..Notice::new(NoticeKind::VerdictDiffered, d.index).ask(&asked)
         });
     }
     Ok(())

@@ -54,6 +54,8 @@ mod s3;
 #[cfg(test)]
 mod sealed;
 #[cfg(test)]
+mod submissions;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tamper;
