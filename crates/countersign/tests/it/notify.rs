@@ -13,7 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::server::Browser;
 use crate::support::{World, have_ssh_keygen};
+use crate::witness::Server;
 
 /// A request that was received.
 #[derive(Debug)]
@@ -593,12 +595,8 @@ fn a_server_tells_by_itself_and_with_commands_beside_it_each_is_told_once() {
     w.commit_signed("mia", "app.sh", "echo app\n");
     let hook = Hook::new(&[200]);
     channels(&w, &webhook(&w, "officers", &hook.url, ""));
-    let mut command = w.command(env!("CARGO_BIN_EXE_countersign"), &w.repo());
-    command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = Running(command.spawn().unwrap());
-    let mut said = String::new();
-    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    assert!(said.starts_with("serving "), "{said}");
+    let repo = w.repo();
+    let server = Server::start(&w, &["serve", "--listen", "127.0.0.1:0", "--repo", repo.to_str().unwrap()]);
     w.cs(["run"]).expect(11);
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -613,6 +611,10 @@ fn a_server_tells_by_itself_and_with_commands_beside_it_each_is_told_once() {
         tries += 1;
         assert!(tries < 100, "the outcomes are recorded");
     }
+    // The runbook's page shows the channel and its newest message.
+    let page = Browser::of(&server, &w, "ruth").get("/runbook").expect(200).body;
+    let part = page.split("<h2>Notifications").nth(1).expect("a part about channels");
+    assert!(part.contains("officers") && part.contains("everything arrived") && part.contains("/ledger/"), "{part}");
     drop(server);
     let mut all = kinds(&w);
     all.sort();

@@ -4,18 +4,20 @@ use countersign_govern::page::Block;
 use countersign_govern::runbook;
 use countersign_model::audit::threads::MaskedField;
 use countersign_stages::build::confined::ConfinedEngine;
+use countersign_stages::notify;
 use maud::{Markup, html};
 
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
-use crate::web::parts;
+use crate::web::parts::{self, Tone};
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let written =
         runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, look.scope.hides(MaskedField::Names))?;
     let body = html! {
         @for block in &written.blocks { (part(block)) }
+        (notifications(look)?)
         p.quiet { "As Markdown or one HTML file: " code { "countersign runbook" } "." }
     };
     Ok(Page::new(written.title, body))
@@ -35,4 +37,37 @@ fn part(block: &Block) -> Markup {
 fn table<'a>(head: &[&'static str], rows: impl Iterator<Item = &'a [String]>) -> Markup {
     let rows: Vec<Markup> = rows.map(|row| html! { tr { @for cell in row { td { (cell) } } } }).collect();
     parts::table(&head.join(", "), head, &rows, "")
+}
+
+/// Channels through which people are told what they must act on, and what did not arrive.
+fn notifications(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let channels = &look.app.options.notifies.channels;
+    let standing = notify::standing(look.session, channels)?;
+    let mut rows = Vec::with_capacity(standing.len());
+    for s in &standing {
+        let channel = channels.iter().find(|c| c.name == s.channel);
+        let lost = s.given_up.iter().map(|r| (Tone::Bad, "given up", r));
+        let troubles: Vec<_> = lost.chain(s.failing.iter().map(|r| (Tone::Wait, "tried again", r))).collect();
+        rows.push(html! {
+            tr {
+                th scope="row" { (s.channel) }
+                td { (channel.map_or("not configured at this server", |c| c.way.as_str())) }
+                td { @if let Some(last) = &s.last { (parts::entry(last.last)) " " (last.standing.as_str()) } @else { "nothing yet" } }
+                td {
+                    @if troubles.is_empty() { (parts::state(Tone::Good, "everything arrived")) }
+                    @for (tone, what, row) in &troubles {
+                        div { (parts::state(*tone, what)) " " @if let Some(why) = row.why { (why.as_str()) " " } (parts::entry(row.last)) }
+                    }
+                }
+            }
+        });
+    }
+    Ok(html! {
+        h2 { "Notifications" }
+        @if rows.is_empty() {
+            p.none { "No channel is configured: nobody is told what they must act on." }
+        } @else {
+            (parts::table("Channels", &["Channel", "Kind", "Newest message", "What did not arrive"], &rows, ""))
+        }
+    })
 }
