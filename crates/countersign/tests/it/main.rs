@@ -75,6 +75,8 @@ mod lsp;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod notify_mail;
+#[cfg(test)]
 #[cfg(unix)]
 mod openpgp;
 #[cfg(test)]
