@@ -1,6 +1,22 @@
 //! How this room asks over HTTP: no redirect is followed, no proxy is used, every status is looked at, and there is an end to it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+/// Whom this machine trusts: its own store of certificates (or what `SSL_CERT_FILE` names), where a firm puts its own authority; the web's
+/// authorities, compiled in, where there is no store.
+fn trusted() -> RootCerts {
+    static TRUSTED: OnceLock<RootCerts> = OnceLock::new();
+    let found = || {
+        let certificates = rustls_native_certs::load_native_certs().certs;
+        let own: Vec<Certificate<'static>> =
+            certificates.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+        if own.is_empty() { RootCerts::WebPki } else { RootCerts::new_with_certs(&own) }
+    };
+    TRUSTED.get_or_init(found).clone()
+}
 
 /// An agent that gives up on a connection after `connect`, and on the whole exchange after `exchange`.
 pub(crate) fn agent(connect: Duration, exchange: Duration) -> ureq::Agent {
@@ -10,6 +26,7 @@ pub(crate) fn agent(connect: Duration, exchange: Duration) -> ureq::Agent {
         .max_redirects_will_error(false)
         .proxy(None)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(trusted()).build())
         .timeout_connect(Some(connect))
         .timeout_global(Some(exchange))
         .build()

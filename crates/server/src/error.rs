@@ -60,6 +60,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A certificate or its key cannot be used.
+    #[error("`{}` cannot be used for TLS: {what}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// A file cannot be read or written.
     #[error("cannot {what} `{}`", path.display())]
     File {
@@ -141,6 +149,7 @@ impl Diagnostic for Error {
             Self::Start(_) => "CS-SERVER-002",
             Self::File { .. } => "CS-SERVER-003",
             Self::Exposed { .. } => "CS-SERVER-006",
+            Self::Tls { .. } => "CS-SERVER-008",
             Self::NoWitness { .. } => "CS-SERVER-010",
             Self::Occupied { .. } => "CS-SERVER-011",
             Self::Busy { .. } => "CS-SERVER-012",
@@ -159,7 +168,11 @@ impl Diagnostic for Error {
             Self::BadOrigin { .. } | Self::BadNetwork { .. } | Self::InTheClear { .. } => Exit::Usage,
             Self::Listen { .. } | Self::File { .. } | Self::Busy { .. } => Exit::Backend,
             Self::Start(_) => Exit::Internal,
-            Self::Exposed { .. } | Self::NoWitness { .. } | Self::Occupied { .. } | Self::NotALog { .. } => Exit::Usage,
+            Self::Exposed { .. }
+            | Self::Tls { .. }
+            | Self::NoWitness { .. }
+            | Self::Occupied { .. }
+            | Self::NotALog { .. } => Exit::Usage,
             Self::Memory { .. } => Exit::Unverified,
         }
     }
@@ -186,11 +199,12 @@ impl Diagnostic for Error {
             }
             Self::BadNetwork { .. } => "write an address or a network: `--trusted-proxy 10.0.0.0/8`".into(),
             Self::InTheClear { .. } => {
-                "put a proxy with TLS in front and name what people type: `--origin https://HOST`; or serve the log alone with `--log-only`".into()
+                "give it a certificate (`--tls-cert`, `--tls-key`), or put a proxy with TLS in front and name what people type: `--origin https://HOST`; or serve the log alone with `--log-only`".into()
             }
             Self::Listen { .. } => "name another address with `--listen`; port 0 takes any that is free".into(),
             Self::Start(_) => "raise the limits on threads and open files of this process".into(),
             Self::File { path, .. } => format!("`ls -l {}` shows whose it is", path.display()),
+            Self::Tls { path, .. } => format!("`openssl x509 -noout -text -in {}` and `openssl pkey -noout -check` show what they are", path.display()),
             Self::Exposed { path } => format!("`chmod 600 {}`", path.display()),
             Self::NoWitness { dir } => {
                 format!("make one with `countersign witness init {} --name NAME`", dir.display())

@@ -249,6 +249,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
          Come again when it is there, or make one on the command line: `countersign audit pack`.",
     ),
     explained(
+        "CS-SERVER-008",
+        Exit::Usage,
+        "a certificate or a key that cannot be used",
+        "`serve --tls-cert` takes a chain of certificates as PEM, the server's own first, and `--tls-key` the key that goes with it, which nobody else can read.\n\n\
+         At the start the server ends with this. Later, when renewed files cannot be used, it says so and goes on with the last that could be.",
+    ),
+    explained(
         "CS-SERVER-080",
         Exit::Usage,
         "what was sent ended before its time",
@@ -322,6 +329,7 @@ mod tests {
         let errors = [
             Error::BadOrigin { origin: "x".into() },
             Error::InTheClear { origin: "x".into() },
+            Error::Tls { path: "x".into(), what: String::new() },
             Error::BadNetwork { what: "x".into() },
             Error::Listen { address: "x".into(), source: io() },
             Error::Start(io()),

@@ -23,8 +23,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::submit::LARGEST;
+use crate::tls::Tls;
 use crate::watch::{Metrics, Peer, Peers, Serving, Up, Watch, around, serve_metrics};
 use crate::{Error, api};
 
@@ -92,9 +94,9 @@ pub(crate) fn run(
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
-    let Serving { log, metrics: numbers, rate, proxies } = serving;
+    let Serving { log, metrics: numbers, rate, proxies, tls } = serving;
     let (watch, lines) = Watch::new(Arc::clone(&metrics), proxies, rate, log, known)?;
-    let served = serve_watched(listener, app, watch, numbers, metrics, stop, ready);
+    let served = serve_watched(listener, app, watch, (numbers, tls), metrics, stop, ready);
     // The last line is said before the end; nobody holds the watch any more.
     if let Some(lines) = lines {
         let _ = lines.join();
@@ -106,7 +108,7 @@ fn serve_watched(
     listener: Listener,
     app: Router,
     watch: Watch,
-    numbers: Option<Listener>,
+    (numbers, tls): (Option<Listener>, Option<Arc<Tls>>),
     metrics: Arc<Metrics>,
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(SocketAddr),
@@ -121,7 +123,7 @@ fn serve_watched(
         if let Some(numbers) = numbers {
             tokio::spawn(serve_metrics(numbers.into_tokio()?, metrics));
         }
-        serve(listener, app, Limits::default(), Arc::new(watch), async move {
+        serve(listener, app, Limits::default(), Arc::new(watch), tls, async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
@@ -171,6 +173,7 @@ pub(crate) async fn serve(
     app: Router,
     limits: Limits,
     watch: Arc<Watch>,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
 ) {
     let watching = Arc::clone(&watch);
@@ -207,12 +210,25 @@ pub(crate) async fn serve(
             request.extensions_mut().insert(Peer(peer.ip()));
             app.call(request)
         });
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let (watcher, builder) = (graceful.watcher(), builder.clone());
+        let secured = tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         let metrics = Arc::clone(&watch.metrics);
         tokio::spawn(async move {
             let _open = Up::new(&metrics.connections);
             // A client that went away or took too long has nobody left to tell.
-            let _ = timeout(limits.connection, connection).await;
+            match secured {
+                None => {
+                    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+                    let _ = timeout(limits.connection, connection).await;
+                }
+                // Whoever does not come to terms in the time of a head is let go.
+                Some(secured) => {
+                    if let Ok(Ok(stream)) = timeout(limits.head, secured.accept(stream)).await {
+                        let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+                        let _ = timeout(limits.connection, connection).await;
+                    }
+                }
+            }
             drop((slot, held));
         });
     }
@@ -253,7 +269,7 @@ mod tests {
         let address = listener.address();
         let listener = runtime.block_on(async { TcpListener::from_std(listener.socket) }).unwrap();
         let watch = Watch::new(Arc::default(), Vec::new(), 1000, None, strangers()).unwrap().0;
-        let server = runtime.spawn(serve(listener, app, limits, Arc::new(watch), async {
+        let server = runtime.spawn(serve(listener, app, limits, Arc::new(watch), None, async {
             let _ = stopped.await;
         }));
         let result = client(address);

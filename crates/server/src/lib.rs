@@ -28,6 +28,7 @@ mod private;
 pub mod publish;
 mod serve;
 mod submit;
+mod tls;
 mod watch;
 mod web;
 pub mod witness;
@@ -39,6 +40,7 @@ pub use http::Listener;
 pub use private::private;
 pub use serve::Server;
 pub use submit::{Pipeline, ToJudge, ToRecord};
+pub use tls::Tls;
 pub use watch::{LogFormat, Network, Say, Serving, network};
 
 /// A resource of the API, for whoever tests that each role gets what is its own.

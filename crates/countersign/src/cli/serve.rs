@@ -41,9 +41,10 @@ struct Served {
 pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcome {
     let stop = Stop::default();
     let listener = Listener::bind(args.listen)?;
-    let origin = match &args.origin {
-        Some(text) => Origin::parse(text)?,
-        None => Origin::of(listener.address()),
+    let origin = match (&args.origin, &args.watch.tls_cert) {
+        (Some(text), _) => Origin::parse(text)?,
+        (None, Some(_)) => Origin::of_tls(listener.address()),
+        (None, None) => Origin::of(listener.address()),
     };
     // What is wrong with channels is said before anything is served.
     let channels = Channels::load(args.channels.channels.as_deref(), env)?;
@@ -51,6 +52,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     let numbers = serving.metrics.as_ref().map_or_else(String::new, |listener| {
         format!("Numbers for Prometheus: http://{}/metrics\n", listener.address())
     });
+    let scheme = if serving.tls.is_some() { "https" } else { "http" };
+    if serving.tls.is_some() && !origin.is_secure() {
+        let help = "write the address that people type: `--origin https://HOST`".to_owned();
+        return Err(CliError::Usage { what: format!("the server speaks TLS, and {origin} has none"), help }.into());
+    }
     let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
     let Served { source, origin: log, appends, following, opener } = match at.database(env)? {
@@ -72,7 +78,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
         })?,
         None => publish::serve(source, listener, serving, stop, |address| {
             said = output::print(&format!(
-                "serving the log of {log} on http://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n{numbers}"
+                "serving the log of {log} on {scheme}://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n{numbers}"
             ));
         })?,
     }

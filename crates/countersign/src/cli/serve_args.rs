@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use countersign_server::{Listener, LogFormat, Say, Serving};
+use countersign_server::{Listener, LogFormat, Say, Serving, Tls};
 
 use crate::errors::Failure;
 use crate::output;
@@ -25,6 +25,12 @@ pub(crate) struct WatchArgs {
     /// A proxy whose `X-Forwarded-For` is believed: an address or a network, as 10.0.0.0/8
     #[arg(long, value_name = "NETWORK")]
     pub(crate) trusted_proxy: Vec<String>,
+    /// Speak TLS with this certificate: a chain as PEM, the server's own first. It is read again when the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, as PEM, which only you can read
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// How a request's line is written.
@@ -41,7 +47,14 @@ pub(crate) enum LogLines {
 impl WatchArgs {
     /// What is usual, and no lines.
     pub(crate) const fn quiet() -> Self {
-        Self { log_format: LogLines::Off, metrics: None, rate: 100, trusted_proxy: Vec::new() }
+        Self {
+            log_format: LogLines::Off,
+            metrics: None,
+            rate: 100,
+            trusted_proxy: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
+        }
     }
 
     /// How the server is served.
@@ -55,7 +68,12 @@ impl WatchArgs {
         let proxies =
             self.trusted_proxy.iter().map(|text| countersign_server::network(text)).collect::<Result<_, _>>()?;
         let metrics = self.metrics.map(Listener::bind).transpose()?;
-        Ok(Serving { log, metrics, rate: self.rate, proxies })
+        let note: Say = Arc::new(output::note);
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::load(certificate, key, note)?),
+            _ => None,
+        };
+        Ok(Serving { log, metrics, rate: self.rate, proxies, tls })
     }
 }
 

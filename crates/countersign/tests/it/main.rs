@@ -135,6 +135,8 @@ mod support;
 #[cfg(test)]
 mod timestamps;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 #[cfg(unix)]
 mod witness;
 #[cfg(test)]

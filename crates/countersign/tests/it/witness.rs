@@ -36,7 +36,8 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let url = line.rsplit(" on ").next().unwrap().trim().trim_end_matches('/').to_owned();
-        assert!(url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:"), "{line}");
+        let here = ["http://127.0.0.1:", "http://localhost:", "https://127.0.0.1:"];
+        assert!(here.iter().any(|start| url.starts_with(start)), "{line}");
         Self { child, url }
     }
 

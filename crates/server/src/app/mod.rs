@@ -140,6 +140,12 @@ impl Origin {
         Self { secure: false, host: address.to_string() }
     }
 
+    /// The same of a server with a certificate of its own.
+    #[must_use]
+    pub fn of_tls(address: std::net::SocketAddr) -> Self {
+        Self { secure: true, host: address.to_string() }
+    }
+
     /// Whether it is reached by TLS, ours or a proxy's.
     #[must_use]
     pub const fn is_secure(&self) -> bool {

@@ -28,6 +28,7 @@ pub(crate) use metrics::{Metrics, Up};
 pub(crate) use request::{Peer, Refused, Watch, around, current, scoped};
 
 use crate::http::{self, Listener};
+use crate::tls::Tls;
 
 /// How often a second the numbers may be asked for.
 const SCRAPES: u32 = 20;
@@ -42,11 +43,13 @@ pub struct Serving {
     pub rate: u32,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Vec<Network>,
+    /// The certificate that it is reached with; none: it speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { log: None, metrics: None, rate: 100, proxies: Vec::new() }
+        Self { log: None, metrics: None, rate: 100, proxies: Vec::new(), tls: None }
     }
 }
 
@@ -61,5 +64,5 @@ pub(crate) async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) 
     // Whoever reads the numbers is in none of them.
     let Ok((watch, _)) = Watch::new(Arc::default(), Vec::new(), SCRAPES, None, http::strangers()) else { return };
     let limits = http::Limits { connections: 8, ..http::Limits::default() };
-    http::serve(listener, app, limits, Arc::new(watch), std::future::pending()).await;
+    http::serve(listener, app, limits, Arc::new(watch), None, std::future::pending()).await;
 }
