@@ -456,7 +456,7 @@ mod tests {
         assert_eq!((lines[0], lines[5], lines[7]), ("# control: c", "\"# applications: =1+1 b,c\"", "# rows: 2"));
         assert_eq!(lines[9], format!("# root over the rows (RFC 6962): {}", p.root().unwrap()));
         assert_eq!(lines[11], "subject,time,outcome,text,entries");
-        assert_eq!(lines[12], "\"'=HYPERLINK(\"\"x\"\")\",1970-01-01T00:00:00Z,fail,\"'-2,\n@x\",1 2");
+        assert_eq!(lines[12], "\"'=HYPERLINK(\"\"x\"\")\",1970-01-01T00:00:00.000Z,fail,\"'-2,\n@x\",1 2");
         for line in &lines {
             assert!(!line.starts_with(['=', '+', '-', '@', '\t']), "{line}");
         }
