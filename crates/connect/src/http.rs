@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use serde::Deserialize;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Whom this machine trusts: its own store of certificates (or what `SSL_CERT_FILE` names), where a firm puts its own authority; the web's
@@ -31,4 +32,30 @@ pub(crate) fn agent(connect: Duration, exchange: Duration) -> ureq::Agent {
         .timeout_global(Some(exchange))
         .build()
         .new_agent()
+}
+
+/// What a server of ours says when it says no (RFC 9457).
+#[derive(Deserialize)]
+pub(crate) struct Problem {
+    pub(crate) title: String,
+    pub(crate) code: String,
+    pub(crate) help: String,
+}
+
+/// A server's words, without what moves a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(400).collect()
+}
+
+/// Text as it may stand in an address (RFC 3986 unreserved characters stay).
+pub(crate) fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }

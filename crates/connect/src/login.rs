@@ -5,6 +5,8 @@ use std::time::Duration;
 use countersign_model::{Diagnostic, Exit, Explanation};
 use serde::Deserialize;
 
+use crate::http::{Problem, printable};
+
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long the whole exchange may take.
@@ -151,13 +153,6 @@ pub struct Welcome {
     pub seconds: u64,
 }
 
-#[derive(Deserialize)]
-struct Problem {
-    title: String,
-    code: String,
-    help: String,
-}
-
 /// The address of a server without a slash at its end: scheme and host, and plain HTTP on this machine alone.
 ///
 /// # Errors
@@ -255,11 +250,6 @@ impl ServerClient {
             Err(_) => Err(self.stranger(&format!("it answers with status {}", status.as_u16()))),
         }
     }
-}
-
-/// A server's words, without what moves a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(400).collect()
 }
 
 #[cfg(test)]

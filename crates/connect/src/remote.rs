@@ -5,9 +5,9 @@ use std::io::{Seek as _, SeekFrom};
 use std::time::Duration;
 
 use countersign_model::{Diagnostic, Exit, Explanation};
-use serde::Deserialize;
 use serde_json::Value;
 
+use crate::http::{Problem, encoded, printable};
 use crate::login::{LoginError, server_url};
 
 /// How long a connection may take.
@@ -169,13 +169,6 @@ pub enum Sends<'a> {
     File(&'a str, &'a File),
 }
 
-#[derive(Deserialize)]
-struct Problem {
-    title: String,
-    code: String,
-    help: String,
-}
-
 /// A server's API.
 pub struct ApiClient {
     url: String,
@@ -230,10 +223,6 @@ impl ApiClient {
         sends: &Sends<'_>,
     ) -> Result<Value, RemoteError> {
         let address = self.address(path, query);
-        if let Sends::File(_, file) = sends {
-            let mut file = *file;
-            file.seek(SeekFrom::Start(0)).map_err(RemoteError::Read)?;
-        }
         self.repeated(|| {
             let agent = if matches!(sends, Sends::File(..)) { &self.uploads } else { &self.agent };
             let mut request = agent.post(&address).header("authorization", self.bearer());
@@ -291,24 +280,6 @@ impl ApiClient {
             Err(_) => Err(stranger(format!("it answers with status {}", status.as_u16()))),
         }
     }
-}
-
-/// Text as it may stand in an address (RFC 3986 unreserved characters stay).
-fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-/// A server's words, without what moves a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(400).collect()
 }
 
 #[cfg(test)]

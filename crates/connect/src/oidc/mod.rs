@@ -16,6 +16,8 @@ use countersign_evidence::jwt::{Expected, KeySet, Token, TokenError, Verified};
 use countersign_model::Timestamp;
 use serde_json::Value;
 
+use crate::http::encoded;
+
 pub use explain::EXPLANATIONS;
 pub use provider::{Asking, Client, Provider, Secret, SignedIn};
 
@@ -181,7 +183,7 @@ impl<'a> IssuerKeys<'a> {
     /// When there is none to be had.
     pub fn github_token(&self, url: &str, bearer: &str, audience: &str) -> Result<Vec<u8>, OidcError> {
         let separator = if url.contains('?') { '&' } else { '?' };
-        let asked = format!("{url}{separator}audience={}", escaped(audience));
+        let asked = format!("{url}{separator}audience={}", encoded(audience));
         let answer: Value = serde_json::from_slice(&self.get(&asked, Some(bearer))?)
             .map_err(|_| OidcError::Answer { url: shown(url), what: "it is no JSON" })?;
         match answer.get("value").and_then(Value::as_str) {
@@ -253,19 +255,6 @@ fn check(url: &str) -> Result<(), OidcError> {
     Ok(())
 }
 
-/// A text in a query (RFC 3986 2.3).
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +275,6 @@ mod tests {
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
-        assert_eq!(escaped("https://a b"), "https%3A%2F%2Fa%20b");
+        assert_eq!(encoded("https://a b"), "https%3A%2F%2Fa%20b");
     }
 }

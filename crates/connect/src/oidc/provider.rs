@@ -10,7 +10,8 @@ use countersign_model::Digest;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{ANSWER_BYTES, CONNECT, IssuerKeys, OidcError, check, configuration_of, escaped, shown};
+use super::{ANSWER_BYTES, CONNECT, IssuerKeys, OidcError, check, configuration_of, shown};
+use crate::http::encoded;
 
 /// By how many seconds the clocks of provider and server may differ.
 const SKEW: u32 = 60;
@@ -204,7 +205,7 @@ impl IssuerKeys<'_> {
         match &client.secret {
             // RFC 6749 2.3.1: both are encoded as in a form before they are joined.
             Some(Secret(secret)) if provider.basic => {
-                let both = Zeroizing::new(format!("{}:{}", escaped(&client.id), escaped(secret)));
+                let both = Zeroizing::new(format!("{}:{}", encoded(&client.id), encoded(secret)));
                 request = request.header("authorization", format!("Basic {}", STANDARD.encode(both.as_bytes())));
             }
             Some(Secret(secret)) => pairs.extend([("client_id", client.id.as_str()), ("client_secret", secret)]),
@@ -239,7 +240,7 @@ impl IssuerKeys<'_> {
 
 /// Pairs as in a form or a query.
 fn form(pairs: &[(&str, &str)]) -> String {
-    let one = |(name, value): &(&str, &str)| format!("{name}={}", escaped(value));
+    let one = |(name, value): &(&str, &str)| format!("{name}={}", encoded(value));
     pairs.iter().map(one).collect::<Vec<_>>().join("&")
 }
 
