@@ -1,20 +1,17 @@
 //! The index's tables, and what makes them void.
 
 use std::path::Path;
-use std::time::Duration;
 
 use countersign_model::Digest;
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 
 use super::{Basis, Index};
-use crate::{Error, storage};
+use crate::Error;
+use crate::projection::open;
 
 /// Raised when the same records are to give other rows.
 const FORMAT: u32 = 1;
-
-/// How long a reader waits for SQLite's own locks.
-const BUSY: Duration = Duration::from_secs(30);
 
 const TABLES: &str = "
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, root TEXT NOT NULL,
@@ -103,17 +100,7 @@ impl Index {
     }
 
     fn connect(path: &Path) -> Result<Self, Error> {
-        if !path.exists() {
-            match storage::create_private(path, b"") {
-                Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(Error::ProjectionPlace { path: path.display().to_string(), source: e });
-                }
-                _ => {}
-            }
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(BUSY)?;
+        let db = open(path)?;
         // What is deleted here was disposed of, and must not be read out of the file's free pages.
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON;

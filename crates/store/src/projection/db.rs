@@ -44,6 +44,22 @@ struct Position {
     pinned: Option<PinnedEntry>,
 }
 
+/// Opens a database of this machine's own, which is made where there is none: for its owner alone.
+pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
+    if !path.exists() {
+        match storage::create_private(path, b"") {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::ProjectionPlace { path: path.display().to_string(), source: e });
+            }
+            _ => {}
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    Ok(db)
+}
+
 impl State {
     /// The tables in the file `path`, folded to the head of `ledger`. Whatever is there and is not the fold of a prefix of
     /// this very log is thrown away first. Where the file cannot be kept, the tables are folded in memory; a notice says
@@ -84,17 +100,7 @@ impl State {
 
     /// Opens the file, which is made where there is none.
     pub(super) fn connect(path: &Path, vault: SharedVault, pin: Option<&Pin>) -> Result<Self, Error> {
-        if !path.exists() {
-            match storage::create_private(path, b"") {
-                Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(Error::ProjectionPlace { path: path.display().to_string(), source: e });
-                }
-                _ => {}
-            }
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(BUSY)?;
+        let db = open(path)?;
         let state = Self::on(db, Some(path.to_owned()), vault, pin)?;
         // After a loss of power the newest transactions may be gone, which folding makes up for; none is half there.
         state.db.execute_batch(

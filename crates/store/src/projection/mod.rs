@@ -90,6 +90,7 @@ pub use audits::{PackRow, PopulationRow, SampleRow};
 pub use authorities::{AuthorityRow, CertificateTrouble, Certified, window};
 pub use bundles::ActiveBundle;
 pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
+pub(crate) use db::open;
 pub use decisions::DecisionRow;
 pub use delivery::{DeploymentLine, DeploymentsAsked};
 pub use deployments::DeploymentRow;
