@@ -191,7 +191,8 @@ impl Mirror {
     }
 }
 
-/// Objects that were sent and are not believed yet, as `git receive-pack` keeps them. They go when this is dropped.
+/// Objects that were sent and are not believed yet, as `git receive-pack` keeps them. They go when this is dropped; what a process that
+/// was killed left is called as git itself calls such directories, so its collection of garbage finds it.
 struct Apart {
     objects: PathBuf,
     dir: PathBuf,
@@ -204,7 +205,7 @@ impl Apart {
                 .map_err(|e| start_error(io::Error::other(e.to_string()), "name a directory"))?,
         );
         let objects = mirror.join("objects");
-        let dir = objects.join(format!("incoming-{word}"));
+        let dir = objects.join(format!("tmp_objdir-incoming-{word}"));
         std::fs::create_dir(&dir).map_err(|source| Error::Directory { dir: dir.clone(), source })?;
         Ok(Self { objects, dir })
     }
@@ -232,7 +233,6 @@ impl Apart {
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        // What stays behind is referred to by nothing, and found by git's own collection of garbage.
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

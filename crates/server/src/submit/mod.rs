@@ -28,6 +28,8 @@ pub(crate) use spool::{Spooled, sent};
 
 use crate::app::Trouble;
 
+/// Where what is sent is kept until it is read.
+const INCOMING: &str = "incoming";
 /// Commits that are judged at once; a scan takes what the machine has.
 const AT_ONCE: usize = 2;
 /// Bytes of objects that one submission brings at the most.
@@ -87,12 +89,13 @@ pub(crate) struct Submit {
 
 impl Submit {
     pub(crate) fn new(pipeline: Arc<dyn Pipeline>, dir: PathBuf) -> Self {
+        spool::sweep(&dir.join(INCOMING));
         Self { pipeline, dir, jobs: Mutex::default(), slots: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Where what is sent is kept until it is read.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.dir.join("incoming")
+        self.dir.join(INCOMING)
     }
 
     /// What is kept of the repository of an identity; it is made where there is none.

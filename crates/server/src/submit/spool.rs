@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use countersign_model::digest;
@@ -42,6 +43,19 @@ impl Drop for Spooled {
     fn drop(&mut self) {
         // What cannot be removed is of no use to anybody: its name was random, and nothing refers to it.
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Takes away what a server that was killed left behind more than a day ago. What is younger may be another server's.
+pub(super) fn sweep(incoming: &Path) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let Ok(all) = fs::read_dir(incoming) else { return };
+    for left in all.filter_map(Result::ok) {
+        let age = left.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > DAY) {
+            // What cannot be removed now is tried again at the next start.
+            let _ = fs::remove_dir_all(left.path());
+        }
     }
 }
 
