@@ -29,8 +29,7 @@ const LARGEST: usize = 256 << 10;
 /// What somebody has to sign to fill a slot of the newest decision. Nothing is appended by that.
 pub(super) fn to_sign(ask: &mut Ask<'_>) -> Result<ToSign, Trouble> {
     let (run, slot) = sign::named(ask.param("run"), ask.param("slot"))?;
-    let missing = || Trouble::bad_query("`key` is missing in the query", "the fingerprint of the key that signs");
-    let key = ask.filter("key").ok_or_else(missing)?.to_owned();
+    let key = ask.said("key").to_owned();
     let host = ask.filter("host").unwrap_or("unknown").to_owned();
     if ask.session.state().run(&run)?.is_none() {
         return Err(Trouble::not_found("run"));

@@ -42,6 +42,11 @@ impl Ask<'_> {
         self.query.get(name).map(String::as_str)
     }
 
+    /// A parameter of the query that must stand there.
+    pub(super) fn said(&self, name: &str) -> &str {
+        self.filter(name).unwrap_or_default()
+    }
+
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.filter(name).and_then(|text| text.parse().ok())
     }
@@ -89,7 +94,7 @@ pub(super) fn read<'a>(
     let mut all = BTreeMap::new();
     for (name, value) in pairs {
         let Some(param) = params.clone().find(|p| p.name == name) else {
-            let names: Vec<&str> = params.map(|p| p.name).collect();
+            let names: Vec<&str> = params.clone().map(|p| p.name).collect();
             let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return Err(Trouble::bad_query("the query has a parameter that this resource does not take", &takes));
         };
@@ -102,6 +107,9 @@ pub(super) fn read<'a>(
                 param.says,
             ));
         }
+    }
+    if let Some(missing) = params.clone().find(|p| p.must && !all.contains_key(p.name)) {
+        return Err(Trouble::bad_query(&format!("`{}` is missing in the query", missing.name), missing.says));
     }
     Ok(all)
 }

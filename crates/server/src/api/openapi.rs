@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::table::{RESOURCES, Resource};
+use super::table::{Param, RESOURCES, Resource};
 use super::writes::{self, WRITES, Write};
 use super::{answers, wire};
 
@@ -96,13 +96,20 @@ fn schemas() -> Map<String, Value> {
     all
 }
 
+/// A parameter of the query.
+fn in_query(param: &Param) -> Value {
+    let mut said = json!({
+        "name": param.name, "in": "query", "description": param.says, "schema": param.kind.schema(),
+    });
+    if let (true, Some(map)) = (param.must, said.as_object_mut()) {
+        map.insert("required".to_owned(), true.into());
+    }
+    said
+}
+
 fn request(write: &Write) -> Value {
     let mut parameters = in_path(write.path);
-    for (param, must) in write.query {
-        parameters.push(json!({
-            "name": param.name, "in": "query", "description": param.says, "required": must, "schema": param.kind.schema(),
-        }));
-    }
+    parameters.extend(write.query.iter().map(in_query));
     for (name, says, must) in write.headers {
         let schema = match *name {
             writes::KEY => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$"}),
@@ -138,11 +145,7 @@ fn request(write: &Write) -> Value {
 
 fn operation(resource: &Resource) -> Value {
     let mut parameters = in_path(resource.path);
-    for param in resource.params() {
-        parameters.push(json!({
-            "name": param.name, "in": "query", "description": param.says, "schema": param.kind.schema(),
-        }));
-    }
+    parameters.extend(resource.params().map(in_query));
     let etag = json!({"ETag": {"$ref": "#/components/headers/ETag"}});
     let mut responses = Map::new();
     responses.insert(

@@ -28,11 +28,7 @@ const USUAL: &str = "production";
 /// What the server holds of a repository: the sender leaves it away.
 pub(super) fn held(ask: &Ask<'_>) -> Result<RepositoryHeld, Trouble> {
     let submit = taking(ask.app)?;
-    let identity = ask
-        .filter("repository")
-        .ok_or_else(|| Trouble::bad_query("`repository` is missing in the query", "an identity"))?;
-    let commit =
-        ask.filter("commit").ok_or_else(|| Trouble::bad_query("`commit` is missing in the query", "a commit"))?;
+    let (identity, commit) = (ask.said("repository"), ask.said("commit"));
     let format = submit::format_of(commit).ok_or_else(|| Trouble::not_found("commit"))?;
     let told = |e: countersign_connect::Error| Trouble::of(&e);
     // Asking makes nothing.

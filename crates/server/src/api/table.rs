@@ -49,6 +49,16 @@ pub(crate) struct Param {
     pub(crate) name: &'static str,
     pub(crate) says: &'static str,
     pub(crate) kind: Kind,
+    /// Whether it must stand there.
+    pub(crate) must: bool,
+}
+
+pub(super) const fn may(name: &'static str, says: &'static str, kind: Kind) -> Param {
+    Param { name, says, kind, must: false }
+}
+
+pub(super) const fn must(name: &'static str, says: &'static str, kind: Kind) -> Param {
+    Param { name, says, kind, must: true }
 }
 
 /// What a parameter may be.
@@ -171,15 +181,14 @@ impl Kind {
 }
 
 /// What every resource takes.
-pub(crate) const AUDIT: Param = Param {
-    name: "audit",
-    says: "An open audit: of those that admit an auditor, the one through which they look; an officer sees what its auditors see.",
-    kind: Kind::Text,
-};
-const BEFORE: Param =
-    Param { name: "before", says: "Only what has a smaller log index: `next` of the part before.", kind: Kind::Number };
-const LIMIT: Param = Param { name: "limit", says: "So many rows at the most.", kind: Kind::Limit };
-const OUTCOME: Param = Param { name: "outcome", says: "Only those of this outcome.", kind: Kind::Choice(outcomes) };
+pub(crate) const AUDIT: Param = may(
+    "audit",
+    "An open audit: of those that admit an auditor, the one through which they look; an officer sees what its auditors see.",
+    Kind::Text,
+);
+const BEFORE: Param = may("before", "Only what has a smaller log index: `next` of the part before.", Kind::Number);
+const LIMIT: Param = may("limit", "So many rows at the most.", Kind::Limit);
+const OUTCOME: Param = may("outcome", "Only those of this outcome.", Kind::Choice(outcomes));
 
 fn outcomes() -> Vec<&'static str> {
     wire::OUTCOMES.iter().map(|o| o.as_str()).collect()
@@ -193,61 +202,43 @@ const RUNS: &[Param] = &[
     BEFORE,
     LIMIT,
     OUTCOME,
-    Param { name: "undecided", says: "Only those of which nothing is decided.", kind: Kind::Choice(|| vec!["true"]) },
-    Param { name: "repository", says: "Only those of this repository, by its identity.", kind: Kind::Text },
-    Param { name: "commit", says: "Only those whose commit begins so.", kind: Kind::Hex },
+    may("undecided", "Only those of which nothing is decided.", Kind::Choice(|| vec!["true"])),
+    may("repository", "Only those of this repository, by its identity.", Kind::Text),
+    may("commit", "Only those whose commit begins so.", Kind::Hex),
 ];
 const ENTRIES: &[Param] = &[
     BEFORE,
     LIMIT,
-    Param { name: "kind", says: "Only entries of this kind.", kind: Kind::Choice(kinds) },
-    Param { name: "stream", says: "Only entries of this stream.", kind: Kind::Text },
+    may("kind", "Only entries of this kind.", Kind::Choice(kinds)),
+    may("stream", "Only entries of this stream.", Kind::Text),
 ];
 const POPULATION: &[Param] = &[
-    Param {
-        name: "from",
-        says: "The window's first day; 90 days before its end where it is not given.",
-        kind: Kind::Day,
-    },
-    Param {
-        name: "to",
-        says: "The day before which the window ends; this moment where it is not given.",
-        kind: Kind::Day,
-    },
-    Param { name: "application", says: "Only this application, by id.", kind: Kind::Text },
-    Param { name: "after", says: "So many members come before: `next` of the part before.", kind: Kind::Number },
+    may("from", "The window's first day; 90 days before its end where it is not given.", Kind::Day),
+    may("to", "The day before which the window ends; this moment where it is not given.", Kind::Day),
+    may("application", "Only this application, by id.", Kind::Text),
+    may("after", "So many members come before: `next` of the part before.", Kind::Number),
     LIMIT,
 ];
 const FINDINGS: &[Param] = &[
-    Param { name: "after", says: "Only what comes after: `next` of the part before.", kind: Kind::Cursor },
+    may("after", "Only what comes after: `next` of the part before.", Kind::Cursor),
     LIMIT,
-    Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(findings::states) },
-    Param { name: "severity", says: "Only those of this severity.", kind: Kind::Choice(findings::severities) },
-    Param { name: "repository", says: "Only those of this repository, by its identity.", kind: Kind::Text },
-    Param { name: "control", says: "Only those of rules that serve this control.", kind: Kind::Text },
-    Param { name: "rule", says: "Only those of this rule.", kind: Kind::Text },
-    Param {
-        name: "late",
-        says: "Only open ones past the moment by which they were to be answered.",
-        kind: Kind::Choice(|| vec!["true"]),
-    },
+    may("state", "Only those that stand so.", Kind::Choice(findings::states)),
+    may("severity", "Only those of this severity.", Kind::Choice(findings::severities)),
+    may("repository", "Only those of this repository, by its identity.", Kind::Text),
+    may("control", "Only those of rules that serve this control.", Kind::Text),
+    may("rule", "Only those of this rule.", Kind::Text),
+    may("late", "Only open ones past the moment by which they were to be answered.", Kind::Choice(|| vec!["true"])),
 ];
-const RUN_FINDINGS: &[Param] =
-    &[Param { name: "after", says: "So many come before: `next` of the part before.", kind: Kind::Number }, LIMIT];
-const WAIVERS: &[Param] =
-    &[Param { name: "state", says: "Only those that stand so.", kind: Kind::Choice(waivers::states) }];
+const RUN_FINDINGS: &[Param] = &[may("after", "So many come before: `next` of the part before.", Kind::Number), LIMIT];
+const WAIVERS: &[Param] = &[may("state", "Only those that stand so.", Kind::Choice(waivers::states))];
 
 const HELD: &[Param] = &[
-    Param { name: "repository", says: "The repository's identity. It must be given.", kind: Kind::Identity },
-    Param { name: "commit", says: "A commit of it. It must be given.", kind: Kind::Commit },
+    must("repository", "The repository's identity.", Kind::Identity),
+    must("commit", "A commit of it.", Kind::Commit),
 ];
 const TO_SIGN: &[Param] = &[
-    Param { name: "key", says: "The fingerprint of the key that signs. It must be given.", kind: Kind::Fingerprint },
-    Param {
-        name: "host",
-        says: "What the machine that signs calls itself; it is part of what is signed.",
-        kind: Kind::Text,
-    },
+    must("key", "The fingerprint of the key that signs.", Kind::Fingerprint),
+    may("host", "What the machine that signs calls itself; it is part of what is signed.", Kind::Text),
 ];
 
 macro_rules! resources {

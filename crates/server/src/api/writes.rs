@@ -16,7 +16,7 @@ use countersign_model::access::token::TokenScope;
 use countersign_model::{Digest, PersonId, Role};
 use serde_json::{Value, json};
 
-use super::table::{Kind, Param};
+use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
 use super::{LONGEST_PATH, approvals, ask, bearer, evidence, refused, sent, submissions};
 use crate::app::{App, Trouble};
@@ -68,8 +68,8 @@ pub(crate) struct Write {
     pub(crate) does: &'static str,
     /// What a token must open.
     pub(crate) scope: TokenScope,
-    /// What may stand in the query; `true`: it must.
-    pub(crate) query: &'static [(Param, bool)],
+    /// What may stand in the query.
+    pub(crate) query: &'static [Param],
     /// Headers that it takes besides: name, what it is, whether it must be there.
     pub(crate) headers: &'static [(&'static str, &'static str, bool)],
     /// What it brings.
@@ -88,14 +88,6 @@ enum What {
     Name,
     Decide,
     Approve,
-}
-
-const fn must(name: &'static str, says: &'static str, kind: Kind) -> (Param, bool) {
-    (Param { name, says, kind }, true)
-}
-
-const fn may(name: &'static str, says: &'static str, kind: Kind) -> (Param, bool) {
-    (Param { name, says, kind }, false)
 }
 
 /// The header with the key of a submission.
@@ -301,10 +293,7 @@ async fn done(
     let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(&head.uri)
         .map(|axum::extract::Query(pairs)| pairs)
         .map_err(|_| Trouble::bad_query("the query cannot be read", "percent-encoded UTF-8"))?;
-    let query = ask::read(write.query.iter().map(|(param, _)| param), pairs)?;
-    if let Some((missing, _)) = write.query.iter().find(|(p, must)| *must && !query.contains_key(p.name)) {
-        return Err(Trouble::bad_query(&format!("`{}` is missing in the query", missing.name), missing.says));
-    }
+    let query = ask::read(write.query.iter(), pairs)?;
     if let Some(media) = write.brings.media() {
         let said = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if !said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media) {
