@@ -71,10 +71,7 @@ impl App {
     }
 
     fn visit(&self, headers: &HeaderMap, busy: bool) -> Option<Visit> {
-        let name = self.cookie_name();
-        let cookies = headers.get_all(COOKIE).into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-        let mut secrets = cookies.filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
-        let (_, secret) = secrets.next()?;
+        let secret = cookie(headers, self.cookie_name())?;
         lock(&self.visits).find(secret, busy, Instant::now())
     }
 
@@ -108,6 +105,13 @@ impl App {
         // Of two, a proxy may have looked at the other (RFC 9112 3.2).
         more.is_none() && first.to_ascii_lowercase() == self.options.origin.host()
     }
+}
+
+/// The value of a cookie; the first, where there are several of its name.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(COOKIE).into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let (_, value) = all.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name)?;
+    Some(value)
 }
 
 fn record<P: Predicate + Clone>(session: &mut Session, kind: EventKind, what: &P) -> Result<(), Trouble> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_connect::oidc::{Asking, IssuerKeys, OidcError, Provider, SignedIn};
@@ -25,7 +25,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::visits::secret;
-use super::{Link, Proof, begin, lock, whoever};
+use super::{Link, Proof, begin, cookie, lock, whoever};
 use crate::app::{App, Trouble};
 use crate::{Error, app, web};
 
@@ -188,9 +188,7 @@ impl App {
 
     fn oidc_begun(&self, headers: &HeaderMap) -> Option<Begun> {
         let name = if self.options.origin.is_secure() { SECURE_COOKIE } else { PLAIN_COOKIE };
-        let cookies = headers.get_all(COOKIE).into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-        let (_, value) = cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name)?;
-        self.oidc.as_ref()?.begun(value, Instant::now())
+        self.oidc.as_ref()?.begun(cookie(headers, name)?, Instant::now())
     }
 }
 

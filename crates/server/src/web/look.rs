@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{MatchedPath, Query, RawPathParams, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
@@ -130,33 +131,39 @@ pub(crate) fn encode(text: &str) -> String {
 }
 
 /// Answers for every page in [`rooms::ROOMS`].
-pub(crate) async fn answer(
-    State(app): State<Arc<App>>,
-    path: MatchedPath,
-    params: RawPathParams,
-    RawQuery(raw): RawQuery,
-    query: Result<Query<BTreeMap<String, String>>, axum::extract::rejection::QueryRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let Some(visit) = app.visit_of(&headers) else { return to_sign_in() };
+pub(crate) async fn answer(State(app): State<Arc<App>>, path: MatchedPath, asking: Asking) -> Response {
     let Some(room) = rooms::find(path.as_str()) else {
         return trouble_page(&app, &Trouble::internal("a path without a page was routed"));
     };
-    let Ok(Query(query)) = query else {
-        return trouble_page(&app, &Trouble::bad_request("the filters in the address cannot be read"));
+    let asked = match read(&app, "page", asking) {
+        Ok(asked) => asked,
+        Err(answered) => return *answered,
     };
-    // No page has a longer one, and an auditor's look is an entry with its path.
-    if uri.path().len() > crate::api::LONGEST_PATH {
-        return trouble_page(&app, &Trouble::not_found("page"));
-    }
-    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let asked = Asked { visit, params, query, path: uri.path().to_owned(), raw };
     let inner = Arc::clone(&app);
     match app.with(move |session| looked(&inner, session, room, asked)).await {
         Ok((status, body)) => html_response(status, body),
         Err(trouble) => trouble_page(&app, &trouble),
     }
+}
+
+/// What a request for a page or a file says.
+pub(crate) type Asking =
+    (RawPathParams, RawQuery, Result<Query<BTreeMap<String, String>>, QueryRejection>, Uri, HeaderMap);
+
+/// Who asks, and for what; else the answer that they get.
+fn read(app: &App, what: &str, asking: Asking) -> Result<Asked, Box<Response>> {
+    let (params, RawQuery(raw), query, uri, headers) = asking;
+    let visit = app.visit_of(&headers).ok_or_else(|| Box::new(to_sign_in()))?;
+    let refuse = |trouble| Box::new(trouble_page(app, &trouble));
+    let Ok(Query(query)) = query else {
+        return Err(refuse(Trouble::bad_request("the filters in the address cannot be read")));
+    };
+    // Nothing has a longer one, and an auditor's look is an entry with its path.
+    if uri.path().len() > crate::api::LONGEST_PATH {
+        return Err(refuse(Trouble::not_found(what)));
+    }
+    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    Ok(Asked { visit, params, query, path: uri.path().to_owned(), raw })
 }
 
 struct Asked {
@@ -253,27 +260,14 @@ fn looked(app: &App, session: &mut Session, room: &Room, asked: Asked) -> Result
 }
 
 /// Answers for every file in [`files::FILES`].
-pub(crate) async fn file(
-    State(app): State<Arc<App>>,
-    path: MatchedPath,
-    params: RawPathParams,
-    RawQuery(raw): RawQuery,
-    query: Result<Query<BTreeMap<String, String>>, axum::extract::rejection::QueryRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let Some(visit) = app.visit_of(&headers) else { return to_sign_in() };
+pub(crate) async fn file(State(app): State<Arc<App>>, path: MatchedPath, asking: Asking) -> Response {
     let Some(file) = files::find(path.as_str()) else {
         return trouble_page(&app, &Trouble::internal("a path without a file was routed"));
     };
-    let Ok(Query(query)) = query else {
-        return trouble_page(&app, &Trouble::bad_request("the filters in the address cannot be read"));
+    let asked = match read(&app, "file", asking) {
+        Ok(asked) => asked,
+        Err(answered) => return *answered,
     };
-    if uri.path().len() > crate::api::LONGEST_PATH {
-        return trouble_page(&app, &Trouble::not_found("file"));
-    }
-    let params = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let asked = Asked { visit, params, query, path: uri.path().to_owned(), raw };
     let inner = Arc::clone(&app);
     let what = ("this file", file.roles, file.reach);
     let made = app.with(move |session| begin(&inner, session, asked, what, file.make)?.made).await;
