@@ -54,7 +54,17 @@ fn follows(app: &Weak<App>) {
     }
 }
 
+/// What is computed beside the requests has the processor where they leave it: in a large ledger it takes minutes after a start.
+fn steps_back() {
+    #[cfg(target_os = "linux")]
+    {
+        // Of Linux this is the thread's own, and of those that it starts. Where it is refused, all is as it was.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+    }
+}
+
 fn finds(app: &Weak<App>) {
+    steps_back();
     let mut last: Option<(u64, Instant)> = None;
     loop {
         let Some(app) = app.upgrade() else { return };
@@ -71,6 +81,7 @@ fn finds(app: &Weak<App>) {
 }
 
 fn assesses(app: &Weak<App>) {
+    steps_back();
     let mut last: Option<(u64, Instant)> = None;
     loop {
         let Some(app) = app.upgrade() else { return };
