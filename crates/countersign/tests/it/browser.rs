@@ -10,25 +10,12 @@ use std::process::Stdio;
 use countersign_model::Role;
 use serde_json::{Value, json};
 
+use super::pages::{House, PEOPLE};
 use super::server::said;
 use super::sign_in::{CLIENT_SECRET, Provider, secret_file};
-use super::support::{World, have_ssh_keygen, planted_secret};
+use super::support::{World, have_ssh_keygen};
 use super::witness::Server;
 use super::workload::{have, missing, provider_installed};
-
-/// Everybody of the world who can sign in, with their roles; whoever sees most is first.
-const PEOPLE: [(&str, &[Role]); 6] = [
-    ("ruth", &[Role::ComplianceOfficer, Role::SecurityOfficer]),
-    ("ada", &[Role::Administrator]),
-    ("dan", &[Role::Engineer, Role::ComplianceOfficer]),
-    ("mia", &[Role::Developer, Role::Engineer]),
-    ("omar", &[Role::ReleaseManager]),
-    ("olga", &[Role::Auditor]),
-];
-
-const OWNERS: &str = "version: 1\ngates:\n  - gate: release\n    owner: ruth\n    deputy: dan\n    respond_within: 4h\n    \
-                      escalation:\n      - after: 8h\n        role: administrator\n    \
-                      fallback: two officers decide on paper, and record it within a day\n";
 
 /// Where `npm ci` put what `tests/browser/package.json` names.
 fn installed() -> Option<PathBuf> {
@@ -40,51 +27,6 @@ fn installed() -> Option<PathBuf> {
         ["playwright-core", "axe-core"].iter().all(|p| dir.join("node_modules").join(p).join("package.json").exists());
     (there || missing("what browser tests need (tests/browser/package.json; CONTRIBUTING.md has the command)"))
         .then_some(dir)
-}
-
-/// A ledger that has something for every page: a deployment, a denied run with a find, a waiver that is asked for, an owner of a
-/// gate, an audit with a question, a review of access, and an auditor.
-fn world() -> World {
-    let w = World::new();
-    w.firm();
-    w.key("olga");
-    w.by("ada", &["person", "add", "olga", "--ssh-key", w.public("olga").to_str().unwrap()]).expect(0);
-    w.by("ada", &["role", "grant", "olga", "auditor", "--reason", "external audit"]).expect(0);
-    let shop = ["application", "register", "shop", "--owner", "mia", "--deputy", "dan", "--criticality", "critical"];
-    w.by("ada", &[&shop[..], &["--data", "personal", "--repository", "git:host/shop"]].concat()).expect(0);
-    w.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
-    let owners = w.path("gates.yaml");
-    std::fs::write(&owners, OWNERS).unwrap();
-    w.by("ruth", &["gate", "activate", owners.to_str().unwrap()]).expect(0);
-
-    w.commit_signed("mia", "app.sh", "echo app\n");
-    w.cs(["run", "--ticket", "CHG-1"]).expect(11);
-    std::fs::write(w.path("app.tar"), b"artifact").unwrap();
-    w.cs(["record", "--artifact", w.path("app.tar").to_str().unwrap()]).expect(0);
-    w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
-    w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
-    let issue = ["grant", "issue", "latest", "--env", "production", "--format", "json"];
-    let issued = w.by("omar", &issue).expect(0).json();
-    w.cs(["deploy", "--grant", issued["grant"]["id"].as_str().unwrap(), "--", "true"]).expect(0);
-
-    let open =
-        ["audit", "open", "--name", "The year", "--from", "2020-01-01", "--to", "2040-01-01", "--format", "json"];
-    let audit = w.by("ruth", &open).expect(0).json()["audit"].as_str().unwrap().to_owned();
-    let question = ["audit", "request", &audit, "--control", "dual-approval", "--text", "Who approved release 1?"];
-    w.by("olga", &question).expect(0);
-    let seal = ["audit", "population", "--control", "dual-approval", "--from", "2020-01-01", "--to", "2040-01-01"];
-    w.cs([&seal[..], &["--seal"]].concat()).expect(0);
-    let review =
-        ["access", "review", "open", "--from", "2020-01-01", "--due", "2040-01-01", "--reason", "the yearly one"];
-    w.by("ruth", &[&review[..], &["--reviewer", "ruth", "--reviewer", "dan"]].concat()).expect(0);
-
-    w.commit_signed("mia", "next.sh", "echo next\n");
-    w.cs(["run", "--ticket", "CHG-2"]).expect(11);
-    w.commit_signed("mia", "key.py", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
-    w.cs(["run"]).expect(10);
-    let waiver = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
-    w.by("mia", &[&waiver[..], &["--accept", "the key is revoked"]].concat()).expect(0);
-    w
 }
 
 fn serve(world: &World, address: &str) -> Server {
@@ -149,7 +91,7 @@ fn run(world: &World, script: &str, told: &Value, mut answer: impl FnMut(&Value)
 #[test]
 fn every_page_holds_in_a_browser() {
     let Some(modules) = installed() else { return };
-    let world = world();
+    let world = House::of(World::new()).world;
     let mut server = Some(serve(&world, "127.0.0.1:0"));
     let url = server.as_ref().unwrap().url.clone();
     let pages: Vec<Value> = countersign_server::pages()

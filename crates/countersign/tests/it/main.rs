@@ -87,6 +87,9 @@ mod oscal;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
+#[cfg(unix)]
+mod pages;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod policy;

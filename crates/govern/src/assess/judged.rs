@@ -51,7 +51,7 @@ pub struct JudgedRequirement {
     pub why: String,
     /// The controls that meet it, with their outcomes.
     pub controls: Vec<(String, Outcome)>,
-    /// Log indices of the evidence, those of breaches first.
+    /// Log indices of the evidence, those of breaches first, and the newest of each control first.
     pub entries: Vec<u64>,
     /// How many there are in all.
     pub entries_in_all: usize,
@@ -190,7 +190,9 @@ fn conclude(
     // What breaks it first.
     let failed_first = controls.iter().filter(|c| c.judgement.outcome == Outcome::Fail);
     for control in failed_first.chain(controls.iter().filter(|c| c.judgement.outcome != Outcome::Fail)) {
-        entries.extend(control.judgement.entries.iter().copied().filter(|index| seen.insert(*index)));
+        let mut own = control.judgement.entries.clone();
+        own.sort_unstable_by(|a, b| b.cmp(a));
+        entries.extend(own.into_iter().filter(|index| seen.insert(*index)));
     }
     let entries_in_all = entries.len();
     entries.truncate(MAX_ENTRIES);

@@ -246,11 +246,17 @@ fn levels(assignment: &Assignment, control: &str, tier: Tier) -> String {
     }
 }
 
+/// The people who are so, by name.
+fn named(all: &Collected, is_so: impl Fn(&Somebody) -> bool) -> String {
+    let mut names: Vec<&str> = all.people.values().filter(|p| is_so(p)).map(|p| p.label.as_str()).collect();
+    names.sort_unstable();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
 fn people(all: &Collected, page: &mut Page) {
     page.heading(2, "Who does what");
     let rows = Role::ALL.iter().map(|role| {
-        let holders: Vec<&str> =
-            all.people.values().filter(|p| p.roles.contains(role) && !p.erased).map(|p| p.label.as_str()).collect();
+        let holders = named(all, |p| p.roles.contains(role) && !p.erased);
         let does = match role {
             Role::Developer => "writes code",
             Role::Engineer => "approves on technical grounds",
@@ -262,7 +268,6 @@ fn people(all: &Collected, page: &mut Page) {
             Role::Auditor => "reads",
             Role::Administrator => "enrols people, grants roles, registers applications and environments",
         };
-        let holders = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
         vec![role.to_string(), does.to_owned(), holders]
     });
     page.table(&["role", "does", "held by"], rows.collect(), "");
@@ -316,8 +321,7 @@ fn emergencies(session: &Session, all: &Collected, page: &mut Page) -> Result<()
     let at = session.now().max(session.state().newest_time()?);
     let may = |action: countersign_model::Action| {
         let holds = |p: &Somebody| action.roles().iter().any(|role| p.roles.contains(role));
-        let names: Vec<String> = all.people.values().filter(|p| holds(p)).map(|p| p.label.clone()).collect();
-        if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+        named(all, holds)
     };
     let rows = [
         ("breaks the glass", countersign_model::Action::BreakGlass),

@@ -14,8 +14,9 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let state = look.state();
     let people = state.people()?;
     let mut rows: Vec<Markup> = Vec::new();
-    for person in &people {
-        let name = look.name(&person.id)?;
+    let mut named = people.iter().map(|p| Ok((look.name(&p.id)?, p))).collect::<Result<Vec<_>, Trouble>>()?;
+    named.sort_by(|(a, p), (b, q)| a.to_lowercase().cmp(&b.to_lowercase()).then(p.index.cmp(&q.index)));
+    for (name, person) in &named {
         rows.push(html! {
                 tr {
                     td { (name) }

@@ -135,7 +135,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         ]))
         @if let Some(note) = &f.framework.note { p.quiet { (note) } }
         (filters(look, &here, &OUTCOMES, &outcomes))
-        (parts::table("Requirements", &["Clause", "Duty, in our words", "State", "Controls", "Entries", "Newest"], &rows, "No requirement is like that."))
+        (parts::table("Requirements", &["Clause", "Duty, in our words", "State", "Controls", "Entries", "Among them"], &rows, "No requirement is like that."))
         (about(&a))
     };
     let aside = parts::outcome(Outcome::all(outcomes.iter().copied()));

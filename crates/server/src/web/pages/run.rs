@@ -7,6 +7,7 @@ use countersign_model::audit::threads::MaskedField;
 use countersign_model::change::{Change, ChangeCommit, SignatureState};
 use countersign_model::{PersonId, RunId, Timestamp};
 use countersign_policy::Decision;
+use countersign_policy::quorum::Held;
 use countersign_stages::build::{decide, replay::decision_id, rules as build_rules};
 use countersign_stages::release::rules::{self, GateStatus, SlotStatus};
 use countersign_store::projection::{ApprovalRow, GrantRow, GrantState, RunRow};
@@ -268,7 +269,8 @@ fn approvals(look: &Look<'_>, row: &RunRow, gates: &[GateStatus]) -> Result<Mark
     }
     let mut open = Vec::new();
     for slot in slots.iter().filter(|s| s.missing() > 0) {
-        let names = slot.eligible.iter().map(|p| look.name(p)).collect::<Result<Vec<_>, _>>()?;
+        let mut names = slot.eligible.iter().map(|p| look.name(p)).collect::<Result<Vec<_>, _>>()?;
+        names.sort_unstable();
         open.push((slot.rule.slot.to_string(), slot.missing(), slot.rule.who(), names, excluded(look, slot)?));
     }
     Ok(html! {
@@ -288,7 +290,10 @@ fn approvals(look: &Look<'_>, row: &RunRow, gates: &[GateStatus]) -> Result<Mark
 }
 
 fn excluded(look: &Look<'_>, slot: &SlotStatus) -> Result<Vec<String>, Trouble> {
-    slot.excluded.iter().map(|(p, held)| Ok(format!("{} ({} by {})", look.name(p)?, held.duty, held.by))).collect()
+    let said = |(p, held): &(PersonId, Held)| Ok(format!("{} ({} by {})", look.name(p)?, held.duty, held.by));
+    let mut all = slot.excluded.iter().map(said).collect::<Result<Vec<_>, Trouble>>()?;
+    all.sort_unstable();
+    Ok(all)
 }
 
 fn signed(look: &Look<'_>, a: &ApprovalRow, counts: bool, idle: Option<&str>) -> Result<Markup, Trouble> {
