@@ -53,6 +53,8 @@ pub enum RemoteError {
         what: String,
         /// What it says to do.
         help: String,
+        /// The exit code that a command ends with which finds the same by itself, where that is known.
+        exit: Option<Exit>,
     },
     /// What answers there is no server of this kind.
     #[error("what answers at {url} is no countersign server: {what}")]
@@ -93,6 +95,7 @@ impl Diagnostic for RemoteError {
             Self::Url(e) => e.exit(),
             Self::NoToken { .. } | Self::Read(_) => Exit::Usage,
             Self::Unreachable { .. } | Self::StillWorking { .. } => Exit::Backend,
+            Self::Refused { exit: Some(exit), .. } => *exit,
             Self::Refused { status, .. } => match status {
                 401 | 403 => Exit::Forbidden,
                 404 => Exit::Nothing,
@@ -137,7 +140,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: "CS-REMOTE-003",
         exit: Exit::Usage,
         title: "a server says no",
-        text: "The sentence and the code in brackets are the server's: `countersign explain` knows that code too. The exit code follows the answer's status: not allowed 4, not there 3, what is so now does not allow it 10, the server's own trouble 5, else 2.",
+        text: "The sentence and the code in brackets are the server's: `countersign explain` knows that code too. The exit code is the one that the same command ends with where the ledger is; what the server alone can say follows the answer's status: not allowed 4, not there 3, what is so now does not allow it 10, the server's own trouble 5, else 2.",
     },
     Explanation {
         code: "CS-REMOTE-004",
@@ -175,19 +178,21 @@ pub struct ApiClient {
     token: String,
     agent: ureq::Agent,
     uploads: ureq::Agent,
+    exits: fn(&str) -> Option<Exit>,
 }
 
 impl ApiClient {
-    /// For the server at `url`, scheme and host, in the name of a token.
+    /// For the server at `url`, scheme and host, in the name of a token. `exits` says with which exit code a command ends that finds what
+    /// a code says by itself.
     ///
     /// # Errors
     /// [`RemoteError::Url`], [`RemoteError::NoToken`].
-    pub fn new(url: &str, token: Option<&str>) -> Result<Self, RemoteError> {
+    pub fn new(url: &str, token: Option<&str>, exits: fn(&str) -> Option<Exit>) -> Result<Self, RemoteError> {
         let url = server_url(url)?.to_owned();
         let token = token.map(str::trim).filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_graphic()));
         let token = token.ok_or_else(|| RemoteError::NoToken { url: url.clone() })?.to_owned();
         let (agent, uploads) = (crate::http::agent(CONNECT, EXCHANGE), crate::http::agent(CONNECT, UPLOAD));
-        Ok(Self { url, token, agent, uploads })
+        Ok(Self { url, token, agent, uploads, exits })
     }
 
     /// Where it is.
@@ -241,6 +246,13 @@ impl ApiClient {
         })
     }
 
+    /// What a server's no is here.
+    #[must_use]
+    pub fn refused(&self, status: u16, code: String, what: String, help: String) -> RemoteError {
+        let exit = (self.exits)(&code);
+        RemoteError::Refused { status, code, what, help, exit }
+    }
+
     fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
@@ -271,12 +283,9 @@ impl ApiClient {
             return serde_json::from_slice(&body).map_err(|_| stranger("its answer cannot be read".to_owned()));
         }
         match serde_json::from_slice::<Problem>(&body) {
-            Ok(said) => Err(RemoteError::Refused {
-                status: status.as_u16(),
-                code: printable(&said.code),
-                what: printable(&said.title),
-                help: printable(&said.help),
-            }),
+            Ok(said) => {
+                Err(self.refused(status.as_u16(), printable(&said.code), printable(&said.title), printable(&said.help)))
+            }
             Err(_) => Err(stranger(format!("it answers with status {}", status.as_u16()))),
         }
     }
@@ -289,12 +298,12 @@ mod tests {
     #[test]
     fn a_token_is_needed_and_is_one_word() {
         for token in [None, Some(""), Some("  "), Some("a b"), Some("a\r\nx: y")] {
-            let made = ApiClient::new("http://127.0.0.1:1", token);
+            let made = ApiClient::new("http://127.0.0.1:1", token, |_| None);
             assert!(matches!(made, Err(RemoteError::NoToken { .. })), "{token:?}");
         }
-        let client = ApiClient::new("http://127.0.0.1:1/", Some(" cst_1\n")).unwrap();
+        let client = ApiClient::new("http://127.0.0.1:1/", Some(" cst_1\n"), |_| None).unwrap();
         assert_eq!(client.bearer(), "Bearer cst_1");
         assert_eq!(client.address("runs", &[("a", "b c&d")]), "http://127.0.0.1:1/api/v1/runs?a=b%20c%26d");
-        assert!(matches!(ApiClient::new("http://a.example", Some("cst_1")), Err(RemoteError::Url(_))));
+        assert!(matches!(ApiClient::new("http://a.example", Some("cst_1"), |_| None), Err(RemoteError::Url(_))));
     }
 }

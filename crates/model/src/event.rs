@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::SlotName;
+use crate::submission::SentBy;
 use crate::{BreakGlassId, Digest, GrantId, PersonId, RepositoryId, RunId, Timestamp};
 
 /// Something with a predicate type: `urn:countersign:<name>:v1`.
@@ -486,6 +487,9 @@ predicates! {
         /// Keyed hint of the machine, in an emergency.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
+        /// Who redeemed it over the network; none: it was redeemed where the ledger is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<SentBy>,
         /// When.
         time: Timestamp,
     }
@@ -506,6 +510,9 @@ predicates! {
         exit_code: Option<i32>,
         /// The signal that ended it, where one did.
         signal: Option<i32>,
+        /// Who said so over the network: whoever redeemed the grant there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<SentBy>,
         /// When it ended.
         time: Timestamp,
     }

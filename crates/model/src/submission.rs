@@ -34,6 +34,32 @@ impl std::str::FromStr for GateClaim {
     }
 }
 
+/// Who asked for something over the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentBy {
+    /// SHA-256 over who sent it and the key that they gave, where it has one: the same again is answered and not done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Digest>,
+    /// SHA-256 over what was asked, where it has a key: another question under the same key is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
+    /// Whose token was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
+    /// SHA-256 of that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Digest>,
+}
+
+impl SentBy {
+    /// Whether both were sent by the same person.
+    #[must_use]
+    pub fn is_same_sender(&self, other: &Self) -> bool {
+        self.person.is_some() && self.person == other.person
+    }
+}
+
 predicates! {
     /// A commit came over the network to be judged; nothing was believed of it but the commit itself (NIST SP 800-53 AU-10, SI-7).
     RunSubmitted: "submission" {

@@ -310,6 +310,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "What a request brings is named in `Content-Type`, as the document says. A form of a web page cannot send that type.",
     ),
     explained("CS-SERVER-089", Exit::Usage, "sent by another method", "What changes something is sent by POST."),
+    explained(
+        "CS-SERVER-110",
+        Exit::Usage,
+        "not as the document says",
+        "What a request brings as JSON has exactly the fields that the OpenAPI document names, each once and of its type; or it contradicts \
+         itself, as a success with an exit code that is not 0.",
+    ),
 ];
 
 #[cfg(test)]
@@ -371,6 +378,7 @@ mod tests {
             Trouble::no_condition(),
             Trouble::other_decision(""),
             Trouble::wrong_media(""),
+            Trouble::bad_body(""),
             Trouble::posted_only(),
             Trouble::no_method(),
             Trouble::bad_query("", ""),

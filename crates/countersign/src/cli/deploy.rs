@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use countersign_evidence::grant_token::{self, looks_like};
 use countersign_model::{Diagnostic as _, Exit, GrantId, RunId};
 use countersign_stages::build::confined::ConfinedEngine;
-use countersign_stages::release::deploy::{Presented, Redemption, issue, redeem};
+use countersign_stages::release::deploy::issue;
 use countersign_stages::release::grant::{Wanted, token};
+use countersign_stages::release::redeem::{Deployed, Presented, Redemption, command, redeem};
 use countersign_store::Session;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use super::args::{Format, KeyArgs, PlaceArgs};
 use super::grant::{artifacts, find_id, small};
 use super::grant_args::DeployArgs;
 use super::place::{find_run, notices};
+use super::remote_grants;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint};
@@ -26,6 +28,7 @@ const INTERRUPTED: i32 = 130;
 
 /// Issues or redeems.
 pub(crate) fn run(at: &PlaceArgs, args: &DeployArgs, env: &Environment) -> Outcome {
+    let client = args.server.client(env)?;
     match (&args.run, &args.env, &args.grant) {
         (Some(run), Some(environment), None) => {
             let issuing = Issuing {
@@ -36,9 +39,15 @@ pub(crate) fn run(at: &PlaceArgs, args: &DeployArgs, env: &Environment) -> Outco
                 key: &args.key,
                 format: args.format,
             };
-            issue_grant(at.open(env)?, &issuing, env)
+            match client {
+                Some(client) => remote_grants::issue(&client, at, &issuing, env),
+                None => issue_grant(at.open(env)?, &issuing, env),
+            }
         }
-        (_, _, Some(grant)) => redeem_grant(at, args, grant, env),
+        (_, _, Some(grant)) => match client {
+            Some(client) => remote_grants::deploy(&client, args, grant, env),
+            None => redeem_grant(at, args, grant, env),
+        },
         _ => Err(CliError::Usage {
             what: "either a run and --env, or --grant and a command".into(),
             help: "countersign deploy --help".into(),
@@ -85,9 +94,9 @@ pub(super) fn issue_grant(mut session: Session, issuing: &Issuing<'_>, env: &Env
         }))?,
         Format::Text => {
             let p = Paint::of(env);
+            let by = if issued.grant.self_judged { "this machine itself (self-judged)" } else { "a server" };
             output::print(&format!(
-                "{}✓{} grant {id} for {}, good once until {} (entry {})\n  judged by this machine itself \
-                 (self-judged)\n  {}countersign deploy --grant {} -- COMMAND{}\n",
+                "{}✓{} grant {id} for {}, good once until {} (entry {})\n  judged by {by}\n  {}countersign deploy --grant {} -- COMMAND{}\n",
                 p.good,
                 p.reset,
                 issuing.environment,
@@ -120,11 +129,17 @@ fn redeem_grant(at: &PlaceArgs, args: &DeployArgs, grant: &str, env: &Environmen
     let mut session = at.open(env)?;
     let presented = resolve(&mut session, grant, "redeem")?;
     let wanted = Wanted { environment: args.env.clone(), artifacts: artifacts(&args.artifact)?, commit: None };
-    let redemption = Redemption { act: "redeem", presented: &presented, wanted: &wanted, command: &args.command };
-    let dir = PathBuf::from(".");
-    let deployed = redeem(&mut session, &ConfinedEngine, &redemption, args.broker.as_ref(), &dir)?;
+    let command = command(&args.command);
+    let redemption = Redemption { act: "redeem", presented: &presented, wanted: &wanted, command, sent: None };
+    let (broker, dir) = (args.broker.as_ref(), Path::new("."));
+    let deployed = redeem(&mut session, &ConfinedEngine, &redemption, &args.command, broker, dir)?;
     notices(&mut session);
-    match args.format {
+    ended(&deployed, args.format, env)
+}
+
+/// Says how a deployment ended.
+pub(super) fn ended(deployed: &Deployed, format: Format, env: &Environment) -> Outcome {
+    match format {
         Format::Json => output::json(&json!({
             "version": 1, "grant": deployed.grant, "run": deployed.run, "environment": deployed.environment,
             "success": deployed.outcome.success(), "exit_code": deployed.outcome.code,

@@ -8,9 +8,9 @@ use countersign_evidence::grant_token::{self, read_keys, thumbprint};
 use countersign_model::access::GrantClaims;
 use countersign_model::{Diagnostic as _, Digest, Exit, GrantId, Hasher};
 use countersign_stages::build::confined::ConfinedEngine;
-use countersign_stages::release::deploy::{self as acts, Presented, Redemption};
 use countersign_stages::release::error::ReleaseError;
 use countersign_stages::release::grant::{self as tokens, Trusted, Wanted};
+use countersign_stages::release::redeem::{self as acts, Ended, Presented, Redemption};
 use countersign_store::Session;
 use countersign_store::installation::Pin;
 use countersign_store::projection::GrantRow;
@@ -20,23 +20,27 @@ use super::args::{Format, PlaceArgs};
 use super::deploy::{Issuing, issue_grant, present, resolve};
 use super::grant_args::{GrantArgs, GrantVerb, VerifyGrantArgs};
 use super::place::notices;
+use super::remote_grants;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, printable};
 
 /// `grant`.
 pub(crate) fn run(at: &PlaceArgs, args: &GrantArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().map(|server| server.client(env)).transpose()?.flatten() {
+        return remote_grants::grant(&client, at, &args.verb, env);
+    }
     if let GrantVerb::Verify(args) = &args.verb {
         return verify(at, args, env);
     }
     let mut session = at.open(env)?;
     match &args.verb {
-        GrantVerb::Issue { run, env: environment, ttl, out, key, format } => {
+        GrantVerb::Issue { run, env: environment, ttl, out, key, format, .. } => {
             let issuing = Issuing { run, environment, ttl: *ttl, out: out.as_deref(), key, format: *format };
             return issue_grant(session, &issuing, env);
         }
-        GrantVerb::List { format } => list(&session, *format)?,
-        GrantVerb::Show { grant, token, format } => show(&session, grant, *token, *format)?,
+        GrantVerb::List { format, .. } => list(&session, *format)?,
+        GrantVerb::Show { grant, token, format, .. } => show(&session, grant, *token, *format)?,
         GrantVerb::Revoke { grant, reason, key, format } => {
             let id = tokens::find(&session, grant)?.grant.grant;
             let index = tokens::revoke(&mut session, &id, reason, &key.signer(env)?)?;
@@ -45,17 +49,20 @@ pub(crate) fn run(at: &PlaceArgs, args: &GrantArgs, env: &Environment) -> Outcom
                 Format::Text => output::print(&format!("✓ {id} is revoked (entry {index})\n"))?,
             }
         }
-        GrantVerb::Redeem { grant, environment, artifact, hook } => {
+        GrantVerb::Redeem { grant, environment, artifact, hook, .. } => {
             let presented = resolve(&mut session, grant, "grant redeem")?;
             let wanted =
                 Wanted { environment: Some(environment.clone()), artifacts: artifacts(artifact)?, commit: None };
-            let redemption = Redemption { act: "grant redeem", presented: &presented, wanted: &wanted, command: hook };
+            let command = acts::command(hook);
+            let redemption =
+                Redemption { act: "grant redeem", presented: &presented, wanted: &wanted, command, sent: None };
             let redeemed = acts::begin(&mut session, &ConfinedEngine, &redemption)?;
             let id = redeemed.grant.grant.clone();
-            match acts::ask_broker(&session, &redeemed, hook, Path::new(".")) {
+            let handed = acts::handed(&session, &redeemed);
+            match handed.and_then(|handed| handed.ask_broker(hook, Path::new("."))) {
                 Ok(said) => output::print_bytes(&said)?,
                 Err(failed) => {
-                    acts::end(&mut session, &id, false, acts::NO_OUTCOME)?;
+                    acts::end(&mut session, &id, &Ended { success: false, outcome: acts::NO_OUTCOME, sent: None })?;
                     return Err(failed.into());
                 }
             }
@@ -64,18 +71,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &GrantArgs, env: &Environment) -> Outcom
                 redeemed.started
             ));
         }
-        GrantVerb::Complete { grant, succeeded, failed: _, format } => {
+        GrantVerb::Complete { grant, succeeded, format, .. } => {
             let id = tokens::find(&session, grant)?.grant.grant;
-            let index = acts::end(&mut session, &id, *succeeded, acts::NO_OUTCOME)?;
-            match format {
-                Format::Json => {
-                    output::json(&json!({"version": 1, "grant": id, "success": succeeded, "index": index}))?;
-                }
-                Format::Text => {
-                    let how = if *succeeded { "succeeded" } else { "failed" };
-                    output::print(&format!("✓ the deployment with {id} {how} (entry {index})\n"))?;
-                }
-            }
+            let ended = Ended { success: *succeeded, outcome: acts::NO_OUTCOME, sent: None };
+            let index = acts::end(&mut session, &id, &ended)?;
+            completed(id.as_str(), *succeeded, index, *format)?;
         }
         GrantVerb::Keys { out } => {
             let own = tokens::own(&session)?;
@@ -93,6 +93,17 @@ pub(crate) fn run(at: &PlaceArgs, args: &GrantArgs, env: &Environment) -> Outcom
     }
     notices(&mut session);
     Ok(Exit::Pass)
+}
+
+/// Says that the end of a deployment is recorded.
+pub(super) fn completed(id: &str, succeeded: bool, index: u64, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "grant": id, "success": succeeded, "index": index})),
+        Format::Text => {
+            let how = if succeeded { "succeeded" } else { "failed" };
+            output::print(&format!("✓ the deployment with {id} {how} (entry {index})\n"))
+        }
+    }
 }
 
 /// Digests of what is going to be deployed: of files, or as they are written.
@@ -186,11 +197,25 @@ fn verify(at: &PlaceArgs, args: &VerifyGrantArgs, env: &Environment) -> Outcome 
         checked.extend(["single-use", "revocation", "freeze"]);
         not_checked.clear();
     }
+    valid(args, &claims, &thumbprint(&key), by, &checked, &not_checked, env)?;
+    Ok(Exit::Pass)
+}
+
+/// Says that a token is valid.
+pub(super) fn valid(
+    args: &VerifyGrantArgs,
+    claims: &GrantClaims,
+    kid: &str,
+    by: &str,
+    checked: &[&str],
+    not_checked: &[&str],
+    env: &Environment,
+) -> Result<(), Failure> {
     match args.format {
         Format::Json => output::json(&json!({
-            "version": 1, "valid": true, "grant": claims, "kid": thumbprint(&key), "trusted_by": by,
+            "version": 1, "valid": true, "grant": claims, "kid": kid, "trusted_by": by,
             "checked": checked, "not_checked": not_checked,
-        }))?,
+        })),
         Format::Text => {
             let p = Paint::of(env);
             let mut out = format!(
@@ -203,7 +228,7 @@ fn verify(at: &PlaceArgs, args: &VerifyGrantArgs, env: &Environment) -> Outcome 
                 claims.decision,
                 checked.join(", ")
             );
-            if wanted.artifacts.is_empty() {
+            if args.artifact.is_empty() {
                 out.push_str("  no artifact was compared: --artifact FILE\n");
             }
             if !not_checked.is_empty() {
@@ -216,10 +241,9 @@ fn verify(at: &PlaceArgs, args: &VerifyGrantArgs, env: &Environment) -> Outcome 
             if claims.self_judged {
                 out.push_str("  judged by the machine that ran it (self-judged)\n");
             }
-            output::print(&out)?;
+            output::print(&out)
         }
     }
-    Ok(Exit::Pass)
 }
 
 /// Says that a token is not valid. Where the ledger is asked, that is recorded.
@@ -248,20 +272,35 @@ fn list(session: &Session, format: Format) -> Result<(), Failure> {
         let rows = rows.iter().map(|row| to_json(session, row)).collect::<Result<Vec<_>, _>>()?;
         return output::json(&json!({"version": 1, "grants": rows}));
     }
+    let line = |row: &GrantRow| {
+        Ok(Line {
+            id: row.grant.grant.to_string(),
+            state: tokens::standing(session, row)?.to_owned(),
+            run: row.grant.run.to_string(),
+            environment: row.grant.environment.clone(),
+            expires: row.grant.expires.to_string(),
+        })
+    };
+    output::print(&lines(&rows.iter().map(line).collect::<Result<Vec<_>, Failure>>()?))
+}
+
+/// A grant in a list.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) state: String,
+    pub(super) run: String,
+    pub(super) environment: String,
+    pub(super) expires: String,
+}
+
+/// A list of grants.
+pub(super) fn lines(all: &[Line]) -> String {
     let mut out = String::new();
-    for row in &rows {
-        let _ = writeln!(
-            out,
-            "{}  {:<9}  {}  {:<16}  until {}",
-            row.grant.grant,
-            tokens::standing(session, row)?,
-            row.grant.run,
-            printable(&row.grant.environment),
-            row.grant.expires
-        );
+    for Line { id, state, run, environment, expires } in all {
+        let _ = writeln!(out, "{id}  {state:<9}  {run}  {:<16}  until {expires}", printable(environment));
     }
-    let _ = writeln!(out, "{}", output::count(rows.len() as u64, "grant", "grants"));
-    output::print(&out)
+    let _ = writeln!(out, "{}", output::count(all.len() as u64, "grant", "grants"));
+    out
 }
 
 fn show(session: &Session, text: &str, token: bool, format: Format) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 #[command(override_usage = "countersign deploy RUN --env ENV [--key FILE] [--out FILE]\n       \
@@ -37,6 +38,8 @@ pub(crate) struct DeployArgs {
     /// The command that deploys
     #[arg(last = true, value_name = "COMMAND", requires = "grant")]
     pub(crate) command: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -65,12 +68,16 @@ pub(crate) enum GrantVerb {
         out: Option<PathBuf>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List grants with where they stand
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -82,6 +89,8 @@ pub(crate) enum GrantVerb {
         /// Print its token, and nothing else
         #[arg(long)]
         token: bool,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -114,6 +123,8 @@ pub(crate) enum GrantVerb {
         /// The hook
         #[arg(last = true, value_name = "HOOK", required = true)]
         hook: Vec<OsString>,
+        #[command(flatten)]
+        server: ServerArgs,
     },
     /// Say how a deployment ended whose grant `grant redeem` redeemed
     Complete {
@@ -125,6 +136,8 @@ pub(crate) enum GrantVerb {
         /// It failed
         #[arg(long)]
         failed: bool,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -135,6 +148,21 @@ pub(crate) enum GrantVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+impl GrantVerb {
+    /// The server that does it, where one can.
+    pub(crate) const fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Issue { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. }
+            | Self::Redeem { server, .. }
+            | Self::Complete { server, .. } => Some(server),
+            Self::Verify(args) => Some(&args.server),
+            Self::Revoke { .. } | Self::Keys { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +187,8 @@ pub(crate) struct VerifyGrantArgs {
     /// Ask the ledger as well: whether it was used or revoked
     #[arg(long)]
     pub(crate) online: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

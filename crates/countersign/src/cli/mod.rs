@@ -70,6 +70,7 @@ mod record;
 mod registry;
 mod registry_args;
 mod remote;
+mod remote_grants;
 mod replay;
 mod requests;
 mod retention;

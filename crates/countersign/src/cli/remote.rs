@@ -24,7 +24,7 @@ use super::ci_args::TokenArgs;
 use super::run::{ask, committed};
 use super::server_args::ServerArgs;
 use crate::config::Environment;
-use crate::errors::{CliError, Failure, Outcome};
+use crate::errors::{CliError, Failure, Outcome, explanations};
 use crate::output::run::exit;
 use crate::output::{self, Paint, gates, printable};
 
@@ -46,8 +46,14 @@ impl ServerArgs {
             }
             None => env.api_token.clone(),
         };
-        Ok(Some(ApiClient::new(url, token.as_deref())?))
+        Ok(Some(ApiClient::new(url, token.as_deref(), exit_of)?))
     }
+}
+
+/// With which exit code a command ends that finds by itself what a server says. What is the server's own follows the answer's status.
+fn exit_of(code: &str) -> Option<Exit> {
+    let known = explanations().into_iter().find(|e| e.code == code && !code.starts_with("CS-SERVER-"))?;
+    Some(known.exit)
 }
 
 /// `run --server`: sends the commit at `HEAD` with what the server lacks of its history.
@@ -90,7 +96,7 @@ pub(crate) fn run(client: &ApiClient, at: &PlaceArgs, args: &RunArgs, env: &Envi
     show(client, &run, format, env)
 }
 
-fn only_here(what: &str) -> Failure {
+pub(super) fn only_here(what: &str) -> Failure {
     CliError::Usage {
         what: format!("{what} is of what this machine judges, and a server judges here"),
         help: "leave it away, or leave --server away".into(),
@@ -98,12 +104,12 @@ fn only_here(what: &str) -> Failure {
     .into()
 }
 
-fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// The text of a field that the API always sends.
-fn field<'a>(client: &ApiClient, value: &'a Value, name: &str) -> Result<&'a str, RemoteError> {
+pub(super) fn field<'a>(client: &ApiClient, value: &'a Value, name: &str) -> Result<&'a str, RemoteError> {
     let stranger =
         || RemoteError::Stranger { url: client.url().to_owned(), what: format!("its answer lacks `{name}`") };
     value.get(name).and_then(Value::as_str).ok_or_else(stranger)
@@ -163,7 +169,7 @@ fn wait(client: &ApiClient, sent: &Value) -> Result<String, Failure> {
                 let said = |name: &str| problem.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();
                 let status = problem.get("status").and_then(Value::as_u64).and_then(|s| u16::try_from(s).ok());
                 let (code, what, help) = (said("code"), said("title"), said("help"));
-                return Err(RemoteError::Refused { status: status.unwrap_or(500), code, what, help }.into());
+                return Err(client.refused(status.unwrap_or(500), code, what, help).into());
             }
             _ => std::thread::sleep(EVERY),
         }
@@ -232,7 +238,12 @@ fn text(client: &ApiClient, said: &Value, outcome: GateOutcome, p: &Paint) -> Re
 
 /// The run that somebody names: its id, the start of its commit, or `latest`; where nobody does, the latest of the commit that is checked
 /// out here.
-fn run_named(client: &ApiClient, named: Option<&str>, at: &PlaceArgs, env: &Environment) -> Result<String, Failure> {
+pub(super) fn run_named(
+    client: &ApiClient,
+    named: Option<&str>,
+    at: &PlaceArgs,
+    env: &Environment,
+) -> Result<String, Failure> {
     let of = |query: &[(&str, &str)], what: &str| -> Result<String, Failure> {
         let runs = client.get("runs", query)?;
         let first = array(&runs, "items").next().and_then(|r| r.get("run")).and_then(Value::as_str).map(str::to_owned);
@@ -406,7 +417,7 @@ pub(crate) fn approve(client: &ApiClient, at: &PlaceArgs, args: &ApproveArgs, en
     Ok(Exit::Pass)
 }
 
-fn stranger(client: &ApiClient, what: &str) -> Failure {
+pub(super) fn stranger(client: &ApiClient, what: &str) -> Failure {
     RemoteError::Stranger { url: client.url().to_owned(), what: what.to_owned() }.into()
 }
 

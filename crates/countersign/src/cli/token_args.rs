@@ -15,7 +15,8 @@ pub(crate) struct TokenCommand {
 pub(crate) enum TokenVerb {
     /// Make a token that reads in your name; it is printed once, and nowhere else
     Issue {
-        /// What it opens: read (what everybody with a role may look at), audit (people and audits besides)
+        /// What it opens: read (what everybody with a role may look at), audit (people and audits besides), submit (sending commits and files),
+        /// approve (handing in approvals and grants), deploy (redeeming grants)
         #[arg(long, value_name = "SCOPE", default_value = "read", value_delimiter = ',')]
         scope: Vec<TokenScope>,
         /// For how many days, 90 at the most

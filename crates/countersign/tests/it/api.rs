@@ -77,7 +77,8 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
     world.cs(["run", "--ticket", "CHG-1"]).expect(11);
     world.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
     world.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
-    world.by("omar", &["grant", "issue", "latest", "--env", "production"]).expect(0);
+    let issue = ["grant", "issue", "latest", "--env", "production", "--format", "json"];
+    let grant = world.by("omar", &issue).expect(0).json()["grant"]["id"].as_str().unwrap().to_owned();
     let run = world.cs(["gate", "check", "--format", "json"]).json()["run"]["id"].as_str().unwrap().to_owned();
     let opened =
         ["audit", "open", "--name", "SOX 2026", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "json"];
@@ -94,6 +95,7 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
         ("{environment}", "production".to_owned()),
         ("{audit}", audit),
         ("{slot}", "technical".to_owned()),
+        ("{grant}", grant),
         ("{submission}", "0".repeat(64)),
     ];
     Some((world, places))
@@ -373,7 +375,7 @@ fn schemathesis() -> Option<std::path::PathBuf> {
 fn what_a_stranger_makes_up_is_answered_as_the_document_says() {
     let (Some(program), Some((world, _))) = (schemathesis(), full()) else { return };
     let server = serve(&world);
-    let token = token(&world, "ruth", "read,audit,submit,approve");
+    let token = token(&world, "ruth", "read,audit,submit,approve,deploy");
     Program::new(&server, &token).settled("/api/v1/frameworks").expect(200);
     let dir = world.path("fuzz");
     std::fs::create_dir(&dir).unwrap();

@@ -32,9 +32,10 @@ struct Things {
 
 impl Things {
     /// What stands in the places of paths.
-    fn places(&self) -> [(&'static str, String); 8] {
+    fn places(&self) -> [(&'static str, String); 9] {
         [
             ("{run}", self.run.clone()),
+            ("{grant}", self.grant.clone()),
             ("{slot}", "technical".to_owned()),
             ("{environment}", self.environment.to_owned()),
             ("{audit}", self.audit.clone()),
@@ -222,7 +223,7 @@ fn an_auditor_of_one_application_is_shown_nothing_of_another() {
             assert!(is_api || own.body.contains("about the whole firm"), "{pattern}");
         }
     }
-    assert!(objects >= 12 && lists >= 12 && sealed == 2, "{objects} {lists}");
+    assert!(objects >= 13 && lists >= 13 && sealed == 2, "{objects} {lists}");
 
     // A finding of the other one is none here, and of her own she sees one.
     olga.get(&format!("/findings/{}", b.fingerprint)).expect(404);

@@ -97,6 +97,8 @@ mod policy;
 mod rebuild;
 #[cfg(test)]
 mod release;
+#[cfg(test)]
+mod remote_deploy;
 mod reports;
 #[cfg(test)]
 mod repositories;

@@ -14,14 +14,14 @@ const OBJECTS: &str = "application/x-git-packed-objects";
 const IDENTITY: &str = "git:git.example/acme/pay";
 
 /// A working copy of a repository that the server never saw, on another machine than the ledger's.
-struct Pipeline<'a> {
-    world: &'a World,
-    server: &'a Server,
-    token: Value,
+pub(crate) struct Pipeline<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) server: &'a Server,
+    pub(crate) token: Value,
 }
 
 impl<'a> Pipeline<'a> {
-    fn new(world: &'a World, server: &'a Server, token: Value) -> Self {
+    pub(crate) fn new(world: &'a World, server: &'a Server, token: Value) -> Self {
         let dir = world.path("work");
         std::fs::create_dir(&dir).unwrap();
         world.git_in(&dir, ["init", "-q", "-b", "main"]);
@@ -32,7 +32,7 @@ impl<'a> Pipeline<'a> {
         this
     }
 
-    fn commit(&self, name: &str, content: &str) -> String {
+    pub(crate) fn commit(&self, name: &str, content: &str) -> String {
         let dir = self.world.path("work");
         std::fs::write(dir.join(name), content).unwrap();
         self.world.git_in(&dir, ["add", "-A"]);
@@ -42,10 +42,18 @@ impl<'a> Pipeline<'a> {
     }
 
     /// A command with the server; what it would know of a ledger here is taken away.
-    fn cs(&self, args: &[&str]) -> Ran {
+    pub(crate) fn cs(&self, args: &[&str]) -> Ran {
         let token = self.world.path("token");
         let server = ["--server", &self.server.url, "--token-file", token.to_str().unwrap()];
-        self.world.cs_in(&self.world.path("work"), args.iter().copied().chain(server))
+        // What comes after `--` is another command's.
+        let end = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+        let args = args[..end].iter().copied().chain(server).chain(args[end..].iter().copied());
+        self.world.cs_in(&self.world.path("work"), args)
+    }
+
+    /// From now on another token is shown.
+    pub(crate) fn shows(&self, token: &Value) {
+        std::fs::write(self.world.path("token"), token["text"].as_str().unwrap()).unwrap();
     }
 
     fn program(&self) -> Program<'a> {
@@ -82,7 +90,7 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-fn entries(world: &World, kinds: &[&str]) -> Vec<usize> {
+pub(crate) fn entries(world: &World, kinds: &[&str]) -> Vec<usize> {
     kinds.iter().map(|kind| said(world, kind).len()).collect()
 }
 
@@ -348,10 +356,10 @@ fn nobody_sends_what_their_token_or_their_roles_do_not_open() {
     let server = serve(&world);
     let people = [("mia", true), ("dan", true), ("ruth", true), ("omar", true), ("ada", true), ("olga", false)];
     for (person, works) in people {
-        for scopes in ["read", "read,audit", "submit", "approve"] {
+        for scopes in ["read", "read,audit", "submit", "approve", "deploy"] {
             let program = Program::new(&server, &token(&world, person, scopes));
             for write in countersign_server::writes() {
-                let path = write.path.replace("{run}", "run-00000000000000000000");
+                let path = write.path.replace("{run}", "run-00000000000000000000").replace("{grant}", "gra-none");
                 let mut headers = vec![("authorization", program.1.as_str())];
                 headers.extend(write.media.map(|media| ("content-type", media)));
                 let answer = program.0.send("POST", &path, &headers, "");
@@ -368,4 +376,5 @@ fn nobody_sends_what_their_token_or_their_roles_do_not_open() {
         }
     }
     assert_eq!(entries(&world, &["RunStarted", "EvidenceAttached", "DecisionMade", "ApprovalSigned"]), [0, 0, 0, 0]);
+    assert_eq!(entries(&world, &["GrantIssued", "DeploymentStarted", "DeploymentRecorded"]), [0, 0, 0]);
 }

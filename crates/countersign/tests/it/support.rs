@@ -237,7 +237,8 @@ impl World {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     dirs.push(path);
-                } else {
+                } else if path.is_file() {
+                    // A server that runs has a socket there.
                     all.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
                 }
             }

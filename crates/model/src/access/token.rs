@@ -28,11 +28,13 @@ pub enum TokenScope {
     Submit,
     /// Handing in approvals that their signers signed.
     Approve,
+    /// Redeeming grants and saying how deployments ended: a deploying job.
+    Deploy,
 }
 
 impl TokenScope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Audit, Self::Submit, Self::Approve];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Audit, Self::Submit, Self::Approve, Self::Deploy];
 
     /// The text form.
     #[must_use]
@@ -42,6 +44,7 @@ impl TokenScope {
             Self::Audit => "audit",
             Self::Submit => "submit",
             Self::Approve => "approve",
+            Self::Deploy => "deploy",
         }
     }
 }
@@ -59,7 +62,7 @@ impl std::str::FromStr for TokenScope {
         Self::ALL
             .into_iter()
             .find(|s| s.as_str() == text)
-            .ok_or_else(|| "a scope is read, audit, submit or approve".to_owned())
+            .ok_or_else(|| "a scope is read, audit, submit, approve or deploy".to_owned())
     }
 }
 

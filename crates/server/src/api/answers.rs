@@ -1,6 +1,6 @@
 //! What the API answers to what is sent to it, type by type, as [`super::wire`] does for what is read.
 
-use countersign_model::Digest;
+use countersign_model::{Digest, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::wire::{Wire, bare, described, wire};
@@ -53,6 +53,160 @@ wire! {
         namespace: String,
         /// The canonical statement in base64: exactly what is signed.
         statement: String,
+    }
+
+    /// What somebody signs to issue a grant.
+    GrantToSign {
+        /// The run.
+        run: String,
+        /// Where to.
+        environment: String,
+        /// Who, by id.
+        person: String,
+        /// Digest of the decision: what `If-Match` names when the grant is handed in.
+        decision: Digest,
+        /// The namespace of the signature (SSHSIG).
+        namespace: String,
+        /// The canonical statement in base64: exactly what is signed.
+        statement: String,
+    }
+
+    /// A grant as tools carry it.
+    GrantToken {
+        /// The grant.
+        grant: String,
+        /// Its token, a JSON Web Token.
+        token: String,
+    }
+
+    /// Grants, newest first.
+    GrantList {
+        /// A part of them.
+        items: Vec<GrantWhole>,
+        /// How many there are in all parts.
+        count: u64,
+        /// `before` of the next part; null: this was the last.
+        next: Option<u64>,
+    }
+
+    /// A grant and what became of it.
+    GrantWhole {
+        /// The grant.
+        grant: String,
+        /// issued, expired, revoked, started, succeeded or failed.
+        state: String,
+        /// Who issued it, by id.
+        by: String,
+        /// When.
+        issued: Timestamp,
+        /// Until when; one use.
+        expires: Timestamp,
+        /// Log indices of the approvals that it rests on.
+        approvals: Vec<u64>,
+        /// The commit that was deployed there before.
+        replaces: Option<String>,
+        /// Where it was signed.
+        device: GrantDevice,
+        /// What its token says.
+        claims: Claims,
+        /// Log index of its redemption.
+        redeemed: Option<u64>,
+        /// Who redeemed it over the network, by id.
+        redeemed_by: Option<String>,
+        /// Who took it back.
+        revoked: Option<GrantRevoked>,
+    }
+
+    /// A machine and a key on it.
+    GrantDevice {
+        /// The key's fingerprint.
+        key: String,
+        /// What the machine calls itself.
+        host: String,
+    }
+
+    /// That a grant was taken back.
+    GrantRevoked {
+        /// By whom, by id.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// Why.
+        reason: String,
+        /// Log index.
+        index: u64,
+    }
+
+    /// What a grant's token says (RFC 7519).
+    Claims {
+        /// The ledger's origin.
+        iss: String,
+        /// The repository.
+        sub: String,
+        /// The environment, as the one that the token is meant for.
+        aud: String,
+        /// The grant.
+        jti: String,
+        /// When it was issued, in seconds since the Unix epoch.
+        iat: u64,
+        /// From when it holds.
+        nbf: u64,
+        /// From when on it does not hold any more.
+        exp: u64,
+        /// The run.
+        run: String,
+        /// The commit.
+        commit: String,
+        /// Its tree.
+        tree: String,
+        /// The artifacts.
+        artifacts: Vec<GrantArtifact>,
+        /// The environment.
+        environment: String,
+        /// The decision that it rests on.
+        decision: Digest,
+        /// Log index of the signed act.
+        index: u64,
+        /// Judged by the machine that ran it, and not by a server.
+        self_judged: bool,
+        /// The emergency under which it goes past the gates.
+        break_glass: Option<String>,
+    }
+
+    /// An artifact that may be deployed.
+    GrantArtifact {
+        /// Its name.
+        name: String,
+        /// SHA-256 of its bytes.
+        digest: Digest,
+    }
+
+    /// A grant that is used from here on.
+    Redeemed {
+        /// Log index of its redemption.
+        redeemed: u64,
+        /// What it says.
+        claims: Claims,
+        /// Its token, for whoever hands out credentials.
+        token: Option<String>,
+    }
+
+    /// A token of a grant whose one use could begin.
+    GrantVerified {
+        /// Thumbprint of the key that signed it (RFC 7638).
+        kid: String,
+        /// What it says.
+        claims: Claims,
+    }
+
+    /// That a deployment ended.
+    EndRecorded {
+        /// The grant.
+        grant: String,
+        /// Whether it succeeded.
+        success: bool,
+        /// Log index.
+        index: u64,
     }
 
     /// A file that was attached to a run, or an artifact that was named.

@@ -25,6 +25,7 @@ mod environments;
 mod evidence;
 mod findings;
 mod frameworks;
+mod grants;
 mod ledger;
 mod openapi;
 mod people;

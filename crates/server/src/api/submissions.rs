@@ -84,7 +84,7 @@ fn told(key: &Digest, state: &JobState) -> Done {
 }
 
 /// The key that the sender chose (draft-ietf-httpapi-idempotency-key-header; quotes may be left away).
-fn chosen(headers: &HeaderMap) -> Result<&str, Trouble> {
+pub(super) fn chosen(headers: &HeaderMap) -> Result<&str, Trouble> {
     let text = headers.get(KEY).and_then(|v| v.to_str().ok()).ok_or_else(Trouble::no_key)?;
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';

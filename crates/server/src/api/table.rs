@@ -8,7 +8,7 @@ use countersign_policy::GATES;
 use countersign_store::findings::Cursor;
 use serde_json::{Value, json};
 
-use super::answers::{RepositoryHeld, Submission, ToSign};
+use super::answers::{GrantList, GrantToSign, GrantToken, GrantWhole, RepositoryHeld, Submission, ToSign};
 use super::ask::Ask;
 use super::wire::{
     self, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
@@ -16,8 +16,8 @@ use super::wire::{
 };
 use super::writes::WORKERS;
 use super::{
-    approvals, audits, controls, entries, environments, findings, frameworks, ledger, people, runs, submissions,
-    waivers,
+    approvals, audits, controls, entries, environments, findings, frameworks, grants, ledger, people, runs,
+    submissions, waivers,
 };
 use crate::app::{Reach, Trouble};
 use crate::web::rooms::{EVERYBODY, OFFICERS};
@@ -240,6 +240,18 @@ const TO_SIGN: &[Param] = &[
     must("key", "The fingerprint of the key that signs.", Kind::Fingerprint),
     may("host", "What the machine that signs calls itself; it is part of what is signed.", Kind::Text),
 ];
+const GRANTS: &[Param] = &[
+    BEFORE,
+    LIMIT,
+    may("run", "Only those of this run.", Kind::Text),
+    may("state", "Only those that stand so.", Kind::Choice(grants::states)),
+];
+const GRANT_TO_SIGN: &[Param] = &[
+    must("environment", "Where to deploy.", Kind::Text),
+    must("key", "The fingerprint of the key that signs.", Kind::Fingerprint),
+    may("host", "What the machine that signs calls itself; it is part of what is signed.", Kind::Text),
+    may("minutes", "How long it lives: 15 where it is not given, 1440 at the most.", Kind::Number),
+];
 
 macro_rules! resources {
     ($($path:literal $name:literal $says:literal: $type:ident by $scope:ident $roles:ident of $reach:ident, $query:expr, $get:path;)*) => {
@@ -266,6 +278,10 @@ resources! {
     "findings" "findings" "Findings of the whole ledger, the greatest risk first.": FindingList by Read EVERYBODY of List, FINDINGS, findings::list;
     "findings/{fingerprint}" "finding" "A finding with its history, in each repository that has it.": FindingPlaces by Read EVERYBODY of List, &[], findings::one;
     "runs/{run}/approvals/{slot}" "to-sign" "What somebody signs to approve a run: the statement, byte for byte. Nothing is appended.": ToSign by Approve WORKERS of Run, TO_SIGN, approvals::to_sign;
+    "runs/{run}/grant-statement" "grant-to-sign" "What a release manager signs to issue a grant: the statement, byte for byte. Nothing is appended.": GrantToSign by Approve WORKERS of Run, GRANT_TO_SIGN, grants::to_sign;
+    "grants" "grants" "Grants, newest first.": GrantList by Read EVERYBODY of List, GRANTS, grants::list;
+    "grants/{grant}" "grant" "A grant and what became of it.": GrantWhole by Read EVERYBODY of Grant, &[], grants::one;
+    "grants/{grant}/token" "grant-token" "A grant as tools carry it. Whoever has it can redeem it.": GrantToken by Deploy WORKERS of Grant, &[], grants::token;
     "repositories" "held" "Which commits of a repository were sent here: whoever sends another leaves those away.": RepositoryHeld by Submit WORKERS of Firm, HELD, submissions::held;
     "submissions/{submission}" "submission" "What came of a commit that was sent; its sender is told.": Submission by Submit WORKERS of Firm, &[], submissions::one;
     "entries" "entries" "Entries of the log, newest first.": EntryList by Read EVERYBODY of Firm, ENTRIES, entries::list;

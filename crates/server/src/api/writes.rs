@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
-use super::{LONGEST_PATH, approvals, ask, bearer, evidence, refused, sent, submissions};
+use super::{LONGEST_PATH, approvals, ask, bearer, evidence, grants, refused, sent, submissions};
 use crate::app::{App, Trouble};
 use crate::auth;
 use crate::web::look;
@@ -44,6 +44,12 @@ pub(crate) enum Brings {
     File,
     /// A signed act.
     Act,
+    /// What a grant is redeemed for.
+    Redemption,
+    /// What a token of a grant is held against.
+    Verification,
+    /// How a deployment ended.
+    End,
 }
 
 impl Brings {
@@ -54,6 +60,17 @@ impl Brings {
             Self::Objects => Some("application/x-git-packed-objects"),
             Self::File => Some("application/octet-stream"),
             Self::Act => Some(countersign_evidence::act::MEDIA_TYPE),
+            Self::Redemption | Self::Verification | Self::End => Some("application/json"),
+        }
+    }
+
+    /// Its schema, where it has one.
+    fn schema(self) -> Value {
+        match self {
+            Self::Redemption => grants::redemption_schema(),
+            Self::Verification => grants::verification_schema(),
+            Self::End => grants::end_schema(),
+            Self::Nothing | Self::Objects | Self::File | Self::Act => json!({}),
         }
     }
 }
@@ -88,6 +105,10 @@ enum What {
     Name,
     Decide,
     Approve,
+    Issue,
+    Redeem,
+    Verify,
+    End,
 }
 
 /// The header with the key of a submission.
@@ -197,6 +218,65 @@ pub(crate) const WRITES: &[Write] = &[
         answers: &[("200", "The run as it stands.")],
         schema: <super::wire::Run as Wire>::schema,
         what: What::Approve,
+    },
+    Write {
+        path: "/api/v1/runs/{run}/grants",
+        name: "issue-grant",
+        does: "Adds a grant that a release manager signed with a key of theirs. It has to say exactly what the server would issue at that moment.",
+        scope: TokenScope::Approve,
+        query: &[],
+        headers: &[(
+            "if-match",
+            "The digest of the run's newest decision, in quotes: what the signer looked at.",
+            true,
+        )],
+        brings: Brings::Act,
+        answers: &[("200", "It is issued, and this is its token.")],
+        schema: <super::answers::GrantToken as Wire>::schema,
+        what: What::Issue,
+    },
+    Write {
+        path: "/api/v1/redemptions",
+        name: "redeem",
+        does: "Redeems a grant: from then on it is used. Gates, freezes, revocation and time are asked of the ledger again; the digests of command and \
+               artifacts are what the machine that deploys says of itself.",
+        scope: TokenScope::Deploy,
+        query: &[],
+        headers: &[(
+            KEY,
+            "16 to 128 letters, digits, `-` and `_`, chosen at random for this request: repeated with it, it is done once, and answered until \
+             the deployment's end is recorded.",
+            true,
+        )],
+        brings: Brings::Redemption,
+        answers: &[("200", "It is redeemed, and the deployment may begin.")],
+        schema: <super::answers::Redeemed as Wire>::schema,
+        what: What::Redeem,
+    },
+    Write {
+        path: "/api/v1/verifications",
+        name: "verify-grant",
+        does: "Looks whether the one use of a grant's token could begin now: signature, time, what it is for, single use, revocation and freezes. A \
+               refusal is recorded.",
+        scope: TokenScope::Deploy,
+        query: &[],
+        headers: &[],
+        brings: Brings::Verification,
+        answers: &[("200", "It could.")],
+        schema: <super::answers::GrantVerified as Wire>::schema,
+        what: What::Verify,
+    },
+    Write {
+        path: "/api/v1/grants/{grant}/end",
+        name: "end-deployment",
+        does: "Records how a deployment ended. Whoever redeemed its grant here says so; the same again is the entry that is there.",
+        scope: TokenScope::Deploy,
+        query: &[],
+        headers: &[],
+        brings: Brings::End,
+        answers: &[("200", "It is recorded.")],
+        schema: <super::answers::EndRecorded as Wire>::schema,
+        what: What::End,
     },
 ];
 
@@ -311,13 +391,17 @@ async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {
         What::Name => evidence::name(asking).await,
         What::Decide => evidence::decide(asking).await,
         What::Approve => approvals::approve(asking, body).await,
+        What::Issue => grants::issue(asking, body).await,
+        What::Redeem => grants::redeem(asking, body).await,
+        What::Verify => grants::verify(asking, body).await,
+        What::End => grants::end(asking, body).await,
     }
 }
 
 /// What a request brings, in the document.
 pub(super) fn content(brings: Brings) -> Option<Value> {
     let media = brings.media()?;
-    Some(json!({"required": brings != Brings::Objects, "content": {media: {"schema": {}}}}))
+    Some(json!({"required": brings != Brings::Objects, "content": {media: {"schema": brings.schema()}}}))
 }
 
 #[cfg(test)]
@@ -331,6 +415,8 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), WRITES.len());
         assert!(!WORKERS.contains(&Role::Auditor));
-        assert!(WRITES.iter().all(|w| matches!(w.scope, TokenScope::Submit | TokenScope::Approve)));
+        assert!(
+            WRITES.iter().all(|w| matches!(w.scope, TokenScope::Submit | TokenScope::Approve | TokenScope::Deploy))
+        );
     }
 }

@@ -10,7 +10,8 @@ use countersign_evidence::encoding;
 use countersign_govern::assess::Window;
 use countersign_model::audit::threads::MaskedField;
 use countersign_model::{
-    AuditId, AuditRequestId, BreakGlassId, Entry, EventKind, PersonId, Role, RunId, StreamId, Timestamp, WaiverId,
+    AuditId, AuditRequestId, BreakGlassId, Entry, EventKind, GrantId, PersonId, Role, RunId, StreamId, Timestamp,
+    WaiverId,
 };
 use countersign_store::Session;
 use countersign_store::projection::{
@@ -33,6 +34,8 @@ pub enum Reach {
     List,
     /// It is about the run in its path.
     Run,
+    /// It is about a grant for a run.
+    Grant,
     /// It is about the entry in its path.
     Entry,
     /// It is about the environment in its path.
@@ -51,6 +54,7 @@ impl Reach {
             Self::Firm => "of the whole firm",
             Self::List => "what the audit is about",
             Self::Run => "a run that the audit is about",
+            Self::Grant => "a grant for a run that the audit is about",
             Self::Entry => "an entry of the firm, or of what the audit is about",
             Self::Environment => "an environment that the audit is about",
             Self::Population => "a population of what the audit is about",
@@ -301,6 +305,14 @@ impl Scope {
         let (what, inside) = match reach {
             Reach::Firm | Reach::List => return Ok(()),
             Reach::Run => ("run", self.has_run(state, &RunId::from_text(param("run")))?),
+            Reach::Grant => {
+                let row = state.grant(&GrantId::from_text(param("grant")))?;
+                let inside = match row {
+                    Some(row) => self.has_run(state, &row.grant.run)?,
+                    None => false,
+                };
+                ("grant", inside)
+            }
             Reach::Entry => match param("index").parse() {
                 Ok(index) => ("entry", self.has_entry(session, index)?),
                 Err(_) => ("entry", false),

@@ -292,6 +292,15 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn bad_body(what: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CS-SERVER-110",
+            what,
+            "the document says what is sent: `/api/v1/openapi.json`",
+        )
+    }
+
     pub(crate) fn wrong_media(wanted: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -91,6 +91,24 @@ pub enum ReleaseError {
         /// Where it stands.
         state: &'static str,
     },
+    /// Somebody else redeemed it.
+    #[error("{grant} was redeemed by somebody else, or where the ledger is")]
+    OthersRedemption {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// What was signed is no grant.
+    #[error("what was signed is no grant of this ledger")]
+    NoGrant,
+    /// It says something else than is so.
+    #[error("what was signed is not the grant that is so now")]
+    GrantDiffers,
+    /// It was signed too long ago, or in the future.
+    #[error("it was signed at {time}, and a grant is handed in within ten minutes")]
+    NotFresh {
+        /// When it was signed.
+        time: Timestamp,
+    },
     /// The environment is frozen.
     #[error("`{environment}` is frozen{}: {reason}", until.map_or(String::new(), |u| format!(" until {u}")))]
     Frozen {
@@ -273,6 +291,10 @@ impl Diagnostic for ReleaseError {
             Self::NotLate { .. } => "CS-GLASS-011",
             Self::NotRole { .. } => "CS-GRANT-018",
             Self::NotALine { .. } => "CS-GRANT-019",
+            Self::OthersRedemption { .. } => "CS-GRANT-020",
+            Self::NoGrant => "CS-GRANT-021",
+            Self::GrantDiffers => "CS-GRANT-022",
+            Self::NotFresh { .. } => "CS-GRANT-023",
         }
     }
 
@@ -301,6 +323,12 @@ impl Diagnostic for ReleaseError {
             Self::NotInLedger => "list those that were issued: countersign grant list".into(),
             Self::NotRevocable { grant, .. } | Self::NoOutcomeAwaited { grant, .. } => {
                 format!("see what became of it: countersign grant show {grant}")
+            }
+            Self::OthersRedemption { grant } => {
+                format!("whoever redeemed it says how it ended; where the ledger is: countersign grant complete {grant}")
+            }
+            Self::NoGrant | Self::GrantDiffers | Self::NotFresh { .. } => {
+                "look at the run again, and sign anew: countersign grant issue RUN --env ENV --server URL".into()
             }
             Self::Broker { .. } | Self::BrokerOutput { .. } => {
                 "the grant is used; put the broker right and have another one issued: countersign grant issue".into()
@@ -546,6 +574,33 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "not one line",
         text: "Reasons and the like stand in lists and reports, so they are one line of at most 1000 bytes.",
         exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GRANT-020",
+        title: "somebody else's deployment",
+        text: "Over the network only whoever redeemed a grant there says how its deployment ended: anybody else would be guessing. \
+               What was redeemed where the ledger is, ends there. The refusal is in the ledger.",
+        exit: Exit::Forbidden,
+    },
+    Explanation {
+        code: "CS-GRANT-021",
+        title: "no grant",
+        text: "What was handed in is no grant that somebody signed for this ledger.",
+        exit: Exit::Unverified,
+    },
+    Explanation {
+        code: "CS-GRANT-022",
+        title: "another grant than is so now",
+        text: "A grant that is signed on another machine has to say exactly what the server would have issued at that moment: commit, \
+               artifacts, decision, approvals, what it replaces, and whether a server judged it. This one does not.",
+        exit: Exit::Denied,
+    },
+    Explanation {
+        code: "CS-GRANT-023",
+        title: "not signed just now",
+        text: "A grant that is signed on another machine is handed in within ten minutes, so that nobody keeps one that was signed for \
+               another day.",
+        exit: Exit::Denied,
     },
 ];
 

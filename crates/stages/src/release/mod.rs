@@ -12,7 +12,9 @@
 //! | `prepared` | `approve` in two steps, for a passkey that signs in a browser |
 //! | `binding` | what an approval binds, held against what is so now |
 //! | `reject` | a signed no, and taking back what one said |
-//! | `deploy` | grants: issue, redeem once, record the outcome |
+//! | `deploy` | grants: who may issue one, and what it says |
+//! | `handed_in` | the same with a key that signs on another machine |
+//! | `redeem` | a grant is redeemed once, and how its deployment ended is recorded |
 //! | `grant` | grants as tokens, checked with and without the ledger; revocation |
 //! | `freeze` | change freezes and windows of environments |
 //! | `break_glass` | past the gates in an emergency, and what that owes: ratification and review |
@@ -37,9 +39,11 @@ pub mod deploy;
 pub mod error;
 pub mod freeze;
 pub mod grant;
+pub mod handed_in;
 pub mod overrule;
 pub mod paging;
 pub mod prepared;
+pub mod redeem;
 mod refuse;
 pub mod reject;
 pub mod rules;

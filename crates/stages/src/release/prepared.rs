@@ -199,7 +199,7 @@ fn named(session: &Session, text: &str) -> Result<KeyRow, Error> {
 }
 
 /// The one key of that name, where it counts now.
-fn of_key(session: &Session, text: &str) -> Result<KeyRow, Error> {
+pub(super) fn of_key(session: &Session, text: &str) -> Result<KeyRow, Error> {
     let state = session.state();
     let mut found = state.keys_named(text)?;
     let (Some(row), true) = (found.pop(), found.is_empty()) else {

@@ -5,7 +5,7 @@ use countersign_model::{GrantId, RunId};
 use rusqlite::OptionalExtension as _;
 
 use super::grants::GrantState;
-use super::read::{Machine, Reading};
+use super::read::{Machine, Reading, to_json};
 use super::sql::{Fold, Stop, require, text, time};
 use super::state::State;
 use super::table::Table;
@@ -44,6 +44,17 @@ pub struct DeploymentRow {
     pub time: countersign_model::Timestamp,
 }
 
+/// How a deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeploymentEnd {
+    /// Log index.
+    pub index: u64,
+    /// The command's exit code, where it had one.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, where one did.
+    pub signal: Option<i32>,
+}
+
 impl State {
     pub(super) fn on_deployment_start(&self, reading: &Reading, machine: &Machine) -> Fold {
         let p: DeploymentStarted = self.statement(machine)?;
@@ -62,9 +73,20 @@ impl State {
                 require(open && p.host.is_some(), "the emergency was over, or it does not say where it was redeemed")?;
             }
         }
+        let key = match &p.sent {
+            None => None,
+            Some(sent) => {
+                let (Some(key), Some(person), true) = (sent.key, &sent.person, sent.request.is_some()) else {
+                    return Err(Stop::from("it came over the network, and does not say by whom and under which key"));
+                };
+                self.is_known(person)?;
+                require(self.grant_redeemed_under(&key)?.is_none(), "another grant was redeemed under the same key")?;
+                Some(key.to_string())
+            }
+        };
         self.db
-            .prepare_cached("UPDATE grants SET started = ?2 WHERE grant_id = ?1")?
-            .execute((p.grant.as_str(), reading.index))?;
+            .prepare_cached("UPDATE grants SET started = ?2, sent_key = ?3, sent = ?4 WHERE grant_id = ?1")?
+            .execute((p.grant.as_str(), reading.index, key, p.sent.as_ref().map(to_json).transpose()?))?;
         Ok(())
     }
 
@@ -77,6 +99,12 @@ impl State {
             "the deployment is not the one the grant permits",
         )?;
         require(reading.entry.stream == (&p.grant).into(), "it stands in another stream than the grant's")?;
+        if let Some(sent) = &p.sent {
+            let began = grant.sent.as_ref().is_some_and(|began| began.is_same_sender(sent));
+            require(began, "somebody else redeemed the grant than says how it ended")?;
+            let goes = p.exit_code.is_none_or(|code| p.success == (code == 0)) && (p.signal.is_none() || !p.success);
+            require(goes, "how the command ended is no such outcome")?;
+        }
         self.db.prepare_cached("UPDATE grants SET ended = ?2, success = ?3 WHERE grant_id = ?1")?.execute((
             p.grant.as_str(),
             reading.index,
@@ -123,6 +151,21 @@ impl State {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How the deployment with a grant ended.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn deployment_end(&self, grant: &GrantId) -> Result<Option<DeploymentEnd>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT idx, exit_code, signal FROM deployments WHERE grant_id = ?1 ORDER BY idx LIMIT 1",
+        )?;
+        Ok(query
+            .query_row([grant.as_str()], |row| {
+                Ok(DeploymentEnd { index: row.get(0)?, exit_code: row.get(1)?, signal: row.get(2)? })
+            })
+            .optional()?)
     }
 
     /// The commit last deployed to an environment with success.

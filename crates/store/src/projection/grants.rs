@@ -2,7 +2,8 @@
 
 use countersign_evidence::act;
 use countersign_model::event::{Device, GrantIssued, GrantRevoked};
-use countersign_model::{Action, BreakGlassId, GrantId};
+use countersign_model::submission::SentBy;
+use countersign_model::{Action, BreakGlassId, Digest, GrantId};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::read::{Act, Reading, to_json};
@@ -22,9 +23,10 @@ pub(super) const TABLES: &[Table] = &[Table {
         person TEXT NOT NULL, key TEXT NOT NULL, host TEXT NOT NULL, self_judged INTEGER NOT NULL,
         time INTEGER NOT NULL, expires INTEGER NOT NULL, started INTEGER, ended INTEGER, success INTEGER,
         revoked INTEGER, revoked_by TEXT, revoked_at INTEGER, revocation_reason TEXT, break_glass TEXT, standing TEXT,
-        excluded TEXT NOT NULL)
+        excluded TEXT NOT NULL, sent_key TEXT, sent TEXT)
         STRICT, WITHOUT ROWID;
-        CREATE INDEX grants_by_run ON grants (run);",
+        CREATE INDEX grants_by_run ON grants (run);
+        CREATE INDEX grants_by_key ON grants (sent_key);",
 }];
 
 /// What became of a grant.
@@ -54,6 +56,8 @@ pub struct GrantRow {
     pub state: GrantState,
     /// Log index of its redemption.
     pub started: Option<u64>,
+    /// Who redeemed it over the network; none: it was redeemed where the ledger is, or not at all.
+    pub sent: Option<SentBy>,
     /// Who took it back, where somebody did.
     pub revoked: Option<Said>,
 }
@@ -63,7 +67,7 @@ pub const LONGEST_GRANT: i64 = 24 * 60 * 60;
 
 const COLUMNS: &str = "grant_id, idx, repository, run, commit_id, tree, artifacts, environment, replaces, decision,
     approvals, person, key, host, self_judged, time, expires, started, ended, success, revoked, revoked_by, revoked_at,
-    revocation_reason, break_glass, standing, excluded FROM grants";
+    revocation_reason, break_glass, standing, excluded, sent FROM grants";
 
 impl State {
     pub(super) fn on_grant(&self, reading: &Reading, signed: &Act) -> Fold {
@@ -75,6 +79,8 @@ impl State {
         let known = self.run_of_stream(&reading.entry.stream)?;
         require(known.as_ref().is_none_or(|run| *run == p.run), "it refers to another run")?;
         require(run.commit == p.commit && run.tree == p.tree, "the grant is for another commit than its run")?;
+        let judged = p.self_judged || self.is_judged_by_server(&p.run)?;
+        require(judged, "it says that a server judged what the machine that ran it judged")?;
         require(p.expires > p.time, "it was over before it began")?;
         require(p.expires <= p.time.plus_seconds(LONGEST_GRANT), "it lives longer than a grant may")?;
         let mut query = self.db.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
@@ -150,6 +156,15 @@ impl State {
         Ok(query.query_row([id.as_str()], |row| self.grant_row(row)).optional()?)
     }
 
+    /// The grant that was redeemed over the network under a key.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn grant_redeemed_under(&self, key: &Digest) -> Result<Option<GrantRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} WHERE sent_key = ?1"))?;
+        Ok(query.query_row([key.to_string()], |row| self.grant_row(row)).optional()?)
+    }
+
     /// Every grant, oldest first.
     ///
     /// # Errors
@@ -205,6 +220,7 @@ impl State {
             },
             state,
             started,
+            sent: row.get::<_, Option<String>>(27)?.map(|_| json(row, 27)).transpose()?,
             revoked,
         })
     }

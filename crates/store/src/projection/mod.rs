@@ -93,7 +93,7 @@ pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, c
 pub(crate) use db::open;
 pub use decisions::DecisionRow;
 pub use delivery::{DeploymentLine, DeploymentsAsked};
-pub use deployments::DeploymentRow;
+pub use deployments::{DeploymentEnd, DeploymentRow};
 pub use disposals::{CertificateRow, Completion, Group, disposal_time};
 pub use duties::Duties;
 pub use emergencies::{Done, EmergencyRow, PageRow, Standing};

@@ -137,6 +137,17 @@ impl State {
         Ok(require(attempt == attempts, "it is not of the run's latest attempt")?)
     }
 
+    /// Whether the latest attempt of a run was sent to a server and judged there.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn is_judged_by_server(&self, run: &RunId) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT 1 FROM submissions WHERE run = ?1 AND attempt = (SELECT count(*) FROM attempts WHERE run = ?1)",
+        )?;
+        Ok(query.exists([run.as_str()])?)
+    }
+
     /// What was sent under a key.
     ///
     /// # Errors

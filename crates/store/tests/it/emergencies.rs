@@ -154,6 +154,7 @@ impl House {
             command: Digest::of(b"make deploy"),
             break_glass: glass,
             host: host.map(str::to_owned),
+            sent: None,
             time: self.history.now(),
         };
         self.history.machine(EventKind::DeploymentStarted, StreamId::from(&grant.grant), started, vec![])

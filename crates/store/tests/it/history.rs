@@ -501,6 +501,7 @@ impl History {
             command: Digest::of(b"make deploy"),
             break_glass: None,
             host: None,
+            sent: None,
             time: self.time(),
         };
         self.machine(EventKind::DeploymentStarted, stream, started, vec![])
@@ -516,6 +517,7 @@ impl History {
             success: !self.serial.is_multiple_of(5),
             exit_code: Some(0),
             signal: None,
+            sent: None,
             time: self.time(),
         };
         self.machine(EventKind::DeploymentRecorded, StreamId::from(&grant.grant), ended, vec![])
