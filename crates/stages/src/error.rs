@@ -251,7 +251,7 @@ pub enum Error {
         origin: String,
     },
     /// A stale approval.
-    #[error("it approves decision {} of run {run}, which is now {}: {what}", then.short(), now.short())]
+    #[error("it is about decision {} of run {run}, which is now {}: {what}", then.short(), now.short())]
     StaleApproval {
         /// The run.
         run: RunId,
@@ -516,7 +516,7 @@ impl Diagnostic for Error {
             }
             Self::OtherLedger { .. } => "name that ledger with --ledger DIR".into(),
             Self::StaleApproval { run, .. } => {
-                format!("look at it again and sign anew: countersign approve {run} --as SLOT")
+                format!("look at it again, and sign what is so now: countersign gate check {run}")
             }
             Self::DutyConflict { .. } => "somebody who has no part in it does this".into(),
             Self::OtherEnvironment { asked, .. } => {

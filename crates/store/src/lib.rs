@@ -67,6 +67,7 @@ pub mod layout;
 mod leaf;
 mod ledger;
 mod lock;
+pub mod passkey;
 pub mod payload_key;
 pub mod postgres;
 pub mod projection;

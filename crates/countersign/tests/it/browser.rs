@@ -168,3 +168,56 @@ fn people_sign_in_at_a_provider_and_approve_with_a_passkey() {
     assert_eq!(methods.len(), 3, "twice at the provider, once with the passkey");
     assert_eq!(server.terminate(), Some(0));
 }
+
+/// A server that is reached by a name, so that passkeys can be made for it, and its address.
+fn named_site(world: &World) -> (String, String) {
+    // Taken and given back: nobody else takes it in between, for the system hands ports out in turn.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://localhost:{port}");
+    world.write("countersign.toml", &format!("[passkeys]\norigin = \"{url}\"\nrp_id = \"localhost\"\n"));
+    world.git(["add", "countersign.toml"]);
+    (format!("127.0.0.1:{port}"), url)
+}
+
+#[test]
+fn people_sign_what_pages_show_with_a_passkey() {
+    let Some(modules) = installed() else { return };
+    let world = World::new();
+    world.firm();
+    let (listen, url) = named_site(&world);
+    world.commit_signed("mia", "app.sh", "echo app\n");
+    let ran = world.cs(["run", "--format", "json"]).expect(11).json();
+    let reject = format!("/runs/{}/reject", ran["run"]["id"].as_str().unwrap());
+    let ledger = world.repo().join(".countersign");
+    let serve = ["--ledger", ledger.to_str().unwrap(), "serve", "--listen", &listen, "--origin", &url];
+    let server = Server::start(&world, &serve);
+    let told = json!({
+        "url": url, "modules": modules, "shots": modules.join("shots-acting"), "reject": reject, "person": "dan",
+    });
+    let (request, made) = (world.path("request.json"), world.path("made.json"));
+    let path = |file: &'_ PathBuf| file.to_str().unwrap().to_owned();
+    run(&world, "acting.mjs", &told, |asked| {
+        let person = asked["person"].as_str().unwrap_or_default();
+        match asked["do"].as_str().unwrap() {
+            "link" => world.by(person, &["login", "--server", &url, "--format", "json"]).expect(0).json(),
+            "request" => {
+                world.cs(["person", "key", "request", person, "--out", &path(&request)]).expect(0);
+                let request: Value = serde_json::from_slice(&std::fs::read(&request).unwrap()).unwrap();
+                json!({ "request": request })
+            }
+            "enrol" => {
+                std::fs::write(&made, asked["made"].to_string()).unwrap();
+                let add = ["person", "key", "add", person, "--passkey", &path(&made), "--request", &path(&request)];
+                world.by("ada", &add).expect(0);
+                json!({})
+            }
+            "rejected" => {
+                assert_eq!(said(&world, "ApprovalRejected").len(), 1);
+                json!({})
+            }
+            other => panic!("the script asks for {other}"),
+        }
+    });
+    world.cs(["verify"]).expect(0);
+    assert_eq!(server.terminate(), Some(0));
+}

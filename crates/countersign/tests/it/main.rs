@@ -121,6 +121,8 @@ mod secrets;
 mod server;
 #[cfg(test)]
 #[cfg(unix)]
+mod server_acts;
+#[cfg(test)]
 mod server_passkeys;
 #[cfg(test)]
 #[cfg(unix)]

@@ -11,17 +11,17 @@ use super::witness::Server;
 use crate::authenticator::Authenticator;
 
 /// A firm whose server is reached by a name, so that passkeys can be made for it.
-struct Site {
-    world: World,
-    server: Server,
-    run: String,
-    token: Authenticator,
-    key: String,
+pub(super) struct Site {
+    pub(super) world: World,
+    pub(super) server: Server,
+    pub(super) run: String,
+    pub(super) token: Authenticator,
+    pub(super) key: String,
 }
 
 impl Site {
     /// Mia has a change that waits, and Dan has a passkey.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let world = firm()?;
         // Taken and given back: nobody else takes it in between, for the system hands ports out in turn.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -42,7 +42,7 @@ impl Site {
         Some(Self { world, server, run, token, key })
     }
 
-    fn browser(&self, person: &str) -> Browser<'_> {
+    pub(super) fn browser(&self, person: &str) -> Browser<'_> {
         Browser::of(&self.server, &self.world, person)
     }
 
@@ -50,30 +50,35 @@ impl Site {
         format!("/approvals/{}/technical", self.run)
     }
 
-    /// What the newest refusal says.
     #[track_caller]
     fn refused(&self, answer: Answer, status: u16, code: &str) {
+        self.refused_as("approve", answer, status, code);
+    }
+
+    /// The answer is a refusal, and the newest refusal in the log is of that act.
+    #[track_caller]
+    pub(super) fn refused_as(&self, act: &str, answer: Answer, status: u16, code: &str) {
         let answer = answer.expect(status);
         assert!(answer.body.contains(code) && answer.body.contains("countersign explain"), "{}", answer.body);
         let recorded = self.world.refused();
-        assert!(recorded.contains(code) && recorded.contains("\"approve\""), "{recorded}");
+        assert!(recorded.contains(code) && recorded.contains(&format!("\"{act}\"")), "{recorded}");
     }
 }
 
-fn newest(world: &World) -> String {
+pub(super) fn newest(world: &World) -> String {
     world.cs(["gate", "check", "--format", "json"]).json()["run"]["id"].as_str().unwrap().to_owned()
 }
 
 /// What a page asks the passkey for.
-struct Asked {
-    csrf: String,
-    prepared: String,
-    challenge: String,
+pub(super) struct Asked {
+    pub(super) csrf: String,
+    pub(super) prepared: String,
+    pub(super) challenge: String,
 }
 
 impl Asked {
     #[track_caller]
-    fn on(browser: &Browser<'_>, path: &str) -> Self {
+    pub(super) fn on(browser: &Browser<'_>, path: &str) -> Self {
         let page = browser.get(path).expect(200);
         let options =
             page.body.split("data-request=\"").nth(1).expect("a statement to sign").split('"').next().unwrap();
@@ -86,12 +91,12 @@ impl Asked {
         }
     }
 
-    fn form(&self, answer: &Value) -> String {
+    pub(super) fn form(&self, answer: &Value) -> String {
         form(&[("csrf", &self.csrf), ("prepared", &self.prepared), ("answer", &answer.to_string())])
     }
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
     let encoded = |text: &str| -> String {
         text.bytes()
             .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod certificates;
+mod draft;
 mod error;
 pub mod keys;
 pub mod log_key;
@@ -19,6 +20,7 @@ mod saying;
 pub mod second_key;
 pub mod tokens;
 
+pub use draft::{Draft, Pen};
 pub use error::IdentityError;
 pub(crate) use people::rooted;
 pub(crate) use saying::{Saying, ledger_subject, line, needs, say, say_with};
@@ -54,8 +56,12 @@ pub(crate) fn allowed<T>(
 
 /// The enrolled person whose key is about to sign, if it counts.
 pub(crate) fn signer_of(session: &Session, signer: &SshSigner) -> Result<PersonId, Error> {
-    let key = signer.public_key();
-    let person = session.signer(&key)?.map_err(|trouble| match trouble {
+    holder(session, session.signer(&signer.public_key())?)
+}
+
+/// The person whose key counts, if they are here.
+fn holder(session: &Session, asked: Result<PersonId, KeyTrouble>) -> Result<PersonId, Error> {
+    let person = asked.map_err(|trouble| match trouble {
         KeyTrouble::Unknown { fingerprint } => Error::UnknownKey { fingerprint },
         other => Error::Session(other.into()),
     })?;

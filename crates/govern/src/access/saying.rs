@@ -1,6 +1,7 @@
 //! What a person says by signature, from the question whether they may to the entry.
 
 use countersign_connect::SshSigner;
+use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
 use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, StreamId};
@@ -49,10 +50,22 @@ pub(crate) fn say_with<P: Predicate>(
     allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
     let predicate = predicate(session, by.clone())?;
     let signed = sign(signer, saying.namespace, ledger_subject(session), predicate)?;
+    append(session, saying, &by, &signed, &attachments, &may)
+}
+
+/// Appends what was signed, if it may still be said.
+pub(super) fn append(
+    session: &mut Session,
+    saying: &Saying<'_>,
+    by: &PersonId,
+    signed: &SignedAct,
+    attachments: &[NewBlob],
+    may: &dyn Fn(&Session, &PersonId) -> Result<(), Error>,
+) -> Result<u64, Error> {
     let (appended, ()) = session.transact(|s| {
-        may(s, &by)?;
-        let (stream, actor) = (saying.stream.clone(), ActorId::from(&by));
-        let entry = s.act_entry(saying.kind, stream, actor, &signed, Vec::new(), attachments.clone())?;
+        may(s, by)?;
+        let (stream, actor) = (saying.stream.clone(), ActorId::from(by));
+        let entry = s.act_entry(saying.kind, stream, actor, signed, Vec::new(), attachments.to_vec())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
     Ok(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?)

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use countersign_model::access::SlotName;
-use countersign_model::{Digest, RunId, digest};
+use countersign_model::{Digest, digest};
+use countersign_stages::release::reject::ToReject;
 
 use crate::Error;
 
@@ -16,29 +16,34 @@ const OF_A_VISIT: usize = 8;
 /// Statements at once.
 const MOST: usize = 2000;
 
-#[derive(Debug)]
+/// What a word stands for.
+pub(crate) enum Kept {
+    /// A request for an approval, as the use case reads it.
+    Approval(Vec<u8>),
+    /// A rejection.
+    Rejection(Box<ToReject>),
+}
+
 struct Shown {
     visit: String,
-    run: RunId,
-    slot: SlotName,
-    request: Vec<u8>,
+    place: String,
+    what: Kept,
     until: Instant,
 }
 
+impl Shown {
+    fn is(&self, visit: &str, place: &str, now: Instant) -> bool {
+        self.visit == visit && self.place == place && now < self.until
+    }
+}
+
 /// All that were shown, by the hash of their word.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Preparations(HashMap<Digest, Shown>);
 
 impl Preparations {
-    /// The word for a request that is shown; none while there are too many.
-    pub(crate) fn make(
-        &mut self,
-        visit: &str,
-        run: &RunId,
-        slot: &SlotName,
-        request: Vec<u8>,
-        now: Instant,
-    ) -> Result<Option<String>, Error> {
+    /// The word for something that is signed at a place: the address that its answer goes to. None while there are too many.
+    pub(crate) fn make(&mut self, visit: &str, place: &str, what: Kept, now: Instant) -> Result<Option<String>, Error> {
         self.0.retain(|_, shown| now < shown.until);
         let mut own: Vec<(Instant, Digest)> =
             self.0.iter().filter(|(_, s)| s.visit == visit).map(|(word, s)| (s.until, *word)).collect();
@@ -50,23 +55,20 @@ impl Preparations {
             return Ok(None);
         }
         let word = digest::to_hex(&countersign_evidence::random::<32>()?);
-        let shown = Shown { visit: visit.to_owned(), run: run.clone(), slot: slot.clone(), request, until: now + GOOD };
+        let shown = Shown { visit: visit.to_owned(), place: place.to_owned(), what, until: now + GOOD };
         self.0.insert(Digest::of(word.as_bytes()), shown);
         Ok(Some(word))
     }
 
-    /// Uses a word up: the request that was shown in this visit for this run and slot.
-    pub(crate) fn take(
-        &mut self,
-        word: &str,
-        visit: &str,
-        run: &RunId,
-        slot: &SlotName,
-        now: Instant,
-    ) -> Option<Vec<u8>> {
+    /// What a word stands for, to be shown in its visit at its place.
+    pub(crate) fn of(&self, word: &str, visit: &str, place: &str, now: Instant) -> Option<&Kept> {
+        self.0.get(&Digest::of(word.as_bytes())).filter(|shown| shown.is(visit, place, now)).map(|shown| &shown.what)
+    }
+
+    /// Uses a word up: what was shown in this visit for this place.
+    pub(crate) fn take(&mut self, word: &str, visit: &str, place: &str, now: Instant) -> Option<Kept> {
         let shown = self.0.remove(&Digest::of(word.as_bytes()))?;
-        let is_it = shown.visit == visit && shown.run == *run && shown.slot == *slot && now < shown.until;
-        is_it.then_some(shown.request)
+        shown.is(visit, place, now).then_some(shown.what)
     }
 }
 
@@ -75,35 +77,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_good_once_for_a_while_in_its_visit_and_for_its_run_and_slot() {
+    fn a_word_is_good_once_for_a_while_in_its_visit_and_for_its_place() {
         let mut all = Preparations::default();
         let now = Instant::now();
-        let (run, other) = (RunId::from_text("run-1"), RunId::from_text("run-2"));
-        let (slot, second) = ("technical".parse::<SlotName>().unwrap(), "regulatory".parse::<SlotName>().unwrap());
-        let make = |all: &mut Preparations| all.make("v", &run, &slot, vec![1], now).unwrap().unwrap();
+        let kept = || Kept::Approval(vec![1]);
+        let make = |all: &mut Preparations| all.make("v", "/here", kept(), now).unwrap().unwrap();
+        let is_it = |kept: Option<Kept>| matches!(kept, Some(Kept::Approval(bytes)) if bytes == [1]);
         let word = make(&mut all);
-        assert_eq!(all.take(&word, "v", &run, &slot, now), Some(vec![1]));
-        assert_eq!(all.take(&word, "v", &run, &slot, now), None, "once");
-        for (visit, run, slot, at) in [
-            ("w", &run, &slot, now),
-            ("v", &other, &slot, now),
-            ("v", &run, &second, now),
-            ("v", &run, &slot, now + GOOD),
-        ] {
+        assert!(
+            all.of(&word, "v", "/here", now).is_some() && all.of(&word, "v", "/here", now).is_some(),
+            "shown again"
+        );
+        assert!(is_it(all.take(&word, "v", "/here", now)));
+        assert!(all.take(&word, "v", "/here", now).is_none(), "once");
+        for (visit, place, at) in [("w", "/here", now), ("v", "/there", now), ("v", "/here", now + GOOD)] {
             let word = make(&mut all);
-            assert_eq!(all.take(&word, visit, run, slot, at), None, "{visit} {run} {slot}");
+            assert!(all.of(&word, visit, place, at).is_none(), "{visit} {place}");
+            assert!(all.take(&word, visit, place, at).is_none(), "{visit} {place}");
+            assert!(all.take(&word, "v", "/here", now).is_none(), "whoever tries it uses it up");
         }
         let later = now + Duration::from_millis(1);
         let first = make(&mut all);
         for _ in 0..OF_A_VISIT {
-            all.make("v", &run, &slot, vec![1], later).unwrap().unwrap();
+            all.make("v", "/here", kept(), later).unwrap().unwrap();
         }
         assert_eq!(all.0.len(), OF_A_VISIT);
-        assert_eq!(all.take(&first, "v", &run, &slot, now), None, "the oldest of a visit went");
+        assert!(all.take(&first, "v", "/here", now).is_none(), "the oldest of a visit went");
         for n in 0..MOST {
-            all.make(&format!("visit {n}"), &run, &slot, vec![], now).unwrap();
+            all.make(&format!("visit {n}"), "/here", kept(), now).unwrap();
         }
-        assert_eq!(all.make("one more", &run, &slot, vec![], now).unwrap(), None);
-        assert!(all.make("one more", &run, &slot, vec![], now + GOOD).unwrap().is_some());
+        assert_eq!(all.make("one more", "/here", kept(), now).unwrap(), None);
+        assert!(all.make("one more", "/here", kept(), now + GOOD).unwrap().is_some());
     }
 }

@@ -62,6 +62,20 @@ pub(crate) const ACTS: &[Act] = &[
         run: sign::complete,
     },
     Act {
+        path: "/runs/{run}/reject/prepare",
+        page: "/runs/{run}/reject",
+        does: "asks whether you may say no to the run, and shows what you would sign",
+        actions: &[Action::RejectRun],
+        run: pages::reject::prepare,
+    },
+    Act {
+        path: "/runs/{run}/reject",
+        page: "/runs/{run}/reject",
+        does: "takes the answer of your passkey, and appends the rejection if it counts",
+        actions: &[Action::RejectRun],
+        run: pages::reject::complete,
+    },
+    Act {
         path: "/audits/{audit}/pack",
         page: "/audits/{audit}",
         does: "begins to make the evidence pack of an audit",
@@ -160,7 +174,12 @@ fn done(
         path.replace(&format!("{{{name}}}"), &super::look::encode(value))
     });
     let mut doing = Doing { app, session, visitor: &visitor, visit, scope, params, form };
-    let trouble = match (act.run)(&mut doing) {
+    // What is not shown to somebody is not theirs to act on.
+    let inside = match rooms::find(act.page) {
+        Some(room) => doing.scope.admits(doing.session, room.reach, |name| doing.param(name)),
+        None => Ok(()),
+    };
+    let trouble = match inside.and_then(|()| (act.run)(&mut doing)) {
         Ok(location) => return Ok(Ok(location)),
         Err(trouble) if trouble.status.is_client_error() => trouble,
         Err(trouble) => return Err(trouble),

@@ -106,6 +106,7 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, Reach::List, pages::runs::show),
     room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, Reach::Run, pages::run::show),
+    room("/runs/{run}/reject", "", "What exactly would I say no to?", PARTAKERS, Reach::Run, pages::reject::show),
     room("/findings", "Findings", "What should be fixed first?", EVERYBODY, Reach::List, pages::findings::list),
     room("/findings/waive", "", "How is a waiver of these asked for?", PARTAKERS, Reach::List, pages::findings::waive),
     room(

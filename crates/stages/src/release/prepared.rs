@@ -3,16 +3,16 @@
 //! appended at once.
 
 use countersign_connect::host_name;
-use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::act;
 use countersign_evidence::statement::Statement;
-use countersign_evidence::webauthn::{self, Assertion};
 use countersign_evidence::{canonical, from_base64, to_base64};
 use countersign_model::access::SlotName;
 use countersign_model::event::ApprovalSigned;
 use countersign_model::{PersonId, RunId};
 use countersign_policy::PolicyEngine;
 use countersign_store::Session;
-use countersign_store::projection::{KeyRow, KeyTrouble};
+use countersign_store::passkey;
+use countersign_store::projection::KeyRow;
 use countersign_store::session::act_statement;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -132,23 +132,22 @@ fn ask(
     run: &RunId,
     slot: &SlotName,
     hours: Option<u32>,
-    passkey: &str,
+    key: &str,
 ) -> Result<Prepared, Error> {
     let attempt = Attempt { act: "approve", run: Some(run.clone()), carry: only_looks };
     rooted(session, attempt.act)?;
-    let row = refuse::unless(session, &attempt, None, |s| named(s, passkey))?;
+    let row = refuse::unless(session, &attempt, None, |s| named(s, key))?;
     let (Some(key), Some(made)) = (&row.public, &row.passkey) else { return Err(no_passkey(&row)) };
     let by = By { person: row.person.clone(), key, strength: row.strength(), host: host_name() };
     let (said, ..) = propose(session, engine, &attempt, run, slot, hours, by)?;
     let statement = act_statement(subject(&said), said.clone())?;
-    let challenge = webauthn::challenge(act::APPROVAL, &statement)?;
     let request = SigningRequest {
         version: 1,
         namespace: act::APPROVAL.to_owned(),
         statement: to_base64(&statement),
         key: row.fingerprint.clone(),
         origin: made.origin.clone(),
-        options: webauthn::request(&key.application().unwrap_or_default(), &made.credential, &challenge),
+        options: passkey::request(&row, act::APPROVAL, &statement)?,
     };
     Ok(Prepared { person: row.person, request, said, statement })
 }
@@ -171,10 +170,7 @@ pub fn complete(
     let (statement, p) = refuse::unless(session, &attempt, None, |_| asked(request, run, slot))?;
     let signed = refuse::unless(session, &attempt, Some(&p.person), |s| {
         let row = named(s, &p.device.key)?;
-        let (Some(key), Some(made)) = (&row.public, &row.passkey) else { return Err(no_passkey(&row)) };
-        let answer = Assertion::from_json(answer).map_err(countersign_evidence::Error::from)?;
-        let armored = answer.into_sshsig(key, &made.credential, &made.origin, act::APPROVAL, &statement)?;
-        Ok(SignedAct::new(act::APPROVAL, &statement, &armored, key)?)
+        Ok(passkey::signed(&row, act::APPROVAL, &statement, answer)?)
     })?;
     take(session, engine, &signed.to_vec()?, attempt.act)
 }
@@ -193,7 +189,7 @@ fn asked(request: &[u8], run: &RunId, slot: &SlotName) -> Result<(Vec<u8>, Appro
 }
 
 /// The one passkey that counts and whose fingerprint begins so, of somebody who is here.
-fn named(session: &Session, text: &str) -> Result<KeyRow, Error> {
+pub(super) fn named(session: &Session, text: &str) -> Result<KeyRow, Error> {
     let row = of_key(session, text)?;
     if row.passkey.is_none() { Err(no_passkey(&row)) } else { Ok(row) }
 }
@@ -211,6 +207,5 @@ pub(super) fn of_key(session: &Session, text: &str) -> Result<KeyRow, Error> {
 }
 
 fn no_passkey(row: &KeyRow) -> Error {
-    let what = "it was enrolled as no passkey";
-    Error::Session(KeyTrouble::OtherUse { fingerprint: row.fingerprint.clone(), what }.into())
+    Error::Session(passkey::no_passkey(row).into())
 }

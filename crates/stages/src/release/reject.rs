@@ -4,17 +4,20 @@ use countersign_connect::{SshSigner, host_name};
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_model::access::{Duty, SlotName};
+use countersign_model::change::Change;
 use countersign_model::event::{ApprovalRejected, ApprovalWithdrawn, Device};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId};
 use countersign_policy::PolicyEngine;
 use countersign_store::projection::{MAX_TEXT, RunRow, State};
 use countersign_store::session::act_statement;
-use countersign_store::{Plan, Session};
+use countersign_store::{Plan, Session, passkey};
+use serde_json::Value;
 
 use super::approval_error::ApprovalError;
-use super::approve::{GATE, gates_of, run_row};
+use super::approve::{GATE, gates_of, rooted, run_row};
+use super::prepared::named;
 use super::refuse::{self, Attempt};
-use super::rules::GateStatus;
+use super::rules::{GateStatus, SlotStatus};
 use crate::Error;
 use crate::build::decide::{self, Decided};
 use crate::build::rules::authors;
@@ -44,53 +47,163 @@ pub fn reject(
     reason: &str,
     signer: &SshSigner,
 ) -> Result<Spoken, Error> {
-    let (person, reason) = speaker(session, "reject", run, reason, signer)?;
-    let (decided, change) = decide::settle(session, engine, run)?;
-    let attempt = Attempt { act: "reject", run: Some(run.clone()), carry: false };
-    let may = |s: &Session| -> Result<SlotName, Error> {
-        let gates = gates_of(s.state(), run, &decided, &authors(&change, s.state())?)?;
-        if let Some(no) = gates.iter().flat_map(|g| &g.rejected).find(|r| r.person == person) {
-            let person = s.state().label(&person)?;
-            return Err(ApprovalError::Rejected { person, run: run.clone(), index: no.index }.into());
+    let (person, reason) = speaker(session, REJECT, run, reason, signer)?;
+    let (said, decided) = propose(session, engine, run, reason, person, signer.public_key().fingerprint())?;
+    let statement = act_statement(subject(&said), said.clone())?;
+    let armored = signer.sign(act::REJECTION, &statement)?;
+    let signed = SignedAct::new(act::REJECTION, &statement, &armored, &signer.public_key())?;
+    append(session, &said, &signed, &decided)
+}
+
+/// A rejection that a passkey has to sign: in a browser, and later.
+#[derive(Debug, Clone)]
+pub struct ToReject {
+    /// What its statement says.
+    pub said: ApprovalRejected,
+    /// The canonical statement: exactly what is signed.
+    pub statement: Vec<u8>,
+    /// What `navigator.credentials.get` is called with.
+    pub options: Value,
+}
+
+/// What a passkey, named by its fingerprint or the start of it, has to sign to say no, if its person may now.
+///
+/// # Errors
+/// As [`reject`]; when the key is no passkey. What is refused is recorded first.
+pub fn prepare(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    reason: &str,
+    key: &str,
+) -> Result<ToReject, Error> {
+    rooted(session, REJECT)?;
+    let reason = because(reason)?;
+    let row = refuse::unless(session, &rejecting(run), None, |s| named(s, key))?;
+    let (said, _) = propose(session, engine, run, reason, row.person.clone(), row.fingerprint.clone())?;
+    let statement = act_statement(subject(&said), said.clone())?;
+    let options = passkey::request(&row, act::REJECTION, &statement)?;
+    Ok(ToReject { said, statement, options })
+}
+
+/// Takes what the browser answered, and appends the rejection if it still is of the decision as it stands, by somebody who may.
+///
+/// # Errors
+/// When the answer is not that of its passkey, and as [`reject`]. What is refused is recorded first.
+pub fn complete(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    asked: &ToReject,
+    answer: &[u8],
+) -> Result<Spoken, Error> {
+    rooted(session, REJECT)?;
+    let said = &asked.said;
+    let (attempt, by) = (rejecting(&said.run), said.person.clone());
+    let signed = refuse::unless(session, &attempt, Some(&by), |s| {
+        let row = named(s, &said.device.key)?;
+        Ok(passkey::signed(&row, act::REJECTION, &asked.statement, answer)?)
+    })?;
+    let (decided, change) = decide::settle(session, engine, &said.run)?;
+    refuse::unless(session, &attempt, Some(&by), |s| {
+        s.counts(&signed)?;
+        let now = decided.decision.digest()?;
+        if now != said.decision {
+            let (run, what) = (said.run.clone(), "what it was decided on".to_owned());
+            return Err(Error::StaleApproval { run, then: said.decision, now, what });
         }
-        slot_of(s.state(), &gates, &person)?.ok_or_else(|| {
-            let label = s.state().label(&person).unwrap_or_else(|_| person.to_string());
-            ApprovalError::NoSay { person: label, run: run.clone() }.into()
-        })
-    };
-    let slot = refuse::unless(session, &attempt, Some(&person), may)?;
+        may(s, &decided, &change, &said.run, &by, Some(&said.slot)).map(|_| ())
+    })?;
+    append(session, said, &signed, &decided)
+}
+
+/// Whether somebody could say no to a run's recorded decision now. Nothing is appended.
+///
+/// # Errors
+/// When they could not, and why; when the record cannot be read.
+pub fn could(session: &Session, engine: &dyn PolicyEngine, run: &RunId, person: &PersonId) -> Result<(), Error> {
+    let (decided, change) = decide::recorded(session, engine, run)?;
+    may(session, &decided, &change, run, person, None).map(|_| ())
+}
+
+const REJECT: &str = "reject";
+
+fn rejecting(run: &RunId) -> Attempt {
+    Attempt { act: REJECT, run: Some(run.clone()), carry: false }
+}
+
+/// The slot that somebody who may say no could have filled: this one, where it was said already.
+fn may(
+    s: &Session,
+    decided: &Decided,
+    change: &Change,
+    run: &RunId,
+    person: &PersonId,
+    slot: Option<&SlotName>,
+) -> Result<SlotName, Error> {
+    let gates = gates_of(s.state(), run, decided, &authors(change, s.state())?)?;
+    if let Some(no) = gates.iter().flat_map(|g| &g.rejected).find(|r| r.person == *person) {
+        let person = s.state().label(person)?;
+        return Err(ApprovalError::Rejected { person, run: run.clone(), index: no.index }.into());
+    }
+    slot_of(s.state(), &gates, person, slot)?.ok_or_else(|| {
+        let label = s.state().label(person).unwrap_or_else(|_| person.to_string());
+        ApprovalError::NoSay { person: label, run: run.clone() }.into()
+    })
+}
+
+/// What somebody signs to say no, if they may; a refusal is recorded.
+fn propose(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    reason: String,
+    person: PersonId,
+    key: String,
+) -> Result<(ApprovalRejected, Decided), Error> {
+    let (decided, change) = decide::settle(session, engine, run)?;
+    let slot =
+        refuse::unless(session, &rejecting(run), Some(&person), |s| may(s, &decided, &change, run, &person, None))?;
     let row = run_row(session.state(), run)?;
-    let decision = decided.decision.digest()?;
-    let repository = row.identity.clone().ok_or(Error::Unidentified)?;
-    let predicate = ApprovalRejected {
+    let said = ApprovalRejected {
         origin: session.state().origin().to_owned(),
-        repository: repository.clone(),
+        repository: row.identity.clone().ok_or(Error::Unidentified)?,
         run: run.clone(),
         commit: row.commit.clone(),
-        decision,
+        decision: decided.decision.digest()?,
         gate: GATE.into(),
         slot,
-        person: person.clone(),
-        device: Device { key: signer.public_key().fingerprint(), host: host_name() },
+        person,
+        device: Device { key, host: host_name() },
         reason,
         time: session.now(),
     };
-    let subject = vec![Subject::new(repository, "gitCommit", row.commit.clone())];
-    let statement = act_statement(subject, predicate)?;
-    let armored = signer.sign(act::REJECTION, &statement)?;
-    let signed = SignedAct::new(act::REJECTION, &statement, &armored, &signer.public_key())?;
+    Ok((said, decided))
+}
+
+fn subject(said: &ApprovalRejected) -> Vec<Subject> {
+    vec![Subject::new(said.repository.clone(), "gitCommit", said.commit.clone())]
+}
+
+fn append(
+    session: &mut Session,
+    said: &ApprovalRejected,
+    signed: &SignedAct,
+    decided: &Decided,
+) -> Result<Spoken, Error> {
+    let (run, person) = (&said.run, &said.person);
     let mut ended = Vec::new();
     let (appended, ()) = session.transact(|s| {
         let row = run_row(s.state(), run)?;
-        if row.decisions.last().map(|d| d.digest) != Some(decision) {
+        if row.decisions.last().map(|d| d.digest) != Some(said.decision) {
             return Err(Error::ChangedMeanwhile { run: run.clone() });
         }
-        may(s)?;
-        ended = standing(s.state(), &row, &person, decision)?;
-        entry_of(s, EventKind::ApprovalRejected, run, &person, &signed, &ended)
+        let change = decide::read_change(s.ledger(), &row.change)?;
+        may(s, decided, &change, run, person, Some(&said.slot))?;
+        ended = standing(s.state(), &row, person, said.decision)?;
+        entry_of(s, EventKind::ApprovalRejected, run, person, signed, &ended)
     })?;
     let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
-    spoken(session, run, person, index, ended, &decided)
+    spoken(session, run, person.clone(), index, ended, decided)
 }
 
 /// Takes back everything that the person said about the newest decision that they said anything about.
@@ -153,21 +266,30 @@ fn speaker(
     reason: &str,
     signer: &SshSigner,
 ) -> Result<(PersonId, String), Error> {
-    session.require_pin()?;
-    if session.state().trust().is_none() {
-        return Err(Error::NoTrustRoot { act });
-    }
+    rooted(session, act)?;
+    let reason = because(reason)?;
+    let attempt = Attempt { act, run: Some(run.clone()), carry: false };
+    Ok((refuse::signer(session, &attempt, signer)?, reason))
+}
+
+/// A reason that can be recorded.
+fn because(reason: &str) -> Result<String, Error> {
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > MAX_TEXT || reason.chars().any(char::is_control) {
         return Err(ApprovalError::NoReason.into());
     }
-    let attempt = Attempt { act, run: Some(run.clone()), carry: false };
-    Ok((refuse::signer(session, &attempt, signer)?, reason.to_owned()))
+    Ok(reason.to_owned())
 }
 
 /// A slot that the person could fill as far as role and duties go.
-fn slot_of(state: &State, gates: &[GateStatus], person: &PersonId) -> Result<Option<SlotName>, Error> {
-    for slot in gates.iter().flat_map(|g| &g.slots) {
+fn slot_of(
+    state: &State,
+    gates: &[GateStatus],
+    person: &PersonId,
+    said: Option<&SlotName>,
+) -> Result<Option<SlotName>, Error> {
+    let named = |slot: &&SlotStatus| said.is_none_or(|said| *said == slot.rule.slot);
+    for slot in gates.iter().flat_map(|g| &g.slots).filter(named) {
         let barred = slot.excluded.iter().any(|(p, held)| p == person && slot.rule.is_barred_by(held.duty));
         if !barred && state.holds_one(person, &slot.rule.roles)? {
             return Ok(Some(slot.rule.slot.clone()));

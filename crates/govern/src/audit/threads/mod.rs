@@ -33,7 +33,7 @@ use serde_json::Value;
 
 use super::AuditError;
 use crate::Error;
-use crate::access::{Saying, allowed, line, needs, random_id, say, say_with, signer_of};
+use crate::access::{Draft, Pen, Saying, line, needs, random_id, say};
 use crate::assess::Window;
 
 /// How many days an answer is awaited unless somebody says otherwise.
@@ -288,21 +288,21 @@ fn still_newest(
 /// Something that is said with a text: the text is sealed with the key of whoever signs, once it is known that they may say it.
 fn say_text<P: Predicate>(
     session: &mut Session,
-    signer: &SshSigner,
-    saying: &Saying<'_>,
+    pen: Pen<'_>,
+    saying: Saying<'static>,
     request: &AuditRequestId,
     text: &str,
-    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
+    may: impl Fn(&Session, &PersonId) -> Result<(), Error> + Send + 'static,
     predicate: impl FnOnce(&Session, PersonId, Digest) -> Result<P, Error>,
-) -> Result<u64, Error> {
-    session.require_pin()?;
-    crate::access::rooted(session.state())?;
-    let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
-    allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
-    let sealed = subjects::seal_text(session.ledger().subject_keys(), &by, request.as_str(), text)?;
-    let digest = Digest::of(&sealed);
-    let blob = NewBlob { bytes: sealed, media: subjects::SEALED_TEXT.into() };
-    say_with(session, signer, saying, vec![blob], may, |s, by| predicate(s, by, digest))
+) -> Result<Draft, Error> {
+    let seal = |s: &Session, by: &PersonId| {
+        let bytes = subjects::seal_text(s.ledger().subject_keys(), by, request.as_str(), text)?;
+        Ok(vec![NewBlob { bytes, media: subjects::SEALED_TEXT.into() }])
+    };
+    Draft::new(session, pen, saying, seal, may, |s, by, sealed| {
+        let text = sealed.first().ok_or(ThreadError::BadText { most: LONGEST_TEXT })?;
+        predicate(s, by, Digest::of(&text.bytes))
+    })
 }
 
 /// Asks in an audit. Returns the request's id and the log index.
@@ -316,6 +316,21 @@ pub fn request(
     catalogue: &Catalogue,
     signer: &SshSigner,
 ) -> Result<(AuditRequestId, u64), Error> {
+    let (request, draft) = draft_request(session, audit, asked, catalogue, Pen::Key(signer))?;
+    Ok((request, draft.sign(session, signer)?))
+}
+
+/// What is signed to ask in an audit.
+///
+/// # Errors
+/// As [`request`].
+pub fn draft_request(
+    session: &mut Session,
+    audit: &str,
+    asked: &Question<'_>,
+    catalogue: &Catalogue,
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Draft), Error> {
     let audit = find_audit(session, audit)?.said;
     let text = checked(asked.text)?;
     let applications: Vec<String> = asked.application.map(str::to_owned).into_iter().collect();
@@ -336,15 +351,16 @@ pub fn request(
         namespace: act::AUDIT_REQUEST,
         stream: StreamId::from(&request),
     };
-    let index = say_text(
+    let within = audit.audit.clone();
+    let draft = say_text(
         session,
-        signer,
-        &saying,
+        pen,
+        saying,
         &request,
         text,
-        |s, by| {
+        move |s, by| {
             needs(s, by, Action::AskInAudit)?;
-            admitting_audit(s, &audit.audit, by)?;
+            admitting_audit(s, &within, by)?;
             super::repositories_of(s.state(), &applications).map(|_| ())
         },
         |s, by, text| {
@@ -361,7 +377,7 @@ pub fn request(
             })
         },
     )?;
-    Ok((request, index))
+    Ok((request, draft))
 }
 
 /// Answers a request. Returns its id and the log index.
@@ -375,6 +391,20 @@ pub fn answer(
     reply: &Reply<'_>,
     signer: &SshSigner,
 ) -> Result<(AuditRequestId, u64), Error> {
+    let (request, draft) = draft_answer(session, text, reply, Pen::Key(signer))?;
+    Ok((request, draft.sign(session, signer)?))
+}
+
+/// What is signed to answer a request.
+///
+/// # Errors
+/// As [`answer`].
+pub fn draft_answer(
+    session: &mut Session,
+    text: &str,
+    reply: &Reply<'_>,
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Draft), Error> {
     let request = find_request(session, text)?.request;
     let text = checked(reply.text)?;
     let (evidence, packs) = (sorted(reply.evidence), sorted(reply.packs));
@@ -397,15 +427,16 @@ pub fn answer(
         stream: StreamId::from(&request),
     };
     let (thread, question) = thread_that_is(session, &request, &[RequestState::Open], "answered")?;
-    let index = say_text(
+    let (id, asked) = (request.clone(), question.clone());
+    let draft = say_text(
         session,
-        signer,
-        &saying,
+        pen,
+        saying,
         &request,
         text,
-        |s, by| {
+        move |s, by| {
             may_answer(s, &thread, by)?;
-            still_newest(s, &request, &[RequestState::Open], "answered", &question)
+            still_newest(s, &id, &[RequestState::Open], "answered", &asked)
         },
         |s, by, text| {
             Ok(AuditAnswered {
@@ -420,7 +451,7 @@ pub fn answer(
             })
         },
     )?;
-    Ok((request, index))
+    Ok((request, draft))
 }
 
 fn may_answer(session: &Session, thread: &ThreadRow, by: &PersonId) -> Result<(), Error> {
@@ -445,6 +476,21 @@ pub fn follow_up(
     due: Option<Timestamp>,
     signer: &SshSigner,
 ) -> Result<(AuditRequestId, u64), Error> {
+    let (request, draft) = draft_follow_up(session, text, asked, due, Pen::Key(signer))?;
+    Ok((request, draft.sign(session, signer)?))
+}
+
+/// What is signed to ask on.
+///
+/// # Errors
+/// As [`follow_up`].
+pub fn draft_follow_up(
+    session: &mut Session,
+    text: &str,
+    asked: &str,
+    due: Option<Timestamp>,
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Draft), Error> {
     let request = find_request(session, text)?.request;
     let text = checked(asked)?;
     let due = awaited(session, due)?;
@@ -455,23 +501,24 @@ pub fn follow_up(
         stream: StreamId::from(&request),
     };
     let (thread, answer) = thread_that_is(session, &request, &[RequestState::Answered], "followed up")?;
-    let index = say_text(
+    let (id, leaf) = (request.clone(), answer.leaf);
+    let draft = say_text(
         session,
-        signer,
-        &saying,
+        pen,
+        saying,
         &request,
         text,
-        |s, by| {
+        move |s, by| {
             needs(s, by, Action::AskInAudit)?;
             admitting_audit(s, &thread.audit, by)?;
-            still_newest(s, &request, &[RequestState::Answered], "followed up", &answer)
+            still_newest(s, &id, &[RequestState::Answered], "followed up", &answer)
         },
         |s, by, text| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
-            Ok(AuditFollowedUp { origin, request: request.clone(), answer: answer.leaf, text, due, by, time })
+            Ok(AuditFollowedUp { origin, request: request.clone(), answer: leaf, text, due, by, time })
         },
     )?;
-    Ok((request, index))
+    Ok((request, draft))
 }
 
 /// Says that nothing more is needed on a request, or takes it back. Returns its id and the log index.
@@ -479,6 +526,15 @@ pub fn follow_up(
 /// # Errors
 /// When the signer is no auditor, or it is closed.
 pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditRequestId, u64), Error> {
+    let (request, draft) = draft_closing(session, text, Pen::Key(signer))?;
+    Ok((request, draft.sign(session, signer)?))
+}
+
+/// What is signed to close a request.
+///
+/// # Errors
+/// As [`close_request`].
+pub fn draft_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(AuditRequestId, Draft), Error> {
     const WANTED: &[RequestState] = &[RequestState::Open, RequestState::Answered];
     let request = find_request(session, text)?.request;
     let saying = Saying {
@@ -488,21 +544,23 @@ pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> R
         stream: StreamId::from(&request),
     };
     let (thread, newest) = thread_that_is(session, &request, WANTED, "closed")?;
-    let index = say(
+    let (id, last) = (request.clone(), newest.leaf);
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
-        |s, by| {
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
+        move |s, by| {
             needs(s, by, Action::AskInAudit)?;
             admitting_audit(s, &thread.audit, by)?;
-            still_newest(s, &request, WANTED, "closed", &newest)
+            still_newest(s, &id, WANTED, "closed", &newest)
         },
-        |s, by| {
+        |s, by, _| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
-            Ok(AuditRequestClosed { origin, request: request.clone(), last: newest.leaf, by, time })
+            Ok(AuditRequestClosed { origin, request: request.clone(), last, by, time })
         },
     )?;
-    Ok((request, index))
+    Ok((request, draft))
 }
 
 /// Closes an audit. Returns its id and the log index.

@@ -17,12 +17,13 @@ use countersign_store::projection::{KeyRow, RunRow, RunsAsked};
 use maud::{Markup, html};
 
 use super::run;
-use crate::app::Trouble;
+use crate::app::{Kept, Trouble};
 use crate::auth::lock;
 use crate::web::layout::Page;
 use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
-use crate::web::{sign, trouble_body};
+use crate::web::sign::{self, Shown};
+use crate::web::trouble_body;
 
 /// Of so many of the newest runs that wait, it is looked at whether the visitor could sign.
 const WAITING: u32 = 30;
@@ -201,10 +202,13 @@ fn offer(look: &mut Look<'_>, row: &RunRow, slot: &SlotStatus) -> Result<Markup,
                 @else if slot.filled.iter().any(|f| f.person == look.visitor.person) { "You signed it." }
                 @else { "It is signed by " (slot.rule.who()) "." }
             }
+            @if held.is_none() && slot.rule.roles.iter().any(|role| look.visitor.roles.contains(role)) {
+                p { "You can still " a href={ "/runs/" (row.id) "/reject" } { "say no to it, with a reason" } "." }
+            }
         });
     }
-    let (here, elsewhere): (Vec<KeyRow>, Vec<KeyRow>) =
-        sign::passkeys(look.session, &look.visitor.person)?.into_iter().partition(|key| sign::is_here(look.app, key));
+    let keys = sign::keys(look)?;
+    let here = &keys.here;
     let wanted = look.filter("key").map(str::to_owned);
     let chosen = here.iter().find(|k| wanted.as_deref().is_none_or(|w| k.fingerprint == w)).or(here.first()).cloned();
     let statement = match &chosen {
@@ -224,30 +228,10 @@ fn offer(look: &mut Look<'_>, row: &RunRow, slot: &SlotStatus) -> Result<Markup,
                 @for key in &others { a href={ "/approvals/" (row.id) "/" (slot.rule.slot) "?key=" (encode(&key.fingerprint)) } { code { (key.fingerprint) } } " " }
             }
         }
-        (none_here(look, here.is_empty(), &elsewhere))
+        (sign::none_here(look, &keys))
         (command)
+        p { "Or " a href={ "/runs/" (row.id) "/reject" } { "say no to it, with a reason" } "." }
     })
-}
-
-/// What is said of passkeys that cannot sign on this page.
-fn none_here(look: &Look<'_>, none: bool, elsewhere: &[KeyRow]) -> Markup {
-    let origin = look.app.options.origin.to_string();
-    html! {
-        @for key in elsewhere {
-            @if let Some(made) = &key.passkey {
-                p {
-                    (parts::state(Tone::Quiet, "another origin")) " Your passkey " code { (key.fingerprint) } " signs in pages of "
-                    code { (made.origin) } " alone, and this server is " code { (origin) } "."
-                }
-            }
-        }
-        @if none && elsewhere.is_empty() {
-            p.quiet {
-                "You have no passkey. An administrator enrols one for " code { (origin) } ": " code { "countersign person key request" }
-                ". Browsers make passkeys for names over https, and for " code { "http://localhost" } "."
-            }
-        }
-    }
 }
 
 /// What cannot be signed now, and why. What is not of now any more can be decided anew.
@@ -266,26 +250,20 @@ fn refused(look: &Look<'_>, row: &RunRow, slot: &SlotName, key: &KeyRow, trouble
 fn statement(look: &Look<'_>, row: &RunRow, slot: &SlotName, shown: &Prepared) -> Result<Markup, Trouble> {
     let request = serde_json::to_vec(&shown.request)
         .map_err(|_| Trouble::internal("a request for a signature could not be written"))?;
-    let word = lock(&look.app.preparations).make(&look.visit.name, &row.id, slot, request, Instant::now())?;
+    let place = sign::approval(&row.id, slot);
+    let word = lock(&look.app.preparations).make(&look.visit.name, &place, Kept::Approval(request), Instant::now())?;
     let word = word.ok_or_else(Trouble::busy)?;
-    Ok(html! {
-        (words(look, &shown.said)?)
-        details {
-            summary { "The statement, byte for byte" }
-            pre.raw { code { (String::from_utf8_lossy(&shown.statement)) } }
-            p.quiet { "SHA-256 " code { (Digest::of(&shown.statement)) } ", " (shown.statement.len()) " bytes of canonical JSON (RFC 8785)." }
-        }
-        form method="post" action={ "/approvals/" (row.id) "/" (slot) } data-passkey data-request=(shown.request.options()) {
-            input type="hidden" name="csrf" value=(look.visitor.csrf);
-            input type="hidden" name="prepared" value=(word);
-            input type="hidden" name="answer" value="";
-            button class="primary" type="submit" disabled { "Sign with passkey" }
-            p role="status" {}
-            noscript { p { "A passkey is asked by a script; this browser runs none here. Sign with your SSH key." } }
-        }
-        p.quiet { "It may be signed once, within ten minutes. Everything is asked anew when it is: whoever may not sign then has signed nothing." }
-        script type="module" src="/assets/passkey.js" {}
-    })
+    Ok(sign::shown(
+        look,
+        &Shown {
+            words: words(look, &shown.said)?,
+            statement: &shown.statement,
+            options: shown.request.options(),
+            place: &place,
+            word: &word,
+            button: "Sign with passkey",
+        },
+    ))
 }
 
 /// What the statement says.

@@ -13,6 +13,7 @@ pub(super) mod ledger;
 pub(super) mod packs;
 pub(super) mod populations;
 pub(super) mod posture;
+pub(super) mod reject;
 pub(super) mod requests;
 pub(super) mod run;
 pub(super) mod runbook;

@@ -1,0 +1,147 @@
+//! What a person is about to say by signature, between the question whether they may and the entry: signed at once by a key that is
+//! here, or later by a passkey in a browser. The statement, and what is sealed for it, stay the same in between; whether it may be said
+//! is asked again on the state that it is appended to.
+
+use countersign_connect::SshSigner;
+use countersign_evidence::act::SignedAct;
+use countersign_model::event::Predicate;
+use countersign_model::{Diagnostic as _, Exit, PersonId};
+use countersign_store::projection::KeyRow;
+use countersign_store::session::act_statement;
+use countersign_store::{NewBlob, Session, passkey};
+use serde_json::Value;
+
+use super::saying::{Saying, append, ledger_subject};
+use super::{allowed, holder, rooted, signer_of};
+use crate::Error;
+
+/// With what somebody signs.
+#[derive(Clone, Copy)]
+pub enum Pen<'a> {
+    /// A key that is here.
+    Key(&'a SshSigner),
+    /// The passkey of this fingerprint, or of the only one that begins so: in a browser, and later.
+    Passkey(&'a str),
+}
+
+type May = Box<dyn Fn(&Session, &PersonId) -> Result<(), Error> + Send>;
+
+/// Something that a person may say and did not sign yet.
+pub struct Draft {
+    saying: Saying<'static>,
+    by: PersonId,
+    /// The passkey that is to sign it, by its fingerprint.
+    passkey: Option<String>,
+    statement: Vec<u8>,
+    attachments: Vec<NewBlob>,
+    may: May,
+}
+
+/// Who is about to say something.
+pub(crate) fn author(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<(PersonId, Option<String>), Error> {
+    session.require_pin()?;
+    rooted(session.state())?;
+    allowed(session, act, None, |s| match pen {
+        Pen::Key(signer) => Ok((signer_of(s, signer)?, None)),
+        Pen::Passkey(text) => {
+            let row = passkey_named(s, text)?;
+            Ok((row.person, Some(row.fingerprint)))
+        }
+    })
+}
+
+/// The one passkey that counts now and whose fingerprint begins so, of somebody who is here.
+fn passkey_named(session: &Session, text: &str) -> Result<KeyRow, Error> {
+    let mut found = session.state().keys_named(text)?;
+    let (Some(row), true) = (found.pop(), found.is_empty()) else {
+        return Err(Error::UnknownKey { fingerprint: text.to_owned() });
+    };
+    holder(session, session.state().usable(&row.fingerprint, session.place()?)?)?;
+    if row.passkey.is_some() { Ok(row) } else { Err(Error::Session(passkey::no_passkey(&row).into())) }
+}
+
+impl Draft {
+    /// What somebody says, if they may say it; who may not finds it recorded.
+    pub(crate) fn new<P: Predicate>(
+        session: &mut Session,
+        pen: Pen<'_>,
+        saying: Saying<'static>,
+        attachments: impl FnOnce(&Session, &PersonId) -> Result<Vec<NewBlob>, Error>,
+        may: impl Fn(&Session, &PersonId) -> Result<(), Error> + Send + 'static,
+        predicate: impl FnOnce(&Session, PersonId, &[NewBlob]) -> Result<P, Error>,
+    ) -> Result<Self, Error> {
+        let (by, passkey) = author(session, saying.act, pen)?;
+        allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
+        let attachments = attachments(session, &by)?;
+        let predicate = predicate(session, by.clone(), &attachments)?;
+        let statement = act_statement(ledger_subject(session), predicate)?;
+        Ok(Self { saying, by, passkey, statement, attachments, may: Box::new(may) })
+    }
+
+    /// The canonical statement: exactly what is signed.
+    #[must_use]
+    pub fn statement(&self) -> &[u8] {
+        &self.statement
+    }
+
+    /// Who is to sign.
+    #[must_use]
+    pub const fn by(&self) -> &PersonId {
+        &self.by
+    }
+
+    /// What `navigator.credentials.get` is called with.
+    ///
+    /// # Errors
+    /// When it is not a passkey that is to sign, or that counts no longer.
+    pub fn options(&self, session: &Session) -> Result<Value, Error> {
+        let row = passkey_named(session, self.passkey.as_deref().unwrap_or_default())?;
+        Ok(passkey::request(&row, self.saying.namespace, &self.statement)?)
+    }
+
+    /// Signs it with a key that is here, and appends it. Returns the log index.
+    pub(crate) fn sign(self, session: &mut Session, signer: &SshSigner) -> Result<u64, Error> {
+        let namespace = self.saying.namespace;
+        let armored = signer.sign(namespace, &self.statement)?;
+        let signed = SignedAct::new(namespace, &self.statement, &armored, &signer.public_key())?;
+        self.append(session, &signed)
+    }
+
+    /// Takes what the browser answered, and appends the act if it may still be said. Returns the log index.
+    ///
+    /// # Errors
+    /// When the answer is not that of the passkey to exactly this statement, the passkey counts no longer, and as the use case that
+    /// made the draft. What is refused is recorded first.
+    pub fn complete(self, session: &mut Session, answer: &[u8]) -> Result<u64, Error> {
+        session.require_pin()?;
+        let (act, by) = (self.saying.act, self.by.clone());
+        let signed = allowed_or_unproved(session, act, &by, |s| {
+            let row = passkey_named(s, self.passkey.as_deref().unwrap_or_default())?;
+            let signed = passkey::signed(&row, self.saying.namespace, &self.statement, answer)?;
+            s.counts(&signed)?;
+            (self.may)(s, &by)?;
+            Ok(signed)
+        })?;
+        self.append(session, &signed)
+    }
+
+    fn append(self, session: &mut Session, signed: &SignedAct) -> Result<u64, Error> {
+        append(session, &self.saying, &self.by, signed, &self.attachments, &self.may)
+    }
+}
+
+/// As [`allowed`]; an answer that proves nothing is recorded too.
+fn allowed_or_unproved<T>(
+    session: &mut Session,
+    act: &str,
+    person: &PersonId,
+    check: impl FnOnce(&Session) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let checked = allowed(session, act, Some(person), check);
+    if let Err(refusal) = &checked
+        && refusal.exit() == Exit::Unverified
+    {
+        session.record_refusal(act, None, Some(person), refusal.code())?;
+    }
+    checked
+}
