@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use countersign_model::{Exit, Timestamp};
+use countersign_connect::remote::ApiClient;
+use countersign_model::{Digest, Exit, Timestamp};
 use countersign_stages::build::findings::{Patience, Renewed, renew};
 use countersign_store::findings::{Asked, Counts, Line, Listed, Standing};
 use serde_json::{Value, json};
@@ -11,14 +12,18 @@ use super::args::{Format, PlaceArgs};
 use super::catalogue;
 use super::findings_args::FindingsArgs;
 use super::place::notices;
+use super::remote::{array, stranger};
 use crate::config::Environment;
-use crate::errors::Outcome;
+use crate::errors::{Failure, Outcome};
 use crate::output::{self, printable};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// Lists them. What could not be read is never silence: it is named, and the command ends with 14.
 pub(crate) fn run(at: &PlaceArgs, args: &FindingsArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return shown(&told(&client, args)?, args.format);
+    }
     let mut session = at.open(env)?;
     let asked = Asked {
         stands: args.state.standing(),
@@ -35,11 +40,59 @@ pub(crate) fn run(at: &PlaceArgs, args: &FindingsArgs, env: &Environment) -> Out
     let unread = renewed.index.unread()?;
     let now = session.now();
     notices(&mut session);
-    match args.format {
-        Format::Json => output::json(&document(&page.listed, &page.counts, &renewed, &unread, now))?,
-        Format::Text => output::print(&text(&page.listed, &page.counts, &renewed, &unread, now))?,
+    shown(&document(&page.listed, &page.counts, &renewed, &unread, now), args.format)
+}
+
+/// The same as a server says it: its API has the document part by part.
+fn told(client: &ApiClient, args: &FindingsArgs) -> Result<Value, Failure> {
+    const PART: usize = 200;
+    let most = args.limit as usize;
+    let (mut findings, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let limit = most.saturating_sub(findings.len()).min(PART).to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        let state = args.state.standing().map(Standing::as_str);
+        let severity = args.severity.map(countersign_model::Severity::as_str);
+        let late = args.late.then_some("true");
+        let asked = [
+            ("state", state),
+            ("severity", severity),
+            ("repository", args.repository.as_deref()),
+            ("control", args.control.as_deref()),
+            ("rule", args.rule.as_deref()),
+            ("late", late),
+            ("after", after.as_deref()),
+        ];
+        query.extend(asked.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let mut part = client.get("findings", &query)?;
+        let items = part.get_mut("items").map(Value::take).unwrap_or_default();
+        let Value::Array(items) = items else { return Err(stranger(client, "its answer lacks `items`")) };
+        let is_last = items.is_empty();
+        findings.extend(items);
+        match part.get("next").and_then(Value::as_str) {
+            Some(next) if !is_last && findings.len() < most => after = Some(next.to_owned()),
+            _ => {
+                let whole = |name: &str| part.get(name).cloned().unwrap_or_default();
+                return Ok(json!({
+                    "version": 1, "findings": findings, "count": whole("count"), "states": whole("states"),
+                    "size": whole("size"), "behind": whole("behind"), "unread": whole("unread"), "disposed": whole("disposed"),
+                }));
+            }
+        }
     }
-    Ok(if unread.is_empty() && renewed.behind == 0 { Exit::Pass } else { Exit::Incomplete })
+}
+
+fn shown(document: &Value, format: Format) -> Outcome {
+    match format {
+        Format::Json => output::json(document)?,
+        Format::Text => output::print(&text(document))?,
+    }
+    let is_whole = array(document, "unread").next().is_none() && number(document, "behind") == 0;
+    Ok(if is_whole { Exit::Pass } else { Exit::Incomplete })
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn of(counts: &Counts, stands: Standing) -> u64 {
@@ -75,43 +128,50 @@ fn document(listed: &Listed, counts: &Counts, renewed: &Renewed, unread: &[u64],
     })
 }
 
-fn text(listed: &Listed, counts: &Counts, renewed: &Renewed, unread: &[u64], now: Timestamp) -> String {
+fn text(document: &Value) -> String {
+    let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();
     let mut out = String::new();
-    for l in &listed.lines {
-        let late = days_past(l, now).map(|days| format!(", {days} days past SLA")).unwrap_or_default();
-        let asked = if l.asked.is_some() && l.stands == Standing::Open { ", suppression asked for" } else { "" };
+    for l in array(document, "findings") {
+        let days = l.get("days_past").and_then(Value::as_u64);
+        let late = days.map(|days| format!(", {days} days past SLA")).unwrap_or_default();
+        let (state, suppression) = (word(l, "state"), word(l, "suppression_asked"));
+        let asked =
+            if !suppression.is_empty() && state == Standing::Open.as_str() { ", suppression asked for" } else { "" };
+        let fingerprint = word(l, "fingerprint").parse::<Digest>().map(|d| d.short()).unwrap_or_default();
+        let repository = word(l, "repository");
+        let repository = if repository.is_empty() { "a repository without an identity".to_owned() } else { repository };
         let _ = writeln!(
             out,
-            "{:>4}  {:<8}  {}  {}\n      {}:{} in {}\n      {}{asked}, first seen {}{late}",
-            l.risk,
-            l.severity,
-            l.fingerprint.short(),
-            printable(&l.rule),
-            printable(&l.path.to_string()),
-            l.line,
-            printable(l.repository.as_deref().unwrap_or("a repository without an identity")),
-            l.stands.as_str(),
-            l.first_time,
+            "{:>4}  {:<8}  {fingerprint}  {}\n      {}:{} in {repository}\n      {state}{asked}, first seen {}{late}",
+            number(l, "risk"),
+            word(l, "severity"),
+            word(l, "rule"),
+            word(l, "path"),
+            number(l, "line"),
+            word(l, "first_time"),
         );
     }
-    let shown = listed.lines.len() as u64;
+    let shown = array(document, "findings").count() as u64;
+    let states = document.get("states").cloned().unwrap_or_default();
     let _ = writeln!(
         out,
         "{shown} of {}; in all {} open, {} past SLA, {} suppressed, {} waived, {} fixed",
-        output::count(counts.asked, "finding", "findings"),
-        of(counts, Standing::Open),
-        counts.late,
-        of(counts, Standing::Suppressed),
-        of(counts, Standing::Waived),
-        of(counts, Standing::Fixed),
+        output::count(number(document, "count"), "finding", "findings"),
+        number(&states, "open"),
+        number(&states, "late"),
+        number(&states, "suppressed"),
+        number(&states, "waived"),
+        number(&states, "fixed"),
     );
-    if renewed.disposed > 0 {
-        let scans = output::count(renewed.disposed, "scan was", "scans were");
+    let disposed = number(document, "disposed");
+    if disposed > 0 {
+        let scans = output::count(disposed, "scan was", "scans were");
         let _ = writeln!(out, "{scans} disposed of; nobody knows any more what they saw");
     }
-    if !unread.is_empty() {
-        let entries: Vec<String> = unread.iter().take(20).map(u64::to_string).collect();
-        let records = output::count(unread.len() as u64, "record is", "records are");
+    let unread = array(document, "unread").count() as u64;
+    if unread > 0 {
+        let entries: Vec<String> = array(document, "unread").take(20).map(Value::to_string).collect();
+        let records = output::count(unread, "record is", "records are");
         let _ = writeln!(out, "✗ {records} missing or damaged (entries {})", entries.join(", "));
         let _ = writeln!(out, "  Next: countersign verify");
     }

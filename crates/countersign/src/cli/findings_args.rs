@@ -5,6 +5,7 @@ use countersign_model::Severity;
 use countersign_store::findings::{SEVERITIES, Standing};
 
 use super::args::Format;
+use super::server_args::ServerArgs;
 
 /// Which state is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,6 +57,8 @@ pub(crate) struct FindingsArgs {
     /// So many at the most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

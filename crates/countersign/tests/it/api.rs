@@ -257,6 +257,19 @@ fn findings_are_listed_by_parts_and_a_runs_are_its_own() {
     for bad in ["after=x", "state=none", "severity=x", "late=false"] {
         assert_eq!(code(&program.get(&format!("/api/v1/findings?{bad}")).expect(400)), "CS-SERVER-055", "{bad}");
     }
+    // The command with the server says what it says where the ledger is.
+    let cookie = world.path("token");
+    std::fs::write(&cookie, program.1.trim_start_matches("Bearer ")).unwrap();
+    let elsewhere = ["--server", &server.url, "--token-file", cookie.to_str().unwrap()];
+    for asked in
+        [&["--state", "all"][..], &["--limit", "3"], &["--state", "fixed", "--severity", "critical"], &["--late"]]
+    {
+        for format in ["text", "json"] {
+            let args = [&["findings", "--format", format], asked].concat();
+            let (here, there) = (world.cs(&args), world.cs_in(&world.path(""), [&args[..], &elsewhere].concat()));
+            assert_eq!((there.code, &there.out), (here.code, &here.out), "{asked:?}");
+        }
+    }
     // Those of one risk are in the order of their fingerprints, which are another ones each time: one that both runs saw is chosen.
     let open = body(&program.get("/api/v1/findings?state=open").expect(200));
     let open = open["items"][0]["fingerprint"].as_str().unwrap();
