@@ -638,6 +638,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         exit: Exit::Usage,
     },
     Explanation {
+        code: "CS-BEARER-005",
+        title: "no repository",
+        text: "A token is limited to repositories by their identities, which are made of the address of the remote `origin` or of the first commit.",
+        exit: Exit::Usage,
+    },
+    Explanation {
         code: "CS-IDENTITY-022",
         title: "a revocation list names the key",
         text: "An administrator imported a revocation list of OpenSSH that names this key. It is nobody's for ever, whatever later lists say.",

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use countersign_govern::access::{people, tokens};
 use countersign_model::Exit;
+use countersign_model::access::token::TokenLimits;
 use countersign_store::Session;
 use countersign_store::projection::TokenRow;
 use serde_json::json;
@@ -19,15 +20,20 @@ use crate::output::{self, printable};
 /// `token`.
 pub(crate) fn run(at: &PlaceArgs, args: &TokenCommand, env: &Environment) -> Outcome {
     match &args.verb {
-        TokenVerb::Issue { scope, days, key, format } => {
+        TokenVerb::Issue { scope, application, repository, days, key, format } => {
             let mut session = at.open(env)?;
             let scopes: BTreeSet<_> = scope.iter().copied().collect();
-            let made = tokens::issue(&mut session, &scopes, *days, &key.signer(env)?)?;
+            let limits = TokenLimits {
+                applications: application.iter().cloned().collect(),
+                repositories: repository.iter().cloned().collect(),
+            };
+            let made = tokens::issue(&mut session, &scopes, &limits, *days, &key.signer(env)?)?;
             notices(&mut session);
             match format {
                 Format::Json => output::json(&json!({
                     "version": 1, "text": made.text, "token": made.token, "person": made.person,
-                    "scopes": scopes, "expires": made.expires, "index": made.index,
+                    "scopes": scopes, "applications": limits.applications, "repositories": limits.repositories,
+                    "expires": made.expires, "index": made.index,
                 }))?,
                 // What a script takes stands alone on standard output.
                 Format::Text => {
@@ -65,15 +71,18 @@ fn list(session: &Session, person: Option<&str>, format: Format) -> Result<(), F
         let scopes: Vec<&str> = row.scopes.iter().map(|s| s.as_str()).collect();
         let who = printable(&state.label(&row.person)?);
         let until = row.expires.to_string();
+        let to: Vec<&str> =
+            row.limits.applications.iter().chain(&row.limits.repositories).map(String::as_str).collect();
+        let to = if to.is_empty() { String::new() } else { format!("  of {}", printable(&to.join(", "))) };
         let _ = writeln!(
             text,
-            "{:>6}  {}  {who:<20} {:<12} until {until}  {standing}",
+            "{:>6}  {}  {who:<20} {:<12} until {until}  {standing}{to}",
             row.index,
             row.name(),
             scopes.join(",")
         );
         rows.push(json!({
-            "token": row.token, "index": row.index, "person": row.person, "scopes": row.scopes, "key": row.key,
+            "token": row.token, "index": row.index, "person": row.person, "scopes": row.scopes, "applications": row.limits.applications, "repositories": row.limits.repositories, "key": row.key,
             "expires": row.expires, "revoked": row.revoked, "state": standing,
         }));
     }

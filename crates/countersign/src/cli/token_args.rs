@@ -19,6 +19,12 @@ pub(crate) enum TokenVerb {
         /// approve (handing in approvals and grants), deploy (redeeming grants)
         #[arg(long, value_name = "SCOPE", default_value = "read", value_delimiter = ',')]
         scope: Vec<TokenScope>,
+        /// An application to whose repositories it is limited; may be repeated
+        #[arg(long, value_name = "ID")]
+        application: Vec<String>,
+        /// A repository to which it is limited, or which it opens besides, by the identity that `run` prints; may be repeated
+        #[arg(long, value_name = "IDENTITY")]
+        repository: Vec<String>,
         /// For how many days, 90 at the most
         #[arg(long, value_name = "N", default_value_t = 30)]
         days: i64,

@@ -632,3 +632,108 @@ fn an_auditor_asks_with_the_very_command_that_a_page_shows() {
     // Whoever answers for no audit is told nothing of what was asked.
     assert!(!Browser::of(&server, &world, "omar").get("/controls/dual-approval").expect(200).body.contains("Show me."));
 }
+
+/// Whoever holds a token that is limited to one application gets, at every resource and with every request, nothing of another.
+#[test]
+fn a_token_of_one_application_opens_nothing_of_another() {
+    let Some(Firm { world, a, b }) = two(&[]) else { return };
+    let server = serve(&world);
+    let whole = Program::new(&server, &token(&world, "ruth", "read,deploy"));
+    let issue = ["token", "issue", "--scope", "read,audit,submit,approve,deploy", "--format", "json", "--application"];
+    assert!(world.by("ruth", &[&issue[..], &["nothing"]].concat()).expect(2).err.contains("CS-AUDIT-034"));
+    let limited = [&issue[..], &["gateway"]].concat();
+    assert!(
+        world.by("ruth", &[&limited[..], &["--repository", "/etc"]].concat()).expect(2).err.contains("CS-BEARER-005")
+    );
+    let limited = world.by("ruth", &limited).expect(0).json();
+    assert_eq!(limited["applications"], json!(["gateway"]));
+    let program = Program::new(&server, &limited);
+    program.settled("/api/v1/frameworks").expect(200);
+    let me: Value = serde_json::from_str(&program.get("/api/v1/me").expect(200).body).unwrap();
+    assert_eq!((&me["applications"], &me["repositories"]), (&json!(["gateway"]), &json!([])));
+    let keys = world.cs(["person", "key", "list", "ruth", "--format", "json"]).expect(0).json();
+    let key = keys["keys"][0]["fingerprint"].as_str().unwrap().replace('+', "%2B").replace('/', "%2F");
+    let identity = |things: &Things| {
+        let run: Value =
+            serde_json::from_str(&whole.get(&format!("/api/v1/runs/{}", things.run)).expect(200).body).unwrap();
+        (text(&run["repository"]), text(&run["commit"]))
+    };
+    let ((own, commit), (others, other_commit)) = (identity(&a), identity(&b));
+    let query = |pattern: &str, things: &Things, repository: &str, commit: &str| match pattern {
+        "/api/v1/runs/{run}/approvals/{slot}" => format!("?key={key}"),
+        "/api/v1/runs/{run}/grant-statement" => format!("?key={key}&environment={}", things.environment),
+        "/api/v1/repositories" => format!("?repository={repository}&commit={commit}"),
+        _ => String::new(),
+    };
+    let (mut objects, mut lists) = (0, 0);
+    for resource in countersign_server::resources() {
+        let pattern = resource.path;
+        if pattern.ends_with("{submission}") {
+            continue;
+        }
+        let is_object = !matches!(resource.reach, Reach::Firm | Reach::List) || pattern.ends_with("/repositories");
+        let get = |things: &Things, of: (&str, &str)| {
+            program.get(&(things.path(pattern) + &query(pattern, things, of.0, of.1)))
+        };
+        let mine = get(&a, (&own, &commit));
+        assert_ne!(mine.status, 404, "{pattern}: {}", mine.body);
+        let other = get(&b, (&others, &other_commit));
+        if is_object {
+            objects += 1;
+            assert!(other.expect(404).body.contains("CS-SERVER-022"), "{pattern}");
+        } else if resource.reach == Reach::List {
+            lists += 1;
+            for trace in b.traces() {
+                assert!(!mine.body.contains(trace), "{pattern} says {trace}: {}", mine.body);
+            }
+        }
+    }
+    assert!(objects >= 10 && lists >= 7, "{objects} {lists}");
+    program.get(&format!("/api/v1/findings/{}", b.fingerprint)).expect(404);
+    program.get("/api/v1/controls/dual-approval/population?application=payments").expect(404);
+    let all = world.cs(["ledger", "entries", "--format", "json"]).expect(0).json();
+    for e in all["entries"].as_array().unwrap() {
+        let (index, stream) = (e["index"].as_u64().unwrap(), e["entry"]["stream"].as_str().unwrap());
+        let of = |things: &Things| things.streams.iter().any(|s| s == stream) || index == things.population;
+        let expected = if of(&b) { 404 } else { 200 };
+        let answer = program.get(&format!("/api/v1/entries/{index}"));
+        assert!(
+            answer.status == expected || expected == 200 && !of(&a),
+            "{index} {}: {}",
+            e["entry"]["kind"],
+            answer.status
+        );
+    }
+
+    // What changes something: each request, about the other application.
+    let jwt: Value =
+        serde_json::from_str(&whole.get(&format!("/api/v1/grants/{}/token", b.grant)).expect(200).body).unwrap();
+    let jwt = jwt["token"].as_str().unwrap();
+    let before = said(&world, "ActRefused").len();
+    let command = format!("sha256:{}", "1".repeat(64));
+    let mut sent = 0;
+    for write in countersign_server::writes() {
+        let query = match write.path {
+            "/api/v1/submissions" => format!("?repository={others}&commit={other_commit}"),
+            path if path.ends_with("/evidence") => "?name=a.txt".to_owned(),
+            path if path.ends_with("/artifacts") => format!("?name=a&size=1&sha256={}", "1".repeat(64)),
+            _ => String::new(),
+        };
+        let body = match write.path {
+            "/api/v1/redemptions" => json!({"grant": b.grant, "artifacts": [], "command": command}).to_string(),
+            "/api/v1/verifications" => json!({"token": jwt, "environment": b.environment, "artifacts": []}).to_string(),
+            _ => "{}".to_owned(),
+        };
+        let condition = format!("\"sha256:{}\"", "0".repeat(64));
+        let mut headers = vec![("authorization", program.1.as_str()), ("idempotency-key", "0123456789abcdef")];
+        headers.push(("if-match", &condition));
+        headers.extend(write.media.map(|media| ("content-type", media)));
+        let answer = program.0.send("POST", &(b.path(write.path) + &query), &headers, &body).expect(404);
+        assert!(answer.body.contains("CS-SERVER-022"), "{}: {}", write.path, answer.body);
+        sent += 1;
+    }
+    assert_eq!(said(&world, "ActRefused").len(), before + sent, "each is recorded");
+    let list = world.cs(["token", "list"]).expect(0).out;
+    assert!(list.contains("of gateway"), "{list}");
+    world.cs(["ledger", "rebuild", "--check"]).expect(0);
+}

@@ -77,6 +77,12 @@ pub enum IdentityError {
     /// Days or scopes of a token.
     #[error("a token counts 1 to 90 days, and opens something")]
     BadTokenLife,
+    /// It is no repository.
+    #[error("`{repository}` is no repository's identity")]
+    NoRepository {
+        /// What was written.
+        repository: String,
+    },
     /// No role.
     #[error("{person} has no role, so there is nothing for a token to open")]
     NothingToOpen {
@@ -124,6 +130,7 @@ impl Diagnostic for IdentityError {
             Self::NothingToOpen { .. } => "CS-BEARER-002",
             Self::NoSuchToken => "CS-BEARER-003",
             Self::TokenRevoked { .. } => "CS-BEARER-004",
+            Self::NoRepository { .. } => "CS-BEARER-005",
             Self::OwnAccount => "CS-ACCOUNT-001",
             Self::AccountTaken { .. } => "CS-ACCOUNT-002",
             Self::NotLinked { .. } => "CS-ACCOUNT-003",
@@ -148,6 +155,7 @@ impl Diagnostic for IdentityError {
             Self::NoSuchToken => {
                 "name one by at least 8 hex digits of its digest; list them: countersign token list".into()
             }
+            Self::NoRepository { .. } => "write it as `run` prints it: git:HOST/PATH or git-root:COMMIT".into(),
             Self::TokenRevoked { .. } => "nothing is left to do; list what still counts: countersign token list".into(),
             Self::OwnKey | Self::OwnAccount => "another administrator signs this: --key FILE".into(),
             Self::Erased { .. } => "enrol the person anew: countersign person add NAME --ssh-key FILE.pub".into(),
@@ -191,6 +199,7 @@ mod tests {
             IdentityError::OldList { number: 1, before: 1 },
             IdentityError::OtherKey { expected: key(), found: key() },
             IdentityError::BadTokenLife,
+            IdentityError::NoRepository { repository: key() },
             IdentityError::NothingToOpen { person: key() },
             IdentityError::NoSuchToken,
             IdentityError::TokenRevoked { index: 1 },

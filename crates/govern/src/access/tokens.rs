@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
-use countersign_model::access::token::{LONGEST_TOKEN_DAYS, TokenScope, token_digest, token_text};
+use countersign_model::access::token::{
+    LONGEST_TOKEN_DAYS, TokenLimits, TokenScope, is_repository, token_digest, token_text,
+};
 use countersign_model::event::{TokenIssued, TokenRevoked};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_store::Session;
@@ -36,15 +38,22 @@ pub struct Issued {
 /// Makes a token that reads in the signer's name for some days.
 ///
 /// # Errors
-/// When the signer has no role, the days are none or more than 90, or nothing is to be opened.
+/// When the signer has no role, the days are none or more than 90, nothing is to be opened, or it is limited to an application that is
+/// not registered or to what is no repository.
 pub fn issue(
     session: &mut Session,
     scopes: &BTreeSet<TokenScope>,
+    limits: &TokenLimits,
     days: i64,
     signer: &SshSigner,
 ) -> Result<Issued, Error> {
     if !(1..=LONGEST_TOKEN_DAYS).contains(&days) || scopes.is_empty() {
         return Err(IdentityError::BadTokenLife.into());
+    }
+    let named: Vec<String> = limits.applications.iter().cloned().collect();
+    crate::audit::repositories_of(session.state(), &named)?;
+    if let Some(repository) = limits.repositories.iter().find(|r| !is_repository(r)) {
+        return Err(IdentityError::NoRepository { repository: repository.clone() }.into());
     }
     let text = token_text(&countersign_evidence::random::<32>()?);
     let token = token_digest(&text).ok_or(IdentityError::BadTokenLife)?;
@@ -64,7 +73,8 @@ pub fn issue(
     };
     let index = say(session, signer, &saying, may, |s, person| {
         let (origin, time) = (s.state().origin().to_owned(), s.now());
-        Ok(TokenIssued { origin, person, token, scopes: scopes.clone(), expires, time })
+        let (applications, repositories) = (limits.applications.clone(), limits.repositories.clone());
+        Ok(TokenIssued { origin, person, token, scopes: scopes.clone(), applications, repositories, expires, time })
     })?;
     Ok(Issued { text, token, person, expires, index })
 }

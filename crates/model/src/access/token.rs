@@ -66,6 +66,30 @@ impl std::str::FromStr for TokenScope {
     }
 }
 
+/// To what a token is limited; nothing in both: to nothing but its person's own limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenLimits {
+    /// Applications, by id: their repositories at the moment of the request.
+    pub applications: BTreeSet<String>,
+    /// Repositories besides, by their identities.
+    pub repositories: BTreeSet<String>,
+}
+
+impl TokenLimits {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.applications.is_empty() && self.repositories.is_empty()
+    }
+}
+
+/// Whether a text is a repository's identity.
+#[must_use]
+pub fn is_repository(text: &str) -> bool {
+    let name = text.strip_prefix("git:").or_else(|| text.strip_prefix("git-root:"));
+    text.len() <= 200 && name.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_graphic()))
+}
+
 /// The text of a token: `cst_`, 64 hex digits of its secret, and the first 8 of the SHA-256 of all before, so that a text that
 /// only looks like one can be told apart.
 #[must_use]
@@ -102,6 +126,12 @@ predicates! {
         token: Digest,
         /// What it opens.
         scopes: BTreeSet<TokenScope>,
+        /// The applications to whose repositories it is limited; none here and below: to nothing but its person's own limits.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        applications: BTreeSet<String>,
+        /// Repositories that it opens besides, by their identities.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        repositories: BTreeSet<String>,
         /// From when on it opens nothing.
         expires: Timestamp,
         /// When.

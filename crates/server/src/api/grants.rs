@@ -32,8 +32,8 @@ use super::ask::{Ask, count, cut, id};
 use super::submissions;
 use super::table::Kind;
 use super::wire::Wire;
-use super::writes::{Asking, Done, Sender};
-use crate::app::Trouble;
+use super::writes::{Asking, Done, Sender, outside_of};
+use crate::app::{Scope, Trouble};
 
 /// Bytes of a body here.
 const LARGEST: usize = 256 << 10;
@@ -311,6 +311,28 @@ fn by(sender: &Sender) -> SentBy {
     SentBy { key: None, request: None, person: Some(sender.person.clone()), token: Some(sender.token) }
 }
 
+/// Whether what is presented is a grant that the sender's token opens. What is no grant at all is told by the use case.
+fn is_inside(session: &mut Session, asking: &(Sender, Scope), act: &str, presented: &str) -> Result<(), Trouble> {
+    let (sender, scope) = asking;
+    if !scope.is_limited() {
+        return Ok(());
+    }
+    let id = match presented.starts_with(GrantId::PREFIX) {
+        true => Some(GrantId::from_text(presented)),
+        // What does not verify names none.
+        false => {
+            let keys = tokens::own(session)?.keys;
+            countersign_evidence::grant_token::open(presented, &keys).ok().map(|(claims, _)| claims.jti)
+        }
+    };
+    let row = id.map(|id| session.state().grant(&id)).transpose()?.flatten();
+    let inside = match &row {
+        Some(row) => scope.has_run(session.state(), &row.grant.run)?,
+        None => false,
+    };
+    if inside { Ok(()) } else { Err(outside_of(session, act, sender, Trouble::not_found("grant"))?) }
+}
+
 /// Redeems a grant.
 pub(super) async fn redeem(asking: Asking, body: Body) -> Result<Done, Trouble> {
     let key = submission::key(asking.sender.person.as_str(), submissions::chosen(&asking.headers)?);
@@ -323,14 +345,16 @@ pub(super) async fn redeem(asking: Asking, body: Body) -> Result<Done, Trouble> 
     parts.extend(wanted.artifacts.iter().map(|(name, digest)| format!("{name} {digest}")));
     let request = submission::request(&parts.iter().map(String::as_str).collect::<Vec<_>>());
     let sent = SentBy { key: Some(key), request: Some(request), ..by(&asking.sender) };
+    let text = asked.grant.clone();
     let presented = if asked.grant.starts_with(GrantId::PREFIX) {
         Presented::Id(GrantId::from_text(asked.grant))
     } else {
         Presented::Token(asked.grant)
     };
-    let app = Arc::clone(&asking.app);
+    let (app, whose) = (Arc::clone(&asking.app), (asking.sender.clone(), asking.scope.clone()));
     let done = app
         .with(move |session| {
+            is_inside(session, &whose, "redeem", &text)?;
             let redemption = Redemption {
                 act: "redeem",
                 presented: &presented,
@@ -353,8 +377,10 @@ pub(super) async fn verify(asking: Asking, body: Body) -> Result<Done, Trouble> 
     is_word(&asked.token)?;
     let wanted = wanted(Some(asked.environment), asked.artifacts, asked.commit)?;
     let (app, person) = (Arc::clone(&asking.app), asking.sender.person.clone());
+    let whose = (asking.sender.clone(), asking.scope.clone());
     let done = app
         .with(move |session| {
+            is_inside(session, &whose, "grant verify", &asked.token)?;
             let trusted = tokens::own(session)?;
             let (said, key) = match tokens::verify(&asked.token, &trusted, &wanted, session.now()) {
                 Ok(verified) => verified,

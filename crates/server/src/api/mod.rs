@@ -224,7 +224,8 @@ fn made(app: &App, session: &mut Session, asked: Asked) -> Result<String, Troubl
         auth::viewed(session, &visit, asked.uri.path(), asked.raw.as_deref())?;
     }
     let audit = query.get(table::AUDIT.name).map(String::as_str);
-    let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, audit)?;
+    let state = session.state();
+    let scope = Scope::of(state, &visitor.person, &visitor.roles, audit)?.narrowed(state, &token.limits)?;
     scope.admits(session, resource.reach, |name| params.get(name).map_or("", String::as_str))?;
     let mut ask = Ask { app, session, visitor: &visitor, token: &token, scope, params: &params, query: &query };
     Ok((resource.get)(&mut ask)?.to_string())

@@ -12,6 +12,8 @@ pub(super) fn me(ask: &Ask<'_>) -> Result<Me, Trouble> {
         name: ask.visitor.name.clone(),
         roles: ask.visitor.roles.iter().copied().collect(),
         token: ask.token.token,
+        applications: ask.token.limits.applications.iter().cloned().collect(),
+        repositories: ask.token.limits.repositories.iter().cloned().collect(),
         scopes: ask.token.scopes.iter().copied().collect(),
         expires: ask.token.expires,
     })

@@ -17,7 +17,7 @@ use countersign_stages::build::workload;
 use super::answers::{IssuerLine, Problem, RepositoryHeld, Submission};
 use super::ask::Ask;
 use super::wire::Wire as _;
-use super::writes::{Asking, Done, IDENTITY_TOKEN, KEY, Sender};
+use super::writes::{Asking, Done, IDENTITY_TOKEN, KEY, Sender, outside_of};
 use crate::app::{App, Trouble};
 use crate::auth::lock;
 use crate::submit::{self, JobState, LARGEST, Submit, ToJudge};
@@ -29,6 +29,9 @@ const USUAL: &str = "production";
 pub(super) fn held(ask: &Ask<'_>) -> Result<RepositoryHeld, Trouble> {
     let submit = taking(ask.app)?;
     let (identity, commit) = (ask.said("repository"), ask.said("commit"));
+    if !ask.scope.has_repository(identity) {
+        return Err(Trouble::not_found("repository"));
+    }
     let format = submit::format_of(commit).ok_or_else(|| Trouble::not_found("commit"))?;
     let told = |e: countersign_connect::Error| Trouble::of(&e);
     // Asking makes nothing.
@@ -61,10 +64,18 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Submission, Trouble> {
     let key: Digest = format!("sha256:{}", ask.param("submission")).parse().map_err(|_| nothing())?;
     let job = lock(&submit.jobs).get(&key).filter(|job| job.person == ask.visitor.person).cloned();
     if let Some(job) = job {
-        return Ok(wire(&key, &job.state));
+        // What is being judged has no run yet, and was sent by whoever asks.
+        let inside = match &job.state {
+            JobState::Done(run) => ask.scope.has_run(ask.state(), run)?,
+            _ => true,
+        };
+        return if inside { Ok(wire(&key, &job.state)) } else { Err(nothing()) };
     }
     let row = ask.state().submission(&key)?;
     let row = row.filter(|row| row.person.as_ref() == Some(&ask.visitor.person)).ok_or_else(nothing)?;
+    if !ask.scope.has_run(ask.state(), &row.run)? {
+        return Err(nothing());
+    }
     Ok(wire(&key, &JobState::Done(row.run)))
 }
 
@@ -103,6 +114,10 @@ pub(super) async fn submit(asking: Asking, body: Body) -> Result<Done, Trouble> 
     let sender = asking.sender.clone();
     let key = submission::key(sender.person.as_str(), chosen(&asking.headers)?);
     let part = |name: &str| asking.filter(name).unwrap_or("");
+    if !asking.scope.has_repository(part("repository")) {
+        let outside = Trouble::not_found("repository");
+        return app.with(move |session| Err(outside_of(session, "run", &sender, outside)?)).await;
+    }
     let asked = ["repository", "commit", "environment", "ticket", "reason", "hint", "claims"].map(part);
     let request = submission::request(&asked);
     let read: Result<Vec<GateClaim>, _> = part("claims").split(',').filter(|c| !c.is_empty()).map(str::parse).collect();

@@ -1,7 +1,7 @@
 //! Every resource: where it is, what it says, which scope and roles open it, which parameters it takes. The one table that routing, the
 //! OpenAPI document and the tests of roles read.
 
-use countersign_model::access::token::TokenScope;
+use countersign_model::access::token::{TokenScope, is_repository};
 use countersign_model::submission::GateClaim;
 use countersign_model::{EventKind, Outcome, Role};
 use countersign_policy::GATES;
@@ -128,10 +128,7 @@ impl Kind {
             Self::Cursor => text.parse::<Cursor>().is_ok(),
             Self::Text => is_line(text, LONGEST),
             Self::Prose => is_line(text, LONGEST_PROSE),
-            Self::Identity => {
-                let name = text.strip_prefix("git:").or_else(|| text.strip_prefix("git-root:"));
-                text.len() <= LONGEST && name.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_graphic()))
-            }
+            Self::Identity => is_repository(text),
             Self::Commit => matches!(text.len(), 40 | 64) && Self::Hex.takes(text),
             Self::Sha256 => text.len() == 64 && Self::Hex.takes(text),
             Self::Claims => {

@@ -166,6 +166,10 @@ wire! {
         token: Digest,
         /// What the token opens.
         scopes: Vec<TokenScope>,
+        /// The applications to which it is limited; none here and below: its person's own limits.
+        applications: Vec<String>,
+        /// The repositories that it opens besides.
+        repositories: Vec<String>,
         /// From when on it opens nothing.
         expires: Timestamp,
     }

@@ -14,12 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_model::access::token::TokenScope;
 use countersign_model::{Digest, PersonId, Role};
+use countersign_store::Session;
 use serde_json::{Value, json};
 
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
 use super::{LONGEST_PATH, approvals, ask, bearer, evidence, grants, refused, sent, submissions};
-use crate::app::{App, Trouble};
+use crate::app::{App, Reach, Scope, Trouble};
 use crate::auth;
 use crate::web::look;
 
@@ -291,6 +292,8 @@ pub(super) struct Sender {
 pub(super) struct Asking {
     pub(super) app: Arc<App>,
     pub(super) sender: Sender,
+    /// What their token opens of what belongs to applications.
+    pub(super) scope: Scope,
     params: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     pub(super) headers: HeaderMap,
@@ -354,7 +357,8 @@ async fn done(
     let (head, body) = request.into_parts();
     let token = bearer(&head.headers).map(str::to_owned).ok_or_else(Trouble::no_token)?;
     let inner = Arc::clone(&app);
-    let sender = app
+    let places = params.clone();
+    let (sender, scope) = app
         .with(move |session| {
             let (visit, token) = auth::by_token(&inner, session, &token)?;
             let visitor = look::visitor(session, &visit)?;
@@ -364,7 +368,17 @@ async fn done(
             if visitor.is_auditor() || !visitor.is_any(WORKERS) {
                 return Err(Trouble::no_role("this request"));
             }
-            Ok(Sender { person: visitor.person, token: token.token })
+            let state = session.state();
+            let scope = Scope::of(state, &visitor.person, &visitor.roles, None)?.narrowed(state, &token.limits)?;
+            let sender = Sender { person: visitor.person, token: token.token };
+            for (name, reach) in [("run", Reach::Run), ("grant", Reach::Grant)] {
+                if let Some(place) = places.get(name)
+                    && let Err(outside) = scope.admits(session, reach, |_| place)
+                {
+                    return Err(outside_of(session, write.name, &sender, outside)?);
+                }
+            }
+            Ok((sender, scope))
         })
         .await?;
     if head.uri.path().len() > LONGEST_PATH {
@@ -380,8 +394,19 @@ async fn done(
             return Err(Trouble::wrong_media(media));
         }
     }
-    let asking = Asking { app, sender, params, query, headers: head.headers };
+    let asking = Asking { app, sender, scope, params, query, headers: head.headers };
     Box::pin(act(write.what, asking, body)).await
+}
+
+/// Records that somebody sent what is outside of what their token opens, which is answered as if it were not there.
+pub(super) fn outside_of(
+    session: &mut Session,
+    act: &str,
+    sender: &Sender,
+    outside: Trouble,
+) -> Result<Trouble, Trouble> {
+    session.record_refusal(act, None, Some(&sender.person), outside.code)?;
+    Ok(outside)
 }
 
 async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {

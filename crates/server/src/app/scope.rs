@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use countersign_evidence::encoding;
 use countersign_govern::assess::Window;
+use countersign_model::access::token::TokenLimits;
 use countersign_model::audit::threads::MaskedField;
 use countersign_model::{
     AuditId, AuditRequestId, BreakGlassId, Entry, EventKind, GrantId, PersonId, Role, RunId, StreamId, Timestamp,
@@ -72,12 +73,18 @@ pub(crate) struct Scope {
     pub(crate) choices: Vec<AuditRow>,
     /// They look with the eyes of an auditor, and are none.
     pub(crate) is_as_auditor: bool,
+    /// The applications to which the token that was shown is limited, where it is.
+    of_token: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]
 struct Limits {
-    /// The audit; none: no audit is open that admits them.
+    /// The audit whose scope it is, where it is one's.
     audit: Option<AuditRow>,
+    /// An auditor whom no open audit admits is shown nothing of any application.
+    is_shut: bool,
+    /// The applications; `None`: all.
+    applications: Option<Vec<String>>,
     within: Within,
 }
 
@@ -213,7 +220,8 @@ impl Scope {
     ) -> Result<Self, Trouble> {
         let none = || Trouble::not_found("open audit");
         let only_auditor = roles.len() == 1 && roles.contains(&Role::Auditor);
-        let mut scope = Self { person: person.clone(), limits: None, choices: Vec::new(), is_as_auditor: false };
+        let mut scope =
+            Self { person: person.clone(), limits: None, choices: Vec::new(), is_as_auditor: false, of_token: None };
         if !only_auditor {
             let Some(asked) = asked else { return Ok(scope) };
             let row = state.audit(&AuditId::from_text(asked))?.filter(|row| row.closed.is_none());
@@ -243,21 +251,48 @@ impl Scope {
                 let (from, to) = (row.said.from, row.said.to);
                 let repositories = match row.said.applications.as_slice() {
                     [] => None,
-                    some => {
-                        let mut all = Vec::new();
-                        for application in some {
-                            all.extend(
-                                state.application(application)?.map(|a| a.what.repositories).unwrap_or_default(),
-                            );
-                        }
-                        Some(all)
-                    }
+                    some => Some(repositories(state, some)?),
                 };
                 Within { from, to, repositories }
             }
         };
-        self.limits = Some(Limits { audit, within });
+        let applications = audit.as_ref().map(|row| row.said.applications.clone()).filter(|of| !of.is_empty());
+        self.limits = Some(Limits { is_shut: audit.is_none(), audit, applications, within });
         Ok(())
+    }
+
+    /// The same for a token that is limited: what both are.
+    pub(crate) fn narrowed(mut self, state: &State, to: &TokenLimits) -> Result<Self, Trouble> {
+        if to.is_empty() {
+            return Ok(self);
+        }
+        let applications: Vec<String> = to.applications.iter().cloned().collect();
+        let mut all = repositories(state, &applications)?;
+        all.extend(to.repositories.iter().cloned());
+        let both = |had: Option<Vec<String>>, of: &[String]| match had {
+            None => Some(of.to_vec()),
+            Some(mut had) => {
+                had.retain(|one| of.contains(one));
+                Some(had)
+            }
+        };
+        self.limits = Some(match self.limits.take() {
+            None => {
+                let within = Within {
+                    from: Timestamp::from_millis(0),
+                    to: Timestamp::from_millis(ALWAYS),
+                    repositories: Some(all),
+                };
+                Limits { audit: None, is_shut: false, applications: Some(applications.clone()), within }
+            }
+            Some(mut limits) => {
+                limits.applications = both(limits.applications, &applications);
+                limits.within.repositories = both(limits.within.repositories, &all);
+                limits
+            }
+        });
+        self.of_token = Some(applications);
+        Ok(self)
     }
 
     /// Whether it is less than the firm.
@@ -350,11 +385,8 @@ impl Scope {
     pub(crate) fn has_application(&self, id: &str) -> bool {
         match &self.limits {
             None => true,
-            Some(Limits { audit: None, .. }) => false,
-            Some(Limits { audit: Some(audit), .. }) => {
-                let all = &audit.said.applications;
-                all.is_empty() || all.iter().any(|known| known == id)
-            }
+            Some(limits) if limits.is_shut => false,
+            Some(limits) => limits.applications.as_ref().is_none_or(|all| all.iter().any(|known| known == id)),
         }
     }
 
@@ -389,7 +421,7 @@ impl Scope {
         let applications = scope.application.as_deref().is_none_or(|id| self.has_application(id));
         let repositories = scope.repository.as_deref().is_none_or(|r| limits.within.has_repository(Some(r)));
         let in_time = row.request.time < limits.within.to && row.request.expires > limits.within.from;
-        limits.audit.is_some() && applications && repositories && in_time
+        !limits.is_shut && applications && repositories && in_time
     }
 
     /// Whether an emergency is: it is of one of the applications, and was opened in the period.
@@ -398,15 +430,21 @@ impl Scope {
         let opened = &row.opened;
         let application = opened.application.as_deref().is_some_and(|id| self.has_application(id));
         let repository = opened.repository.as_deref().is_some_and(|r| limits.within.has_repository(Some(r)));
-        limits.audit.is_some() && (application || repository) && limits.within.has_time(opened.time)
+        !limits.is_shut && (application || repository) && limits.within.has_time(opened.time)
     }
 
     /// Whether an audit is: it admits whoever looks, open or closed.
     pub(crate) fn has_audit(&self, row: &AuditRow) -> bool {
+        // A token for some applications shows audits that are about no other.
+        let of = &row.said.applications;
+        if self.of_token.as_ref().is_some_and(|all| of.is_empty() || !of.iter().all(|id| all.contains(id))) {
+            return false;
+        }
         if self.is_as_auditor {
             return self.audit().is_some_and(|own| own.said.audit == row.said.audit);
         }
-        !self.is_limited() || row.said.admits(&self.person)
+        self.limits.as_ref().is_none_or(|limits| limits.audit.is_none() && !limits.is_shut)
+            || row.said.admits(&self.person)
     }
 
     /// Whether a request is: its audit is, and it is about no other application.
@@ -417,9 +455,11 @@ impl Scope {
     /// Whether applications and period are no more than the scope's.
     fn covers(&self, applications: &[String], from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
         let Some(limits) = &self.limits else { return true };
-        let (Some(audit), Some(from), Some(to)) = (&limits.audit, from, to) else { return false };
-        let of = &audit.said.applications;
-        let of_them = of.is_empty() || !applications.is_empty() && applications.iter().all(|id| of.contains(id));
+        let (false, Some(from), Some(to)) = (limits.is_shut, from, to) else { return false };
+        let of_them = limits
+            .applications
+            .as_ref()
+            .is_none_or(|of| !applications.is_empty() && applications.iter().all(|id| of.contains(id)));
         of_them && limits.within.from <= from && to <= limits.within.to
     }
 
@@ -431,14 +471,22 @@ impl Scope {
         applications: Vec<String>,
     ) -> Result<(Window, Vec<String>), Trouble> {
         let Some(limits) = &self.limits else { return Ok((asked, applications)) };
-        let Some(audit) = &limits.audit else { return Err(Trouble::not_found("open audit")) };
+        if limits.is_shut {
+            return Err(Trouble::not_found("open audit"));
+        }
+        let within = &limits.within;
         // The window that is shown where none is asked for ends now, and the period may be over.
-        let to = asked.to.min(audit.said.to);
-        let from = if asked.from >= to && asked.to > now { audit.said.from } else { asked.from.max(audit.said.from) };
+        let to = asked.to.min(within.to);
+        let from = if asked.from >= to && asked.to > now { within.from } else { asked.from.max(within.from) };
         if from >= to {
             return Err(Trouble::bad_request("the window lies outside of the audit's period"));
         }
-        let applications = if applications.is_empty() { audit.said.applications.clone() } else { applications };
+        let Some(own) = &limits.applications else { return Ok((Window { from, to }, applications)) };
+        let applications = if applications.is_empty() { own.clone() } else { applications };
+        // None of them would be all.
+        if applications.is_empty() || !applications.iter().all(|id| own.contains(id)) {
+            return Err(Trouble::not_found("application"));
+        }
         Ok((Window { from, to }, applications))
     }
 
@@ -552,6 +600,18 @@ fn mask(said: &mut Value, hidden: &[&str]) {
         }
         _ => {}
     }
+}
+
+/// The end of all time that a log has (the year 9999, RFC 3339), in milliseconds.
+const ALWAYS: i64 = 253_402_300_799_999;
+
+/// The repositories of applications, as they are registered now.
+fn repositories(state: &State, applications: &[String]) -> Result<Vec<String>, Trouble> {
+    let mut all = Vec::new();
+    for application in applications {
+        all.extend(state.application(application)?.map(|a| a.what.repositories).unwrap_or_default());
+    }
+    Ok(all)
 }
 
 /// The scope of somebody whom no open audit admits.

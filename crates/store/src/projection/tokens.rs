@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use countersign_evidence::act;
 use countersign_model::access::Action;
-use countersign_model::access::token::{LONGEST_TOKEN_DAYS, TokenScope};
+use countersign_model::access::token::{LONGEST_TOKEN_DAYS, TokenLimits, TokenScope, is_repository};
 use countersign_model::event::{TokenIssued, TokenRevoked};
 use countersign_model::{Digest, PersonId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::read::{Act, Reading};
-use super::sql::{Fold, require, text, time};
+use super::read::{Act, Reading, to_json};
+use super::sql::{Fold, json, require, text, time};
 use super::state::State;
 use super::table::Table;
 use crate::Error;
@@ -20,13 +20,14 @@ pub(super) const TABLES: &[Table] = &[Table {
     key: &["token"],
     index: "idx",
     sql: "CREATE TABLE tokens (token TEXT PRIMARY KEY, idx INTEGER NOT NULL, person TEXT NOT NULL, key TEXT NOT NULL,
-        scopes TEXT NOT NULL, expires INTEGER NOT NULL, time INTEGER NOT NULL, revoked INTEGER) STRICT, WITHOUT ROWID;
+        scopes TEXT NOT NULL, expires INTEGER NOT NULL, time INTEGER NOT NULL, revoked INTEGER,
+        applications TEXT NOT NULL, repositories TEXT NOT NULL) STRICT, WITHOUT ROWID;
         CREATE INDEX tokens_by_index ON tokens (idx);",
 }];
 
 /// Seconds of a token's longest life.
 const LONGEST: i64 = LONGEST_TOKEN_DAYS * 24 * 60 * 60;
-const COLUMNS: &str = "token, idx, person, key, scopes, expires, time, revoked FROM tokens";
+const COLUMNS: &str = "token, idx, person, key, scopes, expires, time, revoked, applications, repositories FROM tokens";
 
 /// A token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct TokenRow {
     pub key: String,
     /// What it opens.
     pub scopes: BTreeSet<TokenScope>,
+    /// To what it is limited.
+    pub limits: TokenLimits,
     /// From when on it opens nothing.
     pub expires: Timestamp,
     /// When it was made.
@@ -66,13 +69,21 @@ impl State {
         let now = reading.entry.time;
         require(p.expires > now, "it is over before it begins")?;
         require(p.expires <= now.plus_seconds(LONGEST), "it would count longer than 90 days")?;
+        for application in &p.applications {
+            require(
+                self.application(application)?.is_some(),
+                "it is limited to an application that is not registered",
+            )?;
+        }
+        require(p.repositories.iter().all(|r| is_repository(r)), "it is limited to what is no repository")?;
         require(self.token(&p.token)?.is_none(), "there is a token of that digest")?;
         require(reading.attachments() == 0, "the statement does not name all attachments")?;
         let key = signed.signer.as_ref().map(|key| key.fingerprint()).ok_or("nobody's key signed it")?;
         let scopes: Vec<&str> = p.scopes.iter().map(|s| s.as_str()).collect();
         self.db
             .prepare_cached(
-                "INSERT INTO tokens (token, idx, person, key, scopes, expires, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO tokens (token, idx, person, key, scopes, expires, time, applications, repositories)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute((
                 p.token.to_string(),
@@ -82,6 +93,8 @@ impl State {
                 scopes.join(" "),
                 p.expires.millis(),
                 now.millis(),
+                to_json(&p.applications)?,
+                to_json(&p.repositories)?,
             ))?;
         Ok(())
     }
@@ -132,5 +145,6 @@ fn row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
         expires: time(row, 5)?,
         time: time(row, 6)?,
         revoked: row.get(7)?,
+        limits: TokenLimits { applications: json(row, 8)?, repositories: json(row, 9)? },
     })
 }

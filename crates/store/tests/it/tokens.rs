@@ -17,6 +17,8 @@ impl House {
             person: self.history.person(of),
             token: Digest::of(text.as_bytes()),
             scopes: [TokenScope::Read].into(),
+            applications: [].into(),
+            repositories: [].into(),
             expires,
             time: self.history.now(),
         }
@@ -52,6 +54,10 @@ fn a_token_is_its_signers_own_and_lasts_ninety_days_at_the_most() {
     disbelieved(house.issue(good.clone(), 0), "no key of");
     disbelieved(house.issue(TokenIssued { origin: "another".into(), ..good.clone() }, 1), "ledger");
     disbelieved(house.issue(TokenIssued { scopes: [].into(), ..good.clone() }, 1), "opens nothing");
+    let of = TokenIssued { applications: ["nothing".to_owned()].into(), ..good.clone() };
+    disbelieved(house.issue(of, 1), "not registered");
+    let of = TokenIssued { repositories: ["/etc".to_owned()].into(), ..good.clone() };
+    disbelieved(house.issue(of, 1), "no repository");
     disbelieved(house.issue(TokenIssued { expires: now.plus_seconds(-1), ..good.clone() }, 1), "over before it begins");
     disbelieved(house.issue(TokenIssued { expires: now.plus_seconds(91 * DAY), ..good.clone() }, 1), "90 days");
     assert_eq!(house.issue(good.clone(), 1), None);
