@@ -48,14 +48,18 @@ const signedIn = async (person) => {
   return page;
 };
 
-/** A passkey of theirs, enrolled as the command line does it. */
+/** A passkey that the page makes, and that an administrator enrols with what the page says. All of it by keyboard. */
 const enrolled = async (page, person) => {
-  const { request } = await ask({ do: 'request', person });
-  const made = await page.evaluate(async (options) => {
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
-    return (await navigator.credentials.create({ publicKey })).toJSON();
-  }, request.publicKey);
-  await ask({ do: 'enrol', person, made });
+  await page.goto(`${told.url}/passkeys`);
+  await accessible(page, axe, 'making a passkey');
+  await page.locator('form[data-passkey] button').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.pathname === '/passkeys' && url.searchParams.has('made'));
+  await accessible(page, axe, 'a passkey that was made');
+  await shot(page, `made-${person}`);
+  await ask({ do: 'enrol', person, commands: await page.locator('pre.raw code').textContent() });
+  await page.goto(`${told.url}/passkeys`);
+  if (await page.locator('tbody tr').count() !== 1) problems.push(`the passkey of ${person} is not in their list`);
 };
 
 /** Signs what a page shows, by keyboard, and waits for the page that it leads to. */
@@ -87,6 +91,44 @@ await prepared(page, told.reject, 'reject');
 await sign(page, told.reject.replace('/reject', ''));
 await ask({ do: 'rejected' });
 say('rejected with a passkey');
+
+// A request for evidence, its answer, and its end: three signatures in two browsers.
+const { ask: asking, answer } = await ask({ do: 'audit' });
+const [auditor, officer] = [await signedIn('olga'), await signedIn('ruth')];
+await enrolled(auditor, 'olga');
+await enrolled(officer, 'ruth');
+const audit = asking.replace('/ask', '');
+await auditor.goto(`${told.url}${asking}?control=dual-approval`);
+await accessible(auditor, axe, 'a request for evidence with a passkey');
+await auditor.getByLabel('What you need').fill('Who signed release 7?\nPlease show the ticket.');
+await auditor.getByLabel('What you need').press('Tab');
+await auditor.getByRole('button', { name: 'Show what I would sign' }).focus();
+await auditor.keyboard.press('Enter');
+await prepared(auditor, asking, 'request');
+/** Signs, and waits for the audit's page. */
+const signs = async (page) => {
+  await page.locator('form[data-passkey] button').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.pathname === audit);
+};
+await signs(auditor);
+await officer.goto(told.url + audit);
+await officer.getByRole('link', { name: 'Answer it' }).click();
+await officer.waitForURL((url) => url.pathname === answer);
+await accessible(officer, axe, 'an answer with a passkey');
+await officer.getByLabel('Your answer').fill('Dan did; the ticket is CHG-1.');
+await officer.getByRole('button', { name: 'Show what I would sign' }).click();
+await prepared(officer, answer, 'answer');
+await signs(officer);
+await auditor.goto(told.url + audit);
+await auditor.getByRole('link', { name: 'Ask on, or close it' }).click();
+await accessible(auditor, axe, 'asking on');
+await auditor.getByRole('button', { name: 'Close it' }).click();
+await prepared(auditor, asking, 'close');
+await signs(auditor);
+await accessible(auditor, axe, 'an audit after its request was closed');
+await ask({ do: 'closed' });
+say('asked, answered and closed with passkeys');
 
 await browser.close();
 say(`in all ${((Date.now() - begun) / 1000).toFixed(1)} s`);

@@ -250,11 +250,11 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
             assert!(forged.body.contains("CS-SERVER-025"), "{path}");
             let answer = browser.post(&path, &format!("csrf={csrf}"));
             // An auditor has the acts of an audit and no other, and nobody else has those; whoever may try is told what is missing.
-            let of_audit = act.path.starts_with("/populations/");
+            let of_audit = act.path.starts_with("/populations/") || act.path.starts_with("/audits/{audit}/ask");
             assert_eq!(act.is_of_audit, of_audit, "{}", act.path);
             let (status, code) = match (person == "olga", of_audit, act.path.ends_with("/prepare")) {
-                (auditor, of_audit, _) if auditor != of_audit => (403, "CS-SERVER-024"),
-                (true, ..) => (400, "CS-SERVER-023"),
+                (auditor, of_audit, _) if auditor != of_audit && !act.actions.is_empty() => (403, "CS-SERVER-024"),
+                (true, ..) if act.path.ends_with("/sample") => (400, "CS-SERVER-023"),
                 _ if act.path.ends_with("/pack") && person == "ruth" => (303, ""),
                 _ if act.path.ends_with("/pack") => (403, "CS-SERVER-024"),
                 (_, _, true) => (403, "CS-SERVER-041"),

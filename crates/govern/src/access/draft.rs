@@ -4,6 +4,8 @@
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
+use countersign_evidence::canonical;
+use countersign_evidence::statement::Statement;
 use countersign_model::event::Predicate;
 use countersign_model::{Diagnostic as _, Exit, PersonId};
 use countersign_store::projection::KeyRow;
@@ -88,6 +90,19 @@ impl Draft {
     #[must_use]
     pub const fn by(&self) -> &PersonId {
         &self.by
+    }
+
+    /// The passkey that is to sign, by its fingerprint.
+    #[must_use]
+    pub fn passkey(&self) -> Option<&str> {
+        self.passkey.as_deref()
+    }
+
+    /// What the statement says in a field that is a text.
+    #[must_use]
+    pub fn says(&self, field: &str) -> Option<String> {
+        let read: Statement<Value> = canonical::from_slice(&self.statement).ok()?;
+        Some(read.predicate.get(field)?.as_str()?.to_owned())
     }
 
     /// What `navigator.credentials.get` is called with.

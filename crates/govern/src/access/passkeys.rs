@@ -42,6 +42,14 @@ pub struct EnrolmentRequest {
     options: Value,
 }
 
+impl EnrolmentRequest {
+    /// What `navigator.credentials.create` is called with.
+    #[must_use]
+    pub const fn options(&self) -> &Value {
+        &self.options
+    }
+}
+
 /// What a browser is asked for a new passkey of somebody enrolled.
 ///
 /// # Errors

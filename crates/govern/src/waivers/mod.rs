@@ -21,7 +21,7 @@ use countersign_store::Session;
 use countersign_store::projection::{State, WaiverRow, WaiverState};
 
 use crate::Error;
-use crate::access::{Saying, line, needs, random_id, say};
+use crate::access::{Draft, Pen, Saying, line, needs, random_id, say};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -98,7 +98,21 @@ pub fn request(
     catalogue: &Catalogue,
     signer: &SshSigner,
 ) -> Result<(WaiverId, u64), Error> {
-    ask(session, asked, None, catalogue, signer)
+    let (id, draft) = draft_request(session, asked, catalogue, Pen::Key(signer))?;
+    Ok((id, draft.sign(session, signer)?))
+}
+
+/// What is signed to ask for a waiver.
+///
+/// # Errors
+/// As [`request`].
+pub fn draft_request(
+    session: &mut Session,
+    asked: &Request,
+    catalogue: &Catalogue,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Draft), Error> {
+    ask(session, asked, None, catalogue, pen)
 }
 
 /// Asks that a waiver goes on after its end: the same scope, category and compensating control. Returns the new one's id and the
@@ -129,7 +143,8 @@ pub fn renew(
         not_before: None,
         days,
     };
-    ask(session, &asked, Some(&before.row), catalogue, signer)
+    let (id, draft) = ask(session, &asked, Some(&before.row), catalogue, Pen::Key(signer))?;
+    Ok((id, draft.sign(session, signer)?))
 }
 
 fn ask(
@@ -137,8 +152,8 @@ fn ask(
     asked: &Request,
     renewed: Option<&WaiverRow>,
     catalogue: &Catalogue,
-    signer: &SshSigner,
-) -> Result<(WaiverId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Draft), Error> {
     let acceptance = line("the acceptance of the risk", &asked.acceptance)?;
     for control in asked.scope.controls.iter().chain(&asked.compensating) {
         if catalogue.get(control).is_none() {
@@ -170,12 +185,13 @@ fn ask(
         namespace: act::WAIVER_REQUEST,
         stream: StreamId::from(&id),
     };
-    let index = say(
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
         |s, by| needs(s, by, Action::RequestWaiver),
-        |s, by| {
+        |s, by, _| {
             Ok(WaiverRequested {
                 origin: s.state().origin().to_owned(),
                 waiver: id.clone(),
@@ -192,7 +208,7 @@ fn ask(
             })
         },
     )?;
-    Ok((id, index))
+    Ok((id, draft))
 }
 
 /// The state of a waiver, on the state that something is going to be appended to.

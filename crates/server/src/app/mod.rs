@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub(crate) use assessed::{Assessed, WINDOW_DAYS};
 pub(crate) use pool::Pool;
-pub(crate) use preparations::{Kept, Preparations};
+pub(crate) use preparations::{Kept, Made, Preparations, Said};
 pub use scope::Reach;
 pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;

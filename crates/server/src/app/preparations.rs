@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use countersign_govern::access::Draft;
 use countersign_model::{Digest, digest};
 use countersign_stages::release::reject::ToReject;
+use serde_json::Value;
 
 use crate::Error;
 
@@ -22,6 +24,37 @@ pub(crate) enum Kept {
     Approval(Vec<u8>),
     /// A rejection.
     Rejection(Box<ToReject>),
+    /// A request for a new passkey, as the use case reads it.
+    Enrolment(Vec<u8>),
+    /// A passkey that was made and is not enrolled.
+    Made(Box<Made>),
+    /// Anything else that a person says.
+    Said(Box<Said>),
+}
+
+/// A passkey that a browser made, as an administrator enrols it.
+pub(crate) struct Made {
+    /// What the browser was asked, as JSON in one line.
+    pub(crate) request: String,
+    /// What it answered, as JSON in one line.
+    pub(crate) answer: String,
+    pub(crate) fingerprint: String,
+    pub(crate) origin: String,
+    pub(crate) rp_id: String,
+}
+
+/// Something that a person may say, as a page shows it.
+pub(crate) struct Said {
+    /// What they would sign.
+    pub(crate) draft: Draft,
+    /// What the browser's passkey is asked.
+    pub(crate) options: Value,
+    /// What it says, in words.
+    pub(crate) words: Vec<(&'static str, String)>,
+    /// What the button says.
+    pub(crate) button: &'static str,
+    /// The page that shows what came of it.
+    pub(crate) next: String,
 }
 
 struct Shown {

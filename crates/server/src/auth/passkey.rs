@@ -27,7 +27,7 @@ use crate::app::{App, Trouble};
 use crate::web;
 
 /// The relying party's id of passkeys that sign in pages of this server, where any was enrolled for it.
-pub(super) fn rp_id(app: &App, session: &Session) -> Result<Option<String>, Trouble> {
+pub(crate) fn rp_id(app: &App, session: &Session) -> Result<Option<String>, Trouble> {
     let newest = session.state().passkey_in(&app.options.origin.to_string())?;
     Ok(newest.and_then(|row| row.public?.application()))
 }

@@ -33,15 +33,20 @@ pub(crate) struct Act {
     pub(crate) page: &'static str,
     /// What it does.
     pub(crate) does: &'static str,
-    /// What it is in the table of acts; who may is said there.
+    /// What it is in the table of acts; who may is said there. None: it is no act of the log, and whoever has a role does it.
     pub(crate) actions: &'static [Action],
     run: fn(&mut Doing<'_>) -> Result<String, Trouble>,
 }
 
 impl Act {
+    /// Whether it appends nothing but its refusal, and so is open to whoever has a role.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     /// Whether it is an auditor's: what only auditors may by the table of acts.
     pub(crate) fn is_of_audit(&self) -> bool {
-        self.actions.iter().all(|action| matches!(action, Action::AskInAudit))
+        !self.is_everybodys() && self.actions.iter().all(|action| matches!(action, Action::AskInAudit))
     }
 }
 
@@ -62,6 +67,13 @@ pub(crate) const ACTS: &[Act] = &[
         run: sign::complete,
     },
     Act {
+        path: "/passkeys",
+        page: "/passkeys",
+        does: "takes a passkey that your browser made, and shows how an administrator enrols it; nothing is appended",
+        actions: &[],
+        run: pages::passkeys::take,
+    },
+    Act {
         path: "/runs/{run}/reject/prepare",
         page: "/runs/{run}/reject",
         does: "asks whether you may say no to the run, and shows what you would sign",
@@ -76,11 +88,53 @@ pub(crate) const ACTS: &[Act] = &[
         run: pages::reject::complete,
     },
     Act {
+        path: "/findings/waive/prepare",
+        page: "/findings/waive",
+        does: "asks whether you may ask for a waiver of the first finding that you chose, and shows what you would sign",
+        actions: &[Action::RequestWaiver],
+        run: pages::findings::prepare_waiver,
+    },
+    Act {
+        path: "/findings/waive",
+        page: "/findings/waive",
+        does: "takes the answer of your passkey, and appends the request for a waiver if it counts",
+        actions: &[Action::RequestWaiver],
+        run: pages::findings::complete_waiver,
+    },
+    Act {
         path: "/audits/{audit}/pack",
         page: "/audits/{audit}",
         does: "begins to make the evidence pack of an audit",
         actions: &[Action::OpenAudit],
         run: pages::packs::make,
+    },
+    Act {
+        path: "/audits/{audit}/ask/prepare",
+        page: "/audits/{audit}/ask",
+        does: "asks whether you may request evidence, ask on or close a request, and shows what you would sign",
+        actions: &[Action::AskInAudit],
+        run: pages::requests::prepare,
+    },
+    Act {
+        path: "/audits/{audit}/ask",
+        page: "/audits/{audit}/ask",
+        does: "takes the answer of your passkey, and appends the request, what you ask on, or that nothing more is needed",
+        actions: &[Action::AskInAudit],
+        run: pages::requests::complete,
+    },
+    Act {
+        path: "/audits/{audit}/answer/prepare",
+        page: "/audits/{audit}/answer",
+        does: "asks whether you may answer a request, and shows what you would sign",
+        actions: &[Action::AnswerAudit],
+        run: pages::answers::prepare,
+    },
+    Act {
+        path: "/audits/{audit}/answer",
+        page: "/audits/{audit}/answer",
+        does: "takes the answer of your passkey, and appends your answer to the request if it counts",
+        actions: &[Action::AnswerAudit],
+        run: pages::answers::complete,
     },
     Act {
         path: "/populations/{index}/sample",
@@ -115,6 +169,11 @@ impl Doing<'_> {
             "" => String::new(),
             audit => format!("&{}={}", super::look::AUDIT, super::look::encode(audit)),
         }
+    }
+
+    /// What follows `prefix` in the names of fields that begin with it.
+    pub(crate) fn fields_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.form.keys().filter_map(move |name| name.strip_prefix(prefix))
     }
 
     /// A field of the form; one that is not there is empty.
@@ -165,7 +224,8 @@ fn done(
     form: BTreeMap<String, String>,
 ) -> Result<Result<String, Refused>, Trouble> {
     let visitor = visitor(session, visit)?;
-    if visitor.is_auditor() != act.is_of_audit() || visitor.roles.is_empty() {
+    let is_theirs = act.is_everybodys() || visitor.is_auditor() == act.is_of_audit();
+    if !is_theirs || visitor.roles.is_empty() {
         return Err(Trouble::no_role("this act"));
     }
     let audit = form.get(super::look::AUDIT).map(String::as_str).filter(|audit| !audit.is_empty());
@@ -179,7 +239,11 @@ fn done(
         Some(room) => doing.scope.admits(doing.session, room.reach, |name| doing.param(name)),
         None => Ok(()),
     };
-    let trouble = match inside.and_then(|()| (act.run)(&mut doing)) {
+    let done = match inside {
+        Ok(()) => (act.run)(&mut doing),
+        Err(trouble) => Err(outside(&mut doing, act, trouble)?),
+    };
+    let trouble = match done {
         Ok(location) => return Ok(Ok(location)),
         Err(trouble) if trouble.status.is_client_error() => trouble,
         Err(trouble) => return Err(trouble),
@@ -193,6 +257,12 @@ fn done(
     Ok(Err((trouble.status, layout::whole(app, &visitor, &scope, room, size, &page))))
 }
 
+/// Records that somebody tried to act on what is outside of their scope.
+fn outside(doing: &mut Doing<'_>, act: &Act, trouble: Trouble) -> Result<Trouble, Trouble> {
+    let name = act.actions.first().map_or("act", |action| action.as_str());
+    sign::refused(doing, name, None, trouble)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +273,7 @@ mod tests {
             assert!(
                 act.is_of_audit() || act.actions.iter().all(|a| !a.roles().contains(&countersign_model::Role::Auditor))
             );
-            assert!(rooms::find(act.page).is_some() && !act.actions.is_empty() && !act.does.is_empty(), "{}", act.path);
+            assert!(rooms::find(act.page).is_some() && !act.does.is_empty(), "{}", act.path);
         }
     }
 }

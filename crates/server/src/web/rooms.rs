@@ -71,6 +71,7 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("/approvals", "Approvals", "What waits for my signature?", EVERYBODY, Reach::List, pages::approvals::list),
     room("/approvals/{run}/{slot}", "", "What exactly would I sign?", EVERYBODY, Reach::Run, pages::approvals::one),
+    room("/passkeys", "", "With what do I sign in a browser?", EVERYBODY, Reach::Firm, pages::passkeys::show),
     room(
         "/frameworks",
         "Frameworks",
@@ -177,6 +178,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("/access", "Access", "Who can do what, and who came here?", OFFICERS, Reach::Firm, pages::access::show),
     room("/audits", "Audits", "What was asked, answered and taken away?", OFFICERS, Reach::List, pages::audits::list),
     room("/audits/{audit}/ask", "", "How do I ask for what I need?", OFFICERS, Reach::Audit, pages::requests::ask),
+    room("/audits/{audit}/answer", "", "What do I answer?", pages::answers::ANSWER, Reach::Audit, pages::answers::show),
     room("/audits/{audit}", "", "How does this audit stand?", OFFICERS, Reach::Audit, pages::audits::one),
 ];
 

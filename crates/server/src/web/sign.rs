@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use countersign_govern::access::Draft;
 use countersign_model::access::SlotName;
 use countersign_model::{Diagnostic, Digest, Exit, RunId};
 use countersign_stages::build::confined::ConfinedEngine;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use super::acts::Doing;
 use super::look::{Look, encode};
 use super::parts::{self, Tone};
-use crate::app::{App, Kept, Trouble};
+use crate::app::{App, Kept, Said, Trouble};
 use crate::auth::lock;
 
 /// The filter that names what was prepared, on the page that shows it.
@@ -92,8 +93,7 @@ pub(crate) fn none_here(look: &Look<'_>, keys: &Keys) -> Markup {
         }
         @if keys.here.is_empty() && keys.elsewhere.is_empty() {
             p.quiet {
-                "You have no passkey. An administrator enrols one for " code { (origin) } ": " code { "countersign person key request" }
-                ". Browsers make passkeys for names over https, and for " code { "http://localhost" } "."
+                "You have no passkey. " a href="/passkeys" { "Make one" } " for " code { (origin) } "; an administrator enrols it."
             }
         }
     }
@@ -153,6 +153,59 @@ pub(crate) fn keep(doing: &Doing<'_>, place: &str, what: Kept) -> Result<String,
 /// Uses the word of a form up.
 pub(crate) fn taken(doing: &Doing<'_>, place: &str) -> Option<Kept> {
     lock(&doing.app.preparations).take(doing.field(PREPARED), &doing.visit.name, place, Instant::now())
+}
+
+/// Something that somebody may say and that is going to be shown.
+pub(crate) struct Proposed {
+    pub(crate) draft: Draft,
+    /// What it says, in words.
+    pub(crate) words: Vec<(&'static str, String)>,
+    /// What the button says.
+    pub(crate) button: &'static str,
+    /// The page that shows what came of it.
+    pub(crate) next: String,
+}
+
+/// Keeps a draft that is shown and signed at a place; the address of the page that shows it.
+pub(crate) fn drafted(doing: &Doing<'_>, place: &str, what: Proposed) -> Result<String, Trouble> {
+    let Proposed { draft, words, button, next } = what;
+    let options = draft.options(doing.session).map_err(|e| told(&e))?;
+    let word = keep(doing, place, Kept::Said(Box::new(Said { draft, options, words, button, next })))?;
+    Ok(format!("{place}?{PREPARED}={word}{}", doing.through()))
+}
+
+/// A draft that was kept, with the button that signs it.
+pub(crate) fn draft_shown(look: &Look<'_>, place: &str, word: &str) -> Result<Markup, Trouble> {
+    let all = lock(&look.app.preparations);
+    let Some(Kept::Said(said)) = all.of(word, &look.visit.name, place, Instant::now()) else {
+        return Err(Trouble::not_prepared());
+    };
+    let lines = |text: &str| html! { @for (n, line) in text.lines().enumerate() { @if n > 0 { br; } (line) } };
+    let mut facts: Vec<(&str, Markup)> = said.words.iter().map(|(name, text)| (*name, lines(text))).collect();
+    let (by, key) = (look.name(said.draft.by())?, said.draft.passkey().unwrap_or_default());
+    facts.push(("By", html! { (by) ", " code { (key) } }));
+    Ok(shown(
+        look,
+        &Shown {
+            words: parts::facts(&facts),
+            statement: said.draft.statement(),
+            options: &said.options,
+            place,
+            word,
+            button: said.button,
+        },
+    ))
+}
+
+/// Takes what the passkey answered to a draft. `act` is the command line's, for the record of a refusal.
+pub(crate) fn draft_signed(doing: &mut Doing<'_>, act: &str, place: &str) -> Result<String, Trouble> {
+    let Some(Kept::Said(said)) = taken(doing, place) else {
+        return Err(refused(doing, act, None, Trouble::not_prepared())?);
+    };
+    let answer = doing.field("answer").as_bytes().to_vec();
+    let Said { draft, next, .. } = *said;
+    draft.complete(doing.session, &answer).map_err(|e| told(&e))?;
+    Ok(next)
 }
 
 /// Where the answer to what one approval's page shows goes.

@@ -162,7 +162,10 @@ fn pages() {
          Who may is what [the table of acts](roles.md) says.\n\n| where it is sent | what it does | act |\n|---|---|---|\n",
     );
     for act in countersign_server::acts() {
-        let names: Vec<String> = act.actions.iter().map(|a| format!("`{}`", a.as_str())).collect();
+        let mut names: Vec<String> = act.actions.iter().map(|a| format!("`{}`", a.as_str())).collect();
+        if names.is_empty() {
+            names.push("none; whoever has a role".to_owned());
+        }
         let _ = writeln!(out, "| `{}` | {} | {} |", act.path, act.does, names.join(", "));
     }
     out.push_str(

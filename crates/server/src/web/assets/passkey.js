@@ -1,4 +1,4 @@
-// Signs with a passkey: asks the browser for what the page says, and sends the answer as the form's. Nothing is decided here; the server
+// Signs with a passkey, or makes one: asks the browser for what the page says, and sends the answer as the form's. Nothing is decided here; the server
 // asks everything anew. A form either has its request, or says where to fetch one that is good once.
 
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -23,6 +23,29 @@ const write = (made) => ({
     signature: text(made.response.signature),
   },
 });
+
+// As parseCreationOptionsFromJSON and toJSON do it, as far as the server reads it.
+const creation = (options) => ({
+  ...options,
+  challenge: bytes(options.challenge),
+  user: { ...options.user, id: bytes(options.user.id) },
+  excludeCredentials: options.excludeCredentials.map((one) => ({ ...one, id: bytes(one.id) })),
+});
+const created = (made) => ({
+  id: made.id,
+  rawId: text(made.rawId),
+  type: made.type,
+  response: {
+    clientDataJSON: text(made.response.clientDataJSON),
+    attestationObject: text(made.response.attestationObject),
+  },
+});
+
+const make = async (form) => {
+  const made = await navigator.credentials.create({ publicKey: creation(JSON.parse(form.dataset.create)) });
+  form.elements.answer.value = JSON.stringify(created(made));
+  form.submit();
+};
 
 const sign = async (form) => {
   let options;
@@ -52,9 +75,10 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     event.preventDefault();
     button.disabled = true;
     said.textContent = "Waiting for your passkey.";
-    sign(form).catch((error) => {
+    const makes = Boolean(form.dataset.create);
+    (makes ? make : sign)(form).catch((error) => {
       button.disabled = false;
-      said.textContent = `Nothing was signed: ${error.message || error.name}`;
+      said.textContent = `${makes ? "No passkey was made" : "Nothing was signed"}: ${error.message || error.name}`;
     });
   });
 }

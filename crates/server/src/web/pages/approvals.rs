@@ -103,6 +103,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         }
         @for item in &items { (item) }
+        p { a href="/passkeys" { "Your passkeys" } }
     };
     Ok(Page::new("Approvals", body).aside(html! { (all.len()) " waiting" }).live())
 }

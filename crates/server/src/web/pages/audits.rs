@@ -130,7 +130,17 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     Ok(Page::new(said.name.clone(), body).aside(state).live())
 }
 
+/// What was said about a request, and the way to say more.
 pub(super) fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
+    thread_and(look, thread, true)
+}
+
+/// As [`one_thread`], on the page on which more is said.
+pub(super) fn said_before(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, Trouble> {
+    thread_and(look, thread, false)
+}
+
+fn thread_and(look: &Look<'_>, thread: &ThreadRow, leads_on: bool) -> Result<Markup, Trouble> {
     let (tone, word) = match thread.state() {
         RequestState::Open => (Tone::Wait, "open"),
         RequestState::Answered => (Tone::Good, "answered"),
@@ -141,6 +151,14 @@ pub(super) fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, 
     for message in &thread.messages {
         messages.push(one_message(look, message)?);
     }
+    let (asks, answers) = (look.visitor.is_auditor(), look.visitor.is_any(super::answers::ANSWER));
+    let next = match thread.state() {
+        _ if thread.audit_closed.is_some() || !leads_on => None,
+        RequestState::Answered if asks => Some(("/ask?request=", "Ask on, or close it")),
+        RequestState::Open if asks => Some(("/ask?request=", "Take it back")),
+        RequestState::Open if answers => Some(("/answer?request=", "Answer it")),
+        _ => None,
+    };
     Ok(html! {
         article.gate {
             h3 {
@@ -153,8 +171,8 @@ pub(super) fn one_thread(look: &Look<'_>, thread: &ThreadRow) -> Result<Markup, 
                 @if let Some(due) = thread.due() { "An answer is due by " (parts::time(due)) "." }
             }
             ul { @for message in &messages { (message) } }
-            @if thread.state() == RequestState::Answered && look.visitor.is_auditor() {
-                p { a href={ "/audits/" (thread.audit) "/ask?request=" (thread.request) } { "Ask on" } }
+            @if let Some((page, text)) = next {
+                p { a href={ "/audits/" (thread.audit) (page) (thread.request) } { (text) } }
             }
         }
     })

@@ -2,15 +2,21 @@
 
 use std::fmt::Write as _;
 
+use countersign_govern::access::Pen;
+use countersign_govern::waivers::{self, Request};
+use countersign_model::governance::waiver::LONGEST_DAYS;
+use countersign_model::governance::{Scope, WaiverCategory};
 use countersign_model::{Digest, Severity, Timestamp};
 use countersign_stages::build::findings::{Renewed, rule_text};
 use countersign_store::findings::{Asked, Counts, Cursor, Line, LookLine, One, SEVERITIES, Standing};
 use maud::{Markup, html};
 
 use crate::app::{Trouble, found};
+use crate::web::acts::Doing;
 use crate::web::layout::Page;
-use crate::web::look::Look;
+use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
+use crate::web::sign::{self, Keys, Proposed};
 
 /// Rows of one part of the list.
 const ROWS: usize = 50;
@@ -393,19 +399,27 @@ fn seen(look: &LookLine) -> Markup {
     }
 }
 
-/// The commands that ask for waivers of what was chosen.
+/// For how many days something is asked for.
+fn days_of(text: Option<&str>) -> Result<u16, Trouble> {
+    let Some(text) = text else { return Ok(90) };
+    let number = text.parse::<u16>().ok().filter(|n| (1..=LONGEST_DAYS).contains(n));
+    number.ok_or_else(|| Trouble::bad_request("`days` is none from 1 to 365"))
+}
+
+/// The commands that ask for waivers of what was chosen, and the way to sign them here.
 pub(crate) fn waive(look: &mut Look<'_>) -> Result<Page, Trouble> {
     if look.visitor.is_auditor() {
         return Err(Trouble::no_role("this page"));
     }
-    let days = match look.filter("days") {
-        None => 90,
-        Some(text) => text
-            .parse::<u16>()
-            .ok()
-            .filter(|n| (1..=countersign_model::governance::waiver::LONGEST_DAYS).contains(n))
-            .ok_or_else(|| Trouble::bad_request("`days` in the address is none from 1 to 365"))?,
-    };
+    if let Some(word) = look.filter(sign::PREPARED).map(str::to_owned) {
+        let body = html! {
+            p { "A waiver lets a broken control stand for a while. You ask for it; somebody else grants it." }
+            (sign::draft_shown(look, WAIVE, &word)?)
+            p { a href="/findings" { "Leave it" } }
+        };
+        return Ok(Page::new("Ask for a waiver", body));
+    }
+    let days = days_of(look.filter("days"))?;
     let accept = look.filter("accept").unwrap_or("TEXT").to_owned();
     let prints: Vec<Digest> = look.filters_with("f-").filter_map(|hex| Digest::from_hex(hex).ok()).take(ROWS).collect();
     let renewed = found::index(look.app, look.session)?;
@@ -416,6 +430,7 @@ pub(crate) fn waive(look: &mut Look<'_>) -> Result<Page, Trouble> {
         );
     }
     lines.retain(|line| line.stands == Standing::Open && !line.controls.is_empty());
+    let keys = sign::keys(look)?;
     let rows: Vec<Markup> = lines.iter().map(|line| row(line, look.now(), false)).collect();
     let text: Vec<String> = lines.iter().map(|line| command(line, &accept, days)).collect();
     let head = ["Severity", "Finding", "Repository", "State", "First seen", "Days past SLA", "Risk"];
@@ -433,6 +448,10 @@ pub(crate) fn waive(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 button type="submit" { "Write it into the commands" }
             }
             section {
+                h2 { "Sign here" }
+                (here(look, &keys, &lines, &accept, days))
+            }
+            section {
                 h2 { "What to type" }
                 p { "Each asks for one finding, signed with your own key:" }
                 (parts::raw("Commands", &text.join("\n")))
@@ -441,6 +460,97 @@ pub(crate) fn waive(look: &mut Look<'_>) -> Result<Page, Trouble> {
         }
     };
     Ok(Page::new("Ask for a waiver", body).aside(html! { (lines.len()) " chosen" }))
+}
+
+/// The address of the page, and where its answers go.
+const WAIVE: &str = "/findings/waive";
+
+/// The way to sign with a passkey: a statement is about one finding, so each is shown and signed by itself, one after the other.
+fn here(look: &Look<'_>, keys: &Keys, lines: &[Line], accept: &str, days: u16) -> Markup {
+    if keys.here.is_empty() {
+        return sign::none_here(look, keys);
+    }
+    if accept == "TEXT" {
+        return html! { p { "Say first what could happen, and why that is accepted." } };
+    }
+    html! {
+        p {
+            @if lines.len() > 1 { "Each asks for one finding, so you sign " (lines.len()) " times. You see each before you sign it, and can stop after any." }
+            @else { "You see exactly what you would sign." }
+        }
+        form.ask method="post" action={ (WAIVE) "/prepare" } {
+            input type="hidden" name="csrf" value=(look.visitor.csrf);
+            (sign::choice(keys))
+            @for line in lines { input type="hidden" name=(choice(&line.fingerprint)) value="1"; }
+            input type="hidden" name="accept" value=(accept);
+            input type="hidden" name="days" value=(days);
+            button type="submit" { @if lines.len() > 1 { "Show the first of " (lines.len()) } @else { "Show what I would sign" } }
+        }
+    }
+}
+
+/// Asks whether the visitor may ask for a waiver of the first finding that was chosen, and keeps what they would sign.
+pub(crate) fn prepare_waiver(doing: &mut Doing<'_>) -> Result<String, Trouble> {
+    let Some(key) = sign::own_key(doing)? else {
+        return Err(sign::refused(doing, WAIVE_ACT, None, Trouble::no_passkey())?);
+    };
+    let days = days_of(Some(doing.field("days")).filter(|text| !text.is_empty()))?;
+    let accept = doing.field("accept").to_owned();
+    let within = doing.scope.within();
+    let prints: Vec<Digest> = doing.fields_with("f-").filter_map(|hex| Digest::from_hex(hex).ok()).take(ROWS).collect();
+    let renewed = found::index(doing.app, doing.session)?;
+    let mut lines: Vec<Line> = Vec::new();
+    for print in &prints {
+        let found = renewed.index.read(|index| index.one(print, within.as_ref()))?;
+        lines.extend(found.into_iter().map(|one| one.line));
+    }
+    drop(renewed);
+    lines.retain(|line| line.stands == Standing::Open && !line.controls.is_empty());
+    let mut lines = lines.into_iter();
+    let line = lines.next().ok_or_else(|| Trouble::not_found("finding that counts and has a control"))?;
+    let mut left: Vec<String> = lines.map(|line| format!("{}=1", choice(&line.fingerprint))).collect();
+    left.sort_unstable();
+    left.dedup();
+    let controls: std::collections::BTreeSet<String> = line.controls.iter().cloned().collect();
+    let asked = Request {
+        scope: Scope {
+            controls: controls.into_iter().collect(),
+            repository: line.repository.clone(),
+            fingerprint: Some(line.fingerprint),
+            ..Scope::default()
+        },
+        category: WaiverCategory::Waived,
+        compensating: None,
+        acceptance: accept.clone(),
+        not_before: None,
+        days,
+    };
+    let pen = Pen::Passkey(&key.fingerprint);
+    let (id, draft) =
+        waivers::draft_request(doing.session, &asked, &doing.app.catalogue, pen).map_err(|e| sign::told(&e))?;
+    let mut words = vec![
+        ("Waiver", id.to_string()),
+        ("Finding", line.fingerprint.to_string()),
+        ("Rule", line.rule.clone()),
+        ("Controls", asked.scope.controls.join(", ")),
+    ];
+    words.extend(line.repository.clone().map(|repository| ("Repository", repository)));
+    words.push(("What is accepted", accept.trim().to_owned()));
+    words.extend(draft.says("expires").map(|until| ("Until", until)));
+    let next = if left.is_empty() {
+        "/waivers".to_owned()
+    } else {
+        words.push(("After this one", format!("{} more to look at", left.len())));
+        format!("{WAIVE}?{}&accept={}&days={days}", left.join("&"), encode(&accept))
+    };
+    sign::drafted(doing, WAIVE, Proposed { draft, words, button: "Ask for it with passkey", next })
+}
+
+const WAIVE_ACT: &str = "waive request";
+
+/// Takes what the passkey answered.
+pub(crate) fn complete_waiver(doing: &mut Doing<'_>) -> Result<String, Trouble> {
+    sign::draft_signed(doing, WAIVE_ACT, WAIVE)
 }
 
 /// One command, as a POSIX shell reads it.

@@ -1,6 +1,7 @@
 //! One file a noun; what a page needs is read from the log at that moment.
 
 pub(super) mod access;
+pub(super) mod answers;
 pub(super) mod approvals;
 pub(super) mod audits;
 pub(super) mod controls;
@@ -11,6 +12,7 @@ pub(super) mod findings;
 pub(super) mod frameworks;
 pub(super) mod ledger;
 pub(super) mod packs;
+pub(super) mod passkeys;
 pub(super) mod populations;
 pub(super) mod posture;
 pub(super) mod reject;
