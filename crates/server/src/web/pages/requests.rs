@@ -89,7 +89,7 @@ pub(super) fn typed(look: &Look<'_>, what: &Typed<'_>) -> Markup {
         } @else {
             div.ask { (field) }
             @if let Some(keys) = what.keys { (sign::none_here(look, keys)) }
-            p { "Your key signs it, and the text is sealed, where you type it:" }
+            p { "Your key signs it, and the text is sealed, where you type the command; what stands here is sent nowhere:" }
         }
         pre { code id="command" data-before=(what.command) { (what.command) (quoted(what.example)) } }
         p { button type="button" data-copy disabled { "Copy the command" } " " span id="copied" role="status" {} }
