@@ -1,11 +1,9 @@
 //! Environments: what may be deployed where, and what was.
 
-use std::collections::BTreeSet;
-
 use countersign_stages::release::break_glass::moment;
-use countersign_store::projection::Closed;
+use countersign_store::projection::{Closed, DeploymentsAsked};
 
-use super::ask::{Ask, count, id};
+use super::ask::{Ask, id};
 use super::wire::{Deployment, Emergency, Environment, EnvironmentLine, EnvironmentList};
 use crate::app::Trouble;
 
@@ -21,21 +19,24 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
     let at = moment(ask.session)?;
     let mut emergencies = state.emergencies()?;
     emergencies.retain(|e| ask.scope.has_emergency(e));
-    let deployments = ask.scope.deployments(state)?;
     let mut items = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let name = &env.what.id;
         if !ask.scope.has_environment(state, name)? {
             continue;
         }
-        let own: Vec<_> = deployments.iter().filter(|d| d.environment == *name).collect();
+        let asked = DeploymentsAsked {
+            environment: Some(name.clone()),
+            within: ask.scope.within(),
+            ..DeploymentsAsked::default()
+        };
         items.push(EnvironmentLine {
             environment: name.clone(),
             tier: env.what.tier.to_string(),
             closed: closed(state.closed(name, at)?),
             overdue: emergencies.iter().any(|e| e.opened.environment == *name && !e.is_compliant(at)),
-            deployments: count(own.len()),
-            last: own.last().map(|d| d.index),
+            deployments: state.deployments_count(&asked)?,
+            last: state.deployments_page(&asked, 1)?.pop().map(|d| d.index),
         });
     }
     Ok(EnvironmentList { items })
@@ -46,14 +47,9 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
     let state = ask.state();
     let at = moment(ask.session)?;
     let known = state.environment(name)?.ok_or_else(|| Trouble::not_found("environment"))?;
-    let own: Vec<_> = ask.scope.deployments(state)?.into_iter().filter(|d| d.environment == name).collect();
-    let deployments = count(own.len());
-    let mut seen = BTreeSet::new();
+    let within = ask.scope.within();
     let mut running = Vec::new();
-    for d in own.into_iter().rev().filter(|d| d.success) {
-        if !seen.insert(d.repository.clone()) {
-            continue;
-        }
+    for d in state.running(name, within.as_ref())? {
         let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
         running.push(Deployment {
             index: d.index,
@@ -75,6 +71,8 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
         person: id(&e.opened.by),
         time: e.opened.time,
     });
+    let asked = DeploymentsAsked { environment: Some(name.to_owned()), within, ..DeploymentsAsked::default() };
+    let deployments = state.deployments_count(&asked)?;
     Ok(Environment {
         environment: name.to_owned(),
         tier: known.what.tier.to_string(),

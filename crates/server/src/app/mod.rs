@@ -183,6 +183,7 @@ pub(crate) struct App {
     /// How many entries the log has.
     pub(crate) head: watch::Sender<u64>,
     pub(crate) assessed: Assessed,
+    pub(crate) found: found::Found,
     pub(crate) visits: Mutex<Visits>,
     pub(crate) links: Mutex<Links>,
     pub(crate) oidc: Option<Oidc>,
@@ -220,6 +221,7 @@ impl App {
             catalogue,
             head,
             assessed: Assessed::default(),
+            found: found::Found::default(),
             open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
             metrics: Arc::default(),
             ledger,

@@ -16,8 +16,7 @@ use countersign_model::{
 };
 use countersign_store::Session;
 use countersign_store::projection::{
-    AuditRow, DeploymentRow, DeploymentsAsked, EmergencyRow, PackRow, PopulationRow, State, ThreadRow, WaiverRow,
-    Within,
+    AuditRow, DeploymentsAsked, EmergencyRow, PackRow, PopulationRow, State, ThreadRow, WaiverRow, Within,
 };
 use serde_json::Value;
 
@@ -403,15 +402,6 @@ impl Scope {
         let asked =
             DeploymentsAsked { environment: Some(id.to_owned()), within: self.within(), ..DeploymentsAsked::default() };
         Ok(state.deployments_count(&asked)? > 0)
-    }
-
-    /// Deployments that ended, oldest first.
-    pub(crate) fn deployments(&self, state: &State) -> Result<Vec<DeploymentRow>, Trouble> {
-        let mut all = state.deployments()?;
-        if let Some(limits) = &self.limits {
-            all.retain(|d| limits.within.has_repository(Some(&d.repository)) && limits.within.has_time(d.time));
-        }
-        Ok(all)
     }
 
     /// Whether a waiver is: it is for one of the applications or for all, and was asked for before the period was over.

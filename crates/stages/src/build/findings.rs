@@ -45,7 +45,7 @@ const ACTS: [EventKind; 10] = [
 pub struct Patience {
     /// How long they wait for another process that does the same.
     pub wait: Duration,
-    /// How many records they read at the most.
+    /// How many records they read. Where more are missing, somebody else is at it, and nothing is done.
     pub records: u64,
 }
 
@@ -110,29 +110,23 @@ pub fn renew(session: &Session, catalogue: &Catalogue, patience: Patience) -> Re
         // Where the tables of the log are not kept, this is not kept either.
         None => Index::scratch(&basis)?,
     };
-    let mut left = patience.records;
+    let behind = |meta: &Meta| if meta.size < state.size() { state.looks_count(meta.size) } else { Ok(0) };
     loop {
         let meta = index.meta()?;
         let now = session.now();
-        if meta.size >= state.size() && !meta.unsettled && now < meta.stands_until && now < meta.late_at {
+        let is_whole = meta.size >= state.size() && !meta.unsettled && now < meta.stands_until && now < meta.late_at;
+        if is_whole || behind(&meta)? > patience.records {
             break;
         }
-        let step = index.write(patience.wait, |new| Step { session, catalogue }.take(new, left))?;
+        let done = index.write(patience.wait, |new| Step { session, catalogue }.take(new))?;
         // Another process is at it: what is there is told, and how far it goes.
-        let Some(Took { records, is_done }) = step else { break };
-        left = left.saturating_sub(records);
-        if is_done || left == 0 {
+        if done.unwrap_or(true) {
             break;
         }
     }
     let meta = index.meta()?;
-    let behind = if meta.size < state.size() { state.looks_count(meta.size)? } else { 0 };
+    let behind = behind(&meta)?;
     Ok(Renewed { size: meta.size, behind, disposed: meta.disposed, index })
-}
-
-struct Took {
-    records: u64,
-    is_done: bool,
 }
 
 struct Step<'a> {
@@ -142,12 +136,13 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// Takes in the next records. When there are none any more, asks how what is there stands.
-    fn take(&self, new: &mut New<'_>, most: u64) -> Result<Took, Error> {
+    /// Whether that is done.
+    fn take(&self, new: &mut New<'_>) -> Result<bool, Error> {
         let (state, ledger) = (self.session.state(), self.session.ledger());
         let mut meta = new.index().meta()?;
         if meta.size > state.size() {
             // Somebody who saw more of the log was here.
-            return Ok(Took { records: 0, is_done: true });
+            return Ok(true);
         }
         if meta.size > 0 && meta.root != root_at(ledger, meta.size)? {
             new.clear()?;
@@ -156,9 +151,8 @@ impl Step<'_> {
         let within = |controls: &[String]| -> Option<u32> {
             controls.iter().filter_map(|id| self.catalogue.get(id)).map(|c| c.sla_hours).min()
         };
-        let limit = u32::try_from(most.min(u64::from(BATCH))).unwrap_or(BATCH);
-        let rows = state.looks(meta.size, state.size(), limit)?;
-        let is_done = rows.len() < limit as usize;
+        let rows = state.looks(meta.size, state.size(), BATCH)?;
+        let is_done = rows.len() < BATCH as usize;
         let to = rows.last().filter(|_| !is_done).map_or(state.size(), |row| row.index.saturating_add(1));
         let disposed = state.looks_disposed(meta.size, to)?;
         meta.disposed += disposed.iter().filter(|(_, is_scan)| *is_scan).count() as u64;
@@ -184,7 +178,7 @@ impl Step<'_> {
             self.settle(new, &mut meta)?;
         }
         new.set_meta(&meta)?;
-        Ok(Took { records: rows.len() as u64, is_done })
+        Ok(is_done)
     }
 
     /// How everything stands that may stand otherwise than is written.

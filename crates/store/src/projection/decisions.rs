@@ -25,21 +25,24 @@ pub(super) const TABLES: &[Table] = &[
             CREATE INDEX decisions_by_digest ON decisions (digest);",
     },
     Table {
-        name: "current_decisions",
+        name: "run_outcomes",
         key: &["run"],
         index: "idx",
-        // The newest decision of each run, so that runs are listed and counted by it; `first` is the run's own index.
-        sql: "CREATE TABLE current_decisions (run TEXT PRIMARY KEY, idx INTEGER NOT NULL, first INTEGER NOT NULL,
-            outcome TEXT NOT NULL) STRICT, WITHOUT ROWID;
-            CREATE INDEX current_decisions_by_outcome ON current_decisions (outcome, first);",
+        // What each run comes to by its newest decision, which is the entry `idx`, so that runs are listed and counted by it; without a
+        // decision there is no outcome, and `idx` is the run's own. `first` and `time` are those of the run.
+        sql: "CREATE TABLE run_outcomes (run TEXT PRIMARY KEY, idx INTEGER NOT NULL, first INTEGER NOT NULL,
+            time INTEGER NOT NULL, outcome TEXT) STRICT, WITHOUT ROWID;
+            CREATE INDEX run_outcomes_by_outcome ON run_outcomes (outcome, first);
+            CREATE INDEX run_outcomes_by_time ON run_outcomes (outcome, time);",
     },
 ];
 
-/// Makes `current_decisions` anew from what is there.
-pub(super) const CURRENT_ANEW: &str = "DELETE FROM current_decisions;
-    INSERT INTO current_decisions (run, idx, first, outcome)
-    SELECT d.run, d.idx, r.idx, d.outcome FROM decisions d JOIN runs r ON r.run = d.run
-    WHERE NOT EXISTS (SELECT 1 FROM decisions o WHERE o.run = d.run AND o.idx > d.idx);";
+/// Makes `run_outcomes` anew from what is there.
+pub(super) const OUTCOMES_ANEW: &str = "DELETE FROM run_outcomes;
+    INSERT INTO run_outcomes (run, idx, first, time, outcome)
+    SELECT r.run, coalesce(d.idx, r.idx), r.idx, e.time, d.outcome FROM runs r JOIN entries e ON e.idx = r.idx
+    LEFT JOIN decisions d ON d.run = r.run
+    AND NOT EXISTS (SELECT 1 FROM decisions o WHERE o.run = d.run AND o.idx > d.idx);";
 
 /// A decision.
 #[derive(Debug, Clone)]
@@ -93,12 +96,11 @@ impl State {
                 media(&bundle),
                 outcome,
             ))?;
-        self.db
-            .prepare_cached(
-                "INSERT OR REPLACE INTO current_decisions (run, idx, first, outcome)
-                 SELECT run, ?2, idx, ?3 FROM runs WHERE run = ?1",
-            )?
-            .execute((p.run.as_str(), reading.index, outcome))?;
+        self.db.prepare_cached("UPDATE run_outcomes SET idx = ?2, outcome = ?3 WHERE run = ?1")?.execute((
+            p.run.as_str(),
+            reading.index,
+            outcome,
+        ))?;
         self.on_waiver_uses(reading.index, &p.decision)?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
 use super::scope::Within;
-use super::sql::{maybe, text, time};
+use super::sql::{text, time};
 use super::state::State;
 use crate::Error;
 
@@ -41,8 +41,6 @@ pub struct DeploymentLine {
     pub break_glass: bool,
     /// The run.
     pub run: RunId,
-    /// When the run's first attempt was appended.
-    pub judged: Timestamp,
     /// The commit.
     pub commit: String,
     /// Where.
@@ -52,6 +50,26 @@ pub struct DeploymentLine {
     /// When it ended.
     pub time: Timestamp,
 }
+
+/// How often, how fast and how safely is delivered (the four figures of the DORA research), as far as the log knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Deployments that succeeded.
+    pub succeeded: u64,
+    /// Those that did not.
+    pub failed: u64,
+    /// Both, of each stretch of time.
+    pub stretches: Vec<(u64, u64)>,
+    /// Median, over those that succeeded, of the milliseconds from the first judgement of the commit to the end of its deployment: the log does
+    /// not know when a line was written.
+    pub lead: Option<i64>,
+    /// Median of the milliseconds from the first failure at a place to the next success there, over those that ended in this time.
+    pub restore: Option<i64>,
+}
+
+const COLUMNS: &str =
+    "d.idx, d.repository, d.grant_id, d.break_glass, d.run, d.commit_id, d.environment, d.success, d.time
+    FROM deployments d";
 
 fn condition(asked: &DeploymentsAsked) -> (String, Vec<Value>) {
     let mut sql = "1".to_owned();
@@ -96,12 +114,7 @@ impl State {
             sql.push_str(" AND d.idx < ?");
             values.push(i64::try_from(before).unwrap_or(i64::MAX).into());
         }
-        let sql = format!(
-            "SELECT d.idx, d.repository, d.grant_id, g.break_glass IS NOT NULL, d.run, e.time, d.commit_id, d.environment,
-             d.success, d.time FROM deployments d JOIN grants g ON g.grant_id = d.grant_id
-             JOIN runs r ON r.run = d.run JOIN entries e ON e.idx = r.idx
-             WHERE {sql} ORDER BY d.idx DESC LIMIT {most}"
-        );
+        let sql = format!("SELECT {COLUMNS} WHERE {sql} ORDER BY d.idx DESC LIMIT {most}");
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_map(params_from_iter(values), line)?.collect::<Result<_, _>>()?)
     }
@@ -112,17 +125,71 @@ impl State {
     /// When the projection cannot be read.
     pub fn deployments_count(&self, asked: &DeploymentsAsked) -> Result<u64, Error> {
         let (sql, values) = condition(asked);
-        // Joined as the list is, so that the two cannot differ.
-        let sql = format!(
-            "SELECT count(*) FROM deployments d JOIN grants g ON g.grant_id = d.grant_id
-             JOIN runs r ON r.run = d.run WHERE {sql}"
-        );
+        let sql = format!("SELECT count(*) FROM deployments d WHERE {sql}");
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_row(params_from_iter(values), |row| row.get(0))?)
     }
 
-    /// How many runs began in each stretch of `every` milliseconds from a moment on, by what their newest decision comes to, missing
-    /// approvals aside; none: nothing is decided. The stretches are counted from 0. Of an audit, only the runs that it is about.
+    /// What runs in an environment, as far as deployments say: of each repository the newest that succeeded there.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn running(&self, environment: &str, within: Option<&Within>) -> Result<Vec<DeploymentLine>, Error> {
+        let mut all = Vec::new();
+        for repository in self.repository_names()? {
+            let asked = DeploymentsAsked {
+                environment: Some(environment.to_owned()),
+                repository: Some(repository),
+                success: Some(true),
+                within: within.cloned(),
+                ..DeploymentsAsked::default()
+            };
+            all.extend(self.deployments_page(&asked, 1)?);
+        }
+        all.sort_unstable_by_key(|line| std::cmp::Reverse(line.index));
+        Ok(all)
+    }
+
+    /// The figures of delivery from a moment on, of `count` stretches of `every` milliseconds. What was asked for of time, result and place
+    /// in the list is not regarded.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn delivery(
+        &self,
+        asked: &DeploymentsAsked,
+        from: Timestamp,
+        every: i64,
+        count: usize,
+    ) -> Result<Delivery, Error> {
+        let asked = DeploymentsAsked { from: Some(from), to: None, success: None, before: None, ..asked.clone() };
+        let (sql, values) = condition(&asked);
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT d.time, d.success, d.judged, d.restored FROM deployments d WHERE {sql}"
+        ))?;
+        let mut rows = query.query(params_from_iter(values))?;
+        let (mut stretches, mut lead, mut restore) = (vec![(0, 0); count], Vec::new(), Vec::new());
+        let mut told = Delivery::default();
+        while let Some(row) = rows.next()? {
+            let (time, success): (i64, bool) = (row.get(0)?, row.get(1)?);
+            let nth = usize::try_from((time - from.millis()) / every.max(1)).unwrap_or(usize::MAX);
+            let mut nowhere = (0, 0);
+            let (good, bad) = stretches.get_mut(nth).unwrap_or(&mut nowhere);
+            if success {
+                told.succeeded += 1;
+                *good += 1;
+                lead.push(time - row.get::<_, i64>(2)?);
+                restore.extend(row.get::<_, Option<i64>>(3)?);
+            } else {
+                told.failed += 1;
+                *bad += 1;
+            }
+        }
+        Ok(Delivery { stretches, lead: median(lead), restore: median(restore), ..told })
+    }
+
+    /// How many runs began in each of `count` stretches of `every` milliseconds from a moment on, by what their newest decision comes to,
+    /// missing approvals aside; none: nothing is decided. The stretches are counted from 0. Of an audit, only the runs that it is about.
     ///
     /// # Errors
     /// When the projection cannot be read.
@@ -130,22 +197,38 @@ impl State {
         &self,
         from: Timestamp,
         every: i64,
+        count: u32,
         within: Option<&Within>,
-    ) -> Result<Vec<(u64, Option<Outcome>, u64)>, Error> {
-        let mut values: Vec<Value> = vec![from.millis().into(), every.max(1).into(), from.millis().into()];
-        let mut condition = String::new();
-        if let Some((sql, more)) = within.map(Within::runs) {
-            condition = format!(" AND {sql}");
-            values.extend(more);
+    ) -> Result<Vec<(u32, Option<Outcome>, u64)>, Error> {
+        let (mut joined, mut condition, mut limits) = ("", String::new(), Vec::new());
+        if let Some(within) = within {
+            let (sql, values) = self.runs_within(within)?;
+            (joined, condition, limits) = ("JOIN runs r ON r.run = c.run", format!(" AND {sql}"), values);
         }
+        // Each is a stretch of the index, which is read and not sorted.
         let mut query = self.db.prepare_cached(&format!(
-            "SELECT (e.time - ?) / ?, c.outcome, count(*) FROM entries e JOIN runs r ON r.idx = e.idx
-             LEFT JOIN current_decisions c ON c.run = r.run
-             WHERE e.kind = 'RunStarted' AND e.time >= ?{condition} GROUP BY 1, 2 ORDER BY 1, 2"
+            "SELECT count(*) FROM run_outcomes c {joined} WHERE c.outcome IS ? AND c.time >= ? AND c.time < ?{condition}"
         ))?;
-        let rows = query.query_map(params_from_iter(values), |row| Ok((row.get(0)?, maybe(row, 1)?, row.get(2)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut all = Vec::new();
+        for nth in 0..count {
+            let start = from.millis().saturating_add(i64::from(nth).saturating_mul(every));
+            for outcome in Outcome::ALL.map(Some).into_iter().chain([None]) {
+                let word = outcome.map_or(Value::Null, |o| o.as_str().to_owned().into());
+                let first = [word, start.into(), start.saturating_add(every).into()];
+                let n: u64 = query.query_row(params_from_iter(first.iter().chain(&limits)), |row| row.get(0))?;
+                if n > 0 {
+                    all.push((nth, outcome, n));
+                }
+            }
+        }
+        Ok(all)
     }
+}
+
+/// The lower median.
+fn median(mut all: Vec<i64>) -> Option<i64> {
+    let middle = all.len().checked_sub(1)? / 2;
+    Some(*all.select_nth_unstable(middle).1)
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<DeploymentLine> {
@@ -155,10 +238,9 @@ fn line(row: &Row<'_>) -> rusqlite::Result<DeploymentLine> {
         grant: text(row, 2)?,
         break_glass: row.get(3)?,
         run: text(row, 4)?,
-        judged: time(row, 5)?,
-        commit: row.get(6)?,
-        environment: row.get(7)?,
-        success: row.get(8)?,
-        time: time(row, 9)?,
+        commit: row.get(5)?,
+        environment: row.get(6)?,
+        success: row.get(7)?,
+        time: time(row, 8)?,
     })
 }

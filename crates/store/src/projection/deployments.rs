@@ -15,12 +15,16 @@ pub(super) const TABLES: &[Table] = &[Table {
     name: "deployments",
     key: &["idx"],
     index: "idx",
+    // `judged` is when the run's first attempt was appended. `restored` is for how long its place had been broken, where it ended that:
+    // the milliseconds since the first failure after the last success in the same environment.
     sql: "CREATE TABLE deployments (idx INTEGER PRIMARY KEY, repository TEXT NOT NULL, grant_id TEXT NOT NULL,
         run TEXT NOT NULL, commit_id TEXT NOT NULL, environment TEXT NOT NULL, success INTEGER NOT NULL,
-        exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL) STRICT;
+        exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL, break_glass INTEGER NOT NULL, judged INTEGER NOT NULL,
+        restored INTEGER) STRICT;
+        CREATE INDEX deployments_by_run ON deployments (run, idx);
         CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);
         CREATE INDEX deployments_by_environment ON deployments (environment, idx);
-        CREATE INDEX deployments_by_time ON deployments (time);",
+        CREATE INDEX deployments_by_time ON deployments (time, success, environment, repository, judged, restored);",
 }];
 
 /// A deployment that ended.
@@ -110,10 +114,15 @@ impl State {
             reading.index,
             p.success,
         ))?;
+        let mut query =
+            self.db.prepare_cached("SELECT e.time FROM runs r JOIN entries e ON e.idx = r.idx WHERE r.run = ?1")?;
+        let judged: Option<i64> = query.query_row([p.run.as_str()], |row| row.get(0)).optional()?;
+        let broken = if p.success { self.broken_since(&grant.grant.repository, &p.environment)? } else { None };
         self.db
             .prepare_cached(
                 "INSERT INTO deployments (idx, repository, grant_id, run, commit_id, environment, success, exit_code,
-                 signal, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 signal, time, break_glass, judged, restored)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute((
                 reading.index,
@@ -126,8 +135,27 @@ impl State {
                 p.exit_code,
                 p.signal,
                 p.time.millis(),
+                grant.grant.break_glass.is_some(),
+                judged.unwrap_or(p.time.millis()),
+                broken.map(|since| p.time.millis().saturating_sub(since)),
             ))?;
         Ok(())
+    }
+
+    /// The end of the first deployment that failed at a place since one succeeded there; none where the last one did.
+    fn broken_since(&self, repository: &str, environment: &str) -> Result<Option<i64>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT success, time FROM deployments WHERE repository = ?1 AND environment = ?2 ORDER BY idx DESC",
+        )?;
+        let mut rows = query.query([repository, environment])?;
+        let mut since = None;
+        while let Some(row) = rows.next()? {
+            if row.get(0)? {
+                break;
+            }
+            since = Some(row.get(1)?);
+        }
+        Ok(since)
     }
 
     /// Every deployment that ended, oldest first.
@@ -190,8 +218,7 @@ impl State {
     pub fn release_base(&self, repository: &str, environment: &str, commit: &str) -> Result<Option<String>, Error> {
         let mut query = self.db.prepare_cached(
             "SELECT commit_id FROM deployments WHERE repository = ?1 AND environment = ?2 AND success = 1
-             AND commit_id <> ?3 AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = deployments.grant_id
-             AND grants.break_glass IS NOT NULL) ORDER BY idx DESC LIMIT 1",
+             AND commit_id <> ?3 AND break_glass = 0 ORDER BY idx DESC LIMIT 1",
         )?;
         Ok(query.query_row([repository, environment, commit], |row| row.get(0)).optional()?)
     }

@@ -15,7 +15,7 @@ use countersign_model::retention::{Kept, KeptUntil, Selected};
 use countersign_model::{Action, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::decisions::CURRENT_ANEW;
+use super::decisions::OUTCOMES_ANEW;
 use super::read::{Certificate, Machine, Reading, to_json};
 use super::sql::{Fold, Stop, json, require, text, time};
 use super::state::State;
@@ -64,7 +64,7 @@ pub(super) const TABLES: &[Table] = &[
 ];
 
 /// Tables whose rows come from entries, not from payloads: a disposal leaves them as they are.
-const OF_ENTRIES: [&str; 6] = ["position", "entries", "streams", "members", "certificates", "disposed"];
+const OF_ENTRIES: [&str; 7] = ["position", "entries", "kinds", "streams", "members", "certificates", "disposed"];
 
 /// A certificate of disposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,7 +266,7 @@ impl State {
              SELECT idx, identity, repository FROM runs r WHERE NOT EXISTS
              (SELECT 1 FROM runs o WHERE o.identity IS r.identity AND o.idx < r.idx)",
         )?;
-        self.db.execute_batch(CURRENT_ANEW)?;
+        self.db.execute_batch(OUTCOMES_ANEW)?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Every entry, believed or not, and the version of every stream.
+//! Every entry, believed or not, how many there are of each kind, and the version of every stream.
 
 use countersign_model::StreamId;
 use rusqlite::OptionalExtension as _;
@@ -17,6 +17,12 @@ pub(super) const TABLES: &[Table] = &[
             version INTEGER NOT NULL, time INTEGER NOT NULL, actor TEXT NOT NULL, retention TEXT NOT NULL,
             leaf TEXT NOT NULL) STRICT;
             CREATE INDEX entries_by_kind ON entries (kind, idx);",
+    },
+    Table {
+        name: "kinds",
+        key: &["kind"],
+        index: "idx",
+        sql: "CREATE TABLE kinds (kind TEXT PRIMARY KEY, n INTEGER NOT NULL, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
     },
     Table {
         name: "streams",
@@ -49,6 +55,11 @@ impl State {
                 retention,
                 reading.leaf.to_string(),
             ))?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO kinds (kind, n, idx) VALUES (?1, 1, ?2) ON CONFLICT (kind) DO UPDATE SET n = n + 1, idx = ?2",
+            )?
+            .execute((e.kind.as_str(), index))?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO streams (stream, version, idx) VALUES (?1, ?2, ?3)")?
             .execute((e.stream.as_str(), e.version, index))?;

@@ -92,7 +92,7 @@ pub use bundles::ActiveBundle;
 pub use check::{Checked, Difference, DifferenceKind, MAX_DIFFERENCES, Rebuilt, check, rebuild};
 pub(crate) use db::open;
 pub use decisions::DecisionRow;
-pub use delivery::{DeploymentLine, DeploymentsAsked};
+pub use delivery::{Delivery, DeploymentLine, DeploymentsAsked};
 pub use deployments::{DeploymentEnd, DeploymentRow};
 pub use disposals::{CertificateRow, Completion, Group, disposal_time};
 pub use duties::Duties;

@@ -104,6 +104,12 @@ impl Where {
         self.values.push(value.into());
     }
 
+    fn append(&mut self, (sql, values): (String, Vec<Value>)) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&sql);
+        self.values.extend(values);
+    }
+
     fn before(&mut self, column: &str, before: Option<u64>) {
         if let Some(before) = before {
             self.and(&format!("{column} < ?"), i64::try_from(before).unwrap_or(i64::MAX));
@@ -111,13 +117,13 @@ impl Where {
     }
 }
 
-fn of_runs(asked: &RunsAsked) -> Where {
+fn of_runs(asked: &RunsAsked, state: &State) -> Result<Where, Error> {
     let mut all = Where::new();
     if let Some(outcome) = asked.outcome {
         all.and("c.outcome = ?", outcome.as_str().to_owned());
     }
     if asked.undecided {
-        all.sql.push_str(" AND c.run IS NULL");
+        all.sql.push_str(" AND c.outcome IS NULL");
     }
     if let Some(repository) = &asked.repository {
         all.and("r.identity = ?", repository.clone());
@@ -128,12 +134,9 @@ fn of_runs(asked: &RunsAsked) -> Where {
         all.and("r.commit_id < ?", format!("{commit}g"));
     }
     if let Some(within) = &asked.within {
-        let (sql, values) = within.runs();
-        all.sql.push_str(" AND ");
-        all.sql.push_str(&sql);
-        all.values.extend(values);
+        all.append(state.runs_within(within)?);
     }
-    all
+    Ok(all)
 }
 
 fn of_entries(asked: &EntriesAsked) -> Where {
@@ -153,17 +156,18 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn runs_page(&self, asked: &RunsAsked, most: u32) -> Result<Vec<RunLine>, Error> {
-        let mut all = of_runs(asked);
-        // By an outcome the index of decisions leads, which has the run's own place.
-        let led = if asked.outcome.is_some() { "c.first" } else { "r.idx" };
+        let mut all = of_runs(asked, self)?;
+        // By an outcome the index of outcomes leads, which has the run's own place.
+        let led = if asked.outcome.is_some() || asked.undecided { "c.first" } else { "r.idx" };
         all.before(led, asked.before);
         let sql = format!(
             "SELECT r.run, r.idx, e.time, r.identity, r.commit_id,
-             (SELECT count(*) FROM attempts a WHERE a.run = r.run), c.outcome, c.idx,
+             (SELECT count(*) FROM attempts a WHERE a.run = r.run), c.outcome,
+             CASE WHEN c.outcome IS NOT NULL THEN c.idx END,
              (SELECT count(DISTINCT person) FROM approvals a WHERE a.run = r.run AND a.withdrawn IS NULL),
              (SELECT g.environment || char(31) || g.success FROM grants g WHERE g.run = r.run AND g.ended IS NOT NULL
               ORDER BY g.ended DESC LIMIT 1)
-             FROM runs r JOIN entries e ON e.idx = r.idx LEFT JOIN current_decisions c ON c.run = r.run
+             FROM runs r JOIN entries e ON e.idx = r.idx JOIN run_outcomes c ON c.run = r.run
              WHERE {} ORDER BY {led} DESC LIMIT {most}",
             all.sql
         );
@@ -176,17 +180,14 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn runs_count(&self, asked: &RunsAsked) -> Result<u64, Error> {
-        let all = of_runs(asked);
-        let sql = if asked.repository.is_none() && asked.commit.is_none() && !asked.undecided && asked.within.is_none()
-        {
-            // Nothing of the run itself is asked: the index of decisions is enough.
-            match asked.outcome {
-                Some(_) => format!("SELECT count(*) FROM current_decisions c WHERE {}", all.sql),
-                None => "SELECT count(*) FROM runs".to_owned(),
-            }
+        let all = of_runs(asked, self)?;
+        // Where nothing of the run itself is asked, the index of outcomes is enough.
+        let joined = if asked.repository.is_none() && asked.commit.is_none() && asked.within.is_none() {
+            ""
         } else {
-            format!("SELECT count(*) FROM runs r LEFT JOIN current_decisions c ON c.run = r.run WHERE {}", all.sql)
+            "JOIN runs r ON r.run = c.run"
         };
+        let sql = format!("SELECT count(*) FROM run_outcomes c {joined} WHERE {}", all.sql);
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_row(params_from_iter(all.values), |row| row.get(0))?)
     }
@@ -225,6 +226,9 @@ impl State {
         if asked.kind.is_none() && asked.stream.is_none() {
             return Ok(self.size());
         }
+        if let (Some(kind), None) = (asked.kind, &asked.stream) {
+            return Ok(self.kinds()?.into_iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| n));
+        }
         let all = of_entries(asked);
         let mut query = self.db.prepare_cached(&format!("SELECT count(*) FROM entries WHERE {}", all.sql))?;
         Ok(query.query_row(params_from_iter(all.values), |row| row.get(0))?)
@@ -247,7 +251,7 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn kinds(&self) -> Result<Vec<(EventKind, u64)>, Error> {
-        let mut query = self.db.prepare_cached("SELECT kind, count(*) FROM entries GROUP BY kind ORDER BY kind")?;
+        let mut query = self.db.prepare_cached("SELECT kind, n FROM kinds ORDER BY kind")?;
         Ok(query.query_map([], |row| Ok((text(row, 0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
     }
 }

@@ -135,6 +135,9 @@ impl State {
                     &p.tree,
                     p.pipeline.to_string(),
                 ))?;
+            self.db
+                .prepare_cached("INSERT INTO run_outcomes (run, idx, first, time) VALUES (?1, ?2, ?2, ?3)")?
+                .execute((p.run.as_str(), index, reading.entry.time.millis()))?;
         }
         self.db
             .prepare_cached(

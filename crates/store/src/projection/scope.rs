@@ -32,23 +32,6 @@ impl Within {
         self.from <= at && at < self.to
     }
 
-    /// The condition on the row `r` of a run: it is of one of the repositories, and it was judged, signed or deployed in the period.
-    pub(super) fn runs(&self) -> (String, Vec<Value>) {
-        const SAID: &str = "EXISTS (SELECT 1 FROM {} p JOIN entries pe ON pe.idx = p.idx WHERE p.run = r.run
-            AND pe.time >= ? AND pe.time < ?)";
-        let (mut sql, mut values) = self.of_repository("r.identity");
-        let parts: Vec<String> = ["attempts", "decisions", "approvals", "deployments"]
-            .iter()
-            .map(|table| SAID.replace("{}", table))
-            .collect();
-        for _ in &parts {
-            values.push(self.from.millis().into());
-            values.push(self.to.millis().into());
-        }
-        sql.push_str(&format!(" AND ({})", parts.join(" OR ")));
-        (sql, values)
-    }
-
     /// The condition on the row `d` of a deployment: it is of one of the repositories, and it ended in the period.
     pub(super) fn deployments(&self) -> (String, Vec<Value>) {
         let (mut sql, mut values) = self.of_repository("d.repository");
@@ -70,6 +53,36 @@ impl Within {
 }
 
 impl State {
+    /// The condition on the row `r` of a run: it is of one of the repositories, and it was judged, signed or deployed in the period.
+    pub(super) fn runs_within(&self, within: &Within) -> Result<(String, Vec<Value>), Error> {
+        let (mut sql, mut values) = within.of_repository("r.identity");
+        // Time never goes back within a log, so a period is a stretch of it. Most runs are told by where they began; only of those
+        // before the period it is asked whether something was said of them in it.
+        let (from, to) = (self.first_from(within.from)?, self.first_from(within.to)?);
+        let said = ["attempts", "decisions", "approvals", "deployments"]
+            .map(|table| format!("EXISTS (SELECT 1 FROM {table} p WHERE p.run = r.run AND p.idx >= ? AND p.idx < ?)"));
+        sql.push_str(&format!(" AND r.idx < ? AND (r.idx >= ? OR {})", said.join(" OR ")));
+        values.extend([to.into(), from.into()]);
+        values.extend(said.iter().flat_map(|_| [from.into(), to.into()]));
+        Ok((sql, values))
+    }
+
+    /// Index of the first entry of that time or a later one; the log's size where there is none.
+    fn first_from(&self, at: Timestamp) -> Result<i64, Error> {
+        let mut query = self.db.prepare_cached("SELECT time FROM entries WHERE idx = ?1")?;
+        let (mut from, mut to) = (0, i64::try_from(self.size()).unwrap_or(i64::MAX));
+        while from < to {
+            let middle = from + (to - from) / 2;
+            let time: i64 = query.query_row([middle], |row| row.get(0))?;
+            if time < at.millis() {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        Ok(from)
+    }
+
     /// The identity of a run's repository, where it has one.
     ///
     /// # Errors
@@ -84,7 +97,7 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn is_run_within(&self, run: &RunId, within: &Within) -> Result<bool, Error> {
-        let (sql, mut values) = within.runs();
+        let (sql, mut values) = self.runs_within(within)?;
         values.push(run.as_str().to_owned().into());
         let mut query = self.db.prepare_cached(&format!("SELECT 1 FROM runs r WHERE {sql} AND r.run = ?"))?;
         Ok(query.exists(params_from_iter(values))?)

@@ -75,6 +75,8 @@ pub(crate) struct History {
     owners: bool,
     /// Seconds by which entries are appended later than by their number.
     pub(crate) later: i64,
+    /// Milliseconds by which statements are made later than the first.
+    pub(crate) stated: i64,
     /// The rules for roles that the root names.
     pub(crate) role_rules: Option<u8>,
     /// So many findings stand in the record of each scan, half of them new; without any, what is attached is no record.
@@ -127,6 +129,7 @@ impl History {
             levels: false,
             owners: false,
             later: 0,
+            stated: 0,
             role_rules: None,
             found: 0,
         };
@@ -300,7 +303,7 @@ impl History {
     }
 
     fn time(&self) -> Timestamp {
-        Timestamp::from_millis(1_795_000_000_000)
+        Timestamp::from_millis(1_795_000_000_000 + self.stated)
     }
 
     fn id(&self, what: &str) -> [u8; 10] {

@@ -40,6 +40,8 @@ mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod passkeys;

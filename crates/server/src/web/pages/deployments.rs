@@ -15,10 +15,16 @@ use crate::web::parts::{self, Tone};
 
 const ROWS: u32 = 50;
 /// Weeks that the figures look back.
-const WEEKS: i64 = 13;
+const WEEKS: usize = 13;
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
-/// Deployments that the figures are computed from, at the most.
-const MOST: u32 = 100_000;
+
+/// How many deployments ended in a week.
+struct Week {
+    from: Timestamp,
+    to: Timestamp,
+    good: u64,
+    bad: u64,
+}
 
 /// A moment in the address, as the charts write it, or a day.
 fn moment(look: &Look<'_>, name: &str) -> Result<Option<Timestamp>, Trouble> {
@@ -124,31 +130,27 @@ fn row(d: &DeploymentLine) -> Markup {
 /// The figures of the last weeks, of the chosen environment and repository, with a chart and the table behind it.
 fn figures(look: &Look<'_>, asked: &DeploymentsAsked) -> Result<Markup, Trouble> {
     let now = look.now();
-    let from = Timestamp::from_millis(now.millis() - WEEKS * WEEK);
-    let of = DeploymentsAsked { from: Some(from), to: None, before: None, success: None, ..asked.clone() };
-    let mut all = look.state().deployments_page(&of, MOST)?;
-    all.reverse();
-    let failed = all.iter().filter(|d| !d.success).count();
-    let good = all.len() - failed;
-    let lead = median(all.iter().filter(|d| d.success).map(|d| d.time.millis() - d.judged.millis()).collect());
-    let restore = median(restored(&all));
-    let weeks: Vec<(Timestamp, Timestamp)> = (0..WEEKS)
-        .map(|n| {
-            (Timestamp::from_millis(from.millis() + n * WEEK), Timestamp::from_millis(from.millis() + (n + 1) * WEEK))
+    let from = Timestamp::from_millis(now.millis() - WEEKS as i64 * WEEK);
+    let told = look.state().delivery(asked, from, WEEK, WEEKS)?;
+    let all = told.succeeded + told.failed;
+    let weeks: Vec<Week> = (0_i64..)
+        .zip(&told.stretches)
+        .map(|(n, (good, bad))| Week {
+            from: Timestamp::from_millis(from.millis() + n * WEEK),
+            to: Timestamp::from_millis(from.millis() + (n + 1) * WEEK),
+            good: *good,
+            bad: *bad,
         })
         .collect();
-    let inside = |(from, to): &(Timestamp, Timestamp), success: bool| {
-        all.iter().filter(|d| d.success == success && *from <= d.time && d.time < *to).count() as u64
-    };
     let bars: Vec<Bar> = weeks
         .iter()
         .map(|week| Bar {
-            label: week.0.to_string().chars().skip(5).take(5).collect(),
-            parts: vec![(Tone::Good, inside(week, true)), (Tone::Bad, inside(week, false))],
+            label: week.from.to_string().chars().skip(5).take(5).collect(),
+            parts: vec![(Tone::Good, week.good), (Tone::Bad, week.bad)],
         })
         .collect();
-    let link = |week: &(Timestamp, Timestamp), result: &str, n: u64| {
-        let (from, to) = (week.0.to_string(), week.1.to_string());
+    let link = |week: &Week, result: &str, n: u64| {
+        let (from, to) = (week.from.to_string(), week.to.to_string());
         let href = look.address("/deployments", &[("from", &from), ("to", &to), ("result", result), ("before", "")]);
         html! { @if n == 0 { span.quiet { "0" } } @else { a href=(href) { (n) } } }
     };
@@ -157,25 +159,24 @@ fn figures(look: &Look<'_>, asked: &DeploymentsAsked) -> Result<Markup, Trouble>
         .map(|week| {
             html! {
                 tr {
-                    th scope="row" { (parts::time(week.0)) }
-                    td.n { (link(week, "deployed", inside(week, true))) }
-                    td.n { (link(week, "failed", inside(week, false))) }
+                    th scope="row" { (parts::time(week.from)) }
+                    td.n { (link(week, "deployed", week.good)) }
+                    td.n { (link(week, "failed", week.bad)) }
                 }
             }
         })
         .collect();
-    let per_week = tenths(good as u64, u64::try_from(WEEKS).unwrap_or(1));
-    let rate =
-        if all.is_empty() { "none".to_owned() } else { format!("{} %", tenths(failed as u64 * 100, all.len() as u64)) };
+    let per_week = tenths(told.succeeded, WEEKS as u64);
+    let rate = if all == 0 { "none".to_owned() } else { format!("{} %", tenths(told.failed * 100, all)) };
     let nothing = "none yet".to_owned();
     Ok(html! {
         section {
             h2 { "The last " (WEEKS) " weeks" }
             (parts::facts(&[
                 ("Deployment frequency", html! { strong { (per_week) } " a week" }),
-                ("Lead time, median, from first judged to deployed", html! { strong { (lead.map_or(nothing.clone(), span)) } }),
-                ("Change failure rate", html! { strong { (rate) } " of " (all.len()) }),
-                ("Time to restore, median", html! { strong { (restore.map_or(nothing, span)) } }),
+                ("Lead time, median, from first judged to deployed", html! { strong { (told.lead.map_or(nothing.clone(), span)) } }),
+                ("Change failure rate", html! { strong { (rate) } " of " (all) }),
+                ("Time to restore, median", html! { strong { (told.restore.map_or(nothing, span)) } }),
             ]))
             (chart::bars("Deployments a week: succeeded and failed", &bars))
             details {
@@ -184,26 +185,6 @@ fn figures(look: &Look<'_>, asked: &DeploymentsAsked) -> Result<Markup, Trouble>
             }
         }
     })
-}
-
-/// From each failure to the next success at the same place, in milliseconds; a failure after a failure belongs to the first.
-fn restored(oldest_first: &[DeploymentLine]) -> Vec<i64> {
-    let mut broken: std::collections::BTreeMap<(&str, &str), i64> = std::collections::BTreeMap::new();
-    let mut took = Vec::new();
-    for d in oldest_first {
-        let place = (d.repository.as_str(), d.environment.as_str());
-        if !d.success {
-            broken.entry(place).or_insert(d.time.millis());
-        } else if let Some(since) = broken.remove(&place) {
-            took.push(d.time.millis() - since);
-        }
-    }
-    took
-}
-
-fn median(mut all: Vec<i64>) -> Option<i64> {
-    all.sort_unstable();
-    all.get(all.len().checked_sub(1)? / 2).copied()
 }
 
 /// A quotient with one digit after the point.
@@ -224,36 +205,11 @@ fn span(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use countersign_model::{GrantId, RunId};
-
     use super::*;
-
-    fn line(minute: i64, repository: &str, success: bool) -> DeploymentLine {
-        DeploymentLine {
-            index: 0,
-            repository: repository.into(),
-            grant: GrantId::from_text("gra-1"),
-            break_glass: false,
-            run: RunId::from_text("run-1"),
-            judged: Timestamp::from_millis(0),
-            commit: String::new(),
-            environment: "production".into(),
-            success,
-            time: Timestamp::from_millis(minute * 60_000),
-        }
-    }
-
-    #[test]
-    fn restoring_is_from_the_first_failure_to_the_next_success_at_the_same_place() {
-        let all =
-            [line(0, "a", false), line(5, "a", false), line(7, "b", true), line(20, "a", true), line(30, "a", true)];
-        assert_eq!(restored(&all), [20 * 60_000]);
-    }
 
     #[test]
     fn figures_are_rounded_and_told_in_two_units() {
         assert_eq!([tenths(1, 3), tenths(2, 3), tenths(13, 13), tenths(0, 5)], ["0.3", "0.7", "1.0", "0.0"]);
         assert_eq!([span(59_000), span(90 * 60_000), span(50 * 3_600_000)], ["0 min", "1 h 30 min", "2 days 2 h"]);
-        assert_eq!([median(vec![]), median(vec![3]), median(vec![9, 1, 5, 7])], [None, Some(3), Some(5)]);
     }
 }

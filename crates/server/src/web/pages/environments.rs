@@ -1,7 +1,5 @@
 //! Environments: what runs where, was it let through, and is anything owed.
 
-use std::collections::BTreeSet;
-
 use countersign_model::access::emergencies::Owed;
 use countersign_stages::release::break_glass::moment;
 use countersign_store::projection::{Closed, DeploymentsAsked, Standing};
@@ -9,11 +7,11 @@ use maud::{Markup, html};
 
 use crate::app::Trouble;
 use crate::web::layout::Page;
-use crate::web::look::Look;
+use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
 
 /// Deployments that are listed; the rest is counted.
-const SHOWN: usize = 50;
+const SHOWN: u32 = 50;
 
 pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let state = look.state();
@@ -63,14 +61,9 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let at = moment(look.session)?;
     let known = state.environment(&id)?.ok_or_else(|| Trouble::not_found("environment"))?;
     let closed = state.closed(&id, at)?;
-    let mut own: Vec<_> = look.scope.deployments(state)?.into_iter().filter(|d| d.environment == id).collect();
-    own.reverse();
-    let mut seen = BTreeSet::new();
+    let within = look.scope.within();
     let mut running: Vec<Markup> = Vec::new();
-    for d in own.iter().filter(|d| d.success) {
-        if !seen.insert(d.repository.clone()) {
-            continue;
-        }
+    for d in state.running(&id, within.as_ref())? {
         let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
         running.push(html! {
             tr {
@@ -82,9 +75,11 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         });
     }
-    let history: Vec<Markup> = own
-        .iter()
-        .take(SHOWN)
+    let asked = DeploymentsAsked { environment: Some(id.clone()), within, ..DeploymentsAsked::default() };
+    let own = state.deployments_count(&asked)?;
+    let history: Vec<Markup> = state
+        .deployments_page(&asked, SHOWN)?
+        .into_iter()
         .map(|d| {
             let (tone, word) = if d.success { (Tone::Good, "deployed") } else { (Tone::Bad, "failed") };
             html! { tr { td { (parts::time(d.time)) } td { (parts::repository(Some(&d.repository))) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { a href={ "/runs/" (d.run) } { (d.run) } } td { (parts::entry(d.index)) } } }
@@ -113,7 +108,9 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (parts::section("Emergencies", &parts::table("Emergencies", &["Break-glass", "State", "Ratification", "Review", "Opened by", "When"], &emergencies, "The glass was never broken here.")))
         (parts::section("Deployments", &html! {
             (parts::table("Deployments", &["When", "Repository", "Commit", "State", "Run", "Entry"], &history, "None ended."))
-            @if own.len() > SHOWN { p.quiet { "and " (own.len() - SHOWN) " before" } }
+            @if own > u64::from(SHOWN) {
+                p.quiet { "The newest " (SHOWN) " of " a href={ "/deployments?environment=" (encode(&id)) } { (parts::grouped(own)) } }
+            }
         }))
         p.quiet { "Snapshots of what really runs, and drift, are not there yet." }
     };

@@ -70,10 +70,10 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
 
 /// Which way it is going: runs week by week, by what the policy says of them now.
 fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
-    const WEEKS: u64 = 13;
+    const WEEKS: u32 = 13;
     const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
     let from = Timestamp::from_millis(look.now().millis() - 13 * WEEK);
-    let counted = look.state().runs_over_time(from, WEEK, look.scope.within().as_ref())?;
+    let counted = look.state().runs_over_time(from, WEEK, WEEKS, look.scope.within().as_ref())?;
     let bars: Vec<Bar> = (0..WEEKS)
         .map(|week| {
             let of = |wanted: &[Tone]| {
@@ -82,7 +82,7 @@ fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
                     .map(|(.., n)| n)
                     .sum()
             };
-            let start = Timestamp::from_millis(from.millis() + i64::try_from(week).unwrap_or(0) * WEEK);
+            let start = Timestamp::from_millis(from.millis() + i64::from(week) * WEEK);
             Bar {
                 label: start.to_string().chars().skip(5).take(5).collect(),
                 parts: vec![

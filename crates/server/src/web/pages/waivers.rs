@@ -9,6 +9,7 @@ use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
 
+const ROWS: usize = 50;
 const STATES: [WaiverState; 6] = [
     WaiverState::Requested,
     WaiverState::Active,
@@ -39,14 +40,21 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         None => None,
     };
     let chosen = look.filter("state").unwrap_or("");
-    let link = |name: String, value: &str| (name, look.address("/waivers", &[("state", value)]), chosen == value);
+    let link = |name: String, value: &str| {
+        (name, look.address("/waivers", &[("state", value), ("before", "")]), chosen == value)
+    };
     let mut links = vec![link(format!("all {}", all.len()), "")];
     for state in STATES {
         let n = all.iter().filter(|w| w.state == state).count();
         links.push(link(format!("{} {n}", state.as_str()), state.as_str()));
     }
+    all.retain(|w| wanted.is_none_or(|s| s == w.state));
+    let count = all.len() as u64;
+    let before = look.index("before")?.unwrap_or(u64::MAX);
+    let shown: Vec<_> = all.iter().rev().filter(|w| w.row.index < before).take(ROWS + 1).collect();
+    let next = shown.get(ROWS).and_then(|_| shown.get(ROWS - 1)).map(|last| last.row.index.to_string());
     let mut rows: Vec<Markup> = Vec::new();
-    for w in all.iter().rev().filter(|w| wanted.is_none_or(|s| s == w.state)) {
+    for w in shown.into_iter().take(ROWS) {
         let request = &w.row.request;
         let by = w.row.granted.as_ref().map(|g| look.name(&g.by)).transpose()?;
         rows.push(html! {
@@ -64,6 +72,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let body = html! {
         (parts::filters("State", &links))
         (parts::table("Waivers", &["Waiver", "State", "Controls", "Asked by", "Granted by", "Until", "Renewals"], &rows, "No waiver is like that."))
+        (parts::older(next.map(|before| look.address("/waivers", &[("before", &before)]))))
     };
-    Ok(Page::new("Waivers", body).aside(html! { (rows.len()) " in this list" }).live())
+    Ok(Page::new("Waivers", body).aside(html! { (parts::grouped(count)) " in this list" }).live())
 }
