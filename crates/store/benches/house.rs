@@ -1,7 +1,8 @@
 //! Makes a large ledger, with the keys to serve it, for `tests/perf/load.py`; every entry is signed and appended as always.
 //! `HOUSE_PLACE=/var/tmp/house HOUSE_ENTRIES=1000000 cargo bench -p countersign-store --bench house`; ten entries a release, ten
 //! findings a scan. Then: `COUNTERSIGN_DATA_DIR=$HOUSE_PLACE/data countersign --ledger $HOUSE_PLACE/ledger serve`.
-//! Its decisions are no real ones, so what reads them (one run, replay) cannot be tried with it.
+//! Its decisions are no real ones, so what reads them (one run, replay) cannot be tried with them: judge a commit there, by the keys of the
+//! administrator, the engineer and the compliance officer (`key0`, `key1`, `key2`), who exist nowhere else.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot begin has nothing to say")]
 #![expect(clippy::disallowed_methods, reason = "it asks the environment how much to make, and where")]
 
@@ -50,5 +51,11 @@ fn main() {
     let keys = Installation::at(&data).ledger_dir(ledger.origin());
     std::fs::create_dir_all(&keys).unwrap();
     std::fs::write(keys.join("log.key"), format!("{}\n", support::signer().to_text().unwrap().as_str())).unwrap();
+    for n in 0..3 {
+        let key = place.join(format!("key{n}"));
+        std::fs::write(&key, history::key_of(n).to_openssh(ssh_key::LineEnding::LF).unwrap().as_bytes()).unwrap();
+        // `ssh-keygen` and we take no key that others can read.
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
     println!("{} entries in {:.0} s", ledger.size(), begun.elapsed().as_secs_f64());
 }

@@ -69,7 +69,11 @@ pub fn list(session: &Session) -> Result<Vec<Standing>, Error> {
     rows.into_iter().map(|row| standing(session, row)).collect()
 }
 
-fn standing(session: &Session, row: WaiverRow) -> Result<Standing, Error> {
+/// How a waiver stands.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn standing(session: &Session, row: WaiverRow) -> Result<Standing, Error> {
     let state = row.state(session.now(), session.state().newest_time()?);
     let covers = session.state().waiver_use(&row.request.waiver)?;
     Ok(Standing { row, state, covers })

@@ -243,6 +243,17 @@ impl State {
         Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
     }
 
+    /// Waivers of which nobody has decided anything, oldest first. Some of them may be over.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn undecided_waivers(&self) -> Result<Vec<WaiverRow>, Error> {
+        let mut query = self
+            .db
+            .prepare_cached(&format!("SELECT {COLUMNS} WHERE decided IS NULL AND revoked IS NULL ORDER BY idx"))?;
+        Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
+    }
+
     /// Waivers that were granted and not revoked, oldest first: those that may be in force.
     ///
     /// # Errors

@@ -41,9 +41,14 @@ struct Somebody {
     public: PublicKey,
 }
 
+/// The key of the nth person, who exists nowhere else.
+pub(crate) fn key_of(n: u8) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[100 + n; 32]))
+}
+
 impl Somebody {
     fn new(n: u8) -> Self {
-        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[100 + n; 32]));
+        let key = key_of(n);
         let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
         Self { id: PersonId::from_random([n; 10]), key, public }
     }

@@ -129,7 +129,7 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
     }
     let (now, newest) = (look.now(), look.state().newest_time()?);
     if look.visitor.is_any(&[Role::SecurityOfficer, Role::ComplianceOfficer]) {
-        for waiver in look.state().waivers()? {
+        for waiver in look.state().undecided_waivers()? {
             let mine = waiver.request.by == look.visitor.person;
             if waiver.state(now, newest) == WaiverState::Requested && !mine {
                 let kind = match waiver.request.category {

@@ -28,8 +28,9 @@ const fn tone(state: WaiverState) -> Tone {
 }
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let mut all = waivers::list(look.session)?;
-    all.retain(|w| look.scope.has_waiver(&w.row));
+    let (now, newest) = (look.now(), look.state().newest_time()?);
+    let mut all = look.state().waivers()?;
+    all.retain(|row| look.scope.has_waiver(row));
     let wanted = match look.filter("state") {
         Some(text) => Some(
             STATES
@@ -45,16 +46,17 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     };
     let mut links = vec![link(format!("all {}", all.len()), "")];
     for state in STATES {
-        let n = all.iter().filter(|w| w.state == state).count();
+        let n = all.iter().filter(|row| row.state(now, newest) == state).count();
         links.push(link(format!("{} {n}", state.as_str()), state.as_str()));
     }
-    all.retain(|w| wanted.is_none_or(|s| s == w.state));
+    all.retain(|row| wanted.is_none_or(|s| s == row.state(now, newest)));
     let count = all.len() as u64;
     let before = look.index("before")?.unwrap_or(u64::MAX);
-    let shown: Vec<_> = all.iter().rev().filter(|w| w.row.index < before).take(ROWS + 1).collect();
-    let next = shown.get(ROWS).and_then(|_| shown.get(ROWS - 1)).map(|last| last.row.index.to_string());
+    let shown: Vec<_> = all.into_iter().rev().filter(|row| row.index < before).take(ROWS + 1).collect();
+    let next = shown.get(ROWS).and_then(|_| shown.get(ROWS - 1)).map(|last| last.index.to_string());
     let mut rows: Vec<Markup> = Vec::new();
-    for w in shown.into_iter().take(ROWS) {
+    for row in shown.into_iter().take(ROWS) {
+        let w = waivers::standing(look.session, row)?;
         let request = &w.row.request;
         let by = w.row.granted.as_ref().map(|g| look.name(&g.by)).transpose()?;
         rows.push(html! {
