@@ -1,6 +1,6 @@
 //! Makes a large ledger, with the keys to serve it, for `tests/perf/load.py`; every entry is signed and appended as always.
-//! `HOUSE_PLACE=/var/tmp/house HOUSE_ENTRIES=1000000 cargo bench -p countersign-store --bench house`; ten entries a release, ten
-//! findings a scan. Then: `COUNTERSIGN_DATA_DIR=$HOUSE_PLACE/data countersign --ledger $HOUSE_PLACE/ledger serve`.
+//! `HOUSE_PLACE=/var/tmp/house HOUSE_ENTRIES=1000000 cargo bench -p countersign-store --bench house`; ten entries a release, twenty
+//! findings a scan, ten of them new. Then: `COUNTERSIGN_DATA_DIR=$HOUSE_PLACE/data countersign --ledger $HOUSE_PLACE/ledger serve`.
 //! Its decisions are no real ones, so what reads them (one run, replay) cannot be tried with them: judge a commit there, by the keys of the
 //! administrator, the engineer and the compliance officer (`key0`, `key1`, `key2`), who exist nowhere else.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot begin has nothing to say")]
@@ -31,7 +31,7 @@ fn main() {
     std::fs::create_dir_all(&data).unwrap();
     let begun = Instant::now();
     let (mut history, mut ledger) = history::History::begin(&place.join("ledger"));
-    history.found = 10;
+    history.found = 20;
     let founding = history.founding();
     history.append(&mut ledger, founding);
     while ledger.size() < wanted {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use countersign_evidence::canonical;
 use countersign_model::{Digest, Outcome, Timestamp};
 use countersign_policy::Catalogue;
+use countersign_policy::catalogue::Ready;
 use countersign_store::Session;
 use serde_json::Value;
 
@@ -125,7 +126,7 @@ pub fn certify(
     })?;
     let folded = fold(session, verified, window, 0)?;
     let times = session.state().entry_times()?;
-    let judged = super::judged::one(control, &folded);
+    let judged = super::judged::one(control, &folded, &Ready::new(&folded.facts));
     let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(window.from);
     let broken: BTreeMap<&str, &str> =
         judged.judgement.failing.iter().map(|f| (f.subject.as_str(), f.text.as_str())).collect();
@@ -336,7 +337,9 @@ fn changes_controlled(
         return Ok(Statement { what, shown: Shown::Proved, because, entries: vec![last.index] });
     }
     let ids = ["policy-in-effect", "policy-editor-is-independent", "default-deny"];
-    let judged: Vec<_> = ids.iter().filter_map(|id| catalogue.get(id)).map(|c| super::judged::one(c, folded)).collect();
+    let ready = Ready::new(&folded.facts);
+    let chosen = ids.iter().filter_map(|id| catalogue.get(id));
+    let judged: Vec<_> = chosen.map(|c| super::judged::one(c, folded, &ready)).collect();
     let outcome = Outcome::all(judged.iter().map(|c| c.judgement.outcome));
     let each: Vec<String> = judged.iter().map(|c| format!("{} {}", c.id, c.judgement.outcome)).collect();
     let entries = judged.iter().flat_map(|c| c.judgement.entries.iter().copied());

@@ -50,15 +50,16 @@ pub(super) fn facts(
         before().any(|e| e.kind == "slsa-provenance" && e.subjects.iter().any(|s| s.digest.to_string() == digest))
     };
     let bundle = around.in_effect(decided.index);
-    let followed = (!d.success).then(|| {
-        let later = around.all.iter().find(|later| {
-            later.index > d.index
-                && later.success
-                && later.environment == d.environment
-                && later.repository == d.repository
+    let followed =
+        (!d.success).then(|| {
+            // They stand in the order of the log.
+            let after = around.all.partition_point(|other| other.index <= d.index);
+            let later =
+                around.all.get(after..).unwrap_or_default().iter().find(|later| {
+                    later.success && later.environment == d.environment && later.repository == d.repository
+                });
+            later.map(|later| millis(later.time))
         });
-        later.map(|later| millis(later.time))
-    });
     let mut entries: BTreeSet<u64> = [decided.index, grant.index, started, d.index].into();
     entries.extend(approvals.iter().map(|a| a.index));
     let mut element = json!({

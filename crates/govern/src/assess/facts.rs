@@ -200,7 +200,9 @@ impl Folding<'_> {
             if !self.is_known(summary.index) || !self.sight.sees(summary.index) {
                 continue;
             }
-            let Some(run) = self.state().run(&summary.id)? else { continue };
+            let Some(mut run) = self.state().run(&summary.id)? else { continue };
+            // Decisions are read one after the other, when it is their turn: all their documents at once are gigabytes in a large ledger.
+            run.decisions.iter_mut().for_each(|d| d.document = Value::Null);
             if run.attempts.iter().any(|index| self.is_within(*index)) {
                 let scan = self.state().last_scan_gaps(&run.id)?;
                 let bypasses = run.evidence.iter().filter(|e| e.kind == "hook-bypass").count();
@@ -247,7 +249,8 @@ impl Folding<'_> {
         let mut weaknesses = Weaknesses::default();
         let mut elements = Vec::new();
         for row in rows {
-            let decided = Decided::read(self.sight.ledger, row);
+            let Some(row) = self.state().decision_at(row.index)? else { continue };
+            let decided = Decided::read(self.sight.ledger, &row);
             let is_within = self.is_within(row.index);
             if let Some(why) = &decided.unreadable {
                 let within = is_within.then_some("decisions");
@@ -264,7 +267,7 @@ impl Folding<'_> {
                     "id": decided.digest, "entries": [row.index], "run": row.run, "time": millis(decided.time),
                     "outcome": decided.outcome(), "bundle": decided.bundle, "bundle_in_effect": in_effect,
                     "engine": decided.engine, "rules_digest": rules,
-                    "repeated": if again.contains(&row.index) { repeated(self.sight, row) } else { "not-tried" },
+                    "repeated": if again.contains(&row.index) { repeated(self.sight, &row) } else { "not-tried" },
                 }));
                 self.reports(&decided);
             }

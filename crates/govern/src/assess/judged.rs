@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_model::retention::Day;
 use countersign_model::{Digest, Outcome};
 use countersign_policy::Catalogue;
-use countersign_policy::catalogue::{Class, Control, Framework, Judgement, Requirement, judge};
+use countersign_policy::catalogue::{Class, Control, Framework, Judgement, Ready, Requirement, judge};
+
+use serde_json::Value;
 
 use super::{Ask, Folded};
 
@@ -76,7 +78,7 @@ pub(crate) fn judge_all(catalogue: &Catalogue, folded: &Folded, ask: &Ask) -> (V
         needed.extend(catalogue.controls.values().map(|c| (c.id.as_str(), c)));
     }
     let controls: Vec<&Control> = needed.into_values().collect();
-    let judged = on_all_cores(&controls, folded);
+    let judged = on_all_cores(&controls, folded, &Ready::new(&folded.facts));
     let by_id: BTreeMap<&str, &JudgedControl> = judged.iter().map(|c| (c.id.as_str(), c)).collect();
     let today = Day::of(ask.window.to);
     let assessed = chosen
@@ -99,13 +101,13 @@ pub(crate) fn judge_all(catalogue: &Catalogue, folded: &Folded, ask: &Ask) -> (V
 }
 
 /// Controls are judged independently of each other, so each core takes its part of them.
-fn on_all_cores(controls: &[&Control], folded: &Folded) -> Vec<JudgedControl> {
+fn on_all_cores(controls: &[&Control], folded: &Folded, ready: &Ready<'_>) -> Vec<JudgedControl> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let each = controls.len().div_ceil(cores).max(1);
     std::thread::scope(|scope| {
         let parts: Vec<_> = controls
             .chunks(each)
-            .map(|part| scope.spawn(move || part.iter().map(|c| one(c, folded)).collect::<Vec<_>>()))
+            .map(|part| scope.spawn(move || part.iter().map(|c| one(c, folded, ready)).collect::<Vec<_>>()))
             .collect();
         let mut all = Vec::with_capacity(controls.len());
         for (part, handle) in controls.chunks(each).zip(parts) {
@@ -120,11 +122,11 @@ fn on_all_cores(controls: &[&Control], folded: &Folded) -> Vec<JudgedControl> {
 }
 
 /// One control over the facts.
-pub(crate) fn one(control: &Control, folded: &Folded) -> JudgedControl {
+pub(crate) fn one(control: &Control, folded: &Folded, ready: &Ready<'_>) -> JudgedControl {
     if let Some(why) = folded.excerpt.and_then(|excerpt| excerpt.cannot_tell(control)) {
         return of(control, not_looked_at(why));
     }
-    let mut judgement = judge(control, &folded.facts);
+    let mut judgement = judge(control, ready);
     lift(control, folded, &mut judgement);
     let over = control.decides.as_ref().map(|d| d.over.as_str());
     let lost: Vec<_> = folded.unreadable.iter().filter(|u| Some(u.collection) == over).collect();
@@ -144,8 +146,9 @@ fn lift(control: &Control, folded: &Folded, judgement: &mut Judgement) {
         return;
     }
     let deployments = folded.facts["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let by_id: BTreeMap<&str, &Value> = deployments.iter().filter_map(|d| Some((d["id"].as_str()?, d))).collect();
     let standing = |id: &str| {
-        let deployment = deployments.iter().find(|d| d["id"] == id)?;
+        let deployment = by_id.get(id)?;
         let lifted = deployment["lifted"].as_array()?.iter().find(|l| l["control"] == control.id.as_str())?;
         lifted["standing"].as_str()
     };

@@ -144,7 +144,10 @@ impl Folding<'_> {
                     deployers.insert(grant.grant.by);
                 }
             }
-            let decided: Vec<Decided> = run.decisions.iter().map(|d| Decided::read(self.sight.ledger, d)).collect();
+            let mut decided: Vec<Decided> = Vec::new();
+            for d in &run.decisions {
+                decided.extend(state.decision_at(d.index)?.map(|d| Decided::read(self.sight.ledger, &d)));
+            }
             for o in rows {
                 if let Some(lost) = decided.iter().find(|d| d.seen.is_none()) {
                     let why = lost.unreadable.clone().unwrap_or_default();

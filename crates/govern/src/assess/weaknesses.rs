@@ -1,6 +1,6 @@
 //! Severe findings over time: when a decision first knew of one, and when it was gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::Timestamp;
 use serde_json::{Value, json};
@@ -18,16 +18,24 @@ struct Weakness {
     entries: [u64; 2],
 }
 
-/// Weaknesses of all repositories, fed with decisions in the order of the log.
+/// Weaknesses by repository and fingerprint, fed with decisions in the order of the log.
 #[derive(Default)]
-pub(super) struct Weaknesses(BTreeMap<(String, String), Weakness>);
+pub(super) struct Weaknesses(BTreeMap<String, Own>);
+
+/// Those of one repository.
+#[derive(Default)]
+struct Own {
+    all: BTreeMap<String, Weakness>,
+    /// Fingerprints of those that are not gone: what a decision does not see any more is looked for among these alone.
+    open: BTreeSet<String>,
+}
 
 impl Weaknesses {
     pub(super) fn look(&mut self, decided: &Decided) {
         let Some(seen) = &decided.seen else { return };
-        let repository = decided.repository.clone().unwrap_or_default();
+        let own = self.0.entry(decided.repository.clone().unwrap_or_default()).or_default();
         for (fingerprint, (severity, controls)) in &seen.severe {
-            let weakness = self.0.entry((repository.clone(), fingerprint.clone())).or_insert_with(|| Weakness {
+            let weakness = own.all.entry(fingerprint.clone()).or_insert_with(|| Weakness {
                 severity: severity.clone(),
                 controls: controls.iter().cloned().collect(),
                 first: decided.time,
@@ -39,18 +47,21 @@ impl Weaknesses {
             weakness.gone = None;
             weakness.last = decided.time;
             weakness.entries[1] = decided.index;
+            own.open.insert(fingerprint.clone());
         }
-        for ((of, fingerprint), weakness) in &mut self.0 {
-            if *of == repository && weakness.gone.is_none() && !seen.severe.contains_key(fingerprint) {
+        own.open.retain(|fingerprint| {
+            let stays = seen.severe.contains_key(fingerprint);
+            if let Some(weakness) = own.all.get_mut(fingerprint).filter(|_| !stays) {
                 weakness.gone = Some(decided.time);
             }
-        }
+            stays
+        });
     }
 
     /// Those that were there within the window.
     pub(super) fn facts(self, window: Window) -> Vec<Value> {
         let there = |w: &Weakness| w.gone.is_none_or(|gone| window.from <= gone);
-        let one = |((repository, fingerprint), w): ((String, String), Weakness)| {
+        let one = |(repository, fingerprint, w): (&str, String, Weakness)| {
             let end = w.gone.unwrap_or(window.to);
             let [first, last] = w.entries;
             let entries = if first == last { vec![first] } else { vec![first, last] };
@@ -60,7 +71,11 @@ impl Weaknesses {
                 "open": w.gone.is_none(), "age": millis(end).saturating_sub(millis(w.first)),
             })
         };
-        self.0.into_iter().filter(|(_, w)| there(w)).map(one).collect()
+        let of = |(repository, own): (String, Own)| {
+            let own = own.all.into_iter().filter(|(_, w)| there(w));
+            own.map(|(fingerprint, w)| one((&repository, fingerprint, w))).collect::<Vec<_>>()
+        };
+        self.0.into_iter().flat_map(of).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use countersign_evidence::{canonical, sample};
 use countersign_model::event::{PopulationSealed, SampleDrawn};
 use countersign_model::{Action, BreakGlassId, Digest, EventKind, Outcome, PersonId, StreamId, Timestamp, WaiverId};
 use countersign_policy::Catalogue;
-use countersign_policy::catalogue::Frequency;
+use countersign_policy::catalogue::{Frequency, Ready};
 use countersign_store::projection::{PopulationRow, SampleRow, State};
 use countersign_store::{NewBlob, Plan, Session};
 use serde::{Deserialize, Serialize};
@@ -157,7 +157,7 @@ pub fn population(
     })?;
     let folded = fold(session, None, window, 0)?;
     let times = session.state().entry_times()?;
-    let judged = judged_one(control, &folded).judgement;
+    let judged = judged_one(control, &folded, &Ready::new(&folded.facts)).judgement;
     let Some(query) = control.decides.as_ref().map(|d| d.over.clone()) else {
         let why = "people attest it: no entry of the log shows it at work".to_owned();
         return Err(AuditError::EmptyPopulation { control: id.to_owned(), why }.into());

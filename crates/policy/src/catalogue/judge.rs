@@ -2,6 +2,7 @@
 //! rule can talk itself into a pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use countersign_model::{Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::control::Control;
 use super::facts;
 use super::source::{self, Delivery};
+use crate::engine::Input;
 use crate::{Bundle, RegorusEngine};
 
 /// How many entries a judgement names as its evidence; how many there are is counted.
@@ -46,6 +48,63 @@ pub struct Failing {
     pub text: String,
     /// Log indices of the entries it comes from.
     pub entries: Vec<u64>,
+}
+
+/// Facts, to be judged by many controls: what their rules read is built once, when the first one asks, and shared.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    facts: &'a Value,
+    parts: BTreeMap<&'a str, OnceLock<Input>>,
+    elements: BTreeMap<&'a str, OnceLock<Elements<'a>>>,
+}
+
+/// Ids of elements, with the entries of each.
+type Elements<'a> = BTreeMap<&'a str, Vec<u64>>;
+
+impl<'a> Ready<'a> {
+    /// Over these facts.
+    #[must_use]
+    pub fn new(facts: &'a Value) -> Self {
+        let names = || facts.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        Self {
+            facts,
+            parts: names().map(|name| (name, OnceLock::new())).collect(),
+            elements: names().map(|name| (name, OnceLock::new())).collect(),
+        }
+    }
+
+    /// The facts.
+    #[must_use]
+    pub const fn facts(&self) -> &'a Value {
+        self.facts
+    }
+
+    fn elements(&self, collection: &str) -> Option<&Elements<'a>> {
+        let (_, elements) = self.elements.get_key_value(collection)?;
+        Some(elements.get_or_init(|| {
+            let all = self.facts.get(collection).and_then(Value::as_array).into_iter().flatten();
+            let element = |e: &'a Value| {
+                let entries = e.get("entries").and_then(Value::as_array)?.iter().filter_map(Value::as_u64).collect();
+                Some((e.get("id")?.as_str()?, entries))
+            };
+            all.filter_map(element).collect()
+        }))
+    }
+
+    /// What a rule sees: the collections that it names, and all where it asks for the whole.
+    fn seen_by(&self, control: &Control) -> Input {
+        let rule = control.decides.as_ref().map_or("", |d| d.rule.as_str());
+        let takes_all = rule.split("input").skip(1).any(|after| !after.starts_with('.'));
+        if !self.facts.is_object() {
+            return Input::of(self.facts);
+        }
+        let is_seen = |name: &str| takes_all || facts::collection(name).is_none() || rule.contains(name);
+        let parts = self.parts.iter().filter(|(name, _)| is_seen(name));
+        Input::object(parts.map(|(name, part)| {
+            let made = part.get_or_init(|| Input::of(self.facts.get(*name).unwrap_or(&Value::Null)));
+            (*name, made.clone())
+        }))
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,7 +146,8 @@ impl Judgement {
 /// | an element that breaks it | fail |
 /// | none | pass |
 #[must_use]
-pub fn judge(control: &Control, facts: &Value) -> Judgement {
+pub fn judge(control: &Control, ready: &Ready<'_>) -> Judgement {
+    let facts = ready.facts;
     let there: BTreeSet<&str> =
         facts.get("sources").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let missing: Vec<&'static str> = control
@@ -109,21 +169,11 @@ pub fn judge(control: &Control, facts: &Value) -> Judgement {
     let Some(collection) = facts::collection(&decides.over) else {
         return Judgement::error(format!("there is no collection `{}`", decides.over));
     };
-    let elements: BTreeMap<&str, Vec<u64>> = facts
-        .get(collection.name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|e| {
-            let entries = e.get("entries").and_then(Value::as_array)?.iter().filter_map(Value::as_u64).collect();
-            Some((e.get("id")?.as_str()?, entries))
-        })
-        .collect();
-    if elements.is_empty() {
+    let Some(elements) = ready.elements(collection.name).filter(|elements| !elements.is_empty()) else {
         let why = format!("nothing to judge: there is no {} in the window", collection.one);
         return Judgement::none(Outcome::NotEvaluated, why);
-    }
-    let (failing, applies) = match evaluate(control, facts) {
+    };
+    let (failing, applies) = match evaluate(control, ready) {
         Ok(answer) => answer,
         Err(why) => return Judgement::error(why),
     };
@@ -144,10 +194,10 @@ pub fn judge(control: &Control, facts: &Value) -> Judgement {
         let why = format!("nothing to judge: it applies to no {} in the window", collection.one);
         return Judgement::none(Outcome::NotEvaluated, why);
     }
-    conclude(&failing, &population, &elements, collection.one)
+    conclude(&failing, &population, elements, collection.one)
 }
 
-fn conclude(said: &[Said], population: &BTreeSet<&str>, elements: &BTreeMap<&str, Vec<u64>>, one: &str) -> Judgement {
+fn conclude(said: &[Said], population: &BTreeSet<&str>, elements: &Elements<'_>, one: &str) -> Judgement {
     let of = |id: &str| elements.get(id).cloned().unwrap_or_default();
     let mut failing: Vec<Failing> = said
         .iter()
@@ -174,7 +224,7 @@ fn conclude(said: &[Said], population: &BTreeSet<&str>, elements: &BTreeMap<&str
 }
 
 /// What the rule says: what fails, and what it applies to, where it says that.
-fn evaluate(control: &Control, facts: &Value) -> Result<(Vec<Said>, Option<BTreeSet<String>>), String> {
+fn evaluate(control: &Control, ready: &Ready<'_>) -> Result<(Vec<Said>, Option<BTreeSet<String>>), String> {
     let (name, text) = control.module().ok_or("it has no rule")?;
     let told = |e: crate::Error| {
         use countersign_model::Diagnostic as _;
@@ -183,10 +233,10 @@ fn evaluate(control: &Control, facts: &Value) -> Result<(Vec<Said>, Option<BTree
         format!("{}{e}", place.unwrap_or_default())
     };
     let bundle = Bundle::new(BTreeMap::from([(name.clone(), text)])).map_err(told)?;
-    let to = facts.get("window").and_then(|w| w.get("to")).and_then(Value::as_i64).unwrap_or_default();
-    let seen = seen_by(control, facts);
+    let to = ready.facts.get("window").and_then(|w| w.get("to")).and_then(Value::as_i64).unwrap_or_default();
+    let at = Timestamp::from_millis(to);
     let answer =
-        RegorusEngine.value(&bundle, "data.countersign.control", &seen, Timestamp::from_millis(to)).map_err(told)?;
+        RegorusEngine.value_over(&bundle, "data.countersign.control", ready.seen_by(control), at).map_err(told)?;
     let said = answer.get("fail").cloned().ok_or("the rule has no `fail`")?;
     let failing: Vec<Said> = serde_json::from_value(said)
         .map_err(|e| format!("what fails is `{{\"subject\": …, \"text\": …}}`, both texts: {e}"))?;
@@ -197,16 +247,6 @@ fn evaluate(control: &Control, facts: &Value) -> Result<(Vec<Said>, Option<BTree
         }
     };
     Ok((failing, applies))
-}
-
-/// The facts without the collections that the rule does not name: a long window has much that most rules never look at. A rule
-/// that takes the document as a whole gets it as a whole.
-fn seen_by(control: &Control, facts: &Value) -> Value {
-    let rule = control.decides.as_ref().map_or("", |d| d.rule.as_str());
-    let takes_all = rule.split("input").skip(1).any(|after| !after.starts_with('.'));
-    let Some(all) = facts.as_object().filter(|_| !takes_all) else { return facts.clone() };
-    let is_seen = |name: &str| facts::collection(name).is_none() || rule.contains(name);
-    all.iter().filter(|(name, _)| is_seen(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn missing_text(missing: &[&'static str]) -> String {

@@ -29,7 +29,7 @@ pub mod source;
 
 pub use control::{Control, Decides, Examples, Frequency};
 pub use framework::{CheckedIn, Class, Framework, Requirement};
-pub use judge::{Failing, Judgement, judge};
+pub use judge::{Failing, Judgement, Ready, judge};
 
 static CONTROLS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../controls");
 static FRAMEWORKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../frameworks");

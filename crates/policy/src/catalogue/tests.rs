@@ -1,7 +1,7 @@
 use countersign_model::{Diagnostic as _, Outcome};
 use serde_json::json;
 
-use super::{Catalogue, Class, facts, judge};
+use super::{Catalogue, Class, Ready, facts, judge};
 
 const CONTROL: &str = r#"id: a
 title: A
@@ -137,7 +137,7 @@ fn a_rule_cannot_talk_itself_into_a_pass() {
         let end = CONTROL.find("examples:").unwrap();
         let text = format!("{}{rule}\n{}", &CONTROL[..at], &CONTROL[end..]);
         let catalogue = parse(&text, FRAMEWORK).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        judge(catalogue.get("a").unwrap(), &facts::complete(&facts).unwrap())
+        judge(catalogue.get("a").unwrap(), &Ready::new(&facts::complete(&facts).unwrap()))
     };
     let fails = "    fail contains {\"subject\": d.id, \"text\": \"no\"} if {\n      some d in input.deployments\n      not d.success\n    }";
     let two = json!({"deployments": [{"id": "x", "success": true, "entries": [7]}, {"id": "y", "entries": [9]}]});
@@ -169,7 +169,7 @@ fn a_rule_sees_what_it_names_and_all_where_it_names_nothing() {
         let text = CONTROL.replace("      not d.success\n", &format!("      {condition}\n"));
         let catalogue = parse(&text, FRAMEWORK).unwrap_or_else(|e| panic!("{e}\n{text}"));
         let facts = json!({"deployments": [{}], "people": [{"id": "per-a", "keys": 2}]});
-        judge(catalogue.get("a").unwrap(), &facts::complete(&facts).unwrap()).outcome
+        judge(catalogue.get("a").unwrap(), &Ready::new(&facts::complete(&facts).unwrap())).outcome
     };
     assert_eq!(over("some p in input.people; p.keys == 2; d.id"), Outcome::Fail);
     assert_eq!(over("input[\"people\"][0].keys == 2; d.id"), Outcome::Fail);
@@ -182,7 +182,7 @@ fn a_missing_source_is_named() {
     let needs = |need: &str| {
         let catalogue = parse(&CONTROL.replace("[ledger]", &format!("[ledger, {need}]")), FRAMEWORK).unwrap();
         let facts = facts::complete(&json!({"deployments": [{"success": true}]})).unwrap();
-        judge(catalogue.get("a").unwrap(), &facts)
+        judge(catalogue.get("a").unwrap(), &Ready::new(&facts))
     };
     let later = needs("hr-feed");
     assert_eq!((later.outcome, later.missing.as_slice()), (Outcome::NotEvaluated, &["hr-feed"][..]));

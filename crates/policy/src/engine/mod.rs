@@ -20,6 +20,7 @@ mod syntax;
 pub mod worker;
 
 pub(crate) use self::builtins::jose;
+pub(crate) use self::program::Input;
 pub use self::program::{Coverage, Options, Program};
 pub use self::regorus::RegorusEngine;
 

@@ -160,7 +160,15 @@ impl Program {
     /// # Errors
     /// When the evaluation fails, takes too long or panics, or the value is not JSON.
     pub fn value(&self, path: &str, input: Option<&Value>, time: Timestamp) -> Result<Option<Value>, Error> {
-        self.ask(path, given(input), time, |answer, program| {
+        self.value_over(path, Input(given(input)), time)
+    }
+
+    /// As [`Program::value`], over what was made an input before.
+    ///
+    /// # Errors
+    /// As [`Program::value`].
+    pub(crate) fn value_over(&self, path: &str, input: Input, time: Timestamp) -> Result<Option<Value>, Error> {
+        self.ask(path, input.0, time, |answer, program| {
             let value = answer.result.into_iter().next().and_then(|row| row.expressions.into_iter().next());
             match value.map(|e| e.value) {
                 None | Some(regorus::Value::Undefined) => Ok(None),
@@ -300,6 +308,22 @@ impl Program {
             place.column = None;
         }
         (place, message)
+    }
+}
+
+/// A value as the interpreter has it. A copy shares everything, so that what many rules read is built once.
+#[derive(Debug, Clone)]
+pub(crate) struct Input(regorus::Value);
+
+impl Input {
+    pub(crate) fn of(value: &Value) -> Self {
+        Self(given(Some(value)))
+    }
+
+    /// An object of these.
+    pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        let fields = fields.into_iter().map(|(name, Self(value))| (regorus::Value::from(name), value));
+        Self(regorus::Value::from(fields.collect::<BTreeMap<_, _>>()))
     }
 }
 

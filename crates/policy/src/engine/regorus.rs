@@ -6,7 +6,7 @@ use countersign_model::{Digest, Timestamp};
 use serde_json::Value;
 
 use super::PolicyEngine;
-use super::program::{Options, Program};
+use super::program::{Input, Options, Program};
 use crate::{Bundle, Error};
 
 /// What is asked of every bundle.
@@ -49,7 +49,21 @@ impl RegorusEngine {
     /// # Errors
     /// As [`PolicyEngine::evaluate`].
     pub fn value(&self, bundle: &Bundle, path: &str, facts: &Value, time: Timestamp) -> Result<Value, Error> {
-        compiled(bundle)?.value(path, Some(facts), time)?.ok_or_else(|| Error::Undefined(path.to_owned()))
+        self.value_over(bundle, path, Input::of(facts), time)
+    }
+
+    /// As [`RegorusEngine::value`], over what was made an input before.
+    ///
+    /// # Errors
+    /// As [`PolicyEngine::evaluate`].
+    pub(crate) fn value_over(
+        &self,
+        bundle: &Bundle,
+        path: &str,
+        input: Input,
+        time: Timestamp,
+    ) -> Result<Value, Error> {
+        compiled(bundle)?.value_over(path, input, time)?.ok_or_else(|| Error::Undefined(path.to_owned()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_model::{Outcome, Severity};
-use countersign_policy::catalogue::{Class, Control, facts, judge, source};
+use countersign_policy::catalogue::{Class, Control, Ready, facts, judge, source};
 use countersign_policy::{Bundle, Catalogue, RegorusEngine};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn walk(control: &Control) -> Vec<String> {
         for (n, example) in examples.iter().enumerate() {
             let facts = facts::complete(example).unwrap();
             assert_eq!(facts::fault(&facts), None);
-            let judged = judge(control, &facts);
+            let judged = judge(control, &Ready::new(&facts));
             if judged.outcome != wanted {
                 wrong.push(format!(
                     "{}: {wanted} {}: {} ({}) {:?}",
@@ -132,7 +132,7 @@ fn what_needs_a_source_of_a_later_part_is_never_judged_without_it() {
             let mut facts = facts::complete(example).unwrap();
             let sources = facts["sources"].as_array_mut().unwrap();
             sources.retain(|s| s.as_str().and_then(source::find).is_some_and(|s| !s.is_later()));
-            let judged = judge(control, &facts);
+            let judged = judge(control, &Ready::new(&facts));
             assert_eq!(judged.outcome, Outcome::NotEvaluated, "{}", control.id);
             assert!(judged.why.contains(&format!("`{need}`")), "{}: {}", control.id, judged.why);
         }
@@ -149,7 +149,7 @@ fn over_an_element_of_which_nothing_is_known_most_controls_fail() {
         let Some(decides) = &control.decides else { continue };
         let mut facts = json!({ decides.over.clone(): [{}] });
         facts["sources"] = control.needs.iter().map(|n| Value::from(n.as_str())).collect();
-        let judged = judge(control, &facts::complete(&facts).unwrap());
+        let judged = judge(control, &Ready::new(&facts::complete(&facts).unwrap()));
         assert_ne!(judged.outcome, Outcome::Error, "{}: {}", control.id, judged.why);
         if judged.outcome == Outcome::Pass {
             passing.insert(control.id.clone());

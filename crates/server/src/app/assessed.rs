@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use countersign_govern::assess::{Ask, Assessment, Window, assess};
 use countersign_model::Timestamp;
+use serde_json::Value;
 
 use super::{App, Trouble};
 
@@ -49,10 +50,19 @@ impl Assessed {
         match made {
             Ok(made) => {
                 app.metrics.assessed(at, inner.took);
-                inner.newest = Some(Arc::new(made));
+                inner.newest = Some(Arc::new(thin(made)));
                 inner.trouble = None;
             }
             Err(trouble) => inner.trouble = Some(trouble),
         }
     }
+}
+
+/// What pages show of it. The facts, and what each control was judged over, are gigabytes in a large ledger, and are asked for anew.
+fn thin(made: Assessment) -> Assessment {
+    let mut made = Assessment { facts: Value::Null, ..made };
+    for control in &mut made.controls {
+        control.judgement.subjects = Vec::new();
+    }
+    made
 }
