@@ -3,7 +3,7 @@
 use countersign_govern::assess::certificate::{Shown, certify};
 use countersign_model::{Exit, Outcome as Judged};
 use countersign_policy::Catalogue;
-use countersign_policy::catalogue::{Control, facts, judge};
+use countersign_policy::catalogue::{Control, Ready, facts, judge};
 
 use super::args::{Format, PlaceArgs};
 use super::catalogue_args::{ControlArgs, ControlVerb};
@@ -86,7 +86,7 @@ fn walk(control: &Control, tried: &mut u64, wrong: &mut Vec<Wrong>) {
             *tried = tried.saturating_add(1);
             let (got, why) = match facts::complete(example) {
                 Ok(facts) => {
-                    let judged = judge(control, &facts);
+                    let judged = judge(control, &Ready::new(&facts));
                     (judged.outcome, judged.why)
                 }
                 Err(why) => (Judged::Error, why),

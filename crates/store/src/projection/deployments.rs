@@ -22,6 +22,7 @@ pub(super) const TABLES: &[Table] = &[Table {
         exit_code INTEGER, signal INTEGER, time INTEGER NOT NULL, break_glass INTEGER NOT NULL, judged INTEGER NOT NULL,
         restored INTEGER) STRICT;
         CREATE INDEX deployments_by_run ON deployments (run, idx);
+        CREATE INDEX deployments_by_grant ON deployments (grant_id, idx);
         CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);
         CREATE INDEX deployments_by_environment ON deployments (environment, idx);
         CREATE INDEX deployments_by_time ON deployments (time, success, environment, repository, judged, restored);",
