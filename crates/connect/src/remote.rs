@@ -111,7 +111,7 @@ impl Diagnostic for RemoteError {
         match self {
             Self::Url(e) => e.help(),
             Self::NoToken { .. } => {
-                "make one with `countersign token issue --scope read,submit`, and give it as COUNTERSIGN_TOKEN or --token-file".into()
+                "make one with `countersign token issue --scope read,submit`, and give it as COUNTERSIGN_TOKEN or --token-file; a CI job may show its identity token: COUNTERSIGN_ID_TOKEN".into()
             }
             Self::Unreachable { .. } => "see whether it runs there; the same command can be typed again".into(),
             Self::Refused { help, .. } => help.clone(),
@@ -128,7 +128,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: "CS-REMOTE-001",
         exit: Exit::Usage,
         title: "no token for a server",
-        text: "A server asks who sends something. A pipeline shows a token that somebody enrolled made for it, with the scope `submit`.\n\nIt is read from a file or the environment, never from the command line, where other accounts of the machine could see it.",
+        text: "A server asks who sends something. A pipeline shows a token that somebody enrolled made for it, with the scope `submit`, or the identity token that its CI system gave to the job.\n\nIt is read from a file or the environment, never from the command line, where other accounts of the machine could see it.",
     },
     Explanation {
         code: "CS-REMOTE-002",

@@ -193,6 +193,8 @@ pub enum EventKind {
     SignInRefused,
     /// A visit to a server is over.
     SignedOut,
+    /// A job came to a server with the identity token of its CI system.
+    WorkloadAdmitted,
     /// An auditor looked at something.
     EvidenceViewed,
     /// A commit was sent to a server to be judged there.
@@ -213,7 +215,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 101] = [
+    pub const ALL: [Self; 102] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -307,6 +309,7 @@ impl EventKind {
         Self::SignedIn,
         Self::SignInRefused,
         Self::SignedOut,
+        Self::WorkloadAdmitted,
         Self::EvidenceViewed,
         Self::RunSubmitted,
         Self::VerdictDiffered,
@@ -414,6 +417,7 @@ impl EventKind {
             Self::SignedIn => "SignedIn",
             Self::SignInRefused => "SignInRefused",
             Self::SignedOut => "SignedOut",
+            Self::WorkloadAdmitted => "WorkloadAdmitted",
             Self::EvidenceViewed => "EvidenceViewed",
             Self::RunSubmitted => "RunSubmitted",
             Self::VerdictDiffered => "VerdictDiffered",

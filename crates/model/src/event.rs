@@ -64,7 +64,7 @@ pub use crate::retention::events::{
     RetentionExtended, RetentionStarted, SubjectErased,
 };
 pub use crate::submission::{RunSubmitted, VerdictDiffered};
-pub use crate::visit::{EvidenceViewed, SignInAsked, SignInRefused, SignedIn, SignedOut};
+pub use crate::visit::{EvidenceViewed, SignInAsked, SignInRefused, SignedIn, SignedOut, WorkloadAdmitted};
 
 /// The payload of entry 0. It is vouched for by the log key itself, and by whoever pins that key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

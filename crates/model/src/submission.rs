@@ -50,13 +50,18 @@ pub struct SentBy {
     /// SHA-256 of that token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Digest>,
+    /// Which job, where it showed the identity token of its CI system alone ([`crate::access::review::workload_identity`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
 }
 
 impl SentBy {
-    /// Whether both were sent by the same person.
+    /// Whether both were sent by the same person, or by a job of the same workload.
     #[must_use]
     pub fn is_same_sender(&self, other: &Self) -> bool {
-        self.person.is_some() && self.person == other.person
+        (self.person.is_some() || self.workload.is_some())
+            && self.person == other.person
+            && self.workload == other.workload
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a server remembers of those who come to it: signing in, being refused, leaving, and what an auditor looked at.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::access::Field;
 use crate::event::{Predicate, predicates};
 use crate::{Digest, PersonId, Timestamp};
 
@@ -21,11 +24,14 @@ pub enum SignInMethod {
     Passkey,
     /// A token for programs.
     Token,
+    /// An identity token of a CI system's job.
+    Workload,
 }
 
 impl SignInMethod {
     /// Every method.
-    pub const ALL: [Self; 6] = [Self::FirstLink, Self::Link, Self::SshKey, Self::Oidc, Self::Passkey, Self::Token];
+    pub const ALL: [Self; 7] =
+        [Self::FirstLink, Self::Link, Self::SshKey, Self::Oidc, Self::Passkey, Self::Token, Self::Workload];
 
     /// The text form.
     #[must_use]
@@ -37,6 +43,7 @@ impl SignInMethod {
             Self::Oidc => "oidc",
             Self::Passkey => "passkey",
             Self::Token => "token",
+            Self::Workload => "workload",
         }
     }
 
@@ -93,6 +100,35 @@ predicates! {
         person: PersonId,
         /// The visit, as [`SignedIn`] names it.
         visit: String,
+        /// When.
+        time: Timestamp,
+    }
+
+    /// A job came to a server with the identity token of its CI system alone; what it asks with that token afterwards is no entry (NIST
+    /// SP 800-53 IA-9, AU-2).
+    WorkloadAdmitted: "workload-admission" {
+        /// Digest of the issuers in effect.
+        issuers: Digest,
+        /// The entry among them.
+        entry: String,
+        /// The kind of system.
+        system: String,
+        /// Who issued the token.
+        issuer: String,
+        /// What it says, in our words; an actor is a keyed pseudonym.
+        fields: BTreeMap<Field, String>,
+        /// Thumbprint of the key that signed it (RFC 7638).
+        key: String,
+        /// SHA-256 of its header and claims.
+        token: Digest,
+        /// The repository that it opens, by its identity, and nothing else.
+        repository: String,
+        /// The registered application that this belongs to.
+        application: String,
+        /// From when the token counts.
+        issued: Timestamp,
+        /// Until when.
+        expires: Timestamp,
         /// When.
         time: Timestamp,
     }

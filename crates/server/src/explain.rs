@@ -317,6 +317,20 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "What a request brings as JSON has exactly the fields that the OpenAPI document names, each once and of its type; or it contradicts \
          itself, as a success with an exit code that is not 0.",
     ),
+    explained(
+        "CS-SERVER-111",
+        Exit::Forbidden,
+        "nothing for jobs",
+        "A job that shows the identity token of its CI system and nothing else is nobody: it may ask what `run`, `record`, `gate check` and `deploy` ask, \
+         about its own repository. What people sign, and what belongs to the whole firm, is asked with a token of somebody's.",
+    ),
+    explained(
+        "CS-SERVER-112",
+        Exit::Forbidden,
+        "a grant by its id",
+        "Every job of a repository can prove that it is one, and ids of grants stand in lists. So a job shows the grant's token, which a release \
+         manager handed to the job that is to deploy.",
+    ),
 ];
 
 #[cfg(test)]
@@ -379,6 +393,8 @@ mod tests {
             Trouble::other_decision(""),
             Trouble::wrong_media(""),
             Trouble::bad_body(""),
+            Trouble::not_of_jobs(),
+            Trouble::not_by_id(),
             Trouble::posted_only(),
             Trouble::no_method(),
             Trouble::bad_query("", ""),

@@ -82,6 +82,12 @@ pub enum Error {
         /// Log index.
         index: u64,
     },
+    /// Its repository belongs to no application.
+    #[error("the token is of a job in `{repository}`, which belongs to no registered application")]
+    NotRegistered {
+        /// The repository that it names.
+        repository: String,
+    },
     /// A document of ours could not be written or read.
     #[error("a recorded document is not what this program writes")]
     Document {
@@ -382,6 +388,7 @@ impl Diagnostic for Error {
             Self::TokenOfOther { .. } => "CS-WORKLOAD-005",
             Self::TokenUsed { .. } => "CS-WORKLOAD-006",
             Self::WorkloadEnded { .. } => "CS-WORKLOAD-007",
+            Self::NotRegistered { .. } => "CS-WORKLOAD-008",
             Self::HooksOfMachine { .. } => "CS-COMMIT-001",
             Self::HookKeptAlready { .. } => "CS-COMMIT-002",
             Self::HookFile { .. } => "CS-COMMIT-003",
@@ -460,6 +467,9 @@ impl Diagnostic for Error {
                 "request a token in the job that checked this commit out of this repository".into()
             }
             Self::TokenUsed { .. } => "request a new token: each is good for one attempt of one run".into(),
+            Self::NotRegistered { .. } => {
+                "an administrator says whose it is: countersign application register ID --repository IDENTITY".into()
+            }
             Self::WorkloadEnded { .. } => {
                 "a security officer lets it in again: countersign access readmit WORKLOAD --reason TEXT".into()
             }

@@ -371,4 +371,11 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "Nobody kept this workload in an access review, so its tokens are not believed any more, whatever the branch. A security officer lets it in again where that was a mistake. The refusal was recorded.",
         exit: Exit::Unverified,
     },
+    Explanation {
+        code: "CS-WORKLOAD-008",
+        title: "a job of no application",
+        text: "A job that shows a server the identity token of its CI system, and nothing else, may ask about the repository that the token names, where \
+               that belongs to a registered application. Anybody in the world can run a job at a public CI system.",
+        exit: Exit::Forbidden,
+    },
 ];

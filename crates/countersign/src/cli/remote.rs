@@ -44,10 +44,27 @@ impl ServerArgs {
                 let read = |source| CliError::Read { path: path.clone(), source };
                 Some(std::fs::read_to_string(path).map_err(read)?)
             }
-            None => env.api_token.clone(),
+            None => match env.api_token.clone() {
+                Some(token) => Some(token),
+                None => of_job(env)?,
+            },
         };
         Ok(Some(ApiClient::new(url, token.as_deref(), exit_of)?))
     }
+}
+
+/// The audience of a job's token that is the key to a server: what the issuers that ship name.
+const AUDIENCE: &str = "countersign";
+
+/// The identity token of this job, where it has one: it opens what its own repository's jobs may do.
+fn of_job(env: &Environment) -> Result<Option<String>, Failure> {
+    if env.id_token.is_some() {
+        return Ok(env.id_token.clone());
+    }
+    let Some(request) = env.ci.as_ref().and_then(|ci| ci.token_request.as_ref()) else { return Ok(None) };
+    let said = |text: &str| output::note(text);
+    let token = IssuerKeys::new(None, env.clock.now(), &said).github_token(&request.url, &request.bearer, AUDIENCE);
+    Ok(String::from_utf8(token.map_err(countersign_stages::Error::from)?).ok())
 }
 
 /// With which exit code a command ends that finds by itself what a server says. What is the server's own follows the answer's status.

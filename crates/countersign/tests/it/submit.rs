@@ -56,7 +56,7 @@ impl<'a> Pipeline<'a> {
         std::fs::write(self.world.path("token"), token["text"].as_str().unwrap()).unwrap();
     }
 
-    fn program(&self) -> Program<'a> {
+    pub(crate) fn program(&self) -> Program<'a> {
         Program::new(self.server, &self.token)
     }
 

@@ -111,7 +111,7 @@ wire! {
         claims: Claims,
         /// Log index of its redemption.
         redeemed: Option<u64>,
-        /// Who redeemed it over the network, by id.
+        /// Who redeemed it over the network: a person by id, or a job's workload.
         redeemed_by: Option<String>,
         /// Who took it back.
         revoked: Option<GrantRevoked>,

@@ -36,7 +36,7 @@ pub(super) fn to_sign(ask: &mut Ask<'_>) -> Result<ToSign, Trouble> {
     }
     // Whether somebody else may sign is not told.
     let owner = ask.session.state().key(&key)?.map(|row| row.person);
-    if owner.as_ref() != Some(&ask.visitor.person) {
+    if owner.as_ref() != Some(&ask.visitor()?.person) {
         return Err(Trouble::no_role("what a key of somebody else signs"));
     }
     let made =
@@ -58,7 +58,7 @@ pub(super) async fn approve(asking: Asking, body: Body) -> Result<Done, Trouble>
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Trouble::too_much(LARGEST as u64))?;
     let run = RunId::from_text(asking.param("run"));
     let app = Arc::clone(&asking.app);
-    let person = asking.sender.person.clone();
+    let person = asking.person()?;
     let done = app.with(move |session| added(session, &run, &person, looked_at, &bytes)).await?;
     Ok(Done::ok(done))
 }

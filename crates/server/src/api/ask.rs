@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use countersign_model::{Digest, Outcome, PersonId, Timestamp};
 use countersign_store::Session;
-use countersign_store::projection::{State, TokenRow};
+use countersign_store::projection::State;
 
+use super::caller::Caller;
 use super::table::{Param, Resource, USUAL};
 use super::wire::OUTCOMES;
 use crate::app::{App, Scope, Trouble};
@@ -15,15 +16,19 @@ use crate::web::look::Visitor;
 pub(crate) struct Ask<'a> {
     pub(crate) app: &'a App,
     pub(crate) session: &'a mut Session,
-    pub(crate) visitor: &'a Visitor,
-    pub(crate) token: &'a TokenRow,
+    pub(super) caller: &'a Caller,
     /// What they may be shown of what belongs to applications.
     pub(crate) scope: Scope,
     pub(super) params: &'a BTreeMap<String, String>,
     pub(super) query: &'a BTreeMap<String, String>,
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// Whose program asks; a job's request is nobody's.
+    pub(crate) fn visitor(&self) -> Result<&'a Visitor, Trouble> {
+        self.caller.visit().map(|(_, visitor)| visitor).ok_or_else(Trouble::not_of_jobs)
+    }
+
     pub(super) fn state(&self) -> &State {
         self.session.state()
     }

@@ -29,10 +29,11 @@ use super::answers::{
     GrantWhole, Redeemed,
 };
 use super::ask::{Ask, count, cut, id};
+use super::caller::Sender;
 use super::submissions;
 use super::table::Kind;
 use super::wire::Wire;
-use super::writes::{Asking, Done, Sender, outside_of};
+use super::writes::{Asking, Done, outside_of};
 use crate::app::{Scope, Trouble};
 
 /// Bytes of a body here.
@@ -120,7 +121,7 @@ fn whole(ask: &Ask<'_>, row: GrantRow) -> Result<GrantWhole, Trouble> {
         },
         claims,
         redeemed: row.started,
-        redeemed_by: row.sent.and_then(|sent| sent.person).map(|person| id(&person)),
+        redeemed_by: row.sent.and_then(|sent| sent.person.map(|person| id(&person)).or(sent.workload)),
         revoked,
     })
 }
@@ -157,7 +158,7 @@ pub(super) fn to_sign(ask: &mut Ask<'_>) -> Result<GrantToSign, Trouble> {
         return Err(Trouble::not_found("run"));
     }
     // Whether somebody else may sign is not told.
-    if ask.session.state().key(&key)?.map(|row| row.person).as_ref() != Some(&ask.visitor.person) {
+    if ask.session.state().key(&key)?.map(|row| row.person).as_ref() != Some(&ask.visitor()?.person) {
         return Err(Trouble::no_role("what a key of somebody else signs"));
     }
     let seconds = i64::try_from(minutes).unwrap_or_default() * 60;
@@ -185,7 +186,7 @@ pub(super) async fn issue(asking: Asking, body: Body) -> Result<Done, Trouble> {
     let bytes = bytes(body).await?;
     let run = RunId::from_text(asking.param("run"));
     let app = Arc::clone(&asking.app);
-    let person = asking.sender.person.clone();
+    let person = asking.person()?;
     let done = app
         .with(move |session| {
             let row = session.state().run(&run)?.ok_or_else(|| Trouble::not_found("run"))?;
@@ -308,7 +309,10 @@ fn wanted(environment: Option<String>, artifacts: Vec<Named>, commit: Option<Str
 }
 
 fn by(sender: &Sender) -> SentBy {
-    SentBy { key: None, request: None, person: Some(sender.person.clone()), token: Some(sender.token) }
+    let (person, workload) = (sender.person.clone(), sender.workload.clone());
+    // Of a job's token the admission says what there is to say.
+    let token = person.is_some().then_some(sender.token);
+    SentBy { key: None, request: None, person, token, workload }
 }
 
 /// Whether what is presented is a grant that the sender's token opens. What is no grant at all is told by the use case.
@@ -335,7 +339,7 @@ fn is_inside(session: &mut Session, asking: &(Sender, Scope), act: &str, present
 
 /// Redeems a grant.
 pub(super) async fn redeem(asking: Asking, body: Body) -> Result<Done, Trouble> {
-    let key = submission::key(asking.sender.person.as_str(), submissions::chosen(&asking.headers)?);
+    let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
     let bytes = bytes(body).await?;
     let asked: RedemptionAsked = read(&bytes)?;
     is_word(&asked.grant)?;
@@ -345,6 +349,9 @@ pub(super) async fn redeem(asking: Asking, body: Body) -> Result<Done, Trouble> 
     parts.extend(wanted.artifacts.iter().map(|(name, digest)| format!("{name} {digest}")));
     let request = submission::request(&parts.iter().map(String::as_str).collect::<Vec<_>>());
     let sent = SentBy { key: Some(key), request: Some(request), ..by(&asking.sender) };
+    if asking.sender.person.is_none() && asked.grant.starts_with(GrantId::PREFIX) {
+        return Err(Trouble::not_by_id());
+    }
     let text = asked.grant.clone();
     let presented = if asked.grant.starts_with(GrantId::PREFIX) {
         Presented::Id(GrantId::from_text(asked.grant))
@@ -385,7 +392,7 @@ pub(super) async fn verify(asking: Asking, body: Body) -> Result<Done, Trouble> 
             let (said, key) = match tokens::verify(&asked.token, &trusted, &wanted, session.now()) {
                 Ok(verified) => verified,
                 Err(fault) => {
-                    session.record_refusal("grant verify", None, Some(&person), fault.code())?;
+                    session.record_refusal("grant verify", None, person.as_ref(), fault.code())?;
                     return Err(told(&fault.into()));
                 }
             };

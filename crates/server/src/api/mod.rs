@@ -6,7 +6,8 @@
 //! | `answers.rs` | what is answered to what is sent, likewise |
 //! | `writes.rs` | every request that changes something |
 //! | `wire.rs` | what is sent, type by type, with its schemas |
-//! | `ask.rs` | one request: who asks, for what |
+//! | `ask.rs` | one request: for what |
+//! | `caller.rs` | who asks: somebody's program, or a job |
 //! | `openapi.rs` | the document, from the two |
 //! | one file a noun | what is read for it |
 //!
@@ -19,6 +20,7 @@ mod answers;
 mod approvals;
 mod ask;
 mod audits;
+mod caller;
 mod controls;
 mod entries;
 mod environments;
@@ -55,10 +57,9 @@ use self::answers::Problem;
 use self::ask::Ask;
 use self::table::Resource;
 use self::wire::Wire as _;
-use crate::app::{App, Scope, Trouble};
+use crate::app::{App, Trouble};
 use crate::auth;
 use crate::watch;
-use crate::web::look;
 
 pub(crate) use openapi::document;
 
@@ -206,27 +207,21 @@ struct Asked {
 }
 
 fn made(app: &App, session: &mut Session, asked: Asked) -> Result<String, Trouble> {
-    let (visit, token) = auth::by_token(app, session, &asked.token)?;
-    let visitor = look::visitor(session, &visit)?;
+    let caller = caller::of(app, session, &asked.token)?;
     let resource = asked.resource;
-    if !token.scopes.contains(&resource.scope) {
-        return Err(Trouble::no_scope(resource.scope.as_str()));
-    }
-    if !visitor.is_any(resource.roles) {
-        return Err(Trouble::no_role("this resource"));
-    }
+    caller.opens(resource.scope, resource.is_of_jobs(), resource.roles, "this resource")?;
     let bad = |what: &str| Trouble::bad_query(what, "percent-encoded UTF-8");
     let (Some(params), true) = (asked.params, asked.uri.path().len() <= LONGEST_PATH) else {
         return Err(bad("the path cannot be read"));
     };
     let query = ask::query(resource, asked.query.ok_or_else(|| bad("the query cannot be read"))?)?;
-    if visitor.is_auditor() {
-        auth::viewed(session, &visit, asked.uri.path(), asked.raw.as_deref())?;
+    if let Some((visit, visitor)) = caller.visit()
+        && visitor.is_auditor()
+    {
+        auth::viewed(session, visit, asked.uri.path(), asked.raw.as_deref())?;
     }
-    let audit = query.get(table::AUDIT.name).map(String::as_str);
-    let state = session.state();
-    let scope = Scope::of(state, &visitor.person, &visitor.roles, audit)?.narrowed(state, &token.limits)?;
+    let scope = caller.scope(session, query.get(table::AUDIT.name).map(String::as_str))?;
     scope.admits(session, resource.reach, |name| params.get(name).map_or("", String::as_str))?;
-    let mut ask = Ask { app, session, visitor: &visitor, token: &token, scope, params: &params, query: &query };
+    let mut ask = Ask { app, session, caller: &caller, scope, params: &params, query: &query };
     Ok((resource.get)(&mut ask)?.to_string())
 }

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, from the table and the wire types.
 
+use countersign_model::access::token::TokenScope;
 use serde_json::{Map, Value, json};
 
 use super::table::{Param, RESOURCES, Resource};
@@ -56,6 +57,11 @@ pub(crate) fn document() -> Value {
                 "token": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "cst_…",
                     "description": "A token that `countersign token issue` printed. It opens what its scopes say and its person's roles open at that moment.",
+                },
+                "job": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "The identity token (OpenID Connect) that a CI system gave to a job, under the ledger's issuers. It opens the repository that \
+                                    it names, where that belongs to a registered application.",
                 },
             },
         },
@@ -134,7 +140,7 @@ fn request(write: &Write) -> Value {
         "summary": write.does,
         "parameters": parameters,
         "responses": responses,
-        "security": [{"token": [write.scope.as_str()]}],
+        "security": security(write.scope, write.is_of_jobs()),
         "x-countersign-roles": roles,
     });
     if let (Some(content), Some(map)) = (writes::content(write.brings), operation.as_object_mut()) {
@@ -169,9 +175,14 @@ fn operation(resource: &Resource) -> Value {
         "summary": resource.says,
         "parameters": parameters,
         "responses": responses,
-        "security": [{"token": [resource.scope.as_str()]}],
+        "security": security(resource.scope, resource.is_of_jobs()),
         "x-countersign-roles": roles,
     })
+}
+
+fn security(scope: TokenScope, is_of_jobs: bool) -> Value {
+    let token = json!({"token": [scope.as_str()]});
+    if is_of_jobs { json!([token, {"job": []}]) } else { json!([token]) }
 }
 
 fn problem(status: &str, says: &str) -> Value {

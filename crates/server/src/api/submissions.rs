@@ -16,8 +16,10 @@ use countersign_stages::build::workload;
 
 use super::answers::{IssuerLine, Problem, RepositoryHeld, Submission};
 use super::ask::Ask;
+use super::bearer;
+use super::caller::Sender;
 use super::wire::Wire as _;
-use super::writes::{Asking, Done, IDENTITY_TOKEN, KEY, Sender, outside_of};
+use super::writes::{Asking, Done, IDENTITY_TOKEN, KEY, outside_of};
 use crate::app::{App, Trouble};
 use crate::auth::lock;
 use crate::submit::{self, JobState, LARGEST, Submit, ToJudge};
@@ -61,8 +63,9 @@ fn taking(app: &App) -> Result<&Submit, Trouble> {
 pub(super) fn one(ask: &Ask<'_>) -> Result<Submission, Trouble> {
     let submit = taking(ask.app)?;
     let nothing = || Trouble::not_found("submission");
+    let sender = ask.caller.sender();
     let key: Digest = format!("sha256:{}", ask.param("submission")).parse().map_err(|_| nothing())?;
-    let job = lock(&submit.jobs).get(&key).filter(|job| job.person == ask.visitor.person).cloned();
+    let job = lock(&submit.jobs).get(&key).filter(|job| job.sender == sender.name()).cloned();
     if let Some(job) = job {
         // What is being judged has no run yet, and was sent by whoever asks.
         let inside = match &job.state {
@@ -72,7 +75,7 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Submission, Trouble> {
         return if inside { Ok(wire(&key, &job.state)) } else { Err(nothing()) };
     }
     let row = ask.state().submission(&key)?;
-    let row = row.filter(|row| row.person.as_ref() == Some(&ask.visitor.person)).ok_or_else(nothing)?;
+    let row = row.filter(|row| row.person == sender.person).ok_or_else(nothing)?;
     if !ask.scope.has_run(ask.state(), &row.run)? {
         return Err(nothing());
     }
@@ -112,7 +115,7 @@ pub(super) async fn submit(asking: Asking, body: Body) -> Result<Done, Trouble> 
     let app = Arc::clone(&asking.app);
     let submit = taking(&app)?;
     let sender = asking.sender.clone();
-    let key = submission::key(sender.person.as_str(), chosen(&asking.headers)?);
+    let key = submission::key(sender.name(), chosen(&asking.headers)?);
     let part = |name: &str| asking.filter(name).unwrap_or("");
     if !asking.scope.has_repository(part("repository")) {
         let outside = Trouble::not_found("repository");
@@ -135,7 +138,7 @@ pub(super) async fn submit(asking: Asking, body: Body) -> Result<Done, Trouble> 
         if let Some(job) = jobs.get(&key).filter(|job| !matches!(job.state, JobState::Failed(_))) {
             return if job.request == request { Ok(told(&key, &job.state)) } else { Err(reused(None)) };
         }
-        if !jobs.begin(key, request, &sender.person, Instant::now()) {
+        if !jobs.begin(key, request, sender.name(), Instant::now()) {
             return Err(Trouble::many_submissions());
         }
     }
@@ -143,25 +146,30 @@ pub(super) async fn submit(asking: Asking, body: Body) -> Result<Done, Trouble> 
     let begun = Begun { app: Arc::clone(&app), key, holds: true };
     let (objects, bytes) = submit::sent(&submit.incoming(), body, LARGEST).await?;
     let said = |name: &str| asking.filter(name).map(str::to_owned);
-    let work = Work {
-        repository: part("repository").to_owned(),
-        commit: part("commit").to_owned(),
-        ask: Change {
-            environment: said("environment").unwrap_or_else(|| USUAL.to_owned()),
-            ticket: said("ticket"),
-            reason: said("reason"),
-            ticket_hint: said("hint"),
-        },
-        identity_token: asking.headers.get(IDENTITY_TOKEN).map(|v| v.as_bytes().to_vec()),
-        objects,
-        sent: sent(key, request, sender, bytes, claims),
-    };
+    let work =
+        Work {
+            repository: part("repository").to_owned(),
+            commit: part("commit").to_owned(),
+            ask: Change {
+                environment: said("environment").unwrap_or_else(|| USUAL.to_owned()),
+                ticket: said("ticket"),
+                reason: said("reason"),
+                ticket_hint: said("hint"),
+            },
+            // What a job showed at the door is what it proves itself with.
+            identity_token: asking.headers.get(IDENTITY_TOKEN).map(|v| v.as_bytes().to_vec()).or_else(|| {
+                sender.workload.as_ref().and_then(|_| bearer(&asking.headers)).map(|t| t.as_bytes().to_vec())
+            }),
+            objects,
+            sent: sent(key, request, sender, bytes, claims),
+        };
     tokio::spawn(work.beside(begun));
     Ok(told(&key, &JobState::Working))
 }
 
 fn sent(key: Digest, request: Digest, sender: Sender, bytes: u64, claims: Vec<GateClaim>) -> Sent {
-    Sent { key, request, person: Some(sender.person), token: Some(sender.token), bytes, claims }
+    let token = sender.person.is_some().then_some(sender.token);
+    Sent { key, request, person: sender.person, token, bytes, claims }
 }
 
 /// A submission that was noted and is not judged yet.

@@ -296,7 +296,15 @@ resources! {
     "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY of Firm, &[], ledger::head;
 }
 
+/// What a job may ask for that shows its identity token alone, besides what it sends: what `run`, `record`, `gate check` and `deploy` ask.
+const OF_JOBS: &[&str] = &["runs", "run", "run_findings", "held", "submission", "grants", "grant"];
+
 impl Resource {
+    /// Whether a job may have it, of its own repository.
+    pub(crate) fn is_of_jobs(&self) -> bool {
+        OF_JOBS.contains(&self.name)
+    }
+
     /// Everything that may stand in the query.
     pub(crate) fn params(&self) -> impl Iterator<Item = &'static Param> + Clone + use<> {
         self.query.iter().chain([&AUDIT])

@@ -13,16 +13,15 @@ use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_model::access::token::TokenScope;
-use countersign_model::{Digest, PersonId, Role};
+use countersign_model::{PersonId, Role};
 use countersign_store::Session;
 use serde_json::{Value, json};
 
+use super::caller::Sender;
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
-use super::{LONGEST_PATH, approvals, ask, bearer, evidence, grants, refused, sent, submissions};
+use super::{LONGEST_PATH, approvals, ask, bearer, caller, evidence, grants, refused, sent, submissions};
 use crate::app::{App, Reach, Scope, Trouble};
-use crate::auth;
-use crate::web::look;
 
 /// Whoever has a role and is no auditor: an auditor changes nothing.
 pub(crate) const WORKERS: &[Role] = &[
@@ -281,13 +280,6 @@ pub(crate) const WRITES: &[Write] = &[
     },
 ];
 
-/// Who sends.
-#[derive(Debug, Clone)]
-pub(super) struct Sender {
-    pub(super) person: PersonId,
-    pub(super) token: Digest,
-}
-
 /// One request.
 pub(super) struct Asking {
     pub(super) app: Arc<App>,
@@ -299,7 +291,19 @@ pub(super) struct Asking {
     pub(super) headers: HeaderMap,
 }
 
+impl Write {
+    /// Whether a job that shows its identity token alone may send it, about its own repository. What people sign, people hand in.
+    pub(crate) fn is_of_jobs(&self) -> bool {
+        matches!(self.scope, TokenScope::Submit | TokenScope::Deploy)
+    }
+}
+
 impl Asking {
+    /// Whose token was shown; a job's is nobody's.
+    pub(super) fn person(&self) -> Result<PersonId, Trouble> {
+        self.sender.person.clone().ok_or_else(Trouble::not_of_jobs)
+    }
+
     /// A part of the path.
     pub(super) fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
@@ -360,17 +364,12 @@ async fn done(
     let places = params.clone();
     let (sender, scope) = app
         .with(move |session| {
-            let (visit, token) = auth::by_token(&inner, session, &token)?;
-            let visitor = look::visitor(session, &visit)?;
-            if !token.scopes.contains(&write.scope) {
-                return Err(Trouble::no_scope(write.scope.as_str()));
-            }
-            if visitor.is_auditor() || !visitor.is_any(WORKERS) {
+            let caller = caller::of(&inner, session, &token)?;
+            caller.opens(write.scope, write.is_of_jobs(), WORKERS, "this request")?;
+            if caller.visit().is_some_and(|(_, visitor)| visitor.is_auditor()) {
                 return Err(Trouble::no_role("this request"));
             }
-            let state = session.state();
-            let scope = Scope::of(state, &visitor.person, &visitor.roles, None)?.narrowed(state, &token.limits)?;
-            let sender = Sender { person: visitor.person, token: token.token };
+            let (sender, scope) = (caller.sender(), caller.scope(session, None)?);
             for (name, reach) in [("run", Reach::Run), ("grant", Reach::Grant)] {
                 if let Some(place) = places.get(name)
                     && let Err(outside) = scope.admits(session, reach, |_| place)
@@ -405,7 +404,7 @@ pub(super) fn outside_of(
     sender: &Sender,
     outside: Trouble,
 ) -> Result<Trouble, Trouble> {
-    session.record_refusal(act, None, Some(&sender.person), outside.code)?;
+    session.record_refusal(act, None, sender.person.as_ref(), outside.code)?;
     Ok(outside)
 }
 

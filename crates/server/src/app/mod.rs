@@ -37,7 +37,7 @@ pub use scope::Reach;
 pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;
 
-use crate::auth::{Links, Oidc, Refusals, Visits};
+use crate::auth::{Jobs, Links, Oidc, Refusals, Visits};
 use crate::submit::Submit;
 use crate::watch::{Metrics, current, scoped};
 use crate::{Error, http};
@@ -188,6 +188,7 @@ pub(crate) struct App {
     pub(crate) links: Mutex<Links>,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) refusals: Mutex<Refusals>,
+    pub(crate) jobs: Mutex<Jobs>,
     pub(crate) preparations: Mutex<Preparations>,
     pub(crate) packs: packs::Packs,
     /// Pages that are open at once and kept up to date: they must not take every connection.
@@ -214,6 +215,7 @@ impl App {
             links: Mutex::default(),
             oidc,
             refusals: Mutex::default(),
+            jobs: Mutex::default(),
             preparations: Mutex::default(),
             packs,
             options,

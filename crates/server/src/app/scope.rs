@@ -190,7 +190,7 @@ const fn belongs(kind: EventKind) -> Belongs {
         | K::DeploymentStarted
         | K::DeploymentRecorded => Belongs::Run,
         K::ActRefused => Belongs::RunOrFirm,
-        K::CommitsClaimed => Belongs::Repository,
+        K::CommitsClaimed | K::WorkloadAdmitted => Belongs::Repository,
         K::ApplicationRegistered | K::ApplicationRetired => Belongs::Application,
         K::WaiverRequested | K::WaiverGranted | K::WaiverRejected | K::WaiverRevoked => Belongs::Waiver,
         K::BreakGlassOpened
@@ -241,6 +241,15 @@ impl Scope {
         scope.choose(state, chosen)?;
         scope.choices = open;
         Ok(scope)
+    }
+
+    /// What a job is shown that proved itself to be one of a repository: that alone.
+    pub(crate) fn of_job(repository: &str) -> Self {
+        let (from, to) = (Timestamp::from_millis(0), Timestamp::from_millis(ALWAYS));
+        let within = Within { from, to, repositories: Some(vec![repository.to_owned()]) };
+        let limits = Limits { audit: None, is_shut: false, applications: Some(Vec::new()), within };
+        let person = PersonId::from_text("job");
+        Self { person, limits: Some(limits), choices: Vec::new(), is_as_auditor: false, of_token: Some(Vec::new()) }
     }
 
     fn choose(&mut self, state: &State, audit: Option<AuditRow>) -> Result<(), Trouble> {

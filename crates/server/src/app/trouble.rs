@@ -292,6 +292,24 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn not_of_jobs() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-111",
+            "a job's identity token alone does not open this",
+            "jobs send commits and files, ask for decisions, and redeem grants, of their own repository; for the rest somebody's token is shown",
+        )
+    }
+
+    pub(crate) fn not_by_id() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CS-SERVER-112",
+            "a job that shows an identity token names a grant by the grant's own token",
+            "have the release manager hand it to this job: `countersign grant show GRANT --token`",
+        )
+    }
+
     pub(crate) fn bad_body(what: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,

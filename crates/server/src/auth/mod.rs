@@ -13,6 +13,7 @@
 //! Signing in, being refused and leaving are events: they are recorded before the browser is told.
 
 pub(crate) mod handlers;
+mod jobs;
 mod links;
 pub(crate) mod oidc;
 pub(crate) mod passkey;
@@ -35,6 +36,7 @@ use countersign_model::{Diagnostic as _, Digest, EventKind, Exit, PersonId, Stre
 use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
 
+pub(crate) use jobs::{Jobs, by_identity_token, looks_like};
 pub(crate) use links::{FIRST_LINK, Link, Links};
 pub(crate) use oidc::Oidc;
 pub(crate) use refusals::{Refusals, Storm};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use countersign_model::{Digest, PersonId, RunId};
+use countersign_model::{Digest, RunId};
 
 use crate::app::Trouble;
 
@@ -28,8 +28,8 @@ pub(crate) enum JobState {
 pub(crate) struct Job {
     /// What was asked.
     pub(crate) request: Digest,
-    /// Whose token was shown.
-    pub(crate) person: PersonId,
+    /// Who sent it: a person, or a job's workload.
+    pub(crate) sender: String,
     /// How it stands.
     pub(crate) state: JobState,
     since: Instant,
@@ -46,14 +46,14 @@ impl Jobs {
     }
 
     /// Whether a submission may begin now; it is noted as one that works.
-    pub(crate) fn begin(&mut self, key: Digest, request: Digest, person: &PersonId, now: Instant) -> bool {
+    pub(crate) fn begin(&mut self, key: Digest, request: Digest, sender: &str, now: Instant) -> bool {
         self.0.retain(|_, job| job.state == JobState::Working || now.duration_since(job.since) < REMEMBERED);
         let working = self.0.values().filter(|job| job.state == JobState::Working).count();
         let is_working = self.0.get(&key).is_some_and(|job| job.state == JobState::Working);
         if working >= MOST || is_working {
             return false;
         }
-        self.0.insert(key, Job { request, person: person.clone(), state: JobState::Working, since: now });
+        self.0.insert(key, Job { request, sender: sender.to_owned(), state: JobState::Working, since: now });
         true
     }
 
@@ -79,18 +79,18 @@ mod tests {
     fn one_works_at_a_time_under_a_key_and_a_bounded_number_in_all() {
         let mut jobs = Jobs::default();
         let now = Instant::now();
-        let person = PersonId::from_text("per-1");
+        let person = "per-1";
         let key = |n: usize| Digest::of(n.to_string().as_bytes());
-        assert!(jobs.begin(key(0), key(9), &person, now));
-        assert!(!jobs.begin(key(0), key(9), &person, now), "it works already");
+        assert!(jobs.begin(key(0), key(9), person, now));
+        assert!(!jobs.begin(key(0), key(9), person, now), "it works already");
         jobs.end(&key(0), JobState::Failed(Trouble::busy()), now);
-        assert!(jobs.begin(key(0), key(9), &person, now), "what failed may be tried again");
+        assert!(jobs.begin(key(0), key(9), person, now), "what failed may be tried again");
         for n in 1..MOST {
-            assert!(jobs.begin(key(n), key(9), &person, now));
+            assert!(jobs.begin(key(n), key(9), person, now));
         }
-        assert!(!jobs.begin(key(MOST), key(9), &person, now), "too many");
+        assert!(!jobs.begin(key(MOST), key(9), person, now), "too many");
         jobs.end(&key(1), JobState::Done(RunId::from_text("run-1")), now);
-        assert!(jobs.begin(key(MOST), key(9), &person, now + REMEMBERED));
+        assert!(jobs.begin(key(MOST), key(9), person, now + REMEMBERED));
         assert!(jobs.get(&key(1)).is_none() && jobs.get(&key(2)).is_some(), "what works is not forgotten");
         jobs.forget(&key(2));
         assert!(jobs.get(&key(2)).is_none());

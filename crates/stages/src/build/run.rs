@@ -309,11 +309,12 @@ fn append(session: &mut Session, engine: &dyn PolicyEngine, about: &About<'_>) -
         };
         let mut plan = Plan::default();
         plan.entries.push(events::run_started(s, started, change_blob.clone())?);
-        if let Some(sent) = submission {
-            plan.entries.push(sent.entry(s, &run, attempt, change)?);
-        }
         if let Some(shown) = workload {
             plan.entries.push(workload::entry(s, shown, &run, attempt, &change.commit, change.identity.as_deref())?);
+        }
+        // A job that showed its identity token alone is known by the entry before.
+        if let Some(sent) = submission {
+            plan.entries.push(sent.entry(s, &run, attempt, change)?);
         }
         let last = known.and_then(|r| r.scan.as_ref());
         let scanned = match last.map(|(_, blob)| s.ledger().payload_digest(blob)) {

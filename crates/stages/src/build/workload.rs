@@ -10,11 +10,12 @@ use countersign_connect::git::identity_of_url;
 use countersign_connect::oidc::IssuerKeys;
 use countersign_evidence::canonical;
 use countersign_evidence::jwt::{Algorithm, Expected, KeySet, Token, TokenError, Verified};
+use countersign_evidence::statement::Subject;
 use countersign_model::access::review::workload_identity;
 use countersign_model::access::{Field, Issuer, Issuers};
 use countersign_model::digest::Hasher;
-use countersign_model::event::WorkloadVerified;
-use countersign_model::{Digest, EventKind, PersonId, RunId, StreamId};
+use countersign_model::event::{WorkloadAdmitted, WorkloadVerified};
+use countersign_model::{Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_store::projection::{State, WorkloadRow, is_of, issuer_pseudonym as pseudonym};
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, NewEntry, Plan, Session};
@@ -118,6 +119,108 @@ fn check(
     commit: &str,
     identity: Option<&str>,
 ) -> Result<Workload, Error> {
+    let shown = read(session, keys, token)?;
+    let fields = &shown.fields;
+    if !is_of(fields, commit, identity) {
+        let other = fields.get(&Field::Commit).is_some_and(|said| said != commit);
+        let (what, said) = if other { ("commit", Field::Commit) } else { ("repository", Field::Repository) };
+        let is = if other { Some(commit) } else { identity };
+        return Err(Error::TokenOfOther {
+            what,
+            said: fields.get(&said).cloned().unwrap_or_default(),
+            is: is.unwrap_or("one without an address").to_owned(),
+        });
+    }
+    Ok(shown)
+}
+
+/// A job that showed its identity token to a server as the key to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Which workload it is ([`workload_identity`]).
+    pub workload: String,
+    /// The one repository that it may ask about.
+    pub repository: String,
+    /// The application that this belongs to.
+    pub application: String,
+    /// Digest of the issuers in effect.
+    pub issuers: Digest,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+/// Verifies a token that is shown as the key to a server, and records that. It opens the repository that it names, where that belongs to
+/// a registered application: who may run jobs there is the firm's affair, and anybody in the world has a job somewhere.
+///
+/// # Errors
+/// As [`verify`]; [`Error::NotRegistered`]. A refusal is not recorded here.
+pub fn admit(session: &mut Session, keys: &IssuerKeys<'_>, token: &[u8]) -> Result<Admission, Error> {
+    let shown = read(session, keys, token)?;
+    let said = shown.fields.get(&Field::Repository).cloned();
+    let said = said.ok_or_else(|| Error::TokenClaim { claim: Field::Repository.to_string() })?;
+    let bound = |s: &Session| -> Result<(String, String), Error> {
+        // Forges do not tell the case of a path apart.
+        for application in s.state().applications()?.into_iter().filter(|a| a.retired.is_none()) {
+            if let Some(own) = application.what.repositories.iter().find(|r| r.eq_ignore_ascii_case(&said)) {
+                return Ok((own.clone(), application.what.id));
+            }
+        }
+        Err(Error::NotRegistered { repository: said.clone() })
+    };
+    let (repository, application) = bound(session)?;
+    session.transact(|s| {
+        if s.state().issuers()?.map(|a| a.digest) != Some(shown.issuers) {
+            return Err(Error::IssuersMoved);
+        }
+        not_ended(s.state(), &shown.issuer, &shown.fields)?;
+        if bound(s)? != (repository.clone(), application.clone()) {
+            return Err(Error::IssuersMoved);
+        }
+        let predicate = WorkloadAdmitted {
+            issuers: shown.issuers,
+            entry: shown.entry.clone(),
+            system: shown.system.clone(),
+            issuer: shown.issuer.clone(),
+            fields: shown.fields.clone(),
+            key: shown.verified.thumbprint.clone(),
+            token: shown.verified.digest,
+            repository: repository.clone(),
+            application: application.clone(),
+            issued: shown.verified.issued,
+            expires: shown.verified.expires,
+            time: s.now(),
+        };
+        let ledger = Subject::sha256(s.state().origin(), &Digest::of(s.state().vkey().as_bytes()));
+        let stream = StreamId::from_text("visits");
+        let kind = EventKind::WorkloadAdmitted;
+        let entry = s.machine_entry(kind, stream, vec![ledger], predicate, Vec::new(), Vec::new())?;
+        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
+    })?;
+    let admission = Admission {
+        workload: workload_identity(&shown.issuer, &shown.fields),
+        repository,
+        application,
+        issuers: shown.issuers,
+        expires: shown.verified.expires,
+    };
+    Ok(admission)
+}
+
+/// Whether a job that was admitted before still would be.
+///
+/// # Errors
+/// When the projection cannot be read.
+pub fn still(session: &Session, admission: &Admission) -> Result<bool, Error> {
+    let state = session.state();
+    let application = state.application_of(&admission.repository)?.map(|a| a.what.id);
+    Ok(session.now() < admission.expires
+        && state.issuers()?.map(|a| a.digest) == Some(admission.issuers)
+        && state.workload_end(&admission.workload)?.is_none()
+        && application.as_ref() == Some(&admission.application))
+}
+
+/// What a token says that holds, whatever it is shown for.
+fn read(session: &Session, keys: &IssuerKeys<'_>, token: &[u8]) -> Result<Workload, Error> {
     let (digest, issuers) = issuers(session)?;
     let token = Token::parse(token)?;
     let iss = token.issuer()?.to_owned();
@@ -155,16 +258,6 @@ fn check(
     {
         let of_url = identity_of_url(repository).ok_or_else(|| Error::TokenClaim { claim: "repository".into() })?;
         *repository = of_url;
-    }
-    if !is_of(&fields, commit, identity) {
-        let other = fields.get(&Field::Commit).is_some_and(|said| said != commit);
-        let (what, said) = if other { ("commit", Field::Commit) } else { ("repository", Field::Repository) };
-        let is = if other { Some(commit) } else { identity };
-        return Err(Error::TokenOfOther {
-            what,
-            said: fields.get(&said).cloned().unwrap_or_default(),
-            is: is.unwrap_or("one without an address").to_owned(),
-        });
     }
     let person = match fields.remove(&Field::Actor) {
         None => None,

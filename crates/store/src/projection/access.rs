@@ -88,9 +88,11 @@ impl State {
         }
         let mut workloads: Vec<AccessItem> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        for w in self.all_workloads()?.into_iter().filter(|w| w.index < size) {
-            let what = workload_identity(&w.issuer, &w.fields);
-            let seen = self.time_of(w.index)?;
+        let runs = self.all_workloads()?.into_iter().map(|w| (w.index, workload_identity(&w.issuer, &w.fields)));
+        let mut shown: Vec<(u64, String)> = runs.chain(self.admissions()?).filter(|(index, _)| *index < size).collect();
+        shown.sort_unstable();
+        for (index, what) in shown {
+            let seen = self.time_of(index)?;
             if let Some(item) = known.get(&what).and_then(|n| workloads.get_mut(*n)) {
                 item.last_used = Some(seen);
                 item.idle = seen < since;
@@ -100,7 +102,7 @@ impl State {
             workloads.push(AccessItem {
                 kind: AccessKind::Workload,
                 what,
-                index: w.index,
+                index,
                 person: None,
                 by: None,
                 since: seen,

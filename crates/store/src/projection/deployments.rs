@@ -81,10 +81,17 @@ impl State {
         let key = match &p.sent {
             None => None,
             Some(sent) => {
-                let (Some(key), Some(person), true) = (sent.key, &sent.person, sent.request.is_some()) else {
-                    return Err(Stop::from("it came over the network, and does not say by whom and under which key"));
+                let (Some(key), true) = (sent.key, sent.request.is_some()) else {
+                    return Err(Stop::from("it came over the network, and does not say under which key"));
                 };
-                self.is_known(person)?;
+                match (&sent.person, &sent.workload) {
+                    (Some(person), None) => self.is_known(person)?,
+                    (None, Some(job)) => {
+                        let came = self.was_admitted(job, &grant.grant.repository)?;
+                        require(came, "no job of that workload came to a server for the repository")?;
+                    }
+                    _ => return Err(Stop::from("it came over the network, and does not say by whom")),
+                }
                 require(self.grant_redeemed_under(&key)?.is_none(), "another grant was redeemed under the same key")?;
                 Some(key.to_string())
             }

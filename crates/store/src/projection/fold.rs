@@ -70,6 +70,7 @@ impl State {
                 EventKind::SignedIn => self.on_signed_in(index, machine),
                 EventKind::SignInRefused => self.on_sign_in_refused(index, machine),
                 EventKind::SignedOut => self.on_signed_out(index, machine),
+                EventKind::WorkloadAdmitted => self.on_admitted(index, machine),
                 EventKind::EvidenceViewed => self.on_viewed(index, machine),
                 EventKind::RunSubmitted => self.on_submitted(reading, machine),
                 EventKind::VerdictDiffered => self.on_differed(reading, machine),

@@ -202,6 +202,7 @@ impl Reading {
             | EventKind::SignedIn
             | EventKind::SignInRefused
             | EventKind::SignedOut
+            | EventKind::WorkloadAdmitted
             | EventKind::EvidenceViewed
             | EventKind::RunSubmitted
             | EventKind::VerdictDiffered

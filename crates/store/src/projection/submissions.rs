@@ -77,8 +77,13 @@ impl State {
         self.started(&p.run)?;
         self.belongs(reading, &p.run)?;
         self.is_latest(&p.run, p.attempt)?;
-        if let Some(person) = &p.person {
-            self.is_known(person)?;
+        match &p.person {
+            Some(person) => self.is_known(person)?,
+            // The job's own identity token stands before it.
+            None => {
+                let proved = self.workloads(&p.run)?.iter().any(|w| w.attempt == p.attempt);
+                require(proved, "it says neither who sent it nor which job")?;
+            }
         }
         require(p.claims.len() <= MOST_CLAIMS, "it says more of gates than there are")?;
         require(self.submission(&p.key)?.is_none(), "the same was sent before")?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_evidence::act;
 use countersign_model::access::review::workload_identity;
 use countersign_model::access::{Action, Field, Issuers};
-use countersign_model::event::{IssuersActivated, WorkloadVerified};
+use countersign_model::event::{IssuersActivated, WorkloadAdmitted, WorkloadVerified};
 use countersign_model::{Digest, PayloadRef, PersonId, RunId, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -34,6 +34,14 @@ pub(super) const TABLES: &[Table] = &[
             claims_size INTEGER NOT NULL, claims_media TEXT NOT NULL, person TEXT, time INTEGER NOT NULL)
             STRICT, WITHOUT ROWID;
             CREATE INDEX workloads_by_run ON workloads (run, idx);",
+    },
+    Table {
+        name: "admissions",
+        key: &["idx"],
+        index: "idx",
+        sql: "CREATE TABLE admissions (idx INTEGER PRIMARY KEY, workload TEXT NOT NULL, issuer TEXT NOT NULL,
+            system TEXT NOT NULL, repository TEXT NOT NULL, application TEXT NOT NULL, time INTEGER NOT NULL) STRICT;
+            CREATE INDEX admissions_by_workload ON admissions (workload, repository);",
     },
 ];
 
@@ -165,6 +173,40 @@ impl State {
                 p.time.millis(),
             ])?;
         Ok(())
+    }
+
+    /// As [`Self::on_workload`]; it opens the one repository that its token names, where that belongs to an application.
+    pub(super) fn on_admitted(&self, index: u64, machine: &Machine) -> Fold {
+        let p: WorkloadAdmitted = self.statement(machine)?;
+        require(self.issuers()?.map(|a| a.digest) == Some(p.issuers), "the issuers that it names are not in effect")?;
+        let skew = i64::from(Issuers::MAX_SKEW);
+        let counted = p.time < p.expires.plus_seconds(skew) && p.issued < p.time.plus_seconds(skew);
+        require(counted, "the token was not valid when it was shown")?;
+        let named = p.fields.get(&Field::Repository).is_some_and(|said| said.eq_ignore_ascii_case(&p.repository));
+        require(named, "the token names another repository")?;
+        let application = self.application_of(&p.repository)?.map(|a| a.what.id);
+        require(application.as_deref() == Some(&p.application), "the repository belongs to no such application")?;
+        let workload = workload_identity(&p.issuer, &p.fields);
+        require(self.workload_end(&workload)?.is_none(), "an access review ended that workload")?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO admissions (idx, workload, issuer, system, repository, application, time)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((index, workload, p.issuer, p.system, p.repository, p.application, p.time.millis()))?;
+        Ok(())
+    }
+
+    /// Which workloads came to a server, with log indices.
+    pub(super) fn admissions(&self) -> Result<Vec<(u64, String)>, Error> {
+        let mut query = self.db.prepare_cached("SELECT idx, workload FROM admissions ORDER BY idx")?;
+        Ok(query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a workload came to a server for a repository.
+    pub(super) fn was_admitted(&self, workload: &str, repository: &str) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached("SELECT 1 FROM admissions WHERE workload = ?1 AND repository = ?2")?;
+        Ok(query.exists([workload, repository])?)
     }
 
     /// The issuers in effect.

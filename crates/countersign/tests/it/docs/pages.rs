@@ -124,6 +124,7 @@ fn every_event_is_on_its_page() {
         ("SignedIn", event::SignedIn::TYPE),
         ("SignInRefused", event::SignInRefused::TYPE),
         ("SignedOut", event::SignedOut::TYPE),
+        ("WorkloadAdmitted", event::WorkloadAdmitted::TYPE),
         ("EvidenceViewed", event::EvidenceViewed::TYPE),
         ("RunSubmitted", event::RunSubmitted::TYPE),
         ("VerdictDiffered", event::VerdictDiffered::TYPE),

@@ -4,6 +4,7 @@
 mod accounts;
 mod act;
 mod ci;
+mod door;
 mod provider;
 mod shapes;
 
