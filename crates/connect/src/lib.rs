@@ -47,6 +47,8 @@ pub mod publish;
 pub mod remote;
 pub mod ssh;
 pub mod timestamp;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod witness;
 pub mod worker;
 

@@ -66,6 +66,9 @@ impl Default for Limits {
     }
 }
 
+/// How long is waited at the end for the last spans.
+#[cfg(feature = "otel")]
+const LAST_SPANS: std::time::Duration = std::time::Duration::from_secs(6);
 /// Of the connections, those that open pages may hold for what is appended; the others are for requests.
 pub(crate) const OPEN_PAGES: usize = 192;
 /// Bytes of a request's head that are read.
@@ -94,12 +97,30 @@ pub(crate) fn run(
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
-    let Serving { log, metrics: numbers, rate, proxies, tls } = serving;
+    #[cfg(feature = "otel")]
+    let otlp = serving.otlp;
+    let Serving { log, metrics: numbers, rate, proxies, tls, .. } = serving;
     let (watch, lines) = Watch::new(Arc::clone(&metrics), proxies, rate, log, known)?;
+    #[cfg(feature = "otel")]
+    let (watch, spans) = match otlp {
+        Some(otlp) => {
+            let (watch, thread) = watch.with_spans(otlp)?;
+            (watch, Some(thread))
+        }
+        None => (watch, None),
+    };
     let served = serve_watched(listener, app, watch, (numbers, tls), metrics, stop, ready);
     // The last line is said before the end; nobody holds the watch any more.
     if let Some(lines) = lines {
         let _ = lines.join();
+    }
+    // The last spans are brought before the end, where the collector is not away.
+    #[cfg(feature = "otel")]
+    if let Some(spans) = spans {
+        let until = std::time::Instant::now() + LAST_SPANS;
+        while !spans.is_finished() && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
     served
 }

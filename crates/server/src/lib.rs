@@ -41,6 +41,8 @@ pub use private::private;
 pub use serve::Server;
 pub use submit::{Pipeline, ToJudge, ToRecord};
 pub use tls::Tls;
+#[cfg(feature = "otel")]
+pub use watch::Otlp;
 pub use watch::{LogFormat, Network, Say, Serving, network};
 
 /// A resource of the API, for whoever tests that each role gets what is its own.

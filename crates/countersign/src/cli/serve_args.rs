@@ -7,6 +7,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use countersign_server::{Listener, LogFormat, Say, Serving, Tls};
 
+#[cfg(feature = "otel")]
+use crate::errors::CliError;
 use crate::errors::Failure;
 use crate::output;
 
@@ -31,6 +33,50 @@ pub(crate) struct WatchArgs {
     /// The key of the certificate, as PEM, which only you can read
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    #[cfg(feature = "otel")]
+    #[command(flatten)]
+    pub(crate) otlp: OtlpArgs,
+}
+
+/// An OpenTelemetry collector, by the names that its own programs use.
+#[cfg(feature = "otel")]
+#[derive(Debug, Args)]
+pub(crate) struct OtlpArgs {
+    /// Bring spans of requests to the OpenTelemetry collector at this address (OTLP over HTTP)
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// The address where it takes spans itself, where that is not /v1/traces below
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")]
+    otlp_traces_endpoint: Option<String>,
+    /// Headers for it, as NAME=VALUE,…
+    #[arg(
+        long,
+        value_name = "HEADERS",
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    otlp_headers: String,
+    /// What this server is called there
+    #[arg(long, value_name = "NAME", env = "OTEL_SERVICE_NAME", default_value = "countersign")]
+    otlp_service: String,
+}
+
+#[cfg(feature = "otel")]
+impl OtlpArgs {
+    fn collector(&self) -> Result<Option<countersign_server::Otlp>, Failure> {
+        let (endpoint, whole) = match (&self.otlp_traces_endpoint, &self.otlp_endpoint) {
+            (Some(whole), _) => (whole, true),
+            (None, Some(endpoint)) => (endpoint, false),
+            (None, None) => return Ok(None),
+        };
+        let collector = countersign_connect::traces::Collector::new(endpoint, whole, &self.otlp_headers);
+        let collector = collector.ok_or_else(|| CliError::Usage {
+            what: "the collector's address or one of its headers is none".into(),
+            help: "http://HOST:4318, and headers as NAME=VALUE with commas between".into(),
+        })?;
+        Ok(Some(countersign_server::Otlp { collector, service: self.otlp_service.clone() }))
+    }
 }
 
 /// How a request's line is written.
@@ -48,6 +94,13 @@ impl WatchArgs {
     /// What is usual, and no lines.
     pub(crate) const fn quiet() -> Self {
         Self {
+            #[cfg(feature = "otel")]
+            otlp: OtlpArgs {
+                otlp_endpoint: None,
+                otlp_traces_endpoint: None,
+                otlp_headers: String::new(),
+                otlp_service: String::new(),
+            },
             log_format: LogLines::Off,
             metrics: None,
             rate: 100,
@@ -73,7 +126,15 @@ impl WatchArgs {
             (Some(certificate), Some(key)) => Some(Tls::load(certificate, key, note)?),
             _ => None,
         };
-        Ok(Serving { log, metrics, rate: self.rate, proxies, tls })
+        Ok(Serving {
+            log,
+            metrics,
+            rate: self.rate,
+            proxies,
+            tls,
+            #[cfg(feature = "otel")]
+            otlp: self.otlp.collector()?,
+        })
     }
 }
 

@@ -242,6 +242,8 @@ impl App {
         job: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let began = std::time::Instant::now();
+        #[cfg(feature = "otel")]
+        let span = crate::watch::span();
         let slot = {
             let _waits = self.metrics.waits();
             self.pool.slot().await
@@ -254,7 +256,13 @@ impl App {
             let _slot = slot;
             scoped(request, || app.pool.lend(job))
         });
-        done.await.map_err(|_| Trouble::internal("a request's work ended before its time"))?
+        let done =
+            done.await.map_err(|_| Trouble::internal("a request's work ended before its time")).and_then(|done| done);
+        #[cfg(feature = "otel")]
+        if let Some(span) = span {
+            span.part("ledger", began, done.as_ref().is_err_and(|trouble| trouble.status.is_server_error()));
+        }
+        done
     }
 }
 

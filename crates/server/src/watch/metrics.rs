@@ -70,6 +70,10 @@ pub(crate) struct Metrics {
     pub(crate) limited: AtomicU64,
     pub(crate) turned_away: AtomicU64,
     pub(crate) unsaid: AtomicU64,
+    #[cfg(feature = "otel")]
+    pub(crate) spans_lost: AtomicU64,
+    #[cfg(feature = "otel")]
+    pub(crate) spans_brought: AtomicU64,
     busy: AtomicU64,
     waiting: AtomicU64,
     entries: AtomicU64,
@@ -217,6 +221,14 @@ impl Metrics {
             ("assessment_duration_seconds", "gauge", "How long the newest assessment took.", took.to_string()),
         ] {
             about(&mut out, name, kind, help);
+            let _ = writeln!(out, "countersign_{name} {value}");
+        }
+        #[cfg(feature = "otel")]
+        for (name, help, value) in [
+            ("spans_exported_total", "Spans that the collector took.", whole(&self.spans_brought)),
+            ("spans_lost_total", "Spans that could not be brought to the collector.", whole(&self.spans_lost)),
+        ] {
+            about(&mut out, name, "counter", help);
             let _ = writeln!(out, "countersign_{name} {value}");
         }
         out

@@ -6,6 +6,7 @@
 //! | `metrics.rs` | numbers, as Prometheus reads them |
 //! | `lines.rs` | the line of a request |
 //! | `limit.rs` | how often, and from where |
+//! | `spans.rs` | spans of requests for an OpenTelemetry collector, behind the feature `otel` |
 //!
 //! Nothing of it names a person, and no address with its parts: a route's pattern stands for all that match it.
 
@@ -13,6 +14,8 @@ mod limit;
 mod lines;
 mod metrics;
 mod request;
+#[cfg(feature = "otel")]
+mod spans;
 
 use std::sync::Arc;
 
@@ -26,6 +29,10 @@ pub use limit::{Network, network};
 pub use lines::{LogFormat, Say};
 pub(crate) use metrics::{Metrics, Up};
 pub(crate) use request::{Peer, Refused, Watch, around, current, scoped};
+#[cfg(feature = "otel")]
+pub use spans::Otlp;
+#[cfg(feature = "otel")]
+pub(crate) use spans::current as span;
 
 use crate::http::{self, Listener};
 use crate::tls::Tls;
@@ -45,11 +52,22 @@ pub struct Serving {
     pub proxies: Vec<Network>,
     /// The certificate that it is reached with; none: it speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// Where spans of its requests are brought.
+    #[cfg(feature = "otel")]
+    pub otlp: Option<Otlp>,
 }
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { log: None, metrics: None, rate: 100, proxies: Vec::new(), tls: None }
+        Self {
+            log: None,
+            metrics: None,
+            rate: 100,
+            proxies: Vec::new(),
+            tls: None,
+            #[cfg(feature = "otel")]
+            otlp: None,
+        }
     }
 }
 

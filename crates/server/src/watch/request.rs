@@ -43,6 +43,8 @@ pub(crate) struct Watch {
     lines: Option<Lines>,
     buckets: Mutex<Buckets>,
     known: Known,
+    #[cfg(feature = "otel")]
+    spans: Option<Arc<super::spans::Spans>>,
 }
 
 impl Watch {
@@ -55,7 +57,27 @@ impl Watch {
         known: Known,
     ) -> Result<(Self, Option<JoinHandle<()>>), Error> {
         let (lines, thread) = log.map(|(format, say)| Lines::new(format, say)).transpose()?.unzip();
-        Ok((Self { metrics, proxies, lines, buckets: Mutex::new(Buckets::new(rate)), known }, thread))
+        let buckets = Mutex::new(Buckets::new(rate));
+        #[cfg(feature = "otel")]
+        let spans = None;
+        let this = Self {
+            metrics,
+            proxies,
+            lines,
+            buckets,
+            known,
+            #[cfg(feature = "otel")]
+            spans,
+        };
+        Ok((this, thread))
+    }
+
+    /// Leaves a span of every request, and the thread that brings them.
+    #[cfg(feature = "otel")]
+    pub(crate) fn with_spans(mut self, otlp: super::Otlp) -> Result<(Self, JoinHandle<()>), Error> {
+        let (spans, thread) = super::spans::Spans::new(otlp, Arc::clone(&self.metrics))?;
+        self.spans = Some(spans);
+        Ok((self, thread))
     }
 }
 
@@ -114,7 +136,12 @@ pub(crate) async fn around(watch: Arc<Watch>, request: Request, next: Next) -> R
         None => peer.map_or(Client::Others, Client::at),
     };
     let taken = lock(&watch.buckets).take(client, began);
+    #[cfg(feature = "otel")]
+    let span = watch.spans.as_ref().and_then(|spans| spans.begin(request.headers()));
     let mut response = match taken {
+        #[cfg(feature = "otel")]
+        Ok(()) => super::spans::within(span.clone(), CURRENT.scope(Arc::clone(&id), next.run(request))).await,
+        #[cfg(not(feature = "otel"))]
         Ok(()) => CURRENT.scope(Arc::clone(&id), next.run(request)).await,
         Err(seconds) => {
             watch.metrics.limited.fetch_add(1, Ordering::Relaxed);
@@ -126,8 +153,12 @@ pub(crate) async fn around(watch: Arc<Watch>, request: Request, next: Next) -> R
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
     watch.metrics.request(method, &route, status, took);
+    let code = response.extensions().get::<Refused>().map(|r| r.0);
+    #[cfg(feature = "otel")]
+    if let Some(span) = &span {
+        span.answered(&super::spans::Answered { request: &id, method, route: &route, status, code }, began);
+    }
     if let Some(lines) = &watch.lines {
-        let code = response.extensions().get::<Refused>().map(|r| r.0);
         let line = Line { request: &id, peer, method, route: &route, status, took, code };
         if !lines.say(&line) {
             watch.metrics.unsaid.fetch_add(1, Ordering::Relaxed);
