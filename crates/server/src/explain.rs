@@ -162,9 +162,9 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "CS-SERVER-040",
         Exit::Denied,
         "what was signed was not shown here",
-        "A page shows the exact statement of an approval and keeps it for ten minutes; the answer of a passkey is taken for that statement \
-         alone, in the same visit, and once. This one is for none that is kept: it was answered before, is too old, or was shown for \
-         another run, slot or visit.\n\n\
+        "A page shows exactly what is signed and keeps it for ten minutes; the answer of a passkey is taken for that statement alone, in the \
+         same visit, and once. This one is for none that is kept: it was answered before, is too old, or was shown on another page or in \
+         another visit. A passkey that is made is kept so as well, between what the browser is asked and what it answers.\n\n\
          Nothing was appended but the refusal.",
     ),
     explained(
@@ -173,7 +173,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "no passkey signs here",
         "A passkey signs in pages of the origin that it was enrolled for, and no other. The one that was named is not yours, does not \
          count any more, or was enrolled for another origin than this server's.\n\n\
-         `countersign person key list` shows origins.",
+         The page `/passkeys` shows yours and makes one; `countersign person key list` shows those of everybody.",
     ),
     explained(
         "CS-SERVER-060",

@@ -106,7 +106,7 @@ impl Trouble {
             StatusCode::CONFLICT,
             "CS-SERVER-040",
             "what was signed is not what this page showed a short while ago",
-            "open the page of the approval again, and sign what it shows then; it is good once, for ten minutes",
+            "open the page again, and sign what it shows then; it is good once, for ten minutes",
         )
     }
 
@@ -115,7 +115,7 @@ impl Trouble {
             StatusCode::FORBIDDEN,
             "CS-SERVER-041",
             "you have no such passkey that signs in pages of this server",
-            "an administrator enrols one for this server's origin: `countersign person key request`",
+            "make one on the page `/passkeys`; an administrator enrols it for this server's origin",
         )
     }
 
