@@ -1,8 +1,9 @@
 //! Makes a large ledger, with the keys to serve it, for `tests/perf/load.py`; every entry is signed and appended as always.
 //! `HOUSE_PLACE=/var/tmp/house HOUSE_ENTRIES=1000000 cargo bench -p countersign-store --bench house`; ten entries a release, twenty
 //! findings a scan, ten of them new. Then: `COUNTERSIGN_DATA_DIR=$HOUSE_PLACE/data countersign --ledger $HOUSE_PLACE/ledger serve`.
-//! Its decisions are no real ones, so what reads them (one run, replay) cannot be tried with them: judge a commit there, by the keys of the
-//! administrator, the engineer and the compliance officer (`key0`, `key1`, `key2`), who exist nowhere else.
+//! Its decisions are no real ones, so one run's page cannot be tried with them. For that, in any git repository, with the same two:
+//! `countersign policy activate --key $HOUSE_PLACE/key2 --reason "Load"`, then `countersign run`. `key0` is the administrator's, `key1` the
+//! engineer's, `key2` the compliance officer's; they exist nowhere else.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot begin has nothing to say")]
 #![expect(clippy::disallowed_methods, reason = "it asks the environment how much to make, and where")]
 
@@ -10,7 +11,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use countersign_evidence::machine::MachineKey;
-use countersign_store::installation::Installation;
+use countersign_evidence::{canonical, merkle};
+use countersign_model::Digest;
+use countersign_store::installation::{Installation, KeyError, Pin, PinnedEntry, Seen};
 
 #[expect(dead_code, reason = "it is the tests' own, and they use all of it")]
 #[path = "../tests/it/history.rs"]
@@ -51,6 +54,18 @@ fn main() {
     let keys = Installation::at(&data).ledger_dir(ledger.origin());
     std::fs::create_dir_all(&keys).unwrap();
     std::fs::write(keys.join("log.key"), format!("{}\n", support::signer().to_text().unwrap().as_str())).unwrap();
+    // The machine trusts what it made, as after `countersign init`.
+    let (index, root) = ledger.entries(1..2).unwrap().pop().unwrap();
+    let entry = Digest::from_bytes(merkle::leaf_hash(&canonical::to_vec(&root).unwrap()));
+    let pin = Pin {
+        version: 1,
+        origin: ledger.origin().to_owned(),
+        vkey: ledger.vkey().to_string(),
+        trust_root: Some(PinnedEntry { index, entry }),
+        seen: Seen { size: ledger.size(), root: Digest::from_bytes(ledger.root()) },
+        recorder: None,
+    };
+    Installation::at(&data).update_pin(ledger.origin(), |_| Ok::<_, KeyError>(pin)).unwrap();
     for n in 0..3 {
         let key = place.join(format!("key{n}"));
         std::fs::write(&key, history::key_of(n).to_openssh(ssh_key::LineEnding::LF).unwrap().as_bytes()).unwrap();

@@ -110,12 +110,14 @@ pub fn renew(session: &Session, catalogue: &Catalogue, patience: Patience) -> Re
         // Where the tables of the log are not kept, this is not kept either.
         None => Index::scratch(&basis)?,
     };
-    let behind = |meta: &Meta| if meta.size < state.size() { state.looks_count(meta.size) } else { Ok(0) };
     loop {
         let meta = index.meta()?;
         let now = session.now();
         let is_whole = meta.size >= state.size() && !meta.unsettled && now < meta.stands_until && now < meta.late_at;
-        if is_whole || behind(&meta)? > patience.records {
+        let one_more = u32::try_from(patience.records.saturating_add(1)).ok();
+        let is_too_much =
+            |most: u32| state.looks(meta.size, state.size(), most).map(|rows| rows.len() == most as usize);
+        if is_whole || one_more.map_or(Ok(false), is_too_much)? {
             break;
         }
         let done = index.write(patience.wait, |new| Step { session, catalogue }.take(new))?;
@@ -125,7 +127,7 @@ pub fn renew(session: &Session, catalogue: &Catalogue, patience: Patience) -> Re
         }
     }
     let meta = index.meta()?;
-    let behind = behind(&meta)?;
+    let behind = if meta.size < state.size() { state.looks_count(meta.size)? } else { 0 };
     Ok(Renewed { size: meta.size, behind, disposed: meta.disposed, index })
 }
 
