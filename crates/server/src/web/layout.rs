@@ -138,6 +138,16 @@ fn limits(visitor: &Visitor, scope: &Scope, room: &Room) -> Markup {
     }
 }
 
+/// The page of the navigation from which a page is reached that is not in it.
+fn above(room: &Room) -> Option<&'static Room> {
+    if !room.name.is_empty() {
+        return None;
+    }
+    // Sealed populations are listed with the audits that they were sealed for.
+    let path = if room.path.starts_with("/populations") { "/audits" } else { room.path };
+    ROOMS.iter().find(|up| !up.name.is_empty() && up.path.len() > 1 && path.starts_with(up.path))
+}
+
 /// A page for a visitor.
 pub(super) fn whole(app: &App, visitor: &Visitor, scope: &Scope, room: &Room, size: u64, page: &Page) -> Markup {
     let top = ROOMS.iter().filter(|r| !r.name.is_empty() && visitor.is_any(r.roles));
@@ -145,8 +155,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, scope: &Scope, room: &Room, si
         if r.path == room.path {
             Some("page")
         } else {
-            let inside = r.path.len() > 1 && room.path.starts_with(r.path);
-            inside.then_some("true")
+            above(room).is_some_and(|up| up.path == r.path).then_some("true")
         }
     };
     let roles: Vec<&str> = visitor.roles.iter().map(|role| role.as_str()).collect();
@@ -172,6 +181,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, scope: &Scope, room: &Room, si
                 main id="main" tabindex="-1" {
                     (demonstration(app))
                     (limits(visitor, scope, room))
+                    @if let Some(up) = above(room) { nav.crumbs aria-label="Breadcrumb" { a href=(up.path) { (up.name) } } }
                     div.title {
                         h1 { (page.title) }
                         @if let Some(aside) = &page.aside { div.aside { (aside) } }
@@ -179,7 +189,7 @@ pub(super) fn whole(app: &App, visitor: &Visitor, scope: &Scope, room: &Room, si
                     p.question { (room.question) }
                     div id="content" { (page.body) }
                     footer {
-                        span id="head" { "As of entry " a href="/ledger" { (size.saturating_sub(1)) } } " of " code { (app.ledger) } ". Times are UTC. "
+                        span id="head" { "As of entry " a href="/ledger" { "#" (size.saturating_sub(1)) } } " of " code { (app.ledger) } ". Times are UTC. "
                         span id="live" role="status" {}
                     }
                 }

@@ -93,6 +93,12 @@ impl Look<'_> {
         self.scope.name(self.state(), person)
     }
 
+    /// An entry: a link, where the visitor may look at it.
+    pub(crate) fn entry(&self, index: u64) -> Result<Markup, Trouble> {
+        let inside = self.scope.has_entry(self.session, index)?;
+        Ok(html! { @if inside { (parts::entry(index)) } @else { "#" (index) } })
+    }
+
     /// Links to entries, `most` at the most, of those that are in the visitor's scope.
     pub(crate) fn entries(&self, all: &[u64], most: usize) -> Result<Markup, Trouble> {
         let mut links = Vec::new();
@@ -301,6 +307,8 @@ fn carried(page: &Markup, audit: &str) -> Markup {
         out.push_str(before);
         let end = after.find(if is_link { '"' } else { '>' }).unwrap_or(after.len());
         let (inside, more) = after.split_at(end);
+        // A fragment stays the end of the address.
+        let (inside, fragment) = inside.split_at(if is_link { inside.find('#').unwrap_or(end) } else { end });
         out.push_str(inside);
         rest = more;
         if !is_link {
@@ -311,6 +319,7 @@ fn carried(page: &Markup, audit: &str) -> Markup {
             out.push_str(if inside.contains('?') { "&amp;" } else { "?" });
             out.push_str(&format!("{AUDIT}={audit}"));
         }
+        out.push_str(fragment);
     }
     out.push_str(rest);
     maud::PreEscaped(out)
@@ -326,6 +335,7 @@ mod tests {
             link href="/assets/style.css";
             a href="/runs?outcome=fail&before=3" { "href=\"/x\"" }
             a href="/" { "home" }
+            a href="/audits/a?state=open#requests" { "part" }
             a href="/audits?audit=" { "leave" }
             a href="https://elsewhere.example/" { "elsewhere" }
             form.search method="get" action="/runs" { button { "Show" } }
@@ -335,7 +345,7 @@ mod tests {
         assert_eq!(
             made,
             "<link href=\"/assets/style.css\"><a href=\"/runs?outcome=fail&amp;before=3&amp;audit=aud-1%22%3C\">href=&quot;/x&quot;</a>\
-             <a href=\"/?audit=aud-1%22%3C\">home</a><a href=\"/audits?audit=\">leave</a><a href=\"https://elsewhere.example/\">elsewhere</a>\
+             <a href=\"/?audit=aud-1%22%3C\">home</a><a href=\"/audits/a?state=open&amp;audit=aud-1%22%3C#requests\">part</a><a href=\"/audits?audit=\">leave</a><a href=\"https://elsewhere.example/\">elsewhere</a>\
              <form class=\"search\" method=\"get\" action=\"/runs\"><input type=\"hidden\" name=\"audit\" value=\"aud-1%22%3C\"><button>Show</button></form>\
              <form method=\"post\" action=\"/sign-out\"></form>"
         );

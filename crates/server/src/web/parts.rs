@@ -1,6 +1,6 @@
 //! What pages are made of. State is icon, word and colour; every number leads to the list that has that many rows.
 
-use countersign_model::{Outcome, Timestamp};
+use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
 
 /// How something stands.
@@ -28,7 +28,7 @@ impl Tone {
         }
     }
 
-    const fn icon(self) -> &'static str {
+    pub(super) const fn icon(self) -> &'static str {
         match self {
             Self::Good => "✓",
             Self::Bad => "✗",
@@ -80,10 +80,27 @@ pub(crate) fn short(id: &str) -> Markup {
     html! { code.id title=(id) { (short) } }
 }
 
-/// A repository's identity; the digest of one that has no address is shortened.
+/// An id as lists show it: `run-` and twelve of its digits; commands take the start of an id.
+pub(crate) fn short_id(id: &str) -> &str {
+    const SHOWN: usize = 16;
+    let is_id = id.len() == 24 && id.get(3..4) == Some("-") && id.bytes().skip(4).all(|b| b.is_ascii_hexdigit());
+    if is_id { id.get(..SHOWN).unwrap_or(id) } else { id }
+}
+
+/// A link to a run.
+pub(crate) fn run(id: &RunId) -> Markup {
+    html! { a.id href={ "/runs/" (id) } title=(id) { (short_id(id.as_str())) } }
+}
+
+/// Something long that is shown whole: a digest, a key, a root.
+pub(crate) fn whole(text: impl std::fmt::Display) -> Markup {
+    html! { code.whole { (text) } }
+}
+
+/// A repository's identity without its scheme, whole for who wants it; the digest of one that has no address is shortened.
 pub(crate) fn repository(identity: Option<&str>) -> Markup {
     match identity {
-        Some(identity) => html! { span title=(identity) { (repository_name(identity)) } },
+        Some(identity) => html! { span.repository title=(identity) { (repository_name(identity)) } },
         None => html! { "unknown" },
     }
 }
@@ -92,7 +109,7 @@ pub(crate) fn repository(identity: Option<&str>) -> Markup {
 pub(crate) fn repository_name(identity: &str) -> String {
     match identity.strip_prefix("git-root:") {
         Some(root) => format!("git-root:{}", root.chars().take(12).collect::<String>()),
-        None => identity.to_owned(),
+        None => identity.strip_prefix("git:").unwrap_or(identity).to_owned(),
     }
 }
 
@@ -108,11 +125,20 @@ pub(crate) fn raw(label: &str, text: &str) -> Markup {
 
 /// A table with its caption, for eyes that see and for those that do not. Its cells are `td` in `tr`.
 pub(crate) fn table(caption: &str, head: &[&str], rows: &[Markup], none: &str) -> Markup {
+    rows_under(caption, head, rows, none, false)
+}
+
+/// The table that a page is for: numbers elsewhere that lead to the page are the number of its rows, and a test counts them.
+pub(crate) fn list(caption: &str, head: &[&str], rows: &[Markup], none: &str) -> Markup {
+    rows_under(caption, head, rows, none, true)
+}
+
+fn rows_under(caption: &str, head: &[&str], rows: &[Markup], none: &str, is_list: bool) -> Markup {
     if rows.is_empty() {
-        return html! { p.none { (none) } };
+        return html! { p.none data-list[is_list] { (none) } };
     }
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
+        div.scroll data-list[is_list] role="region" aria-label=(caption) tabindex="0" {
             table {
                 caption.hidden { (caption) }
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
@@ -164,6 +190,26 @@ pub(crate) fn older(href: Option<String>) -> Markup {
     html! { @if let Some(href) = href { p.older { a href=(href) rel="next" { "Older" } } } }
 }
 
+/// Words with commands and names in them, between backticks as terminals show them.
+pub(crate) fn prose(text: &str) -> Markup {
+    let is_paired = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if is_paired {
+            @for (n, part) in text.split('`').enumerate() { @if n % 2 == 1 { code { (part) } } @else { (part) } }
+        } @else { (text) }
+    }
+}
+
+/// A number that leads to a list; none has none.
+pub(crate) fn number(n: u64, href: &str) -> Markup {
+    html! { @if n == 0 { span.quiet { "0" } } @else { a href=(href) { (grouped(n)) } } }
+}
+
+/// A section with a heading that links lead to.
+pub(crate) fn section_at(id: &str, title: &str, body: &Markup) -> Markup {
+    html! { section id=(id) { h2 { (title) } (body) } }
+}
+
 /// A section with a heading.
 pub(crate) fn section(title: &str, body: &Markup) -> Markup {
     html! { section { h2 { (title) } (body) } }
@@ -177,6 +223,18 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         let all = [0, 12, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(all, ["0", "12", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code_where_they_are_pairs() {
+        assert_eq!(prose("type `a <b>` now").into_string(), "type <code>a &lt;b&gt;</code> now");
+        assert_eq!(prose("a ` alone").into_string(), "a ` alone");
+    }
+
+    #[test]
+    fn ids_are_shortened_and_other_words_are_not() {
+        let all = ["run-0123456789abcdef0123", "secrets-out-of-source-12", "audit", "run-é"].map(short_id);
+        assert_eq!(all, ["run-0123456789ab", "secrets-out-of-source-12", "audit", "run-é"]);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn fill(dir: &Path, env: &Environment) -> Result<(), Failure> {
         }
         .into());
     }
-    for sub in ["keys", "repos", "data", "grants"] {
+    for sub in ["keys", "repos", "data", "grants", "reports"] {
         std::fs::create_dir_all(dir.join(sub)).map_err(failed(&dir.join(sub)))?;
     }
     let start = env.clock.now().plus_seconds(-DAYS * 24 * 60 * 60);

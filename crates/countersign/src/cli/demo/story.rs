@@ -4,6 +4,7 @@
 //! it must end with.
 
 use countersign_model::Exit;
+use serde_json::json;
 
 use super::{Stage, strayed};
 use crate::errors::{CliError, Failure};
@@ -39,15 +40,25 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
     for week in 1..=24 {
         stage.morning(3);
         match week {
+            3 => other_tools_find(stage)?,
             4 => leaked_key(stage)?,
             9 | 18 => emergency(stage)?,
             13 | 21 => failed_deployment(stage)?,
             16 => own_approval(stage)?,
+            19 => report_in_release(stage, "trading-gateway", "grace", 19, &LATER_IN_CODE)?,
+            22 => simulator(stage)?,
             _ => ordinary(stage, "trading-gateway", "grace", week)?,
         }
+        if week == 24 {
+            key_left_open(stage)?;
+        }
         stage.morning(3);
-        match week % 3 {
-            0 => ordinary(stage, "platform", "ken", week)?,
+        match week {
+            7 => advisory_let_stand(stage)?,
+            14 => advisory_put_right(stage)?,
+            // Whatever else of it would wait for that key.
+            24 => ordinary(stage, "payments", "ken", week)?,
+            _ if week % 3 == 0 => ordinary(stage, "platform", "ken", week)?,
             _ => ordinary(stage, "payments", "ken", week)?,
         }
         stage.morning(1);
@@ -143,6 +154,11 @@ fn change(stage: &Stage, repo: &str, author: &str, n: i64) -> Result<(), Failure
 fn release(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
     let ticket = format!("CHG-{}", 1000 + stage.steps);
     stage.expect(Exit::Waiting, repo, &["run", "--no-progress", "--ticket", &ticket, "--reason", "planned change"])?;
+    signed(stage, repo, command)
+}
+
+/// Signed by two, deployed.
+fn signed(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
     stage.later(25);
     let engineer = if stage.steps.is_multiple_of(2) { "dana" } else { "erik" };
     stage.by(engineer, Exit::Pass, repo, &["approve", "latest", "--as", "technical"])?;
@@ -183,6 +199,217 @@ fn leaked_key(stage: &mut Stage) -> Result<(), Failure> {
         "Take the key from the environment; it is rotated",
     )?;
     release(stage, "trading-gateway", "true")
+}
+
+/// Something that another tool found: rule, what it says, place, severity by CVSS, weakness.
+struct Found {
+    rule: &'static str,
+    text: &'static str,
+    path: &'static str,
+    line: u32,
+    score: &'static str,
+    cwe: &'static str,
+}
+
+/// A tool's name and what it found.
+type Report<'r> = (&'r str, &'r [Found]);
+
+const IN_CODE: &str = "Semgrep OSS";
+const IN_COMPONENTS: &str = "osv-scanner";
+const INJECTION: Found = Found {
+    rule: "python.query-from-input",
+    text: "Input gets into a query",
+    path: "src/orders.py",
+    line: 1,
+    score: "8.8",
+    cwe: "CWE-89",
+};
+const TIMEOUT: Found = Found {
+    rule: "python.request-without-timeout",
+    text: "A request waits for ever",
+    path: "src/limits.py",
+    line: 6,
+    score: "3.1",
+    cwe: "CWE-400",
+};
+const RANDOM: Found = Found {
+    rule: "python.weak-random",
+    text: "Random numbers that can be guessed",
+    path: "src/limits.py",
+    line: 2,
+    score: "5.3",
+    cwe: "CWE-330",
+};
+const LOG: Found = Found {
+    rule: "python.log-from-input",
+    text: "Input gets into the log as it is",
+    path: "src/limits.py",
+    line: 5,
+    score: "4.3",
+    cwe: "CWE-117",
+};
+const PARSER: Found = Found {
+    rule: "DEMO-2026-0041",
+    text: "parser 2.1 loops on crafted input",
+    path: "requirements.txt",
+    line: 1,
+    score: "7.5",
+    cwe: "CWE-400",
+};
+const HTTP: Found = Found {
+    rule: "DEMO-2026-0058",
+    text: "http 0.9 takes two lengths of one request",
+    path: "requirements.txt",
+    line: 2,
+    score: "5.3",
+    cwe: "CWE-444",
+};
+const YAML: Found = Found {
+    rule: "DEMO-2026-0063",
+    text: "yaml 5.2 makes objects of input",
+    path: "requirements.txt",
+    line: 3,
+    score: "4.8",
+    cwe: "CWE-20",
+};
+const CRYPTO: Found = Found {
+    rule: "DEMO-2026-0097",
+    text: "crypto 40.0 accepts signatures of nobody",
+    path: "requirements.txt",
+    line: 4,
+    score: "9.1",
+    cwe: "CWE-347",
+};
+const TLS: Found = Found {
+    rule: "DEMO-2026-0112",
+    text: "http 0.9 does not look at the name in a certificate",
+    path: "requirements.txt",
+    line: 2,
+    score: "6.5",
+    cwe: "CWE-295",
+};
+const LATER_IN_CODE: Report<'static> = (IN_CODE, &[TIMEOUT, LOG]);
+
+/// Writes a report beside the repositories, as a pipeline does, and records it for the newest run of one.
+fn report(stage: &mut Stage, repo: &str, (tool, found): Report<'_>) -> Result<(), Failure> {
+    let rules: Vec<_> = found
+        .iter()
+        .map(|f| json!({"id": f.rule, "shortDescription": {"text": f.text}, "properties": {"tags": [f.cwe], "security-severity": f.score, "precision": "high"}}))
+        .collect();
+    let results: Vec<_> = found
+        .iter()
+        .map(|f| {
+            let at = json!({"artifactLocation": {"uri": f.path}, "region": {"startLine": f.line}});
+            json!({"ruleId": f.rule, "message": {"text": f.text}, "locations": [{"physicalLocation": at}]})
+        })
+        .collect();
+    let driver = json!({"name": tool, "semanticVersion": "1.99.0", "rules": rules});
+    let invocations = json!([{"executionSuccessful": true}]);
+    let run = json!({"tool": {"driver": driver}, "invocations": invocations, "results": results});
+    let path = stage.dir.join("reports").join(format!("{}.sarif", stage.steps));
+    let sarif = json!({"version": "2.1.0", "runs": [run]}).to_string();
+    std::fs::write(&path, sarif).map_err(|source| CliError::Write { path: path.clone(), source })?;
+    stage.expect(Exit::Pass, repo, &["record", &path.display().to_string()])
+}
+
+fn judged(stage: &mut Stage, repo: &str, exit: Exit) -> Result<(), Failure> {
+    let ticket = format!("CHG-{}", 1000 + stage.steps);
+    stage.expect(exit, repo, &["run", "--no-progress", "--ticket", &ticket, "--reason", "planned change"])
+}
+
+/// A change whose report of another tool has nothing that stops it.
+fn report_in_release(
+    stage: &mut Stage,
+    repo: &str,
+    author: &str,
+    week: i64,
+    reported: &Report<'_>,
+) -> Result<(), Failure> {
+    change(stage, repo, author, week)?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, *reported)?;
+    signed(stage, repo, "true")
+}
+
+/// The analysis of code sees an injection: the gate denies, it is put right, and the rest stays open.
+fn other_tools_find(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = "trading-gateway";
+    let bad = "def find(db, name):\n    return db.run(\"select * from orders where name = '\" + name + \"'\")\n";
+    stage.commit(repo, "grace", "src/orders.py", bad, "Find orders by name")?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, (IN_CODE, &[INJECTION, TIMEOUT, RANDOM]))?;
+    stage.expect(Exit::Denied, repo, &["gate", "check"])?;
+    stage.later(95);
+    let good = "def find(db, name):\n    return db.run(\"select * from orders where name = ?\", name)\n";
+    stage.commit(repo, "grace", "src/orders.py", good, "Bind the name")?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, (IN_CODE, &[TIMEOUT, RANDOM]))?;
+    signed(stage, repo, "true")
+}
+
+/// Advisories about components: one would stop the release and is let stand for a while, for nothing reaches it.
+fn advisory_let_stand(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = "payments";
+    let pinned = "parser==2.1\nhttp==0.9\nyaml==5.2\ncrypto==40.0\n";
+    stage.commit(repo, "ken", "requirements.txt", pinned, "Pin the components")?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, (IN_COMPONENTS, &[PARSER, HTTP, YAML]))?;
+    stage.expect(Exit::Denied, repo, &["gate", "check"])?;
+    let open = stage.json(Exit::Pass, repo, &["findings"])?;
+    let all = open["findings"].as_array().into_iter().flatten();
+    let of = |f: &&serde_json::Value| f["rule"].as_str().is_some_and(|rule| rule.ends_with(PARSER.rule));
+    let print = all.filter(of).find_map(|f| f["fingerprint"].as_str()).map(str::to_owned);
+    let print = print.ok_or_else(|| strayed("findings", "the advisory is not there"))?;
+    let why = "the parser reads only files of our own; its successor is announced for the autumn";
+    let_stand(stage, repo, "weaknesses-corrected", ["--finding", &print], why)?;
+    signed(stage, repo, "true")
+}
+
+/// Another is put right by the next version.
+fn advisory_put_right(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = "payments";
+    change(stage, repo, "ken", 14)?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, (IN_COMPONENTS, &[PARSER, HTTP, CRYPTO]))?;
+    stage.expect(Exit::Denied, repo, &["gate", "check"])?;
+    stage.later(200);
+    let pinned = "parser==2.1\nhttp==0.9\nyaml==6.0\ncrypto==41.1\n";
+    stage.commit(repo, "ken", "requirements.txt", pinned, "Take the mended version of crypto")?;
+    judged(stage, repo, Exit::Waiting)?;
+    report(stage, repo, (IN_COMPONENTS, &[PARSER, HTTP]))?;
+    signed(stage, repo, "true")
+}
+
+/// A waiver is asked for by an author and granted by an officer.
+fn let_stand(stage: &mut Stage, repo: &str, control: &str, what: [&str; 2], why: &str) -> Result<(), Failure> {
+    let ask = ["waive", "request", "--control", control, "--this-repository", what[0], what[1], "--days", "240"];
+    let author = if repo == "payments" { "ken" } else { "grace" };
+    let asked = stage.by_json(author, repo, &[&ask[..], &["--accept", why]].concat())?;
+    let id = asked["waiver"].as_str().map(str::to_owned);
+    let id = id.ok_or_else(|| strayed("waive request", "it named no waiver"))?;
+    stage.later(75);
+    stage.by("ruth", Exit::Pass, repo, &["waive", "grant", &id, "--reason", "seen with the author"])
+}
+
+/// A made-up key of the exchange's simulator stands in a test, and is let stand.
+fn simulator(stage: &mut Stage) -> Result<(), Failure> {
+    let repo = "trading-gateway";
+    let key = format!("{}{}", "AKIA", "Z7Q4M2X5K3J6W2VS");
+    let test = format!("SIMULATOR_KEY = \"{key}\"\n");
+    stage.commit(repo, "grace", "test/simulator.py", &test, "Test against the simulator")?;
+    judged(stage, repo, Exit::Denied)?;
+    let why = "a made-up value of the exchange's simulator";
+    let_stand(stage, repo, "secrets-out-of-source", ["--path", "test/**"], why)?;
+    stage.expect(Exit::Waiting, repo, &["gate", "check"])?;
+    signed(stage, repo, "true")
+}
+
+/// A key is committed to the infrastructure, the gate denies, and nobody has looked at it since.
+fn key_left_open(stage: &mut Stage) -> Result<(), Failure> {
+    let key = format!("{}{}", "AKIA", "Z7Q4M2X5K3J6W2VR");
+    let leak = format!("access_key = \"{key}\"\n");
+    stage.commit("platform", "ken", "backend.hcl", &leak, "Keep the state in a bucket")?;
+    judged(stage, "platform", Exit::Denied)
 }
 
 /// Orders fail at night: a security officer breaks the glass, others ratify and review it.
@@ -310,18 +537,11 @@ fn audit(stage: &mut Stage) -> Result<(), Failure> {
     stage.expect(Exit::Denied, repo, &seal)
 }
 
-/// A waiver is asked for and granted, another waits.
+/// Another waiver waits for an officer.
 fn waiver(stage: &mut Stage) -> Result<(), Failure> {
-    let ask = |path: &'static str, why: &'static str| {
-        ["waive", "request", "--control", "secrets-out-of-source", "--path", path, "--days", "30", "--accept", why]
-    };
-    let first =
-        stage.by_json("grace", REPOSITORIES[0], &ask("test/**", "made-up values of the exchange's simulator"))?;
-    let id = first["waiver"].as_str().or(first["id"].as_str()).map(str::to_owned);
-    let id = id.ok_or_else(|| strayed("waive request", "it named no waiver"))?;
-    stage.later(90);
-    stage.by("ruth", Exit::Pass, REPOSITORIES[0], &["waive", "grant", &id, "--reason", "seen with the exchange"])?;
-    stage.by("ken", Exit::Pass, REPOSITORIES[1], &ask("fixtures/**", "made-up card numbers of the test scheme"))
+    let path = ["waive", "request", "--control", "secrets-out-of-source", "--path", "fixtures/**", "--days", "30"];
+    let why = ["--accept", "made-up card numbers of the test scheme"];
+    stage.by("ken", Exit::Pass, "payments", &[&path[..], &why[..]].concat())
 }
 
 /// A change that waits for its second signature.
@@ -330,5 +550,7 @@ fn waiting(stage: &mut Stage) -> Result<(), Failure> {
     change(stage, "payments", "ken", 99)?;
     let run = ["run", "--no-progress", "--ticket", "CHG-NEXT", "--reason", "next window"];
     stage.expect(Exit::Waiting, "payments", &run)?;
+    // The newest advisory is of today: it is open, and not late.
+    report(stage, "payments", (IN_COMPONENTS, &[PARSER, HTTP, TLS]))?;
     stage.by("dana", Exit::Pass, "payments", &["approve", "latest", "--as", "technical"])
 }

@@ -80,7 +80,7 @@ pub(super) fn without_chance(page: &str) -> String {
             rest = &rest[next..];
         }
     }
-    masked(&out, "days, up to entry <a class=\"entry\" href=\"/ledger/", "</a>")
+    masked(&out, "days, up to entry ", ", by the catalogue")
 }
 
 fn is_mixed(text: &str) -> bool {

@@ -7,6 +7,9 @@ mod house;
 #[cfg(debug_assertions)]
 mod markup;
 #[cfg(debug_assertions)]
+pub(crate) mod numbers;
+#[cfg(debug_assertions)]
 mod snapshots;
+pub(crate) mod walk;
 
 pub(crate) use house::{House, PEOPLE};

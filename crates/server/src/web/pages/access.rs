@@ -34,7 +34,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (parts::section("What auditors looked at", &views(look)?))
         (parts::section("Who may do what", &matrix()))
     };
-    Ok(Page::new("Access", body).aside(html! { (people.len()) " people" }))
+    Ok(Page::new("Access", body).aside(parts::count(people.len(), "person", "people")))
 }
 
 /// The table that every use case asks, and the fold.

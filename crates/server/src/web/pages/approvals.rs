@@ -61,9 +61,9 @@ fn slots(about: &About) -> impl Iterator<Item = &SlotStatus> {
 /// has changed since; its own page still says who could sign.
 pub(super) fn waiting(look: &Look<'_>) -> Result<Vec<Waits>, Trouble> {
     let mut all = Vec::new();
-    let pending = RunsAsked { outcome: Some(Outcome::Pending), ..RunsAsked::default() };
-    let passed = RunsAsked { outcome: Some(Outcome::Pass), ..RunsAsked::default() };
-    for asked in [pending, passed] {
+    // What a waiver lets pass is signed as what passes by itself.
+    for outcome in [Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated] {
+        let asked = RunsAsked { outcome: Some(outcome), ..RunsAsked::default() };
         for line in look.state().runs_page(&asked, WAITING)? {
             if line.deployed.is_some() {
                 continue;
@@ -96,7 +96,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         items.push(item(look, waits)?);
     }
     let body = html! {
-        p.quiet { "Of the " (WAITING) " newest runs that policy holds and as many that it passes, those that were never deployed and that you could sign now." }
+        p.quiet { "Of the " (WAITING) " newest runs that policy holds and as many that it passes, by itself, by waiver or mitigated, those that were never deployed and that you could sign now." }
         @if items.is_empty() {
             p.none {
                 @if look.visitor.is_auditor() { "An auditor signs nothing." } @else { "Nothing waits for your signature." }

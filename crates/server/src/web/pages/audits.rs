@@ -4,7 +4,7 @@ use countersign_model::AuditId;
 use countersign_store::projection::{MessageRow, RequestState, ThreadRow, is_late};
 use maud::{Markup, html};
 
-use super::packs;
+use super::{packs, populations};
 use crate::app::Trouble;
 use crate::app::scope::AS_AUDITOR;
 use crate::web::layout::Page;
@@ -31,8 +31,8 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                     td { (parts::time(a.said.from)) " to " (parts::time(a.said.to)) }
                     td { @if a.said.applications.is_empty() { "all" } @else { (a.said.applications.join(", ")) } }
                     td { @if a.closed.is_some() { (parts::state(Tone::Quiet, "closed")) } @else { (parts::state(Tone::Good, "open")) } }
-                    td.n { (own.len()) }
-                    td.n { (open) }
+                    td.n { (parts::number(own.len() as u64, &format!("/audits/{}#requests", a.said.audit))) }
+                    td.n { (parts::number(open as u64, &format!("/audits/{}?state=open#requests", a.said.audit))) }
                     td { (parts::entry(a.index)) }
                 }
             }
@@ -77,7 +77,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                     td { a href={ "/populations/" (p.index) } { "Population " (p.index) } }
                     td { a href={ "/controls/" (p.said.control) } { (p.said.control) } }
                     td { (parts::time(p.said.from)) " to " (parts::time(p.said.to)) }
-                    td.n { (p.said.count) }
+                    td.n { @if p.said.count > populations::SHOWN as u64 { (p.said.count) } @else { (parts::number(p.said.count, &format!("/populations/{}#members", p.index))) } }
                     td.n { (p.said.exceptions) }
                     td { (parts::short(&p.said.root.to_string())) }
                 }
@@ -89,7 +89,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (parts::section("Sealed populations", &parts::table("Sealed populations", &["Population", "Control", "Period", "Members", "Exceptions", "Root"], &populations, "No population was sealed.")))
         (parts::section("Evidence packs", &parts::table("Evidence packs", &["Entry", "Of", "Deployments", "Bytes", "SHA-256", "Made"], &packs, "No pack was made.")))
     };
-    Ok(Page::new("Audits", body).aside(html! { (audits.len()) " audits" }).live())
+    Ok(Page::new("Audits", body).aside(parts::count(audits.len(), "audit", "audits")).live())
 }
 
 pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
@@ -98,7 +98,12 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let said = &audit.said;
     let threads = look.state().audit_threads(Some(&id))?;
     let mut shown: Vec<Markup> = Vec::new();
-    for thread in &threads {
+    let wanted = match look.filter("state") {
+        None => None,
+        Some("open") => Some(RequestState::Open),
+        Some(_) => return Err(Trouble::bad_request("`state` in the address is none")),
+    };
+    for thread in threads.iter().filter(|thread| wanted.is_none_or(|state| thread.state() == state)) {
         shown.push(one_thread(look, thread)?);
     }
     let auditors = said.auditors.iter().map(|p| look.name(p)).collect::<Result<Vec<_>, _>>()?;
@@ -116,12 +121,13 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             p { a href={ "/?audit=" (said.audit) } { "What its auditors see" } }
         }
         (parts::section("Evidence pack", &packs::section(look, &audit)))
-        section {
+        section id="requests" {
             h2 { "Requests" }
+            @if wanted.is_some() { p { "Those that are open. " a href={ "/audits/" (said.audit) "#requests" } { "All requests" } } }
             @if audit.closed.is_none() {
                 p { a href={ "/audits/" (said.audit) "/ask" } { @if look.visitor.is_auditor() { "Request evidence" } @else { "How an auditor asks" } } }
             }
-            @if shown.is_empty() { p.none { "Nothing was asked yet." } }
+            @if shown.is_empty() { p.none { @if wanted.is_some() { "None is open." } @else { "Nothing was asked yet." } } }
             @for thread in &shown { (thread) }
         }
     };

@@ -18,6 +18,9 @@ const OUTCOMES: [Outcome; 4] = [Outcome::Fail, Outcome::Error, Outcome::NotEvalu
 /// Rows of what broke it, and of a population, on one page; the rest is counted.
 const SHOWN: usize = 200;
 
+/// What says that a control was applied to nothing in a window (`AuditError::EmptyPopulation`).
+const EMPTY: &str = "CS-AUDIT-040";
+
 pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let a = match newest(look) {
         Ok(a) => a,
@@ -32,21 +35,19 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .map(|c| {
             html! {
                 tr {
-                    td.wide { a href={ "/controls/" (c.id) } { (c.id) } div.quiet { (c.title) } }
+                    td.wide { a href={ "/controls/" (c.id) } { (c.title) } div.quiet { (c.id) ", of " (c.owner) ", within " (c.sla_hours) " h" } }
                     td { (parts::outcome(c.judgement.outcome)) }
-                    td.long { (c.judgement.why) }
+                    td.long { (parts::prose(&c.judgement.why)) }
                     td.n { (c.judgement.population) }
-                    td.n { (c.judgement.failing.len()) }
-                    td { (c.owner) }
-                    td.n { (c.sla_hours) " h" }
+                    td.n { @if look.scope.is_limited() || c.judgement.failing.len() > SHOWN { (c.judgement.failing.len()) } @else { (parts::number(c.judgement.failing.len() as u64, &format!("/controls/{}#broken", c.id))) } }
                 }
             }
         })
         .collect();
     let body = html! {
         (filters(look, "/controls", &OUTCOMES, &outcomes))
-        (parts::table("Controls", &["Control", "State", "Why", "Judged over", "Broken by", "Owner", "Answered within"], &rows, "No control is like that."))
-        (about(&a))
+        (parts::list("Controls", &["Control", "State", "Why", "Judged over", "Broken by"], &rows, "No control is like that."))
+        (about(look, &a)?)
     };
     Ok(Page::new("Controls", body).aside(html! { (rows.len()) " in this list" }).live())
 }
@@ -71,23 +72,25 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             continue;
         }
         let links = look.entries(&f.entries, 8)?;
-        broken.push(html! { tr { td { (subject(&f.subject)) } td { (f.text) } td { (links) } } });
+        broken.push(html! { tr { td { (subject(&f.subject)) } td { (parts::prose(&f.text)) } td { (links) } } });
     }
-    let evidence = look.entries(&j.entries, 20)?;
+    let mut newest_first = j.entries.clone();
+    newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    let evidence = look.entries(&newest_first, 20)?;
     let asked_about = requests::about(look, id)?;
     let body = html! {
         p { (control.objective) }
         (parts::facts(&[
             ("Owner", html! { (control.owner) ", in their absence " (control.deputy) }),
             ("A breach is answered within", html! { (control.sla_hours) " hours" }),
-            ("Operates", html! { (format!("{:?}", control.frequency).to_lowercase()) }),
+            ("Operates", html! { (control.frequency.as_str()) }),
             ("Judged over", html! { (j.population) }),
             ("Version of its file", parts::short(&control.digest.to_string())),
-            ("Requirements", html! { @for (r, _) in &control.requirements { (requirement(r)) " " } }),
+            ("Requirements", html! { @for (r, _) in &control.requirements { div { (requirement(r)) } } }),
         ]))
         @if let Some(attests) = &control.attests { p { strong { "People attest besides: " } (attests) } }
-        p { (j.why) @if !j.missing.is_empty() { " Missing: " (j.missing.join(", ")) "." } }
-        (parts::section("What breaks it", &html! {
+        p { (parts::prose(&j.why)) @if !j.missing.is_empty() { " Missing: " (j.missing.join(", ")) "." } }
+        (parts::section_at("broken", "What breaks it", &html! {
             (parts::table("What breaks it", &["What", "Why", "Entries"], &broken, "Nothing does."))
             @if outside > 0 { p.quiet { (outside) " outside of your scope" } }
             @if j.failing.len() > SHOWN + outside { p.quiet { "and " (j.failing.len() - SHOWN - outside) " more" } }
@@ -106,7 +109,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         }
         (asked_about)
-        (about(&a))
+        (about(look, &a)?)
     };
     Ok(Page::new(control.title.clone(), body).aside(parts::outcome(j.outcome)).live())
 }
@@ -129,7 +132,7 @@ fn is_inside(look: &Look<'_>, subject: &str, entries: &[u64]) -> Result<bool, Tr
 
 /// A subject that has a page leads to it.
 pub(super) fn subject(subject: &str) -> Markup {
-    html! { @if subject.starts_with("run-") { a href={ "/runs/" (subject) } { (subject) } } @else { code { (subject) } } }
+    html! { @if subject.starts_with(RunId::PREFIX) { (parts::run(&RunId::from_text(subject))) } @else { code title=(subject) { (parts::short_id(subject)) } } }
 }
 
 /// `framework:clause` leads to the framework.
@@ -178,10 +181,39 @@ pub(crate) fn export(look: &mut Look<'_>) -> Result<File, Trouble> {
     files::population(look, &asked_for(look)?)
 }
 
+/// The form that asks for another window or application.
+fn population_form(look: &Look<'_>, here: &str) -> Result<Markup, Trouble> {
+    let mut applications = look.state().applications()?;
+    applications.retain(|a| look.scope.has_application(&a.what.id));
+    let chosen = look.filter("application").unwrap_or("");
+    Ok(html! {
+        form.search method="get" action=(here) role="search" {
+            label { "From " input type="date" name="from" value=(look.filter("from").unwrap_or("")); }
+            label { "Before " input type="date" name="to" value=(look.filter("to").unwrap_or("")); }
+            label { "Application "
+                select name="application" {
+                    option value="" { "all" }
+                    @for app in &applications { option value=(app.what.id) selected[chosen == app.what.id] { (app.what.id) } }
+                }
+            }
+            button type="submit" { "Show" }
+        }
+    })
+}
+
 /// Everything that the control was applied to in a window: the query, its parameters, how many, and the root over them.
 pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let id = look.param("control");
-    let p = asked_for(look)?;
+    let here = format!("/controls/{id}/population");
+    let p = match asked_for(look) {
+        Ok(p) => p,
+        // Another window may have some.
+        Err(trouble) if trouble.code == EMPTY => {
+            let body = html! { (population_form(look, &here)?) p.none { (parts::prose(&trouble.text)) "." } };
+            return Ok(Page::new(format!("Population of {id}"), body).aside(parts::count(0, "member", "members")));
+        }
+        Err(trouble) => return Err(trouble),
+    };
     let mut rows: Vec<Markup> = Vec::new();
     for m in p.members.iter().take(SHOWN) {
         let links = look.entries(&m.entries, 8)?;
@@ -202,32 +234,19 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
         p.exceptions()
     );
     let (from, to) = (p.window.from.to_string(), p.window.to.to_string());
-    let mut applications = look.state().applications()?;
-    applications.retain(|a| look.scope.has_application(&a.what.id));
     let chosen = look.filter("application").unwrap_or("");
-    let here = format!("/controls/{id}/population");
     let files = format!("{here}/export?from={}&to={}&", encode(&from), encode(&to));
     let files = if chosen.is_empty() { files } else { format!("{files}application={}&", encode(chosen)) };
     let body = html! {
-        form.search method="get" action=(here) role="search" {
-            label { "From " input type="date" name="from" value=(look.filter("from").unwrap_or("")); }
-            label { "Before " input type="date" name="to" value=(look.filter("to").unwrap_or("")); }
-            label { "Application "
-                select name="application" {
-                    option value="" { "all" }
-                    @for app in &applications { option value=(app.what.id) selected[chosen == app.what.id] { (app.what.id) } }
-                }
-            }
-            button type="submit" { "Show" }
-        }
+        (population_form(look, &here)?)
         (parts::facts(&[
             ("The control's sentence", html! { strong { (said) } }),
             ("Query", html! { code { (p.query) } }),
             ("From", html! { code { (from) } }),
             ("Before", html! { code { (to) } }),
-            ("Read up to", parts::entry(p.size.saturating_sub(1))),
+            ("Read up to", look.entry(p.size.saturating_sub(1))?),
             ("Rows", html! { (p.members.len()) }),
-            ("Root over them (RFC 6962)", html! { code { (root) } }),
+            ("Root over them (RFC 6962)", parts::whole(root)),
             ("Control's version", parts::short(&p.definition.to_string())),
         ]))
         (parts::table("Population", &["What", "When", "State", "Entries"], &rows, ""))

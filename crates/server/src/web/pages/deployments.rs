@@ -105,7 +105,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                     a href=(look.address("/deployments", &[("from", ""), ("to", ""), ("before", "")])) { "all times" }
                 }
             }
-            (parts::table("Deployments", &["When", "Repository", "Commit", "Environment", "Result", "Run", "Entry"], &rows, "No deployment is like that."))
+            (parts::list("Deployments", &["When", "Repository", "Commit", "Environment", "Result", "Run", "Entry"], &rows, "No deployment is like that."))
             (parts::older(next.map(|before| look.address("/deployments", &[("before", &before)]))))
         }
     };
@@ -121,7 +121,7 @@ fn row(d: &DeploymentLine) -> Markup {
             td { (parts::short(&d.commit)) }
             td { (d.environment) }
             td { (parts::state(tone, word)) @if d.break_glass { " " (parts::state(Tone::Bad, "past the gates")) } }
-            td { a href={ "/runs/" (d.run) } { (d.run) } }
+            td { (parts::run(&d.run)) }
             td { (parts::entry(d.index)) }
         }
     }
@@ -178,7 +178,7 @@ fn figures(look: &Look<'_>, asked: &DeploymentsAsked) -> Result<Markup, Trouble>
                 ("Change failure rate", html! { strong { (rate) } " of " (all) }),
                 ("Time to restore, median", html! { strong { (told.restore.map_or(nothing, span)) } }),
             ]))
-            (chart::bars("Deployments a week: succeeded and failed", &bars))
+            (chart::bars("Deployments a week", &[(Tone::Good, "succeeded"), (Tone::Bad, "failed")], &bars))
             details {
                 summary { "The same as a table" }
                 (parts::table("Deployments a week", &["Week from", "Deployed", "Failed"], &rows, ""))

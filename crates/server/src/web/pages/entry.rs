@@ -34,7 +34,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 None => parts::state(Tone::Good, "yes: signature and role hold"),
                 Some(why) => html! { (parts::state(Tone::Bad, "no")) " " (why) },
             }),
-            ("Leaf hash", html! { code { (encoding::to_base64(&merkle::leaf_hash(&bytes))) } }),
+            ("Leaf hash", parts::whole(encoding::to_base64(&merkle::leaf_hash(&bytes)))),
         ]))
         (parts::section("What it says", &payload(look, entry.kind, &entry.payload)?))
         @if !entry.attachments.is_empty() {

@@ -36,14 +36,14 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 td { (env.what.tier) }
                 td { (openness(closed.as_ref())) }
                 td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }
-                td.n { (parts::grouped(own)) }
+                td.n { (parts::number(own, &look.address("/deployments", &[("environment", id)]))) }
                 td { @if let Some(last) = &last { (parts::time(last.time)) " " (parts::entry(last.index)) } }
             }
         });
     }
     let none = "No environment is registered: `countersign environment register ID --tier TIER`.";
     let body =
-        parts::table("Environments", &["Environment", "Tier", "Open", "Owed", "Deployments", "Last"], &rows, none);
+        parts::list("Environments", &["Environment", "Tier", "Open", "Owed", "Deployments", "Last"], &rows, none);
     Ok(Page::new("Environments", body).aside(html! { (rows.len()) " registered" }).live())
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             tr {
                 td { (parts::repository(Some(&d.repository))) }
                 td { (parts::short(&d.commit)) }
-                td { a href={ "/runs/" (d.run) } { (d.run) } }
+                td { (parts::run(&d.run)) }
                 td { @if let Some(id) = &glass { (parts::state(Tone::Bad, "past the gates")) " " code { (id) } } @else { (parts::state(Tone::Good, "by an approved run")) } }
                 td { (parts::time(d.time)) " " (parts::entry(d.index)) }
             }
@@ -82,7 +82,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         .into_iter()
         .map(|d| {
             let (tone, word) = if d.success { (Tone::Good, "deployed") } else { (Tone::Bad, "failed") };
-            html! { tr { td { (parts::time(d.time)) } td { (parts::repository(Some(&d.repository))) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { a href={ "/runs/" (d.run) } { (d.run) } } td { (parts::entry(d.index)) } } }
+            html! { tr { td { (parts::time(d.time)) } td { (parts::repository(Some(&d.repository))) } td { (parts::short(&d.commit)) } td { (parts::state(tone, word)) } td { (parts::run(&d.run)) } td { (parts::entry(d.index)) } } }
         })
         .collect();
     let mut emergencies: Vec<Markup> = Vec::new();

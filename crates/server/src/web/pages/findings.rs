@@ -57,7 +57,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let page = renewed.index.read(|index| index.page(&asked, ROWS))?;
     let unread = renewed.index.unread()?;
     let now = look.now();
-    let may_ask = !look.visitor.is_auditor();
+    let may_ask = !look.visitor.is_auditor() && page.listed.lines.iter().any(can_be_chosen);
     let rows: Vec<Markup> = page.listed.lines.iter().map(|line| row(line, now, may_ask)).collect();
     let mut head = vec!["Severity", "Finding", "Repository", "State", "First seen", "Days past SLA", "Risk"];
     if may_ask {
@@ -87,13 +87,13 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             button type="submit" { "Show" }
         }
         (severities(look, &page.counts))
-        @if may_ask && !rows.is_empty() {
+        @if may_ask {
             form.choose method="get" action="/findings/waive" {
-                (parts::table("Findings", &head, &rows, ""))
+                (parts::list("Findings", &head, &rows, ""))
                 p { button type="submit" { "How to ask for a waiver of what is chosen" } }
             }
         } @else {
-            (parts::table("Findings", &head, &rows, "No finding is like that."))
+            (parts::list("Findings", &head, &rows, "No finding is like that."))
         }
         (parts::older(next))
         p.quiet {
@@ -176,6 +176,11 @@ fn stands(line: &Line) -> Markup {
     }
 }
 
+/// Whether a waiver of it can be asked for: it counts, and a control is broken by it.
+fn can_be_chosen(line: &Line) -> bool {
+    line.stands == Standing::Open && !line.controls.is_empty()
+}
+
 /// Whole days past the moment by which it should have been answered.
 fn days_past(line: &Line, now: Timestamp) -> Option<i64> {
     let over = now.millis().saturating_sub(line.due?.millis());
@@ -196,7 +201,7 @@ fn row(line: &Line, now: Timestamp, may_ask: bool) -> Markup {
     html! {
         tr {
             @if may_ask {
-                td { @if line.stands == Standing::Open && !line.controls.is_empty() {
+                td { @if can_be_chosen(line) {
                     input type="checkbox" name=(choice(&line.fingerprint)) value="1" aria-label={ "Choose " (line.rule) " at " (place) };
                 } }
             }
@@ -244,15 +249,15 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             ("Confidence", html! { (first.line.confidence.as_str()) }),
             ("Seen by", html! { (first.line.tool) }),
             ("Weakness", html! { @if first.line.cwe.is_empty() { "not said" } @else { (first.line.cwe.join(", ")) } }),
-            ("Fingerprint", html! { code { (fingerprint) } }),
+            ("Fingerprint", parts::whole(fingerprint)),
         ]))
         @for place in &places { (place) }
         section {
             h2 { "How it is put right" }
             @match &rule {
                 Some(rule) => {
-                    p { (rule.why) }
-                    p { (rule.fix) }
+                    p { (parts::prose(&rule.why)) }
+                    p { (parts::prose(&rule.fix)) }
                 },
                 None => p.none { "The rule is another tool's or the firm's own; that tool says what to do." },
             }
@@ -285,15 +290,12 @@ fn place(look: &Look<'_>, one: &One) -> Result<Markup, Trouble> {
     }
     let more = one.seen.saturating_sub(looks.len() as u64);
     let last = one.looks.first();
-    let may_ask = !look.visitor.is_auditor() && line.stands == Standing::Open && !line.controls.is_empty();
+    let may_ask = !look.visitor.is_auditor() && can_be_chosen(line);
     let mut facts = vec![
         ("State", stands(line)),
         ("Where", html! { code { (line.path) ":" (line.line) } }),
         ("First seen", html! { (parts::time(line.first_time)) " " (look.entries(&[line.first], 1)?) }),
-        (
-            "Last seen",
-            html! { @if let Some(l) = last { (parts::time(l.time)) " in " a href={ "/runs/" (l.run) } { (l.run) } } },
-        ),
+        ("Last seen", html! { @if let Some(l) = last { (parts::time(l.time)) " in " (parts::run(&l.run)) } }),
         (
             "To be answered by",
             html! {
@@ -325,7 +327,7 @@ fn place(look: &Look<'_>, one: &One) -> Result<Markup, Trouble> {
             @if more > 0 { p.quiet { "and " (parts::grouped(more)) " looks more" } }
             @if one.came > 1 { p { (parts::state(Tone::Wait, &format!("it came back {} times", one.came - 1))) } }
             @if let (Standing::Fixed, Some(newest)) = (line.stands, &one.newest) {
-                p { "The newest look, of " (parts::time(newest.time)) " " (look.entries(&[newest.index], 1)?) ", does not see it." }
+                p { "The newest look does not see it: " (parts::time(newest.time)) " " (look.entries(&[newest.index], 1)?) }
             }
             @if may_ask {
                 p { a href={ "/findings/waive?" (choice(&line.fingerprint)) "=1" } { "How to ask for a waiver" } }
@@ -429,7 +431,7 @@ pub(crate) fn waive(look: &mut Look<'_>) -> Result<Page, Trouble> {
             renewed.index.read(|index| index.one(print, look.scope.within().as_ref()))?.into_iter().map(|one| one.line),
         );
     }
-    lines.retain(|line| line.stands == Standing::Open && !line.controls.is_empty());
+    lines.retain(can_be_chosen);
     let keys = sign::keys(look)?;
     let rows: Vec<Markup> = lines.iter().map(|line| row(line, look.now(), false)).collect();
     let text: Vec<String> = lines.iter().map(|line| command(line, &accept, days)).collect();

@@ -32,14 +32,14 @@ pub(super) fn newest(look: &Look<'_>) -> Result<Arc<Assessment>, Page> {
 }
 
 /// What every page of an assessment says of it.
-pub(super) fn about(a: &Assessment) -> Markup {
-    html! {
+pub(super) fn about(look: &Look<'_>, a: &Assessment) -> Result<Markup, Trouble> {
+    Ok(html! {
         p.quiet {
-            "The last " (WINDOW_DAYS) " days, up to entry " (parts::entry(a.size.saturating_sub(1))) ", by the catalogue " (parts::short(&a.catalogue.to_string())) ". "
+            "The last " (WINDOW_DAYS) " days, up to entry " (look.entry(a.size.saturating_sub(1))?) ", by the catalogue " (parts::short(&a.catalogue.to_string())) ". "
             @if !a.unreadable.is_empty() { (a.unreadable.len()) " things could not be read and count as errors. " }
             "The same, and other windows: " code { "countersign assess" } "."
         }
-    }
+    })
 }
 
 /// An outcome that the address asks for, of those that a list has.
@@ -70,7 +70,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         Ok(a) => a,
         Err(page) => return Ok(page),
     };
-    let body = html! { (table(&a)) (about(&a)) };
+    let body = html! { (table(&a)) (about(look, &a)?) };
     Ok(Page::new("Frameworks", body)
         .aside(html! { (a.frameworks.len()) " frameworks, maturity " (a.maturity.level) " of 4" })
         .live())
@@ -95,7 +95,7 @@ pub(super) fn table(a: &Assessment) -> Markup {
         .collect();
     let head =
         ["Framework", "State", "Requirements", "Fail", "Error", "No evidence", "To attest", "Pass", "Not applicable"];
-    parts::table("Frameworks", &head, &rows, "No framework is in the catalogue.")
+    parts::list("Frameworks", &head, &rows, "No framework is in the catalogue.")
 }
 
 fn number(f: &Assessed, outcome: Outcome, href: &str) -> Markup {
@@ -117,10 +117,13 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         let links = look.entries(&r.entries, 3)?;
         rows.push(html! {
                 tr {
-                    th scope="row" { (r.requirement.id) @if !r.requirement.verified { div.quiet { "not compared with its source" } } }
-                    td.wide { (r.requirement.duty) div.quiet { (r.why) } @if !r.missing.is_empty() { div.quiet { "Missing: " (r.missing.join(", ")) } } }
+                    th scope="row" { (r.requirement.id) }
+                    td.wide {
+                        (r.requirement.duty)
+                        div.quiet { (r.why) @if !r.missing.is_empty() { ". Missing: " (r.missing.join(", ")) } @if !r.requirement.verified { ". Not compared with its source" } }
+                    }
                     td { (parts::outcome(r.outcome)) }
-                    td.wide { @for (control, outcome) in &r.controls { div { a href={ "/controls/" (control) } { (control) } " " (parts::outcome(*outcome)) } } }
+                    td.wide { @for (control, outcome) in &r.controls { div.pair { a href={ "/controls/" (control) } { (control) } " " (parts::outcome(*outcome)) } } }
                     td.n { (r.entries_in_all) }
                     td { (links) }
                 }
@@ -135,8 +138,8 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         ]))
         @if let Some(note) = &f.framework.note { p.quiet { (note) } }
         (filters(look, &here, &OUTCOMES, &outcomes))
-        (parts::table("Requirements", &["Clause", "Duty, in our words", "State", "Controls", "Entries", "Among them"], &rows, "No requirement is like that."))
-        (about(&a))
+        (parts::list("Requirements", &["Clause", "Duty, in our words", "State", "Controls", "Entries", "Among them"], &rows, "No requirement is like that."))
+        (about(look, &a)?)
     };
     let aside = parts::outcome(Outcome::all(outcomes.iter().copied()));
     Ok(Page::new(f.framework.title.clone(), body).aside(aside).live())

@@ -11,8 +11,6 @@ use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
 
 const ROWS: u32 = 50;
-/// Anomalies that are listed; the rest is counted.
-const ANOMALIES: usize = 20;
 
 fn asked(look: &Look<'_>) -> Result<EntriesAsked, Trouble> {
     let kind = match look.filter("kind") {
@@ -27,14 +25,40 @@ fn asked(look: &Look<'_>) -> Result<EntriesAsked, Trouble> {
     Ok(EntriesAsked { kind, stream: look.filter("stream").map(StreamId::from_text), before: look.index("before")? })
 }
 
+/// The entries that are not believed, newest first, with why.
+fn not_believed(look: &Look<'_>) -> Result<Page, Trouble> {
+    let before = look.index("before")?.unwrap_or(u64::MAX);
+    let all = look.state().anomalies()?;
+    let older: Vec<_> = all.iter().rev().filter(|a| a.index < before).collect();
+    let mut rows: Vec<Markup> = Vec::new();
+    for a in older.iter().take(ROWS as usize) {
+        let inside = look.scope.has_entry(look.session, a.index)?;
+        rows.push(html! { tr { td { (named(a.index, inside)) } td.long { @if inside { (a.what) } @else { span.quiet { "outside of your scope" } } } } });
+    }
+    let next = older.get(ROWS as usize - 1).filter(|_| older.len() > ROWS as usize).map(|a| a.index.to_string());
+    let body = html! {
+        p { "They stand in the log, and change nothing: a signature, a role or a condition of theirs does not hold. " a href=(look.address("/ledger", &[("believed", ""), ("before", "")])) { "All entries" } }
+        (parts::list("Entries that are not believed", &["Entry", "Why"], &rows, "Every signature and role holds."))
+        (parts::older(next.map(|before| look.address("/ledger", &[("before", &before)]))))
+    };
+    Ok(Page::new("Entries that are not believed", body)
+        .aside(html! { (parts::grouped(all.len() as u64)) " in this list" })
+        .live())
+}
+
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
+    match look.filter("believed") {
+        None => {}
+        Some("no") => return not_believed(look),
+        Some(_) => return Err(Trouble::bad_request("`believed` in the address is none")),
+    }
     let asked = asked(look)?;
     let state = look.state();
     let mut lines = state.entries_page(&asked, ROWS + 1)?;
     let count = state.entries_count(&asked)?;
     let has_more = lines.len() > ROWS as usize;
     lines.truncate(ROWS as usize);
-    let anomalies = state.anomalies()?;
+    let anomalies = state.anomalies_count()?;
     let kinds = state.kinds()?;
     let ledger = look.session.ledger();
     let mut rows: Vec<Markup> = Vec::new();
@@ -46,25 +70,17 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let body = html! {
         (parts::facts(&[
             ("Entries", html! { (parts::grouped(ledger.size())) }),
-            ("Root", html! { code { (encoding::to_base64(&ledger.root())) } }),
-            ("Log key", html! { code { (ledger.vkey()) } }),
+            ("Root", parts::whole(encoding::to_base64(&ledger.root()))),
+            ("Log key", parts::whole(ledger.vkey())),
             ("Trust root", match pinned {
                 Some(pin) => html! { (parts::state(Tone::Good, "pinned")) " entry " (parts::entry(pin.index)) },
                 None => html! { (parts::state(Tone::Bad, "none")) " " code { "countersign init" } " establishes it" },
             }),
-            ("Not believed", match anomalies.len() {
+            ("Not believed", match anomalies {
                 0 => parts::state(Tone::Good, "nothing: every signature and role holds"),
-                n => parts::state(Tone::Bad, &format!("{n} entries")),
+                n => html! { (parts::state(Tone::Bad, "not all of it")) " " a href="/ledger?believed=no" { (parts::grouped(n)) } },
             }),
         ]))
-        @if !anomalies.is_empty() {
-            (parts::section("Entries that are not believed", &parts::table(
-                "Entries that are not believed",
-                &["Entry", "Why"],
-                &anomalies.iter().take(ANOMALIES).map(|a| html! { tr { td { (parts::entry(a.index)) } td { (a.what) } } }).collect::<Vec<_>>(),
-                "",
-            )))
-        }
         section {
             h2 { "Without this server" }
             p { "The same log is at " a href="/checkpoint" { "/checkpoint" } " and under " code { "/tile/" } " for any tlog client. On a machine that holds the trust file:" }
@@ -87,11 +103,15 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 label { "Stream " input name="stream" value=(asked.stream.as_ref().map_or("", |s| s.as_str())) size="26"; }
                 button type="submit" { "Show" }
             }
-            (parts::table("Entries", &["Entry", "Kind", "Stream", "Actor", "When", "Leaf"], &rows, "No entry is like that."))
+            (parts::list("Entries", &["Entry", "Kind", "Stream", "Actor", "When", "Leaf"], &rows, "No entry is like that."))
             (parts::older(next.map(|before| look.address("/ledger", &[("before", &before)]))))
         }
     };
     Ok(Page::new("Ledger", body).aside(html! { (parts::grouped(count)) " in this list" }).live())
+}
+
+fn named(index: u64, inside: bool) -> Markup {
+    html! { @if inside { (parts::entry(index)) } @else { "#" (index) } }
 }
 
 /// A row; an entry outside of an auditor's scope stands there as it does in the public log, and leads nowhere.
@@ -99,10 +119,10 @@ fn row(line: &EntryLine, inside: bool) -> Markup {
     let leaf: Digest = line.leaf;
     html! {
         tr {
-            td { @if inside { (parts::entry(line.index)) } @else { "#" (line.index) } }
+            td { (named(line.index, inside)) }
             td { (line.kind.as_str()) }
-            td { a.id href={ "/ledger?stream=" (line.stream) } { (line.stream) } }
-            td { code.id { (line.actor) } }
+            td { a.id href={ "/ledger?stream=" (line.stream) } title=(line.stream) { (parts::short_id(line.stream.as_str())) } }
+            td { code.id title=(line.actor) { (parts::short_id(line.actor.as_str())) } }
             td { (parts::time(line.time)) }
             td { (parts::short(&leaf.to_string())) }
         }

@@ -14,7 +14,7 @@ use crate::web::look::Look;
 use crate::web::parts;
 
 /// Rows of a population on one page; the rest is in the file.
-const SHOWN: usize = 200;
+pub(super) const SHOWN: usize = 200;
 /// The largest sample of which a page shows every row.
 const LARGEST_SAMPLE: u64 = 1000;
 
@@ -68,10 +68,10 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             ("From", html! { code { (said.from) } }),
             ("Before", html! { code { (said.to) } }),
             ("Applications", html! { @if said.applications.is_empty() { "all" } @else { (said.applications.join(", ")) } }),
-            ("Read up to", parts::entry(said.size.saturating_sub(1))),
+            ("Read up to", look.entry(said.size.saturating_sub(1))?),
             ("Rows", html! { (parts::grouped(said.count)) ", " (parts::grouped(said.exceptions)) " exceptions" }),
-            ("Root over them (RFC 6962)", html! { code { (said.root) } }),
-            ("SHA-256 as JSON Lines", html! { code { (said.members) } }),
+            ("Root over them (RFC 6962)", parts::whole(said.root)),
+            ("SHA-256 as JSON Lines", parts::whole(said.members)),
             ("Sealed", html! { (parts::time(said.time)) " " (parts::entry(index)) }),
         ]))
         (shown)
@@ -80,7 +80,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             (ask(look, &row)?)
             (parts::table("Samples", &["Entry", "Seed", "Rows", "Named by", "When"], &drawn, "No sample was drawn yet."))
         }
-        section {
+        section id="members" {
             h2 { "Members" }
             p { "All of them: " (downloads(&format!("/populations/{index}/export?"))) }
             (parts::table("Members", &["Place", "What", "When", "State", "Entries"], &members, ""))

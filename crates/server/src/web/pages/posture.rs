@@ -40,17 +40,18 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let late = if findings.late == 0 { Tone::Good } else { Tone::Bad };
     let body = html! {
         div.tiles {
-            (parts::tile(count(Outcome::Fail)?, "runs that policy denies", "/runs?outcome=fail", Tone::Bad))
-            (parts::tile(count(Outcome::Pending)?, "runs that policy holds", "/runs?outcome=pending", Tone::Wait))
-            (parts::tile(count(Outcome::Pass)?, "runs that policy passes", "/runs?outcome=pass", Tone::Good))
+            (parts::tile(count(Outcome::Fail)?, "runs denied by policy", "/runs?outcome=fail", Tone::Bad))
+            (parts::tile(count(Outcome::Pending)?, "runs held by policy", "/runs?outcome=pending", Tone::Wait))
+            (parts::tile(count(Outcome::Pass)?, "runs passed by policy", "/runs?outcome=pass", Tone::Good))
             (parts::tile(count(Outcome::Waived)?, "runs passed by waiver", "/runs?outcome=waived", Tone::Waived))
             (parts::tile(findings.late, "findings past SLA", "/findings?late=true", late))
-            (parts::tile(anomalies, "entries not believed", "/ledger", if anomalies == 0 { Tone::Good } else { Tone::Bad }))
+            (parts::tile(anomalies, "entries not believed", "/ledger?believed=no", if anomalies == 0 { Tone::Good } else { Tone::Bad }))
         }
         section {
             h2 { "Needs you" }
-            @if needs.is_empty() { p.none { "Nothing waits for you." } }
-            ul.needs { @for need in &needs { li { (need.what) pre { code { (need.how) } } } } }
+            @if needs.is_empty() { p.none { "Nothing waits for you." } } @else {
+                ul.needs { @for need in &needs { li { (need.what) pre { code { (need.how) } } } } }
+            }
         }
         (trend(look)?)
         section {
@@ -60,7 +61,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 None => p.none { "The first assessment is being computed; this page shows it when it is there." },
                 Some(a) => {
                     (frameworks::table(a))
-                    (frameworks::about(a))
+                    (frameworks::about(look, a)?)
                 },
             }
         }
@@ -101,7 +102,7 @@ fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
     Ok(html! {
         section {
             h2 { "Runs a week" }
-            (chart::bars("Runs a week: passed, passed by waiver, held, denied by the policy", &bars))
+            (chart::bars("Runs a week", &[(Tone::Good, "passed"), (Tone::Waived, "passed by waiver"), (Tone::Wait, "held"), (Tone::Bad, "denied")], &bars))
             details {
                 summary { "The same as a table" }
                 (parts::table("Runs a week", &["Week from", "Pass", "By waiver", "Held", "Denied"], &rows, ""))

@@ -234,7 +234,7 @@ pub(super) fn gates_of(gates: &[GateStatus]) -> Markup {
                 ul {
                     @for reason in gate.reasons.iter().take(SHOWN) {
                         li class=[(!reason.blocks()).then_some("quiet")] {
-                            code { (reason.code) } " " (reason.text)
+                            code { (reason.code) } " " (parts::prose(&reason.text))
                             @if let Some(enforced) = &reason.enforced {
                                 " " span.quiet { "(" (enforced.standing.as_str()) @if let Some(by) = &enforced.by { " by " (by) } ")" }
                             }
@@ -308,7 +308,7 @@ fn signed(look: &Look<'_>, a: &ApprovalRow, counts: bool, idle: Option<&str>) ->
         tr {
             td { (parts::state(tone, &a.slot.to_string())) @if let Some(why) = &why { div.quiet { (why) } } }
             td { (look.name(&a.person)?) }
-            td { code { (a.device.key) } }
+            td.key { code { (a.device.key) } }
             td { (a.strength) }
             td { (look.scope.field(MaskedField::Hosts, &a.device.host)) }
             td { (parts::time(a.time)) }
@@ -324,7 +324,7 @@ fn deployed(look: &Look<'_>, grants: &[GrantRow]) -> Result<Markup, Trouble> {
         let (tone, word) = standing(row, look.now());
         rows.push(html! {
             tr {
-                td { code { (g.grant) } @if g.break_glass.is_some() { " " (parts::state(Tone::Bad, "break-glass")) } }
+                td { code.id title=(g.grant) { (parts::short_id(g.grant.as_str())) } @if g.break_glass.is_some() { " " (parts::state(Tone::Bad, "break-glass")) } }
                 td { (g.environment) }
                 td { (parts::state(tone, word)) }
                 td { (person(look, &g.by)?) }

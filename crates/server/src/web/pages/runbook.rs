@@ -27,16 +27,24 @@ fn part(block: &Block) -> Markup {
     match block {
         Block::Heading(level, text) if *level <= 2 => html! { h2 { (text) } },
         Block::Heading(_, text) => html! { h3 { (text) } },
-        Block::Text(text) => html! { p { (text) } },
-        Block::List(items) => html! { ul { @for item in items { li { (item) } } } },
+        Block::Text(text) => html! { p { (parts::prose(text)) } },
+        Block::List(items) => html! { ul { @for item in items { li { (parts::prose(item)) } } } },
         Block::Table(head, rows) => table(head, rows.iter().map(Vec::as_slice)),
         Block::Linked(head, rows) => table(head, rows.iter().map(|(_, row)| row.as_slice())),
     }
 }
 
 fn table<'a>(head: &[&'static str], rows: impl Iterator<Item = &'a [String]>) -> Markup {
-    let rows: Vec<Markup> = rows.map(|row| html! { tr { @for cell in row { td { (cell) } } } }).collect();
-    parts::table(&head.join(", "), head, &rows, "")
+    let rows: Vec<Markup> = rows.map(|row| html! { tr { @for cell in row { td { (parts::prose(cell)) } } } }).collect();
+    let begun: Vec<String> = head.iter().map(|name| capital(name)).collect();
+    let names: Vec<&str> = begun.iter().map(String::as_str).collect();
+    parts::table(&head.join(", "), &names, &rows, "")
+}
+
+/// A heading as the other pages have theirs.
+fn capital(name: &str) -> String {
+    let mut all = name.chars();
+    all.next().map_or_else(String::new, |first| first.to_uppercase().chain(all).collect())
 }
 
 /// Channels through which people are told what they must act on, and what did not arrive.

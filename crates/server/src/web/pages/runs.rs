@@ -71,7 +71,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             button type="submit" { "Show" }
         }
         (parts::filters("Outcome", &filters))
-        (parts::table(
+        (parts::list(
             "Runs",
             &["Run", "Commit", "Repository", "Policy says", "Signatures", "Deployed", "Began"],
             &rows,
@@ -86,7 +86,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
 fn row(line: &RunLine) -> Markup {
     html! {
         tr {
-            td { a.id href={ "/runs/" (line.id) } { (line.id) } @if line.attempts > 1 { span.quiet { " × " (line.attempts) } } }
+            td { (parts::run(&line.id)) @if line.attempts > 1 { span.quiet { " × " (line.attempts) } } }
             td { (parts::short(&line.commit)) }
             td { (parts::repository(line.identity.as_deref())) }
             td {

@@ -61,7 +61,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         let by = w.row.granted.as_ref().map(|g| look.name(&g.by)).transpose()?;
         rows.push(html! {
             tr {
-                td { code { (request.waiver) } " " (parts::entry(w.row.index)) }
+                td { code.id title=(request.waiver) { (parts::short_id(request.waiver.as_str())) } " " (parts::entry(w.row.index)) }
                 td { (parts::state(tone(w.state), w.state.as_str())) @if w.is_unmatched() { div.quiet { "covers nothing" } } }
                 td { (request.scope.controls.join(", ")) }
                 td { (look.name(&request.by)?) }
@@ -73,7 +73,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     }
     let body = html! {
         (parts::filters("State", &links))
-        (parts::table("Waivers", &["Waiver", "State", "Controls", "Asked by", "Granted by", "Until", "Renewals"], &rows, "No waiver is like that."))
+        (parts::list("Waivers", &["Waiver", "State", "Controls", "Asked by", "Granted by", "Until", "Renewals"], &rows, "No waiver is like that."))
         (parts::older(next.map(|before| look.address("/waivers", &[("before", &before)]))))
     };
     Ok(Page::new("Waivers", body).aside(html! { (parts::grouped(count)) " in this list" }).live())
