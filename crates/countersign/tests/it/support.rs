@@ -5,6 +5,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// What histories of the store's tests need, under the name that they know it by.
+#[cfg(all(unix, debug_assertions))]
+pub(crate) use crate::pages::odd::ledgers::{ORIGIN, Unsynced, clock, signer};
+
 /// What a command did.
 pub(crate) struct Ran {
     pub(crate) code: i32,

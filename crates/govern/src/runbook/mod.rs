@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_model::access::emergencies::Owed;
 use countersign_model::governance::gates::Asked;
 use countersign_model::governance::{Criticality, GATES, Level, Tier};
-use countersign_model::{PersonId, Retention, Role};
+use countersign_model::{Diagnostic as _, Exit, PersonId, Retention, Role};
 use countersign_policy::{Assignment, Catalogue, GateVerdict, PolicyEngine};
 use countersign_store::Session;
 use countersign_store::projection::{Standing, WaiverState};
@@ -26,6 +26,8 @@ use crate::gates::{self, Owned};
 pub use crate::page::{Block, Page};
 use crate::{Error, approvals, enforcement, waivers};
 use lint::{Finding, Setting, Somebody, duration};
+
+const OWNERS_UNREADABLE: &str = "owners-unreadable";
 
 /// Everything that the runbook is written from.
 struct Collected {
@@ -46,8 +48,12 @@ pub fn findings(session: &Session, engine: &dyn PolicyEngine) -> Result<Vec<Find
 
 fn collect(session: &Session, engine: &dyn PolicyEngine, masked: bool) -> Result<Collected, Error> {
     let state = session.state();
-    let (gates, served) = (gates::list(session)?, gates::served(session, engine)?);
-    let assignment = enforcement::in_effect(session)?.map_or_else(Assignment::none, |(_, a)| a);
+    // What was put in effect and cannot be read is what is wrong; the rest of the runbook is needed all the more.
+    let mut unread = Vec::new();
+    let gates = readable(gates::list(session), OWNERS_UNREADABLE, &mut unread)?;
+    let served = readable(gates::served(session, engine), "policy-unreadable", &mut unread)?;
+    let assignment = readable(enforcement::in_effect(session), "levels-unreadable", &mut unread)?
+        .map_or_else(Assignment::none, |(_, a)| a);
     let mut people = BTreeMap::new();
     for p in state.people()? {
         let erased = state.is_erased(&p.id)?;
@@ -60,17 +66,32 @@ fn collect(session: &Session, engine: &dyn PolicyEngine, masked: bool) -> Result
         .map(|g| (g.name.clone(), gates::not_audited(&assignment, g).into_iter().map(str::to_owned).collect()))
         .collect();
     let setting = Setting { gates: &gates, people: &people, not_audited: &not_audited, now: session.now() };
-    let mut findings = lint::lint(&setting);
+    let mut findings = unread;
+    // Of owners that cannot be read nobody knows that there is none.
+    let knows_owners = findings.iter().all(|f| f.code != OWNERS_UNREADABLE);
+    findings.extend(lint::lint(&setting).into_iter().filter(|f| knows_owners || f.code != "no-owner"));
     for text in approvals::unkeepable(state)? {
         findings.push(Finding { gate: Some("release".to_owned()), code: "quorum-unfillable", text });
     }
     Ok(Collected { gates, served, assignment, people, findings })
 }
 
+/// What was read; or nothing, and what is wrong with it. A ledger or an engine that does not answer is an error all the same.
+fn readable<T: Default>(read: Result<T, Error>, code: &'static str, unread: &mut Vec<Finding>) -> Result<T, Error> {
+    match read {
+        Ok(read) => Ok(read),
+        Err(e) if e.exit() == Exit::Backend => Err(e),
+        Err(e) => {
+            unread.push(Finding { gate: None, code, text: format!("{e}: an officer puts another document in effect") });
+            Ok(T::default())
+        }
+    }
+}
+
 /// Writes the runbook.
 ///
 /// # Errors
-/// When something that is configured cannot be read.
+/// When the ledger cannot be read.
 pub fn write(session: &Session, engine: &dyn PolicyEngine, catalogue: &Catalogue) -> Result<Page, Error> {
     write_for(session, engine, catalogue, false)
 }
@@ -89,10 +110,13 @@ pub fn write_for(
     let mut page = Page { title: "Pipeline Governance Runbook".to_owned(), blocks: Vec::new() };
     written_from(session, &mut page)?;
     page.heading(2, "What is wrong now");
-    let rows = all
-        .findings
-        .iter()
-        .map(|f| vec![f.gate.clone().unwrap_or_else(|| "people".to_owned()), f.code.to_owned(), f.text.clone()]);
+    let rows = all.findings.iter().map(|f| {
+        vec![
+            f.gate.clone().unwrap_or_else(|| if f.code.ends_with("-unreadable") { "all" } else { "people" }.to_owned()),
+            f.code.to_owned(),
+            f.text.clone(),
+        ]
+    });
     page.table(
         &["gate", "finding", "what to do"],
         rows.collect(),

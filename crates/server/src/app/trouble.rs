@@ -3,6 +3,9 @@
 use axum::http::StatusCode;
 use countersign_model::{Diagnostic, Exit};
 
+/// The code of what only a fault of this program explains.
+const INTERNAL: &str = "CS-SERVER-020";
+
 /// An error on its way to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -26,12 +29,22 @@ impl Trouble {
         Self { status, code: error.code(), text: error.to_string(), help: error.help() }
     }
 
+    /// Whether something that the ledger holds could not be read: no fault of this program's, and none of whoever asks.
+    pub(crate) fn is_of_content(&self) -> bool {
+        self.status == StatusCode::INTERNAL_SERVER_ERROR && self.code != INTERNAL
+    }
+
+    /// As the answer to somebody who looks: what the ledger holds does not let itself be shown, and asking again changes nothing.
+    pub(crate) fn shown(self) -> Self {
+        if self.is_of_content() { Self { status: StatusCode::CONFLICT, ..self } } else { self }
+    }
+
     fn new(status: StatusCode, code: &'static str, text: &str, help: &str) -> Self {
         Self { status, code, text: text.to_owned(), help: help.to_owned() }
     }
 
     pub(crate) fn internal(text: &str) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "CS-SERVER-020", text, "the server's own output says more")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, text, "the server's own output says more")
     }
 
     pub(crate) fn busy() -> Self {

@@ -246,14 +246,18 @@ fn begin<T>(
 
 fn looked(app: &App, session: &mut Session, room: &Room, asked: Asked) -> Result<(StatusCode, Markup), Trouble> {
     let looked = begin(app, session, asked, (room.name, room.roles, room.reach), room.show)?;
-    let (status, page) = match looked.made {
+    let (status, page) = match looked.made.map_err(Trouble::shown) {
         Ok(page) => (StatusCode::OK, page),
         // Somebody who is signed in keeps the way back.
         Err(trouble) => (
             trouble.status,
             layout::Page::new(
                 "This did not work",
-                html! { (trouble_body(&trouble)) @if trouble.status == StatusCode::NOT_FOUND { (nothing_here()) } },
+                html! {
+                    (trouble_body(&trouble))
+                    @if trouble.status == StatusCode::NOT_FOUND { (nothing_here()) }
+                    @if trouble.status == StatusCode::CONFLICT { p { "What the ledger holds of it cannot be read. The entries themselves are " a href="/ledger" { "in the ledger" } "." } }
+                },
             ),
         ),
     };
@@ -276,7 +280,8 @@ pub(crate) async fn file(State(app): State<Arc<App>>, path: MatchedPath, asking:
     };
     let inner = Arc::clone(&app);
     let what = ("this file", file.roles, file.reach);
-    let made = app.with(move |session| begin(&inner, session, asked, what, file.make)?.made).await;
+    let made =
+        app.with(move |session| begin(&inner, session, asked, what, file.make)?.made.map_err(Trouble::shown)).await;
     match made {
         Ok(made) => made.answer(),
         Err(trouble) => trouble_page(&app, &trouble),

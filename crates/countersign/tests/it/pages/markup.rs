@@ -54,7 +54,7 @@ pub(super) fn laid_out(html: &str) -> String {
 ///
 /// - hexadecimal digits, exactly 64 (digests), 40 (commits), 24 (requests), 20 (ids), 16 (devices), 12 (the first of a longer one): `[hex 1]`;
 ///   what is the beginning of one that stood there before is `[hex 1…]`;
-/// - 43 letters and digits or more of base64 with both cases and digits (keys, signatures, roots): `[base64 1]`;
+/// - 43 letters and digits or more of base64 with both cases (keys, signatures, roots): `[base64 1]`;
 /// - up to which entry the newest assessment went: `[n]`; it is computed beside the requests.
 ///
 /// Everything else is compared: words, numbers, times, order.
@@ -85,7 +85,7 @@ pub(super) fn without_chance(page: &str) -> String {
 
 fn is_mixed(text: &str) -> bool {
     let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
-    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
+    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
 }
 
 /// What stands between the two, wherever they stand.

@@ -9,6 +9,8 @@ mod markup;
 #[cfg(debug_assertions)]
 pub(crate) mod numbers;
 #[cfg(debug_assertions)]
+pub(crate) mod odd;
+#[cfg(debug_assertions)]
 mod snapshots;
 pub(crate) mod walk;
 

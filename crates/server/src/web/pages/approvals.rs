@@ -6,7 +6,7 @@ use std::time::Instant;
 use countersign_model::access::SlotName;
 use countersign_model::change::Change;
 use countersign_model::event::ApprovalSigned;
-use countersign_model::{Digest, Outcome};
+use countersign_model::{Digest, Outcome, RunId};
 use countersign_policy::Decision;
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::replay::decision_id;
@@ -59,8 +59,9 @@ fn slots(about: &About) -> impl Iterator<Item = &SlotStatus> {
 
 /// Runs that the visitor could sign. What was deployed, well or not, waits for nobody, though what its approvals bound
 /// has changed since; its own page still says who could sign.
-pub(super) fn waiting(look: &Look<'_>) -> Result<Vec<Waits>, Trouble> {
-    let mut all = Vec::new();
+/// What cannot be read waits for nobody either, and is named.
+pub(super) fn waiting(look: &Look<'_>) -> Result<(Vec<Waits>, Vec<RunId>), Trouble> {
+    let (mut all, mut unread) = (Vec::new(), Vec::new());
     // What a waiver lets pass is signed as what passes by itself.
     for outcome in [Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated] {
         let asked = RunsAsked { outcome: Some(outcome), ..RunsAsked::default() };
@@ -74,6 +75,10 @@ pub(super) fn waiting(look: &Look<'_>) -> Result<Vec<Waits>, Trouble> {
                 Ok(None) => continue,
                 // Disposed of: nothing of it can be signed any more.
                 Err(trouble) if trouble.code == countersign_store::code::MISSING_BLOB => continue,
+                Err(trouble) if trouble.is_of_content() => {
+                    unread.push(line.id);
+                    continue;
+                }
                 Err(trouble) => return Err(trouble),
             };
             let could = |s: &&SlotStatus| {
@@ -85,12 +90,12 @@ pub(super) fn waiting(look: &Look<'_>) -> Result<Vec<Waits>, Trouble> {
             }
         }
     }
-    Ok(all)
+    Ok((all, unread))
 }
 
 /// Everything that waits for the visitor.
 pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let all = if look.visitor.is_auditor() { Vec::new() } else { waiting(look)? };
+    let (all, unread) = if look.visitor.is_auditor() { (Vec::new(), Vec::new()) } else { waiting(look)? };
     let mut items = Vec::new();
     for waits in &all {
         items.push(item(look, waits)?);
@@ -103,7 +108,17 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         }
         @for item in &items { (item) }
+<<<<<<< HEAD
         p { a href="/passkeys" { "Your passkeys" } }
+=======
+        @if !unread.is_empty() {
+            p.notice {
+                (parts::state(Tone::Bad, "not read")) " What is recorded of "
+                (parts::count(unread.len(), "run", "runs")) " cannot be read, so nobody is asked to sign: "
+                @for run in unread.iter().take(8) { (parts::run(run)) " " }
+            }
+        }
+>>>>>>> 410b022 (No page breaks down over what a ledger holds, and every page is asked over one that holds odd things)
     };
     Ok(Page::new("Approvals", body).aside(html! { (all.len()) " waiting" }).live())
 }

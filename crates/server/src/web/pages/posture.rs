@@ -117,7 +117,7 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
     if look.visitor.is_auditor() {
         return Ok(needs);
     }
-    for waits in approvals::waiting(look)? {
+    for waits in approvals::waiting(look)?.0 {
         for slot in &waits.slots {
             needs.push(Need {
                 what: html! {
@@ -144,12 +144,28 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
             }
         }
     }
-    for gate in gates::list(look.session)? {
-        if gate.ownership.owner == look.visitor.person && gate.acknowledged.is_none() {
-            needs.push(Need {
-                what: html! { "You own the gate " strong { (gate.ownership.gate) } " and have not taken it on" },
-                how: format!("countersign gate acknowledge {}", gate.ownership.gate),
-            });
+    match gates::list(look.session) {
+        Ok(all) => {
+            for gate in all {
+                if gate.ownership.owner == look.visitor.person && gate.acknowledged.is_none() {
+                    needs.push(Need {
+                        what: html! { "You own the gate " strong { (gate.ownership.gate) } " and have not taken it on" },
+                        how: format!("countersign gate acknowledge {}", gate.ownership.gate),
+                    });
+                }
+            }
+        }
+        Err(error) => {
+            let trouble = Trouble::from(error);
+            if !trouble.is_of_content() {
+                return Err(trouble);
+            }
+            if look.visitor.is_any(&[Role::SecurityOfficer, Role::ComplianceOfficer]) {
+                needs.push(Need {
+                    what: html! { (parts::state(Tone::Bad, "not read")) " Who owns the gates cannot be read: " (trouble.text) },
+                    how: "countersign gate activate FILE".to_owned(),
+                });
+            }
         }
     }
     Ok(needs)
