@@ -108,9 +108,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         }
         @for item in &items { (item) }
-<<<<<<< HEAD
         p { a href="/passkeys" { "Your passkeys" } }
-=======
         @if !unread.is_empty() {
             p.notice {
                 (parts::state(Tone::Bad, "not read")) " What is recorded of "
@@ -118,7 +116,6 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 @for run in unread.iter().take(8) { (parts::run(run)) " " }
             }
         }
->>>>>>> 410b022 (No page breaks down over what a ledger holds, and every page is asked over one that holds odd things)
     };
     Ok(Page::new("Approvals", body).aside(html! { (all.len()) " waiting" }).live())
 }
