@@ -308,7 +308,7 @@ fn signed(look: &Look<'_>, a: &ApprovalRow, counts: bool, idle: Option<&str>) ->
         tr {
             td { (parts::state(tone, &a.slot.to_string())) @if let Some(why) = &why { div.quiet { (why) } } }
             td { (look.name(&a.person)?) }
-            td.key { code { (a.device.key) } }
+            td { code.key { (a.device.key) } }
             td { (a.strength) }
             td { (look.scope.field(MaskedField::Hosts, &a.device.host)) }
             td { (parts::time(a.time)) }
