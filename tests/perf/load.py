@@ -5,7 +5,7 @@
     tests/perf/load.py LINK [--rate 50] [--seconds 30] [--pages /runs,/findings] [--limit 200]
 
 Open loop: requests begin when they are due, not when the one before has ended, and time counts from when they were due. So a server
-that stalls is charged with everybody who would have come meanwhile. It ends with 1 where a page's p99 is over the limit (milliseconds), or
+that stalls is charged with everybody who would have come meanwhile. Pages are counted as they come, uncompressed. It ends with 1 where a page's p99 is over the limit (milliseconds), or
 an answer is none. Standard library only.
 """
 import argparse
@@ -20,8 +20,10 @@ import urllib.parse
 PAGES = [
     "/", "/approvals", "/frameworks", "/controls", "/runs", "/runs?outcome=pending", "/findings", "/findings?state=all",
     "/findings?late=true", "/findings?severity=low", "/deployments", "/waivers", "/environments", "/runbook", "/ledger",
-    "/ledger/5", "/access", "/audits",
+    "/ledger?kind=RunStarted", "/ledger/5", "/access", "/audits",
 ]
+# Of these lists the first that is linked is asked for as well.
+LISTS = ["/runs", "/controls", "/frameworks", "/environments", "/findings"]
 
 
 def ask(host, method, path, cookie=None, body=None):
@@ -49,6 +51,12 @@ def sign_in(link):
     return where.netloc, answer.headers["Set-Cookie"].split(";")[0]
 
 
+def first_of(host, cookie, page):
+    _, text = ask(host, "GET", page, cookie)
+    found = re.search(rb'href="(' + re.escape(page.encode()) + rb'/[^"/?]+)"', text)
+    return [found.group(1).decode()] if found else []
+
+
 def percentile(times, part):
     return times[min(len(times) - 1, int(len(times) * part))]
 
@@ -58,13 +66,17 @@ def main():
     parser.add_argument("link", help="a link that signs in, as `countersign login` prints it")
     parser.add_argument("--rate", type=float, default=50, help="requests a second")
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--pages", default=",".join(PAGES))
+    parser.add_argument("--pages", help="these, and no others")
     parser.add_argument("--limit", type=float, default=200, help="milliseconds that p99 may be")
     parser.add_argument("--alone", action="store_true", help="one request at a time: what each page takes by itself")
     asked = parser.parse_args()
-    pages = asked.pages.split(",")
     host, cookie = sign_in(asked.link)
+    if asked.pages:
+        pages = asked.pages.split(",")
+    else:
+        pages = PAGES + [one for page in LISTS for one in first_of(host, cookie, page)]
     took = {page: [] for page in pages}
+    size = {}
     wrong = {}
     lock = threading.Lock()
 
@@ -73,8 +85,9 @@ def main():
         ms = (time.monotonic() - due) * 1000
         with lock:
             took[page].append(ms)
+            size[page] = max(size.get(page, 0), len(text))
             if answer.status != 200:
-                wrong.setdefault(page, (answer.status, text[:0]))
+                wrong.setdefault(page, answer.status)
 
     if asked.alone:
         end = time.monotonic() + asked.seconds
@@ -94,7 +107,7 @@ def main():
                     one(*job)
                 except OSError as e:
                     with lock:
-                        wrong.setdefault(job[0], (0, str(e)))
+                        wrong.setdefault(job[0], str(e))
 
         workers = [threading.Thread(target=work, daemon=True) for _ in range(128)]
         for worker in workers:
@@ -109,7 +122,7 @@ def main():
         for worker in workers:
             worker.join()
 
-    print(f"{'page':<32} {'n':>5} {'p50':>8} {'p99':>8} {'most':>8}  ms")
+    print(f"{'page':<32} {'n':>5} {'p50':>8} {'p99':>8} {'most':>8} ms {'page':>6} kB")
     slow = False
     for page, times in sorted(took.items(), key=lambda item: -max(item[1], default=0)):
         times.sort()
@@ -118,8 +131,8 @@ def main():
         p99 = percentile(times, 0.99)
         slow |= p99 > asked.limit
         mark = " over" if p99 > asked.limit else ""
-        fault = f" status {wrong[page][0]}" if page in wrong else ""
-        print(f"{page:<32} {len(times):>5} {percentile(times, 0.5):>8.1f} {p99:>8.1f} {times[-1]:>8.1f}{mark}{fault}")
+        fault = f" {wrong[page]}" if page in wrong else ""
+        print(f"{page:<32} {len(times):>5} {percentile(times, 0.5):>8.1f} {p99:>8.1f} {times[-1]:>8.1f}    {size[page] / 1000:>6.1f}{mark}{fault}")
     sys.exit(1 if slow or wrong else 0)
 
 

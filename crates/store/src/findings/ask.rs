@@ -452,17 +452,21 @@ impl Index {
                 time: Timestamp::from_millis(row.get(3)?),
             })
         };
-        let of = "FROM findings f JOIN looks l ON l.repository = f.repository AND l.tool = f.tool AND l.unread = 0";
-        let seen = "JOIN presences p ON p.finding = f.id AND l.idx >= p.first AND (p.last IS NULL OR l.idx <= p.last)";
+        // In this order: a repository has more looks than a finding was seen in.
+        let seen = "FROM findings f CROSS JOIN presences p ON p.finding = f.id
+            CROSS JOIN looks l ON l.repository = f.repository AND l.tool = f.tool AND l.unread = 0
+            AND l.idx BETWEEN p.first AND coalesce(p.last, 9223372036854775807)";
         let mut query = self.db.prepare_cached(&format!(
-            "SELECT l.idx, l.run, l.commit_id, l.time {of} {seen} WHERE f.id = ?1 ORDER BY l.idx DESC LIMIT ?2"
+            "SELECT l.idx, l.run, l.commit_id, l.time {seen} WHERE f.id = ?1 ORDER BY l.idx DESC LIMIT ?2"
         ))?;
         let looks = query.query_map((line.at, LOOKS), look)?.collect::<Result<_, _>>()?;
-        let mut query = self.db.prepare_cached(&format!("SELECT count(*) {of} {seen} WHERE f.id = ?1"))?;
+        let mut query = self.db.prepare_cached(&format!("SELECT count(*) {seen} WHERE f.id = ?1"))?;
         let count = query.query_row([line.at], |row| row.get(0))?;
-        let mut query = self.db.prepare_cached(&format!(
-            "SELECT l.idx, l.run, l.commit_id, l.time {of} WHERE f.id = ?1 ORDER BY l.idx DESC LIMIT 1"
-        ))?;
+        let mut query = self.db.prepare_cached(
+            "SELECT l.idx, l.run, l.commit_id, l.time FROM findings f
+             JOIN looks l ON l.repository = f.repository AND l.tool = f.tool AND l.unread = 0
+             WHERE f.id = ?1 ORDER BY l.idx DESC LIMIT 1",
+        )?;
         let newest = query.query_row([line.at], look).optional()?;
         let mut query = self.db.prepare_cached("SELECT count(*) FROM presences WHERE finding = ?1")?;
         let came = query.query_row([line.at], |row| row.get(0))?;

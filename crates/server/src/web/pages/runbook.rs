@@ -12,6 +12,9 @@ use crate::web::layout::Page;
 use crate::web::look::Look;
 use crate::web::parts::{self, Tone};
 
+/// Rows of a table that the page shows.
+const ROWS: usize = 100;
+
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let written =
         runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, look.scope.hides(MaskedField::Names))?;
@@ -35,10 +38,16 @@ fn part(block: &Block) -> Markup {
 }
 
 fn table<'a>(head: &[&'static str], rows: impl Iterator<Item = &'a [String]>) -> Markup {
-    let rows: Vec<Markup> = rows.map(|row| html! { tr { @for cell in row { td { (parts::prose(cell)) } } } }).collect();
+    let mut rows: Vec<Markup> =
+        rows.map(|row| html! { tr { @for cell in row { td { (parts::prose(cell)) } } } }).collect();
+    let count = rows.len();
+    rows.truncate(ROWS);
     let begun: Vec<String> = head.iter().map(|name| capital(name)).collect();
     let names: Vec<&str> = begun.iter().map(String::as_str).collect();
-    parts::table(&head.join(", "), &names, &rows, "")
+    html! {
+        (parts::table(&head.join(", "), &names, &rows, ""))
+        @if count > ROWS { p.quiet { "The first " (ROWS) " of " (count) ". All of them: " code { "countersign runbook" } "." } }
+    }
 }
 
 /// A heading as the other pages have theirs.
