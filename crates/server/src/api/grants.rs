@@ -61,10 +61,13 @@ fn told(error: &StageError) -> Trouble {
 /// The grants, newest first.
 pub(super) fn list(ask: &Ask<'_>) -> Result<GrantList, Trouble> {
     let mut all = Vec::new();
-    for row in ask.state().grants()?.into_iter().rev() {
+    let rows = match ask.filter("run") {
+        Some(run) => ask.state().grants_of_run(&RunId::from_text(run))?,
+        None => ask.state().grants()?,
+    };
+    for row in rows.into_iter().rev() {
         let state = tokens::standing(ask.session, &row)?;
-        let is_asked = ask.filter("run").is_none_or(|run| row.grant.run.as_str() == run)
-            && ask.filter("state").is_none_or(|asked| asked == state);
+        let is_asked = ask.filter("state").is_none_or(|asked| asked == state);
         if is_asked && ask.scope.has_run(ask.state(), &row.grant.run)? {
             all.push(row);
         }

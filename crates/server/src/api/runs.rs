@@ -17,6 +17,9 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<RunList, Trouble> {
     let asked = RunsAsked {
         outcome: ask.outcome(),
         undecided: ask.filter("undecided").is_some(),
+        among: Vec::new(),
+        from: None,
+        to: None,
         repository: ask.filter("repository").map(str::to_owned),
         commit: ask.filter("commit").map(str::to_owned),
         within: ask.scope.within(),

@@ -88,6 +88,17 @@ impl Look<'_> {
         self.filter(name).map(read).transpose()
     }
 
+    /// A filter that is a moment, as the charts write it, or a day.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<Timestamp>, Trouble> {
+        let read = |text: &str| {
+            let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+            whole
+                .parse()
+                .map_err(|_| Trouble::bad_request(&format!("`{name}` in the address is neither a day nor a time")))
+        };
+        self.filter(name).map(read).transpose()
+    }
+
     /// A person's name, where it is not kept from the visitor.
     pub(crate) fn name(&self, person: &PersonId) -> Result<String, Trouble> {
         self.scope.name(self.state(), person)

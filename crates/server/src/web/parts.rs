@@ -51,6 +51,19 @@ pub(crate) const fn tone(outcome: Outcome) -> Tone {
     }
 }
 
+/// From when until when a list goes, where that was asked for, and the way to all of it.
+pub(crate) fn stretch(from: Option<Timestamp>, to: Option<Timestamp>, all: &str) -> Markup {
+    html! {
+        @if from.is_some() || to.is_some() {
+            p.quiet {
+                @if let Some(from) = from { "From " code { (from) } " " }
+                @if let Some(to) = to { "before " code { (to) } " " }
+                a href=(all) { "all times" }
+            }
+        }
+    }
+}
+
 /// A state: icon, word, colour.
 pub(crate) fn state(tone: Tone, word: &str) -> Markup {
     html! { span.state.(tone.class()) { span aria-hidden="true" { (tone.icon()) } " " (word) } }

@@ -154,7 +154,7 @@ fn approvals(
     all: &mut Vec<Notice>,
 ) -> Result<(), Error> {
     let state = session.state();
-    for outcome in [Outcome::Pending, Outcome::Pass] {
+    for outcome in rules::SIGNED {
         for line in state.runs_page(&RunsAsked { outcome: Some(outcome), ..RunsAsked::default() }, RUNS)? {
             // What was deployed, well or not, waits for nobody.
             let Some(decision) = line.decision.filter(|_| line.deployed.is_none()) else { continue };

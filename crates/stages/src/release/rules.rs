@@ -14,6 +14,10 @@ use super::binding::{self, Present};
 use crate::Error;
 use crate::build::decide;
 
+/// What a decision comes to, missing approvals aside, where a signature is worth something. What a waiver lets pass is signed as what passes
+/// by itself.
+pub const SIGNED: [Outcome; 4] = [Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated];
+
 /// A required signature, and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotStatus {

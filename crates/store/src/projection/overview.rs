@@ -23,6 +23,12 @@ pub struct RunsAsked {
     pub outcome: Option<Outcome>,
     /// Only those without any decision.
     pub undecided: bool,
+    /// Only those of which the newest decision comes to one of these; `None`: nothing is decided. Empty: all.
+    pub among: Vec<Option<Outcome>>,
+    /// Only those that began from this moment on.
+    pub from: Option<Timestamp>,
+    /// And before this one.
+    pub to: Option<Timestamp>,
     /// One repository, by its identity.
     pub repository: Option<String>,
     /// A commit's beginning, in hex digits.
@@ -124,6 +130,17 @@ fn of_runs(asked: &RunsAsked, state: &State) -> Result<Where, Error> {
     }
     if asked.undecided {
         all.sql.push_str(" AND c.outcome IS NULL");
+    }
+    if !asked.among.is_empty() {
+        let one = |outcome: &Option<Outcome>| outcome.map_or(Value::Null, |o| o.as_str().to_owned().into());
+        let list = vec!["c.outcome IS ?"; asked.among.len()].join(" OR ");
+        all.append((format!("({list})"), asked.among.iter().map(one).collect()));
+    }
+    if let Some(from) = asked.from {
+        all.and("c.time >= ?", from.millis());
+    }
+    if let Some(to) = asked.to {
+        all.and("c.time < ?", to.millis());
     }
     if let Some(repository) = &asked.repository {
         all.and("r.identity = ?", repository.clone());

@@ -136,6 +136,18 @@ fn runs_are_counted_by_time_and_outcome_and_period_as_a_walk_counts_them() {
     let counted = state.runs_over_time(first, span / 3 + 1, 3, None).unwrap();
     let all = Within { from: first, to: after, repositories: None };
     assert_eq!(counted, state.runs_over_time(first, span / 3 + 1, 3, Some(&all)).unwrap());
+    for (nth, outcome, n) in &counted {
+        let start = first.millis() + i64::from(*nth) * (span / 3 + 1);
+        let asked = RunsAsked {
+            among: vec![*outcome],
+            from: Some(Timestamp::from_millis(start)),
+            to: Some(Timestamp::from_millis(start + span / 3 + 1)),
+            ..RunsAsked::default()
+        };
+        assert_eq!((state.runs_count(&asked).unwrap(), state.runs_page(&asked, 1000).unwrap().len() as u64), (*n, *n));
+    }
+    let any = RunsAsked { among: counted.iter().map(|(_, outcome, _)| *outcome).collect(), ..RunsAsked::default() };
+    assert_eq!(state.runs_count(&any).unwrap(), runs.len() as u64);
     for outcome in Outcome::ALL {
         let asked = RunsAsked { outcome: Some(outcome), ..RunsAsked::default() };
         let drawn: u64 = counted.iter().filter(|(_, o, _)| *o == Some(outcome)).map(|(.., n)| n).sum();

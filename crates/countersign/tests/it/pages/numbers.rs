@@ -15,7 +15,7 @@ const OF_A_KIND: usize = 6;
 
 /// Numbers in tables that count nothing that has a list: the names of their columns. Whoever adds a column of numbers says here that it is
 /// none, or makes it a link.
-const NO_LIST: [&str; 18] = [
+const NO_LIST: [&str; 14] = [
     // Of the whole firm, whatever the scope of who looks.
     "Broken by",
     "Judged over",
@@ -33,11 +33,6 @@ const NO_LIST: [&str; 18] = [
     "Renewals",
     "Signatures",
     "Times",
-    // The table behind a chart.
-    "By waiver",
-    "Denied",
-    "Held",
-    "Pass",
 ];
 
 /// The number that a link says, if it says one: alone, before its words as tiles do, or after them as filters do.

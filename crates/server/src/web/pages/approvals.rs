@@ -6,7 +6,7 @@ use std::time::Instant;
 use countersign_model::access::SlotName;
 use countersign_model::change::Change;
 use countersign_model::event::ApprovalSigned;
-use countersign_model::{Digest, Outcome, RunId};
+use countersign_model::{Digest, RunId};
 use countersign_policy::Decision;
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::build::replay::decision_id;
@@ -62,8 +62,7 @@ fn slots(about: &About) -> impl Iterator<Item = &SlotStatus> {
 /// What cannot be read waits for nobody either, and is named.
 pub(super) fn waiting(look: &Look<'_>) -> Result<(Vec<Waits>, Vec<RunId>), Trouble> {
     let (mut all, mut unread) = (Vec::new(), Vec::new());
-    // What a waiver lets pass is signed as what passes by itself.
-    for outcome in [Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated] {
+    for outcome in rules::SIGNED {
         let asked = RunsAsked { outcome: Some(outcome), ..RunsAsked::default() };
         for line in look.state().runs_page(&asked, WAITING)? {
             if line.deployed.is_some() {

@@ -26,15 +26,6 @@ struct Week {
     bad: u64,
 }
 
-/// A moment in the address, as the charts write it, or a day.
-fn moment(look: &Look<'_>, name: &str) -> Result<Option<Timestamp>, Trouble> {
-    let read = |text: &str| {
-        let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        whole.parse().map_err(|_| Trouble::bad_request(&format!("`{name}` in the address is neither a day nor a time")))
-    };
-    look.filter(name).map(read).transpose()
-}
-
 fn asked(look: &Look<'_>) -> Result<DeploymentsAsked, Trouble> {
     let success = match look.filter("result") {
         None => None,
@@ -46,8 +37,8 @@ fn asked(look: &Look<'_>) -> Result<DeploymentsAsked, Trouble> {
         environment: look.filter("environment").map(str::to_owned),
         repository: look.filter("repository").map(str::to_owned),
         success,
-        from: moment(look, "from")?,
-        to: moment(look, "to")?,
+        from: look.moment("from")?,
+        to: look.moment("to")?,
         within: look.scope.within(),
         before: look.index("before")?,
     })
@@ -98,13 +89,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 }
                 button type="submit" { "Show" }
             }
-            @if asked.from.is_some() || asked.to.is_some() {
-                p.quiet {
-                    @if let Some(from) = asked.from { "From " code { (from) } " " }
-                    @if let Some(to) = asked.to { "before " code { (to) } " " }
-                    a href=(look.address("/deployments", &[("from", ""), ("to", ""), ("before", "")])) { "all times" }
-                }
-            }
+            (parts::stretch(asked.from, asked.to, &look.address("/deployments", &[("from", ""), ("to", ""), ("before", "")])))
             (parts::list("Deployments", &["When", "Repository", "Commit", "Environment", "Result", "Run", "Entry"], &rows, "No deployment is like that."))
             (parts::older(next.map(|before| look.address("/deployments", &[("before", &before)]))))
         }

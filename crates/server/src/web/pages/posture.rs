@@ -7,6 +7,7 @@ use countersign_store::findings::Asked;
 use countersign_store::projection::{RunsAsked, WaiverState};
 use maud::{Markup, html};
 
+use super::runs::TOGETHER;
 use super::{approvals, frameworks};
 use crate::app::{Trouble, found};
 use crate::web::chart::{self, Bar};
@@ -74,35 +75,38 @@ fn trend(look: &Look<'_>) -> Result<Markup, Trouble> {
     const WEEKS: u32 = 13;
     const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
     let from = Timestamp::from_millis(look.now().millis() - 13 * WEEK);
+    let start = |week: u32| Timestamp::from_millis(from.millis() + i64::from(week) * WEEK);
     let counted = look.state().runs_over_time(from, WEEK, WEEKS, look.scope.within().as_ref())?;
     let bars: Vec<Bar> = (0..WEEKS)
         .map(|week| {
-            let of = |wanted: &[Tone]| {
-                let here = counted.iter().filter(|(n, ..)| *n == week);
-                here.filter(|(_, outcome, _)| wanted.contains(&outcome.map_or(Tone::Wait, parts::tone)))
-                    .map(|(.., n)| n)
-                    .sum()
+            let of = |wanted: &[Option<Outcome>]| {
+                let here = counted.iter().filter(|(n, outcome, _)| *n == week && wanted.contains(outcome));
+                here.map(|(.., n)| n).sum()
             };
-            let start = Timestamp::from_millis(from.millis() + i64::from(week) * WEEK);
             Bar {
-                label: start.to_string().chars().skip(5).take(5).collect(),
-                parts: vec![
-                    (Tone::Good, of(&[Tone::Good, Tone::Quiet])),
-                    (Tone::Waived, of(&[Tone::Waived])),
-                    (Tone::Wait, of(&[Tone::Wait])),
-                    (Tone::Bad, of(&[Tone::Bad, Tone::Missing])),
-                ],
+                label: start(week).to_string().chars().skip(5).take(5).collect(),
+                parts: TOGETHER.iter().map(|(tone, .., outcomes)| (*tone, of(outcomes))).collect(),
             }
         })
         .collect();
-    let rows: Vec<Markup> = bars
-        .iter()
-        .map(|bar| html! { tr { th scope="row" { (bar.label) } @for (_, n) in &bar.parts { td.n { (n) } } } })
-        .collect();
+    let row = |(week, bar): (u32, &Bar)| {
+        let (from, to) = (start(week).to_string(), start(week + 1).to_string());
+        let cell = |name: &str, n: u64| {
+            let href = look.address("/runs", &[("outcome", name), ("from", &from), ("to", &to)]);
+            html! { td.n { @if n == 0 { span.quiet { "0" } } @else { a href=(href) { (n) } } } }
+        };
+        html! {
+            tr {
+                th scope="row" { (bar.label) }
+                @for ((.., name, _), (_, n)) in TOGETHER.iter().zip(&bar.parts) { (cell(name, *n)) }
+            }
+        }
+    };
+    let rows: Vec<Markup> = (0..).zip(&bars).map(row).collect();
     Ok(html! {
         section {
             h2 { "Runs a week" }
-            (chart::bars("Runs a week", &[(Tone::Good, "passed"), (Tone::Waived, "passed by waiver"), (Tone::Wait, "held"), (Tone::Bad, "denied")], &bars))
+            (chart::bars("Runs a week", &TOGETHER.map(|(tone, word, ..)| (tone, word)), &bars))
             details {
                 summary { "The same as a table" }
                 (parts::table("Runs a week", &["Week from", "Pass", "By waiver", "Held", "Denied"], &rows, ""))

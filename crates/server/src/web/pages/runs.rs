@@ -16,17 +16,28 @@ const ROWS: u32 = 50;
 const OUTCOMES: [Outcome; 6] =
     [Outcome::Fail, Outcome::Error, Outcome::Pending, Outcome::Pass, Outcome::Waived, Outcome::Mitigated];
 
+/// Outcomes that the posture's chart counts together: what it calls them, what stands in the address, and what they are. `None`: nothing is
+/// decided.
+pub(super) const TOGETHER: [(Tone, &str, &str, &[Option<Outcome>]); 4] = [
+    (Tone::Good, "passed", "passed", &[Some(Outcome::Pass), Some(Outcome::NotApplicable)]),
+    (Tone::Waived, "passed by waiver", "let-through", &[Some(Outcome::Waived), Some(Outcome::Mitigated)]),
+    (Tone::Wait, "held", "held", &[Some(Outcome::Pending), None]),
+    (Tone::Bad, "denied", "denied", &[Some(Outcome::Fail), Some(Outcome::Error), Some(Outcome::NotEvaluated)]),
+];
+
 /// What the address asks for.
 fn asked(look: &Look<'_>) -> Result<RunsAsked, Trouble> {
     let mut asked = RunsAsked { before: look.index("before")?, within: look.scope.within(), ..RunsAsked::default() };
     match look.filter("outcome") {
         Some("undecided") => asked.undecided = true,
+        Some(text) if together(text).is_some() => asked.among = together(text).unwrap_or_default(),
         Some(text) => {
             let known = OUTCOMES.into_iter().find(|o| o.as_str() == text);
             asked.outcome = Some(known.ok_or_else(|| Trouble::bad_request("`outcome` in the address is none"))?);
         }
         None => {}
     }
+    (asked.from, asked.to) = (look.moment("from")?, look.moment("to")?);
     asked.repository = look.filter("repository").map(str::to_owned);
     if let Some(commit) = look.filter("commit") {
         let is_hex = commit.len() <= 64 && commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
@@ -36,6 +47,10 @@ fn asked(look: &Look<'_>) -> Result<RunsAsked, Trouble> {
         asked.commit = Some(commit.to_owned());
     }
     Ok(asked)
+}
+
+fn together(name: &str) -> Option<Vec<Option<Outcome>>> {
+    TOGETHER.into_iter().find(|(_, _, known, _)| *known == name).map(|(.., all)| all.to_vec())
 }
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
@@ -52,13 +67,18 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let mut filters = vec![filter("all", "")];
     filters.extend(OUTCOMES.iter().map(|o| filter(o.as_str(), o.as_str())));
     filters.push(filter("undecided", "undecided"));
+    if let Some((_, word, name, _)) = TOGETHER.into_iter().find(|(_, _, name, _)| chosen == Some(name)) {
+        filters.push(filter(word, name));
+    }
     let mut repositories = state.repository_names()?;
     repositories.retain(|name| look.scope.has_repository(name));
     let rows: Vec<Markup> = lines.iter().map(row).collect();
     let next = lines.last().filter(|_| has_more).map(|last| last.index.to_string());
     let body = html! {
         form.search method="get" action="/runs" role="search" {
-            @if let Some(outcome) = chosen { input type="hidden" name="outcome" value=(outcome); }
+            @for name in ["outcome", "from", "to"] {
+                @if let Some(value) = look.filter(name) { input type="hidden" name=(name) value=(value); }
+            }
             label { "Repository "
                 select name="repository" {
                     option value="" { "all" }
@@ -71,6 +91,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             button type="submit" { "Show" }
         }
         (parts::filters("Outcome", &filters))
+        (parts::stretch(asked.from, asked.to, &look.address("/runs", &[("from", ""), ("to", ""), ("before", "")])))
         (parts::list(
             "Runs",
             &["Run", "Commit", "Repository", "Policy says", "Signatures", "Deployed", "Began"],
