@@ -129,4 +129,4 @@ pub use tokens::TokenRow;
 pub use trust::TrustRoot;
 pub use visits::{RefusedSignIn, ViewRow, VisitRow};
 pub use waivers::{Said, WaiverRow, WaiverState};
-pub use workloads::{ActivatedIssuers, WorkloadRow, is_of};
+pub use workloads::{ActivatedIssuers, AdmissionRow, WorkloadRow, is_of};

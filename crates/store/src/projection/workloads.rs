@@ -45,6 +45,21 @@ pub(super) const TABLES: &[Table] = &[
     },
 ];
 
+/// A job that came to a server with its identity token alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdmissionRow {
+    /// Log index.
+    pub index: u64,
+    /// The kind of CI system.
+    pub system: String,
+    /// The repository that its token opens.
+    pub repository: String,
+    /// The application that this belongs to.
+    pub application: String,
+    /// When.
+    pub time: Timestamp,
+}
+
 /// A document of issuers that was put in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivatedIssuers {
@@ -195,6 +210,26 @@ impl State {
             )?
             .execute((index, workload, p.issuer, p.system, p.repository, p.application, p.time.millis()))?;
         Ok(())
+    }
+
+    /// Jobs that came to a server with their identity token alone, newest first, `most` at the most.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn newest_admissions(&self, most: u32) -> Result<Vec<AdmissionRow>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT idx, system, repository, application, time FROM admissions ORDER BY idx DESC LIMIT ?1",
+        )?;
+        let rows = query.query_map([most], |row| {
+            Ok(AdmissionRow {
+                index: row.get(0)?,
+                system: row.get(1)?,
+                repository: row.get(2)?,
+                application: row.get(3)?,
+                time: time(row, 4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Which workloads came to a server, with log indices.

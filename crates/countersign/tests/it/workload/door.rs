@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::shapes::{activate, github, gitlab, pinned};
 use super::{Signer, have, now};
 use crate::api::{Program, body, code, token};
-use crate::server::{firm, said, serve};
+use crate::server::{Browser, firm, said, serve};
 use crate::submit::{Pipeline, entries};
 use crate::support::{Ran, World};
 use crate::witness::Server;
@@ -65,6 +65,10 @@ fn a_job_without_any_token_of_ours_submits_records_and_deploys_in_its_own_reposi
     cs(&world, &server, &second, &["record", "--artifact", "app.bin", "--run", &run]).expect(0);
     cs(&world, &server, &second, &["gate", "check", &run]).expect(11);
     assert_eq!(entries(&world, &["WorkloadAdmitted"]), [2], "however often it asks");
+    let access = Browser::of(&server, &world, "ada").get("/access").expect(200).body;
+    let came = access.split("Jobs that came with their identity token").nth(1).unwrap();
+    let came = came.split("</table>").next().unwrap();
+    assert_eq!(came.matches(">github.com/acme/app<").count(), 2, "{came}");
 
     // It is nobody: what people read, sign and administer is not open to it.
     let door = job(&server, &second);

@@ -30,6 +30,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let body = html! {
         (parts::section("People", &parts::table("People", &["Name", "Id", "Roles", "Keys", "Enrolled"], &rows, "Nobody is enrolled.")))
         (parts::section("Sign-ins", &visits(look)?))
+        (parts::section("Jobs that came with their identity token", &jobs(look)?))
         (parts::section("Refused sign-ins", &refused(look)?))
         (parts::section("What auditors looked at", &views(look)?))
         (parts::section("Who may do what", &matrix()))
@@ -75,6 +76,27 @@ fn visits(look: &Look<'_>) -> Result<Markup, Trouble> {
         });
     }
     Ok(parts::table("Sign-ins", &["Entry", "Who", "How", "When", "End"], &rows, "Nobody signed in yet."))
+}
+
+fn jobs(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let rows: Vec<Markup> = look
+        .state()
+        .newest_admissions(VISITS)?
+        .iter()
+        .map(|job| {
+            html! {
+                tr {
+                    td { (parts::entry(job.index)) }
+                    td { (job.system) }
+                    td { (parts::repository(Some(&job.repository))) }
+                    td { (job.application) }
+                    td { (parts::time(job.time)) }
+                }
+            }
+        })
+        .collect();
+    let none = "No job came with its identity token alone.";
+    Ok(parts::table("Jobs", &["Entry", "System", "Repository", "Application", "When"], &rows, none))
 }
 
 fn refused(look: &Look<'_>) -> Result<Markup, Trouble> {
