@@ -495,7 +495,9 @@ impl Index {
                 self.db.prepare_cached("SELECT first, last FROM presences WHERE finding = ?1 ORDER BY first")?;
             let spans: Vec<(u64, Option<u64>)> =
                 query.query_map([line.at], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-            told.push(format!("{:?} {spans:?}", Line { at: 0, ..line }));
+            let mut query = self.db.prepare_cached("SELECT gone FROM findings WHERE id = ?1")?;
+            let gone: Option<i64> = query.query_row([line.at], |row| row.get(0))?;
+            told.push(format!("{:?} {spans:?} {gone:?}", Line { at: 0, ..line }));
         }
         let mut count = HashMap::<_, u64>::new();
         for bucket in self.buckets(None)? {
@@ -527,10 +529,9 @@ impl Index {
     }
 }
 
-/// Whether a finding was there in a period that begins at `?1` and is over at `?2`.
-const SEEN: &str =
-    "f.first_time < ?2 AND (f.present > 0 OR EXISTS (SELECT 1 FROM presences p JOIN looks l ON l.idx = p.last
-    WHERE p.finding = f.id AND l.time >= ?1))";
+/// Whether a finding was there in a period that begins at `?1` and is over at `?2`. All of it stands in the index of buckets, so that a
+/// period of a million findings is counted without reading one.
+const SEEN: &str = "f.first_time < ?2 AND (f.present > 0 OR f.gone >= ?1)";
 
 const LINE: &str =
     "SELECT f.id, f.fingerprint, r.identity, u.text, b.severity, f.confidence, c.text, f.cwe, t.text, f.title,

@@ -34,8 +34,8 @@ CREATE TABLE findings (id INTEGER PRIMARY KEY, repository INTEGER NOT NULL, fing
     tool INTEGER NOT NULL, bucket INTEGER NOT NULL, due INTEGER NOT NULL, first_idx INTEGER NOT NULL,
     first_time INTEGER NOT NULL, present INTEGER NOT NULL, detail INTEGER NOT NULL, confidence INTEGER NOT NULL,
     path BLOB NOT NULL, line INTEGER NOT NULL, cwe TEXT NOT NULL, title TEXT, excerpt TEXT, asked TEXT, reason TEXT,
-    by_waiver TEXT, by_entry INTEGER, until INTEGER, UNIQUE (repository, fingerprint)) STRICT;
-CREATE INDEX findings_by_bucket ON findings (bucket, due, fingerprint);
+    by_waiver TEXT, by_entry INTEGER, until INTEGER, gone INTEGER, UNIQUE (repository, fingerprint)) STRICT;
+CREATE INDEX findings_by_bucket ON findings (bucket, due, fingerprint, first_time, present, gone);
 CREATE INDEX findings_by_print ON findings (fingerprint);
 CREATE INDEX findings_present ON findings (repository, tool) WHERE present > 0;
 CREATE INDEX findings_asked ON findings (repository) WHERE asked IS NOT NULL OR until IS NOT NULL;

@@ -405,10 +405,10 @@ impl New<'_> {
         let (repository, tool) = self.about(row, &look.tool)?;
         self.load(repository, tool)?;
         let mut query = self.index.db.prepare_cached(
-            "SELECT idx, run FROM looks WHERE repository = ?1 AND tool = ?2 AND unread = 0 ORDER BY idx DESC LIMIT 1",
+            "SELECT idx, run, time FROM looks WHERE repository = ?1 AND tool = ?2 AND unread = 0 ORDER BY idx DESC LIMIT 1",
         )?;
-        let before: Option<(u64, String)> =
-            query.query_row((repository, tool), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let before: Option<(u64, String, i64)> =
+            query.query_row((repository, tool), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let mut left = self.present.remove(&(repository, tool)).unwrap_or_default();
         let mut now = HashMap::with_capacity(look.findings.len());
         for seen in &look.findings {
@@ -431,8 +431,8 @@ impl New<'_> {
             };
             now.insert(print, Present { id, detail, held: false });
         }
-        let last = before.as_ref().map_or(row.index, |(index, _)| *index);
-        let adds = look.adds && before.is_some_and(|(_, run)| run == row.run.as_str());
+        let last = before.as_ref().map_or((row.index, row.time.millis()), |(index, _, time)| (*index, *time));
+        let adds = look.adds && before.is_some_and(|(_, run, _)| run == row.run.as_str());
         for (print, known) in left {
             if adds {
                 now.insert(print, known);
@@ -541,7 +541,7 @@ impl New<'_> {
             .prepare_cached(
                 "UPDATE findings SET bucket = ?2, due = ?3, detail = ?4, confidence = ?5, path = ?6, line = ?7, cwe = ?8,
                  title = ?9, excerpt = ?10, asked = ?11, reason = ?12, tool = ?13, present = 1, by_waiver = NULL,
-                 by_entry = NULL, until = NULL WHERE id = ?1",
+                 by_entry = NULL, until = NULL, gone = NULL WHERE id = ?1",
             )?
             .execute(params![
                 id,
@@ -566,14 +566,19 @@ impl New<'_> {
         db.prepare_cached("UPDATE presences SET last = ?2 WHERE finding = ?1 AND last IS NULL AND first < ?2")?
             .execute((id, index))?;
         db.prepare_cached("INSERT OR IGNORE INTO presences (finding, first) VALUES (?1, ?2)")?.execute((id, index))?;
-        db.prepare_cached("UPDATE findings SET present = 1 WHERE id = ?1 AND present <> 1")?.execute([id])?;
+        db.prepare_cached(
+            "UPDATE findings SET present = 1, gone = NULL WHERE id = ?1 AND (present <> 1 OR gone IS NOT NULL)",
+        )?
+        .execute([id])?;
         Ok(())
     }
 
-    fn goes(&self, id: i64, last: u64, present: u8) -> Result<(), Error> {
+    /// `last` is the look that saw it last, and when that was. What was held before was seen last before that.
+    fn goes(&self, id: i64, (last, time): (u64, i64), present: u8) -> Result<(), Error> {
         let db = &self.index.db;
         db.prepare_cached("UPDATE presences SET last = ?2 WHERE finding = ?1 AND last IS NULL")?.execute((id, last))?;
-        db.prepare_cached("UPDATE findings SET present = ?2 WHERE id = ?1")?.execute((id, present))?;
+        db.prepare_cached("UPDATE findings SET present = ?2, gone = coalesce(gone, ?3) WHERE id = ?1")?
+            .execute((id, present, time))?;
         Ok(())
     }
 
