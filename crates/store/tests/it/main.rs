@@ -48,6 +48,8 @@ mod passkeys;
 #[cfg(test)]
 mod projection;
 #[cfg(test)]
+mod redemptions;
+#[cfg(test)]
 mod reviews;
 #[cfg(test)]
 mod roles;
