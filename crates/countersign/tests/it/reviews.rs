@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::server::{Browser, firm, serve};
 use crate::support::{Ran, World, have_ssh_keygen};
 
 fn code(ran: &Ran, code: &str) {
@@ -245,4 +246,36 @@ fn whoever_decided_all_of_it_alone_certifies_nothing() {
     assert_eq!((&ruth["kept_all"], &ruth["hasty"], &ruth["unseen"]), (&json!(true), &json!(true), &ruth["decided"]));
     assert!(ruth["median_ms"].is_null());
     assert!(w.cs(["access", "review", "show"]).expect(0).out.contains("! kept everything"));
+}
+
+#[test]
+fn the_page_of_access_says_how_far_a_review_is_and_whom_it_waits_for() {
+    let Some(w) = firm() else { return };
+    let server = serve(&w);
+    let look = || {
+        let page = Browser::of(&server, &w, "ada").get("/access").expect(200).body;
+        let after = page.split("Access reviews</h2>").nth(1).unwrap();
+        after.split("</section>").next().unwrap().to_owned()
+    };
+    assert!(look().contains("No access was reviewed yet"), "{}", look());
+    w.by(
+        "ruth",
+        &["access", "review", "open", "--from", "2026-01-01", "--due", "2100-01-15", "--reason", "once a year"],
+    )
+    .expect(0);
+    let all = review(&w)["lines"].as_array().unwrap().len();
+    let open = look();
+    assert!(open.contains(&format!("0 of {all} lines decided")) && open.contains("2100-01-15"), "{open}");
+    let waits = |page: &str, name: &str| {
+        page.split("<td>").any(|cell| cell.split(", ").any(|n| n.trim_end_matches("</td>") == name))
+    };
+    let first = reviewer(&w, line(&w, "omar", "release-manager"));
+    assert!(waits(&open, first), "{first}: {open}");
+    let mine = |l: &&Value| reviewer(&w, l["line"].as_u64().unwrap()) == first;
+    let lines: Vec<u64> =
+        review(&w)["lines"].as_array().unwrap().iter().filter(mine).map(|l| l["line"].as_u64().unwrap()).collect();
+    w.by(first, &["access", "review", "show", "--mine"]).expect(0);
+    decide(&w, first, "keep", &lines, "").expect(0);
+    let later = look();
+    assert!(later.contains(&format!("{} of {all} lines decided", lines.len())) && !waits(&later, first), "{later}");
 }

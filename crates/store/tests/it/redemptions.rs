@@ -69,8 +69,7 @@ impl House {
     }
 
     fn admit(&mut self, said: WorkloadAdmitted) -> Option<String> {
-        let entry =
-            self.history.machine(EventKind::WorkloadAdmitted, StreamId::from_text("visits"), said, Vec::new());
+        let entry = self.history.machine(EventKind::WorkloadAdmitted, StreamId::from_text("visits"), said, Vec::new());
         self.append(entry)
     }
 

@@ -1,4 +1,4 @@
-//! Access: who is enrolled with which roles, and who came to this server.
+//! Access: who is enrolled with which roles, how that is reviewed, and who came to this server.
 
 use countersign_model::{Action, Role};
 use maud::{Markup, html};
@@ -29,6 +29,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     }
     let body = html! {
         (parts::section("People", &parts::table("People", &["Name", "Id", "Roles", "Keys", "Enrolled"], &rows, "Nobody is enrolled.")))
+        (parts::section("Access reviews", &reviews(look)?))
         (parts::section("Sign-ins", &visits(look)?))
         (parts::section("Jobs that came with their identity token", &jobs(look)?))
         (parts::section("Refused sign-ins", &refused(look)?))
@@ -36,6 +37,43 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (parts::section("Who may do what", &matrix()))
     };
     Ok(Page::new("Access", body).aside(parts::count(people.len(), "person", "people")))
+}
+
+/// Access reviews, newest first: how far each is, and whom it waits for.
+fn reviews(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let now = look.now();
+    let mut rows = Vec::new();
+    for review in look.state().reviews()?.iter().rev() {
+        let said = &review.opened;
+        let decided = review.lines.iter().filter(|l| l.decided.is_some()).count();
+        let mut waits = Vec::new();
+        if review.closed.is_none() {
+            for person in look.state().review_waits(&said.review)?.0 {
+                waits.push(look.name(&person)?);
+            }
+        }
+        let state = match &review.closed {
+            Some((index, _)) => html! { (parts::state(Tone::Quiet, "closed")) " " (parts::entry(*index)) },
+            None if now >= said.due => parts::state(Tone::Bad, "past its day"),
+            None => parts::state(Tone::Wait, "open"),
+        };
+        rows.push(html! {
+            tr {
+                td { (parts::entry(review.index)) " " code.id { (said.review) } }
+                td { (parts::time(said.from)) " to " (parts::time(said.to)) }
+                td { (state) }
+                td { (decided) " of " (parts::count(review.lines.len(), "line", "lines")) " decided" }
+                td { (waits.join(", ")) }
+                td { (parts::time(said.due)) }
+            }
+        });
+    }
+    Ok(parts::table(
+        "Access reviews",
+        &["Review", "Period", "State", "How far", "Waits for", "Due"],
+        &rows,
+        "No access was reviewed yet: `countersign access review open` begins.",
+    ))
 }
 
 /// The table that every use case asks, and the fold.
