@@ -9,6 +9,7 @@ use countersign_evidence::checkpoint::{self, Checkpoint};
 use countersign_evidence::merkle::{Hash, MemoryTree, consistency_proof, leaf_hash};
 use countersign_evidence::note::{SignerKey, VerifierKey};
 
+use crate::server::{Browser, firm, serve};
 use crate::support::World;
 
 /// A server of ours, ended by its id when the test is over.
@@ -297,7 +298,10 @@ const SERVE: [[&str; 5]; 2] =
 
 impl Witnessed {
     fn new() -> Self {
-        let world = World::with_commit();
+        Self::of(World::with_commit())
+    }
+
+    fn of(world: World) -> Self {
         world.cs(["run"]);
         let keys = [init(&world, "w1", "witness.example/w1"), init(&world, "w2", "witness.example/w2")];
         let vkey =
@@ -373,6 +377,31 @@ fn a_ledger_is_witnessed_and_a_witness_that_is_down_delays_it_only() {
     let entry = countersign_evidence::canonical::to_vec(&entry).unwrap();
     let standing = receipt.verify_with_policy(&entry, &policy).unwrap();
     assert_eq!(standing.cosignatures.len(), 2);
+}
+
+#[test]
+fn the_page_of_the_ledger_says_who_cosigned_the_newest_checkpoint() {
+    let Some(world) = firm() else { return };
+    world.commit("first", "first\n");
+    let w = Witnessed::of(world);
+    let server = serve(&w.world);
+    let browser = Browser::of(&server, &w.world, "ada");
+    let look = || {
+        let page = browser.get("/ledger").expect(200).body;
+        page.split("<dt>Witnesses</dt>").nth(1).unwrap().split("</dd>").next().unwrap().to_owned()
+    };
+    assert!(look().contains("none is asked for"), "{}", look());
+    let witnesses = w.servers();
+    w.set(&w.policy(&witnesses));
+    let waits = look();
+    assert!(waits.contains("waits for them") && waits.contains("one") && waits.contains("two"), "{waits}");
+    assert!(!waits.contains("<time"), "{waits}");
+    w.world.cs(["ledger", "witness"]).expect(0);
+    let met = look();
+    assert!(met.contains("is cosigned") && met.matches("<time").count() == 2, "{met}");
+    // The next entry makes another checkpoint.
+    Browser::of(&server, &w.world, "ada");
+    assert!(look().contains("waits for them"), "{}", look());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The ledger: its head, what is in it, and whether all of it is believed.
 
 use countersign_evidence::encoding;
-use countersign_model::{Digest, EventKind, StreamId};
+use countersign_evidence::trust_policy::TrustPolicy;
+use countersign_govern::audit::witness;
+use countersign_model::{Digest, EventKind, StreamId, Timestamp};
 use countersign_store::projection::{EntriesAsked, EntryLine};
 use maud::{Markup, html};
 
@@ -76,6 +78,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 Some(pin) => html! { (parts::state(Tone::Good, "pinned")) " entry " (parts::entry(pin.index)) },
                 None => html! { (parts::state(Tone::Bad, "none")) " " code { "countersign init" } " establishes it" },
             }),
+            ("Witnesses", witnesses(look)?),
             ("Not believed", match anomalies {
                 0 => parts::state(Tone::Good, "nothing: every signature and role holds"),
                 n => html! { (parts::state(Tone::Bad, "not all of it")) " " a href="/ledger?believed=no" { (parts::grouped(n)) } },
@@ -112,6 +115,39 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
 
 fn named(index: u64, inside: bool) -> Markup {
     html! { @if inside { (parts::entry(index)) } @else { "#" (index) } }
+}
+
+/// Whether those who must have seen the log did: how its newest checkpoint stands with this machine's trust policy.
+fn witnesses(look: &Look<'_>) -> Result<Markup, Trouble> {
+    let ledger = look.session.ledger();
+    let policy = look.session.installation().trust_policy(ledger.origin()).map_err(|e| Trouble::of(&e))?;
+    let Some(policy) = policy.filter(TrustPolicy::asks_for_witnesses) else {
+        return Ok(
+            html! { (parts::state(Tone::Quiet, "none is asked for")) " " code { "countersign trust policy set FILE" } " asks for some" },
+        );
+    };
+    let standing = match witness::standing(ledger, &policy) {
+        Ok(standing) => standing,
+        Err(error) => {
+            let trouble = Trouble::of(&error);
+            return Ok(
+                html! { (parts::state(Tone::Bad, "it does not verify")) " " (trouble.text) ". Code " code { (trouble.code) } "." },
+            );
+        }
+    };
+    // Every entry makes a new checkpoint, which they see a moment later.
+    let state = match standing.quorum {
+        true => parts::state(Tone::Good, "the newest checkpoint is cosigned"),
+        false => {
+            html! { (parts::state(Tone::Wait, "the newest checkpoint waits for them")) " " code { "countersign ledger witness" } }
+        }
+    };
+    let at = |seconds: u64| Timestamp::from_millis(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX));
+    Ok(html! {
+        (state)
+        @for one in &standing.cosignatures { div { (parts::state(Tone::Good, &one.witness)) " " (parts::time(at(one.time))) } }
+        @for name in &standing.missing { div { (parts::state(Tone::Wait, name)) } }
+    })
 }
 
 /// A row; an entry outside of an auditor's scope stands there as it does in the public log, and leads nowhere.
