@@ -51,6 +51,8 @@ fn reviews(look: &Look<'_>) -> Result<Markup, Trouble> {
             for person in look.state().review_waits(&said.review)?.0 {
                 waits.push(look.name(&person)?);
             }
+            // Ids are random; people look for names.
+            waits.sort_by_key(|name| name.to_lowercase());
         }
         let state = match &review.closed {
             Some((index, _)) => html! { (parts::state(Tone::Quiet, "closed")) " " (parts::entry(*index)) },
