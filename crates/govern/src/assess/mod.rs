@@ -18,6 +18,7 @@
 //! | `judged.rs` | controls and requirements with their outcomes |
 //! | `maturity.rs` | the rubric |
 //! | `plan.rs` | what to do next |
+//! | `weeks.rs` | what a control was applied to, week by week |
 //! | `record.rs` | an assessment as an entry of the ledger |
 //! | `certificate.rs` | that a control did not change between two dates, and every time it worked |
 
@@ -35,6 +36,7 @@ mod registry;
 mod reviews;
 mod tools;
 mod weaknesses;
+mod weeks;
 
 use countersign_evidence::canonical;
 use countersign_model::{Digest, Outcome, Timestamp};
@@ -51,6 +53,7 @@ pub(crate) use judged::{judge_all, one as judged_one};
 pub use maturity::Maturity;
 pub use plan::Plan;
 pub use record::{record, record_of};
+pub use weeks::{Week, weeks};
 
 /// A window of time: from a moment on, and before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! The newest assessment. It reads every decision of its window, so it is computed beside the requests, and pages say up to
 //! which entry of the log it goes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use countersign_govern::assess::{Ask, Assessment, Window, assess};
+use countersign_govern::assess::{Ask, Assessment, JudgedControl, Week, Window, assess, weeks};
 use countersign_model::Timestamp;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub(crate) struct Assessed(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     newest: Option<Arc<Assessment>>,
+    weeks: BTreeMap<String, Arc<Vec<Week>>>,
     trouble: Option<Trouble>,
     took: Duration,
 }
@@ -29,6 +31,11 @@ impl Assessed {
     pub(crate) fn get(&self) -> (Option<Arc<Assessment>>, Option<Trouble>) {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (inner.newest.clone(), inner.trouble.clone())
+    }
+
+    /// What a control of the newest one was applied to, week by week.
+    pub(crate) fn weeks(&self, control: &str) -> Option<Arc<Vec<Week>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).weeks.get(control).cloned()
     }
 
     pub(super) fn took(&self) -> Duration {
@@ -43,14 +50,18 @@ impl Assessed {
             let now = session.now();
             at = now;
             let window = Window { from: now.plus_seconds(-WINDOW_DAYS * 24 * 60 * 60), to: now.plus_seconds(1) };
-            Ok(assess(session, &app.catalogue, None, &Ask { window, framework: None, repeat: 0 })?)
+            let made = assess(session, &app.catalogue, None, &Ask { window, framework: None, repeat: 0 })?;
+            let times = session.state().entry_times()?;
+            let of = |control: &JudgedControl| Arc::new(weeks(&control.judgement, window, &times));
+            let weeks = made.controls.iter().map(|control| (control.id.clone(), of(control))).collect();
+            Ok((thin(made), weeks))
         });
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.took = began.elapsed();
         match made {
-            Ok(made) => {
+            Ok((made, weeks)) => {
                 app.metrics.assessed(at, inner.took);
-                inner.newest = Some(Arc::new(thin(made)));
+                (inner.newest, inner.weeks) = (Some(Arc::new(made)), weeks);
                 inner.trouble = None;
             }
             Err(trouble) => inner.trouble = Some(trouble),

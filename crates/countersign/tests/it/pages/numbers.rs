@@ -15,10 +15,13 @@ const OF_A_KIND: usize = 6;
 
 /// Numbers in tables that count nothing that has a list: the names of their columns. Whoever adds a column of numbers says here that it is
 /// none, or makes it a link.
-const NO_LIST: [&str; 14] = [
+const NO_LIST: [&str; 16] = [
     // Of the whole firm, whatever the scope of who looks.
     "Broken by",
     "Judged over",
+    // The table behind a chart of the newest assessment, which is not made anew for a list; the population is.
+    "Did not",
+    "Kept it",
     // Measures.
     "Answered within",
     "Bytes",

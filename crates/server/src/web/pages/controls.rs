@@ -1,6 +1,6 @@
 //! Controls: did it operate, over what, what broke it, and who answers for it.
 
-use countersign_govern::assess::Window;
+use countersign_govern::assess::{Week, Window};
 use countersign_govern::audit::population::{self, Population};
 use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
@@ -8,10 +8,11 @@ use maud::{Markup, html};
 use super::frameworks::{about, asked, filters, newest};
 use super::{populations, requests};
 use crate::app::Trouble;
+use crate::web::chart::{self, Bar};
 use crate::web::files::{self, File};
 use crate::web::layout::Page;
 use crate::web::look::{Look, encode};
-use crate::web::parts;
+use crate::web::parts::{self, Tone};
 
 /// Outcomes of controls in the order of the filters.
 const OUTCOMES: [Outcome; 4] = [Outcome::Fail, Outcome::Error, Outcome::NotEvaluated, Outcome::Pass];
@@ -90,6 +91,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         ]))
         @if let Some(attests) = &control.attests { p { strong { "People attest besides: " } (attests) } }
         p { (parts::prose(&j.why)) @if !j.missing.is_empty() { " Missing: " (j.missing.join(", ")) "." } }
+        (operated(look, id, j.outcome))
         (parts::section_at("broken", "What breaks it", &html! {
             (parts::table("What breaks it", &["What", "Why", "Entries"], &broken, "Nothing does."))
             @if outside > 0 { p.quiet { (outside) " outside of your scope" } }
@@ -112,6 +114,38 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (about(look, &a)?)
     };
     Ok(Page::new(control.title.clone(), body).aside(parts::outcome(j.outcome)).live())
+}
+
+/// Whether it operated all the time: what it was applied to, week by week.
+fn operated(look: &Look<'_>, control: &str, outcome: Outcome) -> Markup {
+    let weeks = look.app.assessed.weeks(control).unwrap_or_default();
+    if weeks.iter().all(|week| week.kept + week.broken == 0) {
+        return html! {};
+    }
+    // What people let stand for a while is no breach that stands.
+    let (tone, word) = match outcome {
+        Outcome::Waived | Outcome::Mitigated => (Tone::Waived, "let stand"),
+        _ => (Tone::Bad, "broke it"),
+    };
+    let day = |week: &Week| week.from.to_string().chars().skip(5).take(5).collect::<String>();
+    let bars: Vec<Bar> = weeks
+        .iter()
+        .map(|week| Bar { label: day(week), parts: vec![(Tone::Good, week.kept), (tone, week.broken)] })
+        .collect();
+    let rows: Vec<Markup> = weeks
+        .iter()
+        .map(|week| html! { tr { th scope="row" { (parts::time(week.from)) } td.n { (week.kept) } td.n { (week.broken) } } })
+        .collect();
+    html! {
+        section {
+            h2 { "Did it operate?" }
+            (chart::bars("What it was applied to, a week", &[(Tone::Good, "kept it"), (tone, word)], &bars))
+            details {
+                summary { "The same as a table" }
+                (parts::table("What it was applied to, a week", &["Week from", "Kept it", "Did not"], &rows, ""))
+            }
+        }
+    }
 }
 
 /// Whether something that a control was applied to is in the visitor's scope.
