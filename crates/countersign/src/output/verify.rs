@@ -2,25 +2,10 @@
 
 use std::fmt::Write as _;
 
-use countersign_govern::audit::verify::{Root, Verified};
+use countersign_govern::audit::verify::{Root, Verdict, Verified};
 use serde_json::{Value, json};
 
 use super::{Paint, count, printable};
-
-/// The code of a key that nobody outside the ledger vouches for. Where nothing vouches for anything, it is the one
-/// problem of a ledger that is sound in itself.
-const NOBODY_VOUCHES: &str = "CS-LEDGER-033";
-
-/// The verdict as one word.
-pub(crate) fn verdict(v: &Verified) -> &'static str {
-    let problems = &v.report.problems;
-    match v.trusted {
-        true if v.is_sealed() => "sealed",
-        true if problems.is_empty() => "verified",
-        false if problems.iter().all(|p| p.code == NOBODY_VOUCHES) => "untrusted",
-        _ => "failed",
-    }
-}
 
 /// The people's form.
 pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
@@ -35,15 +20,8 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
         count(r.checked.blobs, "blob", "blobs"),
         count(r.checked.files, "file", "files")
     );
-    let root = match v.root {
-        _ if !v.payloads => "not looked at",
-        Root::None if r.unopened > 0 => "in a payload that is sealed",
-        Root::None => "not established yet (countersign init)",
-        Root::Unpinned => "established in the log; nothing outside the ledger has pinned that entry",
-        Root::Pinned => "the pinned one",
-    };
     let _ = writeln!(out, "  log key: {by}");
-    let _ = writeln!(out, "  root of trust: {root}");
+    let _ = writeln!(out, "  root of trust: {}", v.root_words());
     if !r.cosignatures.is_empty() {
         let names: Vec<_> = r.cosignatures.iter().map(|c| printable(&c.witness)).collect();
         let _ = writeln!(out, "  witnesses: {}", names.join(", "));
@@ -63,35 +41,19 @@ pub(crate) fn text(v: &Verified, by: &str, p: &Paint) -> String {
             problem.code
         );
     }
-    let _ = match verdict(v) {
-        "verified" if !v.payloads => writeln!(
-            out,
-            "{}✓ verified{}: the published log is whole, signed and consistent; payloads are not published here",
-            p.good, p.reset
-        ),
-        "verified" => writeln!(out, "{}✓ verified{}: every byte is accounted for", p.good, p.reset),
-        "sealed" => writeln!(
-            out,
-            "{}! not verified{}: {} sealed, and this machine does not hold the key [CS-KEY-040]\n  All that can be checked \
-             without it is sound.\n  help: bring the key, then: countersign key import-payload-key FILE",
-            p.bad,
-            p.reset,
-            count(r.unopened, "payload is", "payloads are"),
-        ),
-        "untrusted" => writeln!(
-            out,
-            "{}✗ consistent, but untrusted{}: nothing outside the ledger vouches for its key\n  help: bring a trust \
-             file from a machine that trusts it: countersign verify --trust FILE",
-            p.bad, p.reset
-        ),
-        _ => writeln!(
-            out,
-            "{}✗ verification failed{}: {}",
-            p.bad,
-            p.reset,
-            count(r.problems.len() as u64, "problem", "problems")
-        ),
+    let verdict = v.verdict();
+    let (mark, tone) = match verdict {
+        Verdict::Verified => ("✓", p.good),
+        Verdict::Sealed => ("!", p.bad),
+        Verdict::Untrusted | Verdict::Failed => ("✗", p.bad),
     };
+    let _ = writeln!(out, "{tone}{mark} {}{}: {}", verdict.words(), p.reset, v.because(count));
+    if verdict == Verdict::Sealed {
+        let _ = writeln!(out, "  All that can be checked without it is sound.");
+    }
+    if let Some(help) = verdict.help() {
+        let _ = writeln!(out, "  help: {help}");
+    }
     out
 }
 
@@ -100,7 +62,7 @@ pub(crate) fn to_json(v: &Verified) -> Value {
     let r = &v.report;
     json!({
         "version": 1,
-        "verdict": verdict(v),
+        "verdict": v.verdict().as_str(),
         "origin": r.origin,
         "size": r.size,
         "root": super::run_root(&r.root),

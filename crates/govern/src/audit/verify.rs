@@ -66,7 +66,102 @@ pub enum Root {
     Pinned,
 }
 
+/// What a verification comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong, everything could be read, and somebody outside vouches for the key.
+    Verified,
+    /// All that is missing is the key of sealed payloads.
+    Sealed,
+    /// Nothing is wrong, and nobody outside vouches for anything.
+    Untrusted,
+    /// Something is wrong.
+    Failed,
+}
+
+impl Verdict {
+    /// As one word, for programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Sealed => "sealed",
+            Self::Untrusted => "untrusted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// As people are told it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Sealed => "not verified",
+            Self::Untrusted => "consistent, but untrusted",
+            Self::Failed => "verification failed",
+        }
+    }
+
+    /// What to type next, where something is missing that can be brought.
+    #[must_use]
+    pub const fn help(self) -> Option<&'static str> {
+        match self {
+            Self::Sealed => Some("bring the key, then: countersign key import-payload-key FILE"),
+            Self::Untrusted => {
+                Some("bring a trust file from a machine that trusts it: countersign verify --trust FILE")
+            }
+            Self::Verified | Self::Failed => None,
+        }
+    }
+}
+
 impl Verified {
+    /// What it comes to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let problems = &self.report.problems;
+        match self.trusted {
+            true if self.is_sealed() => Verdict::Sealed,
+            true if problems.is_empty() => Verdict::Verified,
+            false if problems.iter().all(|p| p.code == NOBODY_VOUCHES) => Verdict::Untrusted,
+            _ => Verdict::Failed,
+        }
+    }
+
+    /// Why it comes to that, in the words that follow those of the verdict. `count` writes so many of something: the number, and
+    /// what one is called or more of them are.
+    #[must_use]
+    pub fn because(&self, count: impl Fn(u64, &str, &str) -> String) -> String {
+        match self.verdict() {
+            Verdict::Verified if !self.payloads => {
+                "the published log is whole, signed and consistent; payloads are not published here".to_owned()
+            }
+            Verdict::Verified => "every byte is accounted for".to_owned(),
+            Verdict::Sealed => format!(
+                "{} sealed, and this machine does not hold the key [CS-KEY-040]",
+                count(self.report.unopened, "payload is", "payloads are")
+            ),
+            Verdict::Untrusted => "nothing outside the ledger vouches for its key".to_owned(),
+            Verdict::Failed => count(
+                (self.report.problems.len() as u64).saturating_add(self.report.more_problems),
+                "problem",
+                "problems",
+            ),
+        }
+    }
+
+    /// How the root of trust stands, in words.
+    #[must_use]
+    pub const fn root_words(&self) -> &'static str {
+        match self.root {
+            _ if !self.payloads => "not looked at",
+            Root::None if self.report.unopened > 0 => "in a payload that is sealed",
+            Root::None => "not established yet (countersign init)",
+            Root::Unpinned => "established in the log; nothing outside the ledger has pinned that entry",
+            Root::Pinned => "the pinned one",
+        }
+    }
+
     /// Whether this is a positive cryptographic result: nothing is wrong, everything could be read, and somebody outside
     /// vouches for the key.
     #[must_use]
@@ -81,6 +176,9 @@ impl Verified {
     }
 }
 
+/// The code of a key that nobody outside the ledger vouches for. Where nothing vouches for anything, it is the one
+/// problem of a ledger that is sound in itself.
+const NOBODY_VOUCHES: &str = "CS-LEDGER-033";
 /// The code of a statement or act that is not believed.
 const DISBELIEVED: &str = "CS-AUDIT-001";
 /// The code of a subject key that does not open its profile.
@@ -109,6 +207,8 @@ struct Reader<'a> {
     disbelieved: Vec<(u64, Problem)>,
     /// Entries whose payloads an excerpt left out: first and last of each run of them, in order.
     left_out: &'a [(u64, u64)],
+    /// Told how many entries were judged.
+    watch: &'a dyn Fn(u64),
     failed: Option<countersign_store::Error>,
 }
 
@@ -128,6 +228,7 @@ struct Looked {
 impl Examiner<Looked> for Reader<'_> {
     fn entry(&mut self, index: u64, looked: Looked) -> Vec<Problem> {
         let applied = self.state.apply(&looked.reading);
+        (self.watch)(index.saturating_add(1));
         if index == 0 {
             let mut recorder = self.recorder.write().unwrap_or_else(PoisonError::into_inner);
             self.state.recorder().clone_into(&mut recorder);
@@ -171,7 +272,7 @@ pub fn verify_with_policy(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault::of_directory(dir), true, anchor, policy, since, &[])
+    verify_kept(SharedVault::of_directory(dir), anchor, policy, since)
 }
 
 /// Verifies a published ledger wherever it is kept. People's keys are never published: what they seal is taken as it is,
@@ -187,7 +288,7 @@ pub fn verify_published(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since, &[])
+    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since, &[], &|_| {})
 }
 
 /// Verifies the excerpt of a ledger in an evidence pack, of which the payloads of these entries were left out: first and last
@@ -203,7 +304,8 @@ pub(crate) fn verify_excerpt(
     payload_key: Option<PayloadKey>,
     left_out: &[(u64, u64)],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(SharedVault { source, keys: Arc::new(NoKeys), payload_key }, false, anchor, policy, since, left_out)
+    let vault = SharedVault { source, keys: Arc::new(NoKeys), payload_key };
+    examine(vault, false, anchor, policy, since, left_out, &|_| {})
 }
 
 /// Verifies a ledger wherever it is kept, together with the keys of people and the one that opens sealed payloads.
@@ -216,7 +318,21 @@ pub fn verify_kept(
     policy: Option<&TrustPolicy>,
     since: &[Since],
 ) -> Result<Verified, countersign_store::Error> {
-    examine(vault, true, anchor, policy, since, &[])
+    verify_watched(vault, anchor, policy, since, &|_| {})
+}
+
+/// As [`verify_kept`]; `watch` is told how many entries were judged, after each of them. Files are counted after the last.
+///
+/// # Errors
+/// As [`verify_with_policy`].
+pub fn verify_watched(
+    vault: SharedVault,
+    anchor: &Anchor,
+    policy: Option<&TrustPolicy>,
+    since: &[Since],
+    watch: &dyn Fn(u64),
+) -> Result<Verified, countersign_store::Error> {
+    examine(vault, true, anchor, policy, since, &[], watch)
 }
 
 fn examine(
@@ -226,6 +342,7 @@ fn examine(
     policy: Option<&TrustPolicy>,
     since: &[Since],
     left_out: &[(u64, u64)],
+    watch: &dyn Fn(u64),
 ) -> Result<Verified, countersign_store::Error> {
     let (pin, mut trust) = match anchor {
         Anchor::Pin(pin) => {
@@ -249,7 +366,7 @@ fn examine(
         Looked { kind, file, reading: Reading::new(index, entry, Digest::from_bytes(*leaf), opened, &recorder) }
     };
     let state = State::scratch(vault, pin)?;
-    let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), left_out, failed: None };
+    let mut reader = Reader { state, recorder: &recorder, disbelieved: Vec::new(), left_out, watch, failed: None };
     let mut report = examine_source(source.as_ref(), &trust, &read, &mut reader)?;
     wrong.extend(known.iter().filter(|(origin, _)| *origin != report.origin).map(|(origin, known)| {
         let what = format!("it is a checkpoint of the log `{origin}`, this is `{}`", report.origin);
