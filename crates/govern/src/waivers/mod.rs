@@ -14,14 +14,14 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{WaiverGranted, WaiverRejected, WaiverRequested, WaiverRevoked};
 use countersign_model::governance::{Scope, WaiverCategory, waiver};
-use countersign_model::{Action, EventKind, StreamId, Timestamp, WaiverId};
+use countersign_model::{Action, EventKind, PersonId, StreamId, Timestamp, WaiverId};
 use countersign_policy::Catalogue;
 use countersign_policy::enforcement::FindingScope;
 use countersign_store::Session;
 use countersign_store::projection::{State, WaiverRow, WaiverState};
 
 use crate::Error;
-use crate::access::{Draft, Pen, Saying, line, needs, random_id, say};
+use crate::access::{Draft, Pen, Saying, line, needs, random_id};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -227,6 +227,15 @@ fn now_of(session: &Session, state: &State, id: &WaiverId) -> Result<(WaiverRow,
 /// # Errors
 /// When the signer asked for it or does not hold the role that its category needs, or it is decided or over.
 pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
+    let (id, draft) = draft_grant(session, text, reason, Pen::Key(signer))?;
+    Ok((id, draft.sign(session, signer)?))
+}
+
+/// What is signed to grant a waiver.
+///
+/// # Errors
+/// As [`grant`].
+pub fn draft_grant(session: &mut Session, text: &str, reason: &str, pen: Pen<'_>) -> Result<(WaiverId, Draft), Error> {
     let reason = line("the reason", reason)?;
     let row = find(session, text)?.row;
     let id = row.request.waiver.clone();
@@ -236,27 +245,36 @@ pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner
         namespace: act::WAIVER,
         stream: StreamId::from(&id),
     };
-    let index = say(
+    let waiver = id.clone();
+    let may = move |s: &Session, by: &PersonId| may_grant(s, &waiver, by);
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
-        |s, by| {
-            let (row, state) = now_of(s, s.state(), &id)?;
-            if row.request.by == *by {
-                return Err(Error::OwnWaiver { person: s.state().label(by)?, waiver: id.clone() });
-            }
-            needs(s, by, Action::granting(row.request.category))?;
-            match state {
-                WaiverState::Requested => Ok(()),
-                other => Err(Error::WaiverState { waiver: id.clone(), state: other.as_str(), act: "granted" }),
-            }
-        },
-        |s, by| {
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
+        may,
+        |s, by, _| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(WaiverGranted { origin, waiver: id.clone(), request: row.leaf, by, reason, time })
         },
     )?;
-    Ok((id, index))
+    Ok((id, draft))
+}
+
+/// Whether somebody may grant a waiver at this moment.
+///
+/// # Errors
+/// As [`grant`].
+pub fn may_grant(session: &Session, id: &WaiverId, by: &PersonId) -> Result<(), Error> {
+    let (row, state) = now_of(session, session.state(), id)?;
+    if row.request.by == *by {
+        return Err(Error::OwnWaiver { person: session.state().label(by)?, waiver: id.clone() });
+    }
+    needs(session, by, Action::granting(row.request.category))?;
+    match state {
+        WaiverState::Requested => Ok(()),
+        other => Err(Error::WaiverState { waiver: id.clone(), state: other.as_str(), act: "granted" }),
+    }
 }
 
 /// Refuses a waiver, or takes a request back. Returns the log index.
@@ -264,6 +282,20 @@ pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner
 /// # Errors
 /// When the signer is no officer and did not ask for it, or it is decided.
 pub fn reject(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
+    let (id, draft) = draft_rejection(session, text, reason, Pen::Key(signer))?;
+    Ok((id, draft.sign(session, signer)?))
+}
+
+/// What is signed to refuse a waiver, or to take a request back.
+///
+/// # Errors
+/// As [`reject`].
+pub fn draft_rejection(
+    session: &mut Session,
+    text: &str,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Draft), Error> {
     let reason = line("the reason", reason)?;
     let id = find(session, text)?.row.request.waiver;
     let saying = Saying {
@@ -272,26 +304,35 @@ pub fn reject(session: &mut Session, text: &str, reason: &str, signer: &SshSigne
         namespace: act::WAIVER_REJECTION,
         stream: StreamId::from(&id),
     };
-    let index = say(
+    let waiver = id.clone();
+    let may = move |s: &Session, by: &PersonId| may_reject(s, &waiver, by);
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
-        |s, by| {
-            let (row, state) = now_of(s, s.state(), &id)?;
-            if row.request.by != *by {
-                needs(s, by, Action::RejectWaiver)?;
-            }
-            if row.granted.is_some() || row.rejected.is_some() {
-                return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "rejected" });
-            }
-            Ok(())
-        },
-        |s, by| {
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
+        may,
+        |s, by, _| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(WaiverRejected { origin, waiver: id.clone(), by, reason, time })
         },
     )?;
-    Ok((id, index))
+    Ok((id, draft))
+}
+
+/// Whether somebody may refuse a waiver, or take its request back, at this moment.
+///
+/// # Errors
+/// As [`reject`].
+pub fn may_reject(session: &Session, id: &WaiverId, by: &PersonId) -> Result<(), Error> {
+    let (row, state) = now_of(session, session.state(), id)?;
+    if row.request.by != *by {
+        needs(session, by, Action::RejectWaiver)?;
+    }
+    if row.granted.is_some() || row.rejected.is_some() {
+        return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "rejected" });
+    }
+    Ok(())
 }
 
 /// Ends a waiver before its time. Returns the log index.
@@ -299,6 +340,20 @@ pub fn reject(session: &mut Session, text: &str, reason: &str, signer: &SshSigne
 /// # Errors
 /// When the signer is no officer and did not ask for it, or it was not granted or is revoked.
 pub fn revoke(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
+    let (id, draft) = draft_revocation(session, text, reason, Pen::Key(signer))?;
+    Ok((id, draft.sign(session, signer)?))
+}
+
+/// What is signed to end a waiver before its time.
+///
+/// # Errors
+/// As [`revoke`].
+pub fn draft_revocation(
+    session: &mut Session,
+    text: &str,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Draft), Error> {
     let reason = line("the reason", reason)?;
     let id = find(session, text)?.row.request.waiver;
     let saying = Saying {
@@ -307,24 +362,33 @@ pub fn revoke(session: &mut Session, text: &str, reason: &str, signer: &SshSigne
         namespace: act::WAIVER_REVOCATION,
         stream: StreamId::from(&id),
     };
-    let index = say(
+    let waiver = id.clone();
+    let may = move |s: &Session, by: &PersonId| may_revoke(s, &waiver, by);
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
-        |s, by| {
-            let (row, state) = now_of(s, s.state(), &id)?;
-            if row.request.by != *by {
-                needs(s, by, Action::RevokeWaiver)?;
-            }
-            if row.granted.is_none() || row.revoked.is_some() {
-                return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "revoked" });
-            }
-            Ok(())
-        },
-        |s, by| {
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
+        may,
+        |s, by, _| {
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(WaiverRevoked { origin, waiver: id.clone(), by, reason, time })
         },
     )?;
-    Ok((id, index))
+    Ok((id, draft))
+}
+
+/// Whether somebody may end a waiver at this moment.
+///
+/// # Errors
+/// As [`revoke`].
+pub fn may_revoke(session: &Session, id: &WaiverId, by: &PersonId) -> Result<(), Error> {
+    let (row, state) = now_of(session, session.state(), id)?;
+    if row.request.by != *by {
+        needs(session, by, Action::RevokeWaiver)?;
+    }
+    if row.granted.is_none() || row.revoked.is_some() {
+        return Err(Error::WaiverState { waiver: id.clone(), state: state.as_str(), act: "revoked" });
+    }
+    Ok(())
 }
