@@ -130,6 +130,25 @@ await accessible(auditor, axe, 'an audit after its request was closed');
 await ask({ do: 'closed' });
 say('asked, answered and closed with passkeys');
 
+// A waiver that somebody asked for: what waits for the officer leads to it, and they grant it, all of it by keyboard.
+const { waiver } = await ask({ do: 'waiver' });
+await officer.goto(told.url);
+await officer.locator(`.needs a[href="${waiver}"]`).focus();
+await officer.keyboard.press('Enter');
+await officer.waitForURL(told.url + waiver);
+await accessible(officer, axe, 'a waiver to decide about');
+await officer.getByRole('radio', { name: 'Grant it' }).focus();
+await officer.keyboard.press('Space');
+await officer.keyboard.press('Tab');
+await officer.keyboard.type('agreed in the risk committee');
+await officer.keyboard.press('Enter');
+await prepared(officer, waiver, 'waiver');
+await sign(officer, waiver);
+await accessible(officer, axe, 'a waiver that was granted');
+await shot(officer, 'waiver-granted');
+await ask({ do: 'granted' });
+say('granted with a passkey');
+
 await browser.close();
 say(`in all ${((Date.now() - begun) / 1000).toFixed(1)} s`);
 for (const problem of new Set(problems)) console.log(`problem: ${problem}`);

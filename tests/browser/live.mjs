@@ -49,6 +49,24 @@ export const live = async (context, told) => {
   await context.close();
 };
 
+/** What one person has verified, another's open page shows when it is over, without being loaded again. */
+export const verified = async (context, other, told) => {
+  const page = await opened(context, told, '/ledger');
+  const asks = await opened(other, told, '/ledger');
+  await asks.getByRole('button', { name: 'Verify now' }).focus();
+  await asks.keyboard.press('Enter');
+  await asks.waitForURL((url) => url.pathname === '/ledger' && url.hash === '#verified');
+  const begun = Date.now();
+  for (const [who, one] of [['whoever asked', asks], ['an open page', page]]) {
+    const said = one.locator('#verified [role=status]', { hasText: 'every byte is accounted for' });
+    await said.waitFor({ timeout: 6 * PATIENCE }).catch(() => problems.push(`${who} was not told that the ledger is verified`));
+  }
+  if (await page.evaluate(() => globalThis.markOfThisTest !== true)) problems.push('an open page was loaded again for a verification');
+  say(`verified from the page: told after ${Date.now() - begun} ms`);
+  await context.close();
+  await other.close();
+};
+
 /** A server that ends takes the visits with it: the page says so, keeps what it shows, and goes on after the next sign-in. */
 export const restarted = async (browser, visit, told, person, signedIn) => {
   // What the browser says of a server that is away is no problem here.

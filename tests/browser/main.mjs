@@ -15,7 +15,7 @@ import { join } from 'node:path';
 
 import { answers, ask, first } from './asking.mjs';
 import { auditors, guarded, keyboard, launched, looks, narrow, printed, problems, say, withoutScript } from './checks.mjs';
-import { live, restarted } from './live.mjs';
+import { live, restarted, verified } from './live.mjs';
 
 const LONGEST = 10 * 60 * 1000;
 setTimeout(() => {
@@ -116,6 +116,7 @@ const [person] = pages[0].people;
 // What is open while the server is away would say so.
 for (const { context } of Object.values(visits)) for (const page of context.pages()) await page.close();
 await live(await also(visits[person].context, {}), told);
+await verified(await also(visits[person].context, {}), await also(visits[told.auditor].context, {}), told);
 await restarted(browser, visits[person].context, told, person, signedIn);
 await browser.close();
 say(`in all ${((Date.now() - begun) / 1000).toFixed(1)} s`);

@@ -32,11 +32,12 @@ struct Things {
 
 impl Things {
     /// What stands in the places of paths.
-    fn places(&self) -> [(&'static str, String); 9] {
+    fn places(&self) -> [(&'static str, String); 10] {
         [
             ("{run}", self.run.clone()),
             ("{grant}", self.grant.clone()),
             ("{slot}", "technical".to_owned()),
+            ("{waiver}", self.waiver.clone()),
             ("{environment}", self.environment.to_owned()),
             ("{audit}", self.audit.clone()),
             ("{framework}", "sox".to_owned()),

@@ -220,6 +220,20 @@ fn people_sign_what_pages_show_with_a_passkey() {
                 assert_eq!((of("AuditRequested"), of("AuditAnswered"), of("AuditRequestClosed")), (1, 1, 1));
                 json!({})
             }
+            "waiver" => {
+                let request = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
+                let more = ["--accept", "the key is revoked", "--format", "json"];
+                let made = world.by("mia", &[&request[..], &more].concat()).expect(0).json();
+                json!({ "waiver": format!("/waivers/{}", made["waiver"].as_str().unwrap()) })
+            }
+            "granted" => {
+                let granted = said(&world, "WaiverGranted");
+                assert_eq!(granted.len(), 1);
+                let index = granted[0]["index"].to_string();
+                let statement = world.cs(["ledger", "show", &index, "--statement"]).expect(0).out;
+                assert!(statement.contains("agreed in the risk committee"), "{statement}");
+                json!({})
+            }
             "rejected" => {
                 assert_eq!(said(&world, "ApprovalRejected").len(), 1);
                 json!({})

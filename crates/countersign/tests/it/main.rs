@@ -145,6 +145,12 @@ mod timestamps;
 mod tls;
 #[cfg(test)]
 #[cfg(unix)]
+mod verify_now;
+#[cfg(test)]
+#[cfg(unix)]
+mod waiver_acts;
+#[cfg(test)]
+#[cfg(unix)]
 mod witness;
 #[cfg(test)]
 #[cfg(unix)]

@@ -11,7 +11,7 @@ pub(super) fn shown(browser: &Browser<'_>, page: &str, fields: &[(&str, &str)]) 
     Asked::on(browser, answer.header("location").unwrap())
 }
 
-fn prepare(browser: &Browser<'_>, page: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) fn prepare(browser: &Browser<'_>, page: &str, fields: &[(&str, &str)]) -> Answer {
     let csrf = browser.get("/frameworks").expect(200).field("csrf");
     browser.post(&format!("{page}/prepare"), &form(&[&[("csrf", csrf.as_str())], fields].concat()))
 }

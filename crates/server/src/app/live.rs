@@ -55,7 +55,7 @@ fn follows(app: &Weak<App>) {
 }
 
 /// What is computed beside the requests has the processor where they leave it: in a large ledger it takes minutes after a start.
-fn steps_back() {
+pub(super) fn steps_back() {
     #[cfg(target_os = "linux")]
     {
         // Of Linux this is the thread's own, and of those that it starts. Where it is refused, all is as it was.

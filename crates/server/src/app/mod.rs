@@ -7,6 +7,7 @@
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
 //! | `found.rs` | the index of findings, brought up beside the requests |
 //! | `packs.rs` | evidence packs of audits, made beside the requests |
+//! | `verification.rs` | the whole ledger verified, beside the requests |
 //! | `preparations.rs` | statements that were shown to be signed |
 //! | `scope.rs` | what an auditor may be shown |
 //! | `trouble.rs` | an error as a client is told it |
@@ -19,6 +20,7 @@ mod pool;
 mod preparations;
 pub(crate) mod scope;
 mod trouble;
+pub(crate) mod verification;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -191,6 +193,8 @@ pub(crate) struct App {
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) preparations: Mutex<Preparations>,
     pub(crate) packs: packs::Packs,
+    /// The whole ledger verified; its thread keeps it alive, and nothing else of the server.
+    pub(crate) verification: Arc<verification::Verification>,
     /// Pages that are open at once and kept up to date: they must not take every connection.
     pub(crate) open_pages: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -218,6 +222,7 @@ impl App {
             jobs: Mutex::default(),
             preparations: Mutex::default(),
             packs,
+            verification: Arc::default(),
             options,
             pool,
             catalogue,

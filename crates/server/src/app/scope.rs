@@ -40,6 +40,8 @@ pub enum Reach {
     Entry,
     /// It is about the environment in its path.
     Environment,
+    /// It is about the waiver in its path.
+    Waiver,
     /// It is about the sealed population in its path, by index.
     Population,
     /// It is about the audit in its path, which admits whoever looks.
@@ -57,6 +59,7 @@ impl Reach {
             Self::Grant => "a grant for a run that the audit is about",
             Self::Entry => "an entry of the firm, or of what the audit is about",
             Self::Environment => "an environment that the audit is about",
+            Self::Waiver => "a waiver for what the audit is about, or for everybody",
             Self::Population => "a population of what the audit is about",
             Self::Audit => "an audit that admits them",
         }
@@ -361,6 +364,10 @@ impl Scope {
                 Err(_) => ("entry", false),
             },
             Reach::Environment => ("environment", self.has_environment(state, param("environment"))?),
+            Reach::Waiver => {
+                let row = state.waiver(&WaiverId::from_text(param("waiver")))?;
+                ("waiver", row.is_some_and(|row| self.has_waiver(&row)))
+            }
             Reach::Population => {
                 let row = match param("index").parse() {
                     Ok(index) => state.population(index)?,

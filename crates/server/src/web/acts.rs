@@ -20,7 +20,7 @@ use maud::html;
 use super::look::{Visitor, visitor};
 use super::{html_response, layout, pages, rooms, sign, to_sign_in, trouble_body, trouble_page};
 use crate::app::{App, Scope, Trouble};
-use crate::auth::Visit;
+use crate::auth::{self, Visit};
 
 /// Bytes of an act's form. What a browser with a passkey answers takes less than two thousand.
 pub(crate) const LARGEST: usize = 32 << 10;
@@ -39,7 +39,7 @@ pub(crate) struct Act {
 }
 
 impl Act {
-    /// Whether it appends nothing but its refusal, and so is open to whoever has a role.
+    /// Whether it appends nothing but its refusal, and so is open to whoever has a role. An auditor's is recorded as a look.
     pub(crate) fn is_everybodys(&self) -> bool {
         self.actions.is_empty()
     }
@@ -49,6 +49,9 @@ impl Act {
         !self.is_everybodys() && self.actions.iter().all(|action| matches!(action, Action::AskInAudit))
     }
 }
+
+/// What is decided about a waiver.
+const DECIDING: &[Action] = &[Action::GrantWaiver, Action::GrantMitigation, Action::RejectWaiver, Action::RevokeWaiver];
 
 /// Every act.
 pub(crate) const ACTS: &[Act] = &[
@@ -72,6 +75,13 @@ pub(crate) const ACTS: &[Act] = &[
         does: "takes a passkey that your browser made, and shows how an administrator enrols it; nothing is appended",
         actions: &[],
         run: pages::passkeys::take,
+    },
+    Act {
+        path: "/ledger/verify",
+        page: "/ledger",
+        does: "verifies the whole ledger as `countersign verify` does on the server's machine, beside the requests; nothing is appended",
+        actions: &[],
+        run: pages::verified::begin,
     },
     Act {
         path: "/runs/{run}/reject/prepare",
@@ -100,6 +110,20 @@ pub(crate) const ACTS: &[Act] = &[
         does: "takes the answer of your passkey, and appends the request for a waiver if it counts",
         actions: &[Action::RequestWaiver],
         run: pages::findings::complete_waiver,
+    },
+    Act {
+        path: "/waivers/{waiver}/prepare",
+        page: "/waivers/{waiver}",
+        does: "asks whether you may grant, refuse or end the waiver, and shows what you would sign",
+        actions: DECIDING,
+        run: pages::waiver::prepare,
+    },
+    Act {
+        path: "/waivers/{waiver}",
+        page: "/waivers/{waiver}",
+        does: "takes the answer of your passkey, and appends what you decided if it counts",
+        actions: DECIDING,
+        run: pages::waiver::complete,
     },
     Act {
         path: "/audits/{audit}/pack",
@@ -227,6 +251,10 @@ fn done(
     let is_theirs = act.is_everybodys() || visitor.is_auditor() == act.is_of_audit();
     if !is_theirs || visitor.roles.is_empty() {
         return Err(Trouble::no_role("this act"));
+    }
+    // What an auditor does that is no act of the log shows them something, as a look does.
+    if visitor.is_auditor() && act.is_everybodys() {
+        auth::viewed(session, visit, act.path, None)?;
     }
     let audit = form.get(super::look::AUDIT).map(String::as_str).filter(|audit| !audit.is_empty());
     let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, audit.filter(|_| visitor.is_auditor()))?;

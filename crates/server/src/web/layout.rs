@@ -19,11 +19,16 @@ struct Asset {
     bytes: &'static str,
 }
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset { name: "style.css", media: "text/css; charset=utf-8", bytes: include_str!("assets/style.css") },
     Asset { name: "live.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/live.js") },
     Asset { name: "passkey.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/passkey.js") },
     Asset { name: "ask.js", media: "text/javascript; charset=utf-8", bytes: include_str!("assets/ask.js") },
+    Asset {
+        name: "verify-without-us.md",
+        media: "text/plain; charset=utf-8",
+        bytes: include_str!("../../../../docs/guides/verify-without-us.md"),
+    },
     Asset { name: "mark.svg", media: "image/svg+xml", bytes: include_str!("assets/mark.svg") },
 ];
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::look;
+use crate::app::verification::Told;
 use crate::app::{App, Trouble};
 use crate::auth::{Visit, lock};
 use crate::watch::Up;
@@ -75,6 +76,8 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, Query(asked): Query<Aske
 async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::Sender<Bytes>) -> Option<()> {
     let mut head = app.head.subscribe();
     let mut next = from.unwrap_or_else(|| *head.borrow());
+    let mut verification = app.verification.subscribe();
+    let mut told = None;
     send.send(Bytes::from_static(b"retry: 1000\n\n")).await.ok()?;
     loop {
         let size = *head.borrow_and_update();
@@ -102,8 +105,17 @@ async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::S
             }
             next = next.saturating_add(read);
         }
+        // It is no entry, so it has no id: whoever comes again is told how things stand.
+        let now = *verification.borrow_and_update();
+        if now.id > 0 && told != Some(now) {
+            send.send(verified(now)).await.ok()?;
+            told = Some(now);
+        }
         // Waiting takes no turn and keeps nothing of the ledger.
-        let changed = tokio::time::timeout(BEAT, head.changed()).await;
+        let waited = async {
+            tokio::select! { changed = head.changed() => changed, changed = verification.changed() => changed }
+        };
+        let changed = tokio::time::timeout(BEAT, waited).await;
         if !lock(&app.visits).lasts(&visit.name, Instant::now()) {
             send.send(Bytes::from_static(OVER)).await.ok()?;
             return None;
@@ -114,6 +126,13 @@ async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::S
             Err(_) => send.send(Bytes::from_static(b": still here\n\n")).await.ok()?,
         }
     }
+}
+
+/// How the newest verification of the ledger stands.
+fn verified(now: Told) -> Bytes {
+    let state = if now.judged.is_some() { "being" } else { "over" };
+    let data = json!({"id": now.id, "state": state, "judged": now.judged});
+    Bytes::from(format!("event: verification\ndata: {data}\n\n"))
 }
 
 fn lines(session: &countersign_store::Session, visit: &Visit, from: u64) -> Result<Vec<Bytes>, Trouble> {

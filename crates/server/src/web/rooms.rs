@@ -135,6 +135,14 @@ pub(crate) const ROOMS: &[Room] = &[
         pages::waivers::show,
     ),
     room(
+        "/waivers/{waiver}",
+        "",
+        "What is asked to be let through, what would it cover, and who decides?",
+        EVERYBODY,
+        Reach::Waiver,
+        pages::waiver::show,
+    ),
+    room(
         "/environments",
         "Environments",
         "What may be deployed where, and is anything owed?",

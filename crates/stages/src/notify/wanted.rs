@@ -347,7 +347,7 @@ fn waivers(session: &Session, now: Timestamp, all: &mut Vec<Notice>) -> Result<(
                 title: format!("A waiver of {controls} is asked for"),
                 wanted: format!("{} who did not ask grants it, or says no.", capital(&role.with_article())),
                 command: format!("countersign waive grant {id} --reason TEXT"),
-                path: "/waivers".to_owned(),
+                path: format!("/waivers/{id}"),
                 roles: [role].into(),
                 ..Notice::new(NoticeKind::WaiverWanted, row.index)
             }),
@@ -358,7 +358,7 @@ fn waivers(session: &Session, now: Timestamp, all: &mut Vec<Notice>) -> Result<(
                         "After it the control holds changes up again: it is put right by then, or the waiver renewed."
                             .to_owned(),
                     command: format!("countersign waive show {id}"),
-                    path: "/waivers".to_owned(),
+                    path: format!("/waivers/{id}"),
                     due: Some(row.request.expires),
                     roles: [role].into(),
                     people: [row.request.by.clone()].into(),

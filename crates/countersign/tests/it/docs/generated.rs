@@ -158,7 +158,7 @@ fn pages() {
         let _ = writeln!(out, "| `{}` | {} | {who} | {} |", page.path, page.question, page.reach.as_str());
     }
     out.push_str(
-        "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has the acts of an audit\nand no other, and nobody else has those.\n\
+        "\n## Acts of pages\n\nWhat a page does is sent as a form with the secret word of the visit, from a page of this server. An auditor has the acts of an audit,\nand nobody else has those; of the others only what is no act of the log, which is recorded as a look of theirs.\n\
          Who may is what [the table of acts](roles.md) says.\n\n| where it is sent | what it does | act |\n|---|---|---|\n",
     );
     for act in countersign_server::acts() {

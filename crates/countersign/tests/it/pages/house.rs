@@ -99,7 +99,7 @@ impl House {
         emergency(&mut w);
 
         at(&mut w, "2026-05-18T08:00:00Z");
-        let waits = findings(&mut w);
+        let (waits, waiver) = findings(&mut w);
         let found = w.cs(["findings", "--format", "json"]).expect(0).json();
         let print = found["findings"][0]["fingerprint"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
 
@@ -109,6 +109,7 @@ impl House {
             ("/approvals/{run}", format!("/approvals/{waits}")),
             ("/populations/{index}", format!("/populations/{sealed}")),
             ("{run}", run),
+            ("{waiver}", waiver),
             ("{fingerprint}", print),
             ("{index}", "0".to_owned()),
             ("{framework}", "sox".to_owned()),
@@ -146,8 +147,9 @@ fn emergency(w: &mut World) {
     w.by("ruth", &["break-glass", "close", &id, "--reason", "it did not help"]).expect(0);
 }
 
-/// What our scan and another tool found: open, past its time, waived, asked for, fixed. Which run waits is said.
-fn findings(w: &mut World) -> String {
+/// What our scan and another tool found: open, past its time, waived, asked for, fixed. Which run waits is said, and which waiver is asked
+/// for.
+fn findings(w: &mut World) -> (String, String) {
     w.commit_signed("mia", "next.sh", "echo next\n");
     let waits = w.cs(["run", "--ticket", "CHG-2", "--format", "json"]).expect(11).json();
     let report = |w: &World, found: &[(&str, &str, u32, &str)]| {
@@ -171,6 +173,7 @@ fn findings(w: &mut World) -> String {
     let id = asked.expect(0).json()["waiver"].as_str().unwrap().to_owned();
     w.by("ruth", &["waive", "grant", &id, "--reason", "seen with the author"]).expect(0);
     let waiver = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
-    w.by("mia", &[&waiver[..], &["--accept", "the key is revoked"]].concat()).expect(0);
-    waits["run"]["id"].as_str().unwrap().to_owned()
+    let asked = w.by("mia", &[&waiver[..], &["--accept", "the key is revoked", "--format", "json"]].concat()).expect(0);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&waits["run"]["id"]), text(&asked.json()["waiver"]))
 }

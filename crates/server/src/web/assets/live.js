@@ -9,6 +9,8 @@ let seen = Number(body.dataset.head);
 let waiting = false;
 let again = false;
 let missed = false;
+/** The state of the newest verification that the page was loaded for. */
+let told;
 
 // Nobody's typing or choosing is thrown away.
 const isBusy = () => !!document.activeElement?.closest("#content form");
@@ -97,7 +99,10 @@ const load = async () => {
 
 const connect = () => {
   const events = new EventSource(`/live?from=${seen}`);
-  events.addEventListener("open", () => say("Live."));
+  events.addEventListener("open", () => {
+    told = undefined;
+    say("Live.");
+  });
   events.addEventListener("error", async () => {
     // A server that is away is asked again by the browser; one that refuses is not.
     if (events.readyState !== EventSource.CLOSED) {
@@ -114,6 +119,23 @@ const connect = () => {
     // An auditor's own looks are entries too; a page that is loaded for them would never rest.
     if (entry.kind === "EvidenceViewed") return;
     if (body.hasAttribute("data-live")) load();
+  });
+  // A verification of the ledger, on the page that shows it. Its progress is written here; only its beginning and its end are loaded, each
+  // once, for what an auditor loads is an entry.
+  events.addEventListener("verification", (event) => {
+    const shown = document.querySelector("[data-verification]");
+    if (!shown) return;
+    const { id, state, judged } = JSON.parse(event.data);
+    const now = `${id} ${state}`;
+    if (shown.dataset.verification !== now) {
+      if (told !== now) load();
+      told = now;
+      return;
+    }
+    const bar = shown.querySelector("progress");
+    if (!bar) return;
+    bar.value = Math.min(judged, bar.max);
+    shown.querySelector("[data-judged]").textContent = String(bar.value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   });
   events.addEventListener("over", () => {
     events.close();

@@ -196,7 +196,7 @@ fn choice(fingerprint: &Digest) -> String {
     format!("f-{}", fingerprint.hex())
 }
 
-fn row(line: &Line, now: Timestamp, may_ask: bool) -> Markup {
+pub(super) fn row(line: &Line, now: Timestamp, may_ask: bool) -> Markup {
     let place = format!("{}:{}", line.path, line.line);
     html! {
         tr {
@@ -346,7 +346,7 @@ fn said(look: &Look<'_>, line: &Line) -> Result<Markup, Trouble> {
             let who = granted.map(|g| look.name(&g.by)).transpose()?;
             let asked = row.as_ref().map(|r| look.name(&r.request.by)).transpose()?;
             Some(html! {
-                "Waiver " code { (waiver) } " " @if let Some(g) = granted { (look.entries(&[g.index], 1)?) }
+                "Waiver " (super::waiver::link(&id)) " " @if let Some(g) = granted { (look.entries(&[g.index], 1)?) }
                 @if let Some(asked) = &asked { ", asked for by " (asked) }
                 @if let Some(who) = &who { ", granted by " (who) }
                 @if let Some(r) = &row { ": " (r.request.acceptance) }
@@ -372,7 +372,7 @@ fn said(look: &Look<'_>, line: &Line) -> Result<Markup, Trouble> {
     })
 }
 
-fn control(look: &Look<'_>, id: &str) -> Markup {
+pub(super) fn control(look: &Look<'_>, id: &str) -> Markup {
     match look.app.catalogue.get(id) {
         Some(control) => html! {
             tr {

@@ -7,6 +7,7 @@ use countersign_model::{Digest, EventKind, StreamId, Timestamp};
 use countersign_store::projection::{EntriesAsked, EntryLine};
 use maud::{Markup, html};
 
+use super::verified;
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -71,7 +72,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let pinned = look.session.pin().and_then(|pin| pin.trust_root.as_ref());
     let body = html! {
         (parts::facts(&[
-            ("Entries", html! { (parts::grouped(ledger.size())) }),
+            ("Newest checkpoint", html! { (parts::grouped(ledger.size())) " entries, the last of them " (parts::time(state.newest_time()?)) }),
             ("Root", parts::whole(encoding::to_base64(&ledger.root()))),
             ("Log key", parts::whole(ledger.vkey())),
             ("Trust root", match pinned {
@@ -84,11 +85,8 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 n => html! { (parts::state(Tone::Bad, "not all of it")) " " a href="/ledger?believed=no" { (parts::grouped(n)) } },
             }),
         ]))
-        section {
-            h2 { "Without this server" }
-            p { "The same log is at " a href="/checkpoint" { "/checkpoint" } " and under " code { "/tile/" } " for any tlog client. On a machine that holds the trust file:" }
-            pre { code { "countersign verify --trust firm.json" } }
-        }
+        (verified::section(look)?)
+        (verified::without_us(look.app))
         section {
             h2 { "Entries" }
             @if look.scope.is_limited() {

@@ -20,4 +20,6 @@ pub(super) mod requests;
 pub(super) mod run;
 pub(super) mod runbook;
 pub(super) mod runs;
+pub(super) mod verified;
+pub(super) mod waiver;
 pub(super) mod waivers;

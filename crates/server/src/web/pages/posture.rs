@@ -1,6 +1,7 @@
 //! Posture: are we compliant now, which way is it going, what needs me. Each number leads to the list it counts.
 
 use countersign_govern::gates;
+use countersign_model::access::Action;
 use countersign_model::governance::WaiverCategory;
 use countersign_model::{Outcome, Role, Timestamp};
 use countersign_store::findings::Asked;
@@ -133,19 +134,22 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
         }
     }
     let (now, newest) = (look.now(), look.state().newest_time()?);
-    if look.visitor.is_any(&[Role::SecurityOfficer, Role::ComplianceOfficer]) {
-        for waiver in look.state().undecided_waivers()? {
-            let mine = waiver.request.by == look.visitor.person;
-            if waiver.state(now, newest) == WaiverState::Requested && !mine {
-                let kind = match waiver.request.category {
-                    WaiverCategory::Mitigated => "mitigation",
-                    _ => "waiver",
-                };
-                needs.push(Need {
-                    what: html! { "A " (kind) " is asked for by " (look.name(&waiver.request.by)?) " " (parts::entry(waiver.index)) },
-                    how: format!("countersign waive grant {} --reason TEXT", waiver.request.waiver),
-                });
-            }
+    for waiver in look.state().undecided_waivers()? {
+        let request = &waiver.request;
+        let theirs = look.visitor.is_any(Action::granting(request.category).roles());
+        let mine = request.by == look.visitor.person;
+        if theirs && !mine && waiver.state(now, newest) == WaiverState::Requested {
+            let kind = match request.category {
+                WaiverCategory::Mitigated => "mitigation",
+                WaiverCategory::Waived => "waiver",
+            };
+            needs.push(Need {
+                what: html! {
+                    "A " a href={ "/waivers/" (request.waiver) } { (kind) " of " (request.scope.controls.join(", ")) }
+                    " is asked for by " (look.name(&request.by)?) " " (parts::entry(waiver.index))
+                },
+                how: format!("countersign waive grant {} --reason TEXT", request.waiver),
+            });
         }
     }
     match gates::list(look.session) {

@@ -4,6 +4,7 @@ use countersign_govern::waivers;
 use countersign_store::projection::WaiverState;
 use maud::{Markup, html};
 
+use super::waiver;
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -19,7 +20,7 @@ const STATES: [WaiverState; 6] = [
     WaiverState::Revoked,
 ];
 
-const fn tone(state: WaiverState) -> Tone {
+pub(super) const fn tone(state: WaiverState) -> Tone {
     match state {
         WaiverState::Requested => Tone::Wait,
         WaiverState::Active => Tone::Waived,
@@ -61,7 +62,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         let by = w.row.granted.as_ref().map(|g| look.name(&g.by)).transpose()?;
         rows.push(html! {
             tr {
-                td { code.id title=(request.waiver) { (parts::short_id(request.waiver.as_str())) } " " (parts::entry(w.row.index)) }
+                td { (waiver::link(&request.waiver)) " " (parts::entry(w.row.index)) }
                 td { (parts::state(tone(w.state), w.state.as_str())) @if w.is_unmatched() { div.quiet { "covers nothing" } } }
                 td { (request.scope.controls.join(", ")) }
                 td { (look.name(&request.by)?) }
