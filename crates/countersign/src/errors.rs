@@ -535,6 +535,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_stages::EXPLANATIONS,
         countersign_stages::release::error::EXPLANATIONS,
         countersign_store::EXPLANATIONS,
+        countersign_store::handed::EXPLANATIONS,
         countersign_store::installation::EXPLANATIONS,
         countersign_store::s3::EXPLANATIONS,
         countersign_store::postgres::EXPLANATIONS,

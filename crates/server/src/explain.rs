@@ -294,8 +294,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     explained(
         "CS-SERVER-086",
         Exit::Usage,
-        "an approval without a condition",
-        "Whoever hands in an approval says in `If-Match` which decision they looked at. So nobody approves what changed between looking and signing without knowing, and a program cannot hand in whatever is there.",
+        "something signed without a condition",
+        "Whoever hands in an approval, or something else that they signed, says in `If-Match` what they looked at: a decision, or how a waiver, a grant or an emergency stood. So nobody signs what changed between looking and signing without knowing, and a program cannot hand in whatever is there.",
     ),
     explained(
         "CS-SERVER-087",
@@ -330,6 +330,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "a grant by its id",
         "Every job of a repository can prove that it is one, and ids of grants stand in lists. So a job shows the grant's token, which a release \
          manager handed to the job that is to deploy.",
+    ),
+    explained(
+        "CS-SERVER-113",
+        Exit::Denied,
+        "it does not stand as it did",
+        "What is handed in signed names how it stood what its signer looked at: a waiver that was asked for, a grant that was issued, an emergency that was \
+         open. Somebody was faster, or its time was over.",
     ),
 ];
 
@@ -391,6 +398,7 @@ mod tests {
             Trouble::many_submissions(),
             Trouble::no_condition(),
             Trouble::other_decision(""),
+            Trouble::other_state(""),
             Trouble::wrong_media(""),
             Trouble::bad_body(""),
             Trouble::not_of_jobs(),

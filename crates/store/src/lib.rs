@@ -33,6 +33,7 @@
 //! | [`session`] | a [`Ledger`] with this machine's keys and beliefs: fold, plan, append |
 //! | [`projection`] | the tables folded from the log |
 //! | [`findings`] | what was found anywhere, grouped, beside the projection |
+//! | [`handed`] | acts that are signed with a key on another machine |
 //! | [`installation`] | the user's data directory: private keys and pins |
 //! | [`disposal`] | what two people sign before payloads are disposed of |
 //! | [`keys`] | where the private keys are: in files, or in devices |
@@ -60,6 +61,7 @@ mod explain;
 mod files;
 pub mod findings;
 pub mod fork;
+pub mod handed;
 mod head;
 pub mod installation;
 pub mod keys;

@@ -9,6 +9,7 @@ use countersign_model::access::{ApprovalRules, MergedRules, SlotRule};
 use countersign_policy::approvals::{POLICY_SLOTS, digest};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::approve::listed;
+use countersign_stages::release::pen::Pen;
 use countersign_stages::release::reject::{self as says, Spoken};
 use countersign_store::Session;
 use serde_json::{Value, json};
@@ -16,33 +17,39 @@ use serde_json::{Value, json};
 use super::approvals_args::{ApprovalsArgs, ApprovalsVerb, SayArgs};
 use super::args::{Format, PlaceArgs};
 use super::place::{find_run, notices};
+use super::remote_says;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, gates, printable};
 
 /// `reject`.
 pub(crate) fn reject(at: &PlaceArgs, args: &SayArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return remote_says::about_run(&client, at, args, true, env);
+    }
     let mut session = at.open(env)?;
     let run = find_run(&session, &args.run)?;
-    let said = says::reject(&mut session, &ConfinedEngine, &run, &args.reason, &args.key.signer(env)?)?;
+    let said =
+        says::reject(&mut session, &ConfinedEngine, &run, &args.reason, Pen::Key(&args.key.signer(env)?))?.done()?;
     spoken(&mut session, "rejected", &said, args.format, env)
 }
 
 /// `withdraw`.
 pub(crate) fn withdraw(at: &PlaceArgs, args: &SayArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.server.client(env)? {
+        return remote_says::about_run(&client, at, args, false, env);
+    }
     let mut session = at.open(env)?;
     let run = find_run(&session, &args.run)?;
-    let said = says::withdraw(&mut session, &ConfinedEngine, &run, &args.reason, &args.key.signer(env)?)?;
+    let said =
+        says::withdraw(&mut session, &ConfinedEngine, &run, &args.reason, Pen::Key(&args.key.signer(env)?))?.done()?;
     spoken(&mut session, "taken back", &said, args.format, env)
 }
 
 fn spoken(session: &mut Session, what: &str, said: &Spoken, format: Format, env: &Environment) -> Outcome {
     notices(session);
     match format {
-        Format::Json => output::json(&json!({
-            "version": 1, "run": said.run, "person": said.person, "index": said.index, "ended": said.ended,
-            "gates": gates::to_json(&said.gates),
-        }))?,
+        Format::Json => output::json(&said.to_json())?,
         Format::Text => {
             let p = Paint::of(env);
             let who = printable(&session.state().label(&said.person)?);

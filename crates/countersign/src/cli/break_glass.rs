@@ -7,22 +7,28 @@ use countersign_model::Exit;
 use countersign_model::access::emergencies::Owed;
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::break_glass::{self as acts, Asked, Broken, Review, moment};
+use countersign_stages::release::emergency::{self, stored, to_json, whole, word};
 use countersign_stages::release::grant as tokens;
 use countersign_stages::release::paging::{To, page as tell};
+use countersign_stages::release::pen::Pen;
 use countersign_store::Session;
-use countersign_store::projection::{Done, EmergencyRow, Standing};
+use countersign_store::projection::EmergencyRow;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
 use super::break_glass_args::{BreakGlassArgs, BreakGlassVerb};
 use super::deploy::write_grant;
 use super::place::{find_run, notices};
+use super::remote_glass;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output::{self, Paint, printable};
 
 /// `break-glass`.
 pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().map(|server| server.client(env)).transpose()?.flatten() {
+        return remote_glass::run(&client, at, &args.verb, env);
+    }
     let mut session = at.open(env)?;
     let mut exit = Exit::Pass;
     match &args.verb {
@@ -41,34 +47,35 @@ pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> O
                 ratify_hours: a.ratify_hours,
                 review_days: a.review_days,
             };
-            let broken = acts::open(&mut session, &ConfinedEngine, &run, &asked, &a.key.signer(env)?)?;
+            let broken =
+                acts::open(&mut session, &ConfinedEngine, &run, &asked, Pen::Key(&a.key.signer(env)?))?.done()?;
             issued(&session, &broken, a.out.as_deref(), a.format, env)?;
         }
-        BreakGlassVerb::Grant { emergency, run, out, key, format } => {
+        BreakGlassVerb::Grant { emergency, run, out, key, format, .. } => {
             let id = acts::find(&session, emergency)?.opened.id;
             let run = find_run(&session, run)?;
-            let broken = acts::grant(&mut session, &ConfinedEngine, &id, &run, &key.signer(env)?)?;
+            let broken = acts::grant(&mut session, &ConfinedEngine, &id, &run, Pen::Key(&key.signer(env)?))?.done()?;
             issued(&session, &broken, out.as_deref(), *format, env)?;
         }
-        BreakGlassVerb::Close { emergency, reason, key, format } => {
+        BreakGlassVerb::Close { emergency, reason, key, format, .. } => {
             let id = acts::find(&session, emergency)?.opened.id;
-            let index = acts::close(&mut session, &id, reason, &key.signer(env)?)?;
+            let index = acts::close(&mut session, &id, reason, Pen::Key(&key.signer(env)?))?.done()?;
             said(*format, &format!("{id} is closed"), json!({"break_glass": id, "closed": true}), index)?;
         }
-        BreakGlassVerb::Ratify { emergency, statement, late, key, format } => {
+        BreakGlassVerb::Ratify { emergency, statement, late, key, format, .. } => {
             let id = acts::find(&session, emergency)?.opened.id;
-            let index = acts::ratify(&mut session, &id, statement, *late, &key.signer(env)?)?;
+            let index = acts::ratify(&mut session, &id, statement, *late, Pen::Key(&key.signer(env)?))?.done()?;
             let what = json!({"break_glass": id, "ratified": true, "late": late});
             said(*format, &format!("{id} is ratified{}", lateness(*late)), what, index)?;
         }
-        BreakGlassVerb::Review { emergency, findings, root_cause, corrective_action, late, key, format } => {
+        BreakGlassVerb::Review { emergency, findings, root_cause, corrective_action, late, key, format, .. } => {
             let id = acts::find(&session, emergency)?.opened.id;
             let review = Review {
                 findings: findings.clone(),
                 root_cause: root_cause.clone(),
                 corrective_action: corrective_action.clone(),
             };
-            let index = acts::review(&mut session, &id, &review, *late, &key.signer(env)?)?;
+            let index = acts::review(&mut session, &id, &review, *late, Pen::Key(&key.signer(env)?))?.done()?;
             let what = json!({"break_glass": id, "reviewed": true, "late": late});
             said(*format, &format!("{id} is reviewed{}", lateness(*late)), what, index)?;
         }
@@ -92,11 +99,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> O
     Ok(exit)
 }
 
-fn lateness(late: bool) -> &'static str {
+pub(super) fn lateness(late: bool) -> &'static str {
     if late { ", late" } else { "" }
 }
 
-fn said(format: Format, text: &str, mut what: Value, index: u64) -> Result<(), Failure> {
+pub(super) fn said(format: Format, text: &str, mut what: Value, index: u64) -> Result<(), Failure> {
     if let Some(object) = what.as_object_mut() {
         object.insert("version".into(), 1.into());
         object.insert("index".into(), index.into());
@@ -119,37 +126,43 @@ fn issued(
         || session.installation().ledger_dir(session.ledger().origin()).join("grants").join(format!("{id}.json")),
         Path::to_owned,
     );
-    let row = session.state().grant(id)?;
-    let token = row.map(|row| tokens::token(session, &row)).transpose()?.unwrap_or_default();
-    write_grant(&path, &broken.act.to_vec()?, id, &token)?;
-    let row = acts::find(session, broken.id.as_str())?;
+    let said = emergency::issued(session, &broken.id, id, broken.opened)?;
+    write_grant(&path, &broken.act.to_vec()?, id, said["grant"]["token"].as_str().unwrap_or_default())?;
+    told(said, Some(&path), "", format, env)
+}
+
+/// Says what was issued. `server` is what a command says so that it speaks with the server that issued it.
+pub(super) fn told(
+    mut said: Value,
+    path: Option<&Path>,
+    server: &str,
+    format: Format,
+    env: &Environment,
+) -> Result<(), Failure> {
+    let word = |v: &Value| printable(v.as_str().unwrap_or("?"));
     if format == Format::Json {
-        return output::json(&json!({
-            "version": 1, "break_glass": broken.id, "opened": broken.opened, "ratify_by": row.opened.ratify_by,
-            "review_by": row.opened.review_by, "standing": broken.standing,
-            "grant": {
-                "id": id, "file": path.to_string_lossy(), "run": broken.grant.run, "environment": broken.grant.environment,
-                "commit": broken.grant.commit, "expires": broken.grant.expires, "index": broken.index, "token": token,
-            },
-        }));
+        said["grant"]["file"] = path.map(Path::to_string_lossy).into();
+        return output::json(&said);
     }
-    let p = Paint::of(env);
+    let (p, grant, standing) = (Paint::of(env), &said["grant"], &said["standing"]);
     let mut text = format!(
-        "{}!{} {}: the grant {id} goes past the gates of {}, once, until {} (entry {})\n",
+        "{}!{} {}: the grant {} goes past the gates of {}, once, until {} (entry {})\n",
         p.bad,
         p.reset,
-        broken.id,
-        printable(&broken.grant.environment),
-        broken.grant.expires,
-        broken.index
+        word(&said["break_glass"]),
+        word(&grant["id"]),
+        word(&grant["environment"]),
+        word(&grant["expires"]),
+        grant["index"]
     );
-    text.push_str(&stood(&broken.standing));
-    let _ =
-        writeln!(text, "  ratified until {}, reviewed until {}, by others", row.opened.ratify_by, row.opened.review_by);
-    if broken.standing["ratifiers"].as_array().is_none_or(Vec::is_empty) {
+    text.push_str(&stood(standing));
+    let (ratify, review) = (word(&said["ratify_by"]), word(&said["review_by"]));
+    let _ = writeln!(text, "  ratified until {ratify}, reviewed until {review}, by others");
+    if standing["ratifiers"].as_array().is_none_or(Vec::is_empty) {
         text.push_str("  nobody enrolled could ratify it: it takes an officer who neither opened it nor wrote it\n");
     }
-    let _ = writeln!(text, "  {}countersign deploy --grant {} -- COMMAND{}", p.hint, path.display(), p.reset);
+    let file = path.map_or_else(|| word(&grant["id"]), |path| path.display().to_string());
+    let _ = writeln!(text, "  {}countersign deploy --grant {file}{server} -- COMMAND{}", p.hint, p.reset);
     output::print(&text)
 }
 
@@ -174,81 +187,6 @@ fn stood(standing: &Value) -> String {
         let _ = writeln!(out, "  the environment was not open: {}", printable(&standing["closed"].to_string()));
     }
     out
-}
-
-fn done(done: Option<&Done>) -> Value {
-    done.map_or(Value::Null, |d| {
-        let text = serde_json::from_str(&d.said.reason).unwrap_or_else(|_| Value::String(d.said.reason.clone()));
-        json!({"index": d.said.index, "by": d.said.by, "time": d.said.time, "late": d.late, "said": text})
-    })
-}
-
-/// Where a duty stands, as a word.
-pub(super) const fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Done => "done",
-        Standing::DoneLate => "late",
-        Standing::Owed => "owed",
-        Standing::Overdue => "overdue",
-    }
-}
-
-fn to_json(session: &Session, row: &EmergencyRow) -> Result<Value, Failure> {
-    let at = moment(session)?;
-    let o = &row.opened;
-    let closed = row.closed.as_ref().map(|s| json!({"index": s.index, "by": s.by, "time": s.time, "reason": s.reason}));
-    Ok(json!({
-        "break_glass": o.id, "index": row.index, "environment": o.environment, "application": o.application,
-        "repository": o.repository, "commit": o.commit, "reason": o.reason, "ticket": o.ticket, "by": o.by,
-        "device": o.device, "opened": o.time, "expires": o.expires, "open": row.is_open(at), "closed": closed,
-        "ratify_by": o.ratify_by, "review_by": o.review_by,
-        "ratification": word(row.standing(Owed::Ratification, at)), "ratified": done(row.ratified.as_ref()),
-        "review": word(row.standing(Owed::Review, at)), "reviewed": done(row.reviewed.as_ref()),
-        "compliant": row.is_compliant(at), "was_compliant": row.was_compliant(at),
-    }))
-}
-
-/// Everything about one: its grants with how it stood when they were issued, what became of them, and who was told.
-fn whole(session: &Session, row: &EmergencyRow) -> Result<Value, Failure> {
-    let mut one = to_json(session, row)?;
-    let mut grants = Vec::new();
-    for id in session.state().emergency_grants(&row.opened.id)? {
-        let Some(grant) = session.state().grant(&id)? else { continue };
-        grants.push(json!({
-            "grant": id, "index": grant.index, "run": grant.grant.run, "commit": grant.grant.commit, "by": grant.grant.by,
-            "device": grant.grant.device, "authors": grant.grant.excluded, "state": tokens::standing(session, &grant)?,
-            "redeemed": grant.started, "standing": stored(session, grant.index)?,
-        }));
-    }
-    let pages = session.state().pages(&row.opened.id)?;
-    let pages: Vec<Value> = pages
-        .iter()
-        .map(|p| {
-            json!({
-                "index": p.index, "owed": p.owed, "rung": p.rung, "delivered": p.delivered, "attempts": p.attempts,
-                "time": p.time,
-            })
-        })
-        .collect();
-    if let Some(object) = one.as_object_mut() {
-        object.insert("version".into(), 1.into());
-        object.insert("grants".into(), grants.into());
-        object.insert("pages".into(), pages.into());
-    }
-    Ok(one)
-}
-
-/// How it stood, as it was attached to a grant.
-fn stored(session: &Session, index: u64) -> Result<Value, Failure> {
-    let entry = session.ledger().entries(index..index + 1)?;
-    let blob = entry.first().and_then(|(_, entry)| entry.attachments.first());
-    match blob {
-        Some(blob) => {
-            let bytes = session.ledger().payload(blob)?;
-            Ok(serde_json::from_slice(&bytes).map_err(|source| crate::errors::CliError::Json { source })?)
-        }
-        None => Ok(Value::Null),
-    }
 }
 
 fn line(row: &EmergencyRow, at: countersign_model::Timestamp) -> String {

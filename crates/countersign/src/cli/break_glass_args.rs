@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct BreakGlassArgs {
@@ -23,11 +24,13 @@ pub(crate) enum BreakGlassVerb {
         emergency: String,
         /// The run
         run: String,
-        /// Where to write the grant [default: beside the ledger's keys in the data directory]
+        /// Where to write the grant [default: beside the ledger's keys in the data directory; with --server none]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -41,6 +44,8 @@ pub(crate) enum BreakGlassVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -57,6 +62,8 @@ pub(crate) enum BreakGlassVerb {
         late: bool,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -79,6 +86,8 @@ pub(crate) enum BreakGlassVerb {
         late: bool,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -114,6 +123,20 @@ pub(crate) enum BreakGlassVerb {
     },
 }
 
+impl BreakGlassVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Open(args) => Some(&args.server),
+            Self::Grant { server, .. }
+            | Self::Close { server, .. }
+            | Self::Ratify { server, .. }
+            | Self::Review { server, .. } => Some(server),
+            Self::List { .. } | Self::Show { .. } | Self::Notify { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
     /// The run that is to go past the gates
@@ -143,11 +166,13 @@ pub(crate) struct OpenArgs {
     /// Within how many days it is reviewed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=14))]
     pub(crate) review_days: u16,
-    /// Where to write the grant [default: beside the ledger's keys in the data directory]
+    /// Where to write the grant [default: beside the ledger's keys in the data directory; with --server none]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use countersign_model::access::emergencies::Owed;
 use countersign_stages::release::break_glass::moment;
+use countersign_stages::release::emergency::word;
 use countersign_stages::release::freeze as acts;
 use countersign_store::Session;
 use countersign_store::projection::{Closed, FreezeRow, Standing};
 use serde_json::{Value, json};
 
 use super::args::Format;
-use super::break_glass::word;
 use super::place::day_or_time;
 use super::registry_args::FreezeVerb;
 use crate::config::Environment;

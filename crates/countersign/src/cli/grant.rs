@@ -10,6 +10,7 @@ use countersign_model::{Diagnostic as _, Digest, Exit, GrantId, Hasher};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::error::ReleaseError;
 use countersign_stages::release::grant::{self as tokens, Trusted, Wanted};
+use countersign_stages::release::pen::Pen;
 use countersign_stages::release::redeem::{self as acts, Ended, Presented, Redemption};
 use countersign_store::Session;
 use countersign_store::installation::Pin;
@@ -41,9 +42,9 @@ pub(crate) fn run(at: &PlaceArgs, args: &GrantArgs, env: &Environment) -> Outcom
         }
         GrantVerb::List { format, .. } => list(&session, *format)?,
         GrantVerb::Show { grant, token, format, .. } => show(&session, grant, *token, *format)?,
-        GrantVerb::Revoke { grant, reason, key, format } => {
+        GrantVerb::Revoke { grant, reason, key, format, .. } => {
             let id = tokens::find(&session, grant)?.grant.grant;
-            let index = tokens::revoke(&mut session, &id, reason, &key.signer(env)?)?;
+            let index = tokens::revoke(&mut session, &id, reason, Pen::Key(&key.signer(env)?))?.done()?;
             match format {
                 Format::Json => output::json(&json!({"version": 1, "grant": id, "revoked": true, "index": index}))?,
                 Format::Text => output::print(&format!("✓ {id} is revoked (entry {index})\n"))?,

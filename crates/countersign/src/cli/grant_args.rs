@@ -106,6 +106,8 @@ pub(crate) enum GrantVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -158,9 +160,10 @@ impl GrantVerb {
             | Self::List { server, .. }
             | Self::Show { server, .. }
             | Self::Redeem { server, .. }
+            | Self::Revoke { server, .. }
             | Self::Complete { server, .. } => Some(server),
             Self::Verify(args) => Some(&args.server),
-            Self::Revoke { .. } | Self::Keys { .. } => None,
+            Self::Keys { .. } => None,
         }
     }
 }

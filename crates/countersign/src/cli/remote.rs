@@ -200,6 +200,11 @@ fn show(client: &ApiClient, run: &str, format: Format, env: &Environment) -> Out
     shown(client, &said, format, env)
 }
 
+/// Prints a run in words, below what was said about it.
+pub(super) fn shown_below(client: &ApiClient, run: &str, env: &Environment) -> Result<(), Failure> {
+    show(client, run, Format::Text, env).map(|_| ())
+}
+
 /// Prints a run as the API says it.
 fn shown(client: &ApiClient, said: &Value, format: Format, env: &Environment) -> Outcome {
     let outcome = match said.get("outcome") {

@@ -22,6 +22,7 @@ use super::deploy::{Issuing, ended, present, write_grant};
 use super::grant::{Line, artifacts, completed, lines, valid};
 use super::grant_args::{DeployArgs, GrantVerb, VerifyGrantArgs};
 use super::remote::{array, field, only_here, run_named, stranger};
+use super::remote_says;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, printable};
@@ -59,7 +60,10 @@ pub(crate) fn grant(client: &ApiClient, at: &PlaceArgs, verb: &GrantVerb, env: &
             completed(&id, *succeeded, index, *format)?;
         }
         GrantVerb::Verify(args) => return verify(client, args, env),
-        GrantVerb::Revoke { .. } | GrantVerb::Keys { .. } => return Err(only_here("this verb")),
+        GrantVerb::Revoke { grant, reason, key, format, .. } => {
+            return remote_says::revoke_grant(client, grant, reason, key, *format, env);
+        }
+        GrantVerb::Keys { .. } => return Err(only_here("this verb")),
     }
     Ok(Exit::Pass)
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use countersign_govern::access::Pen;
 use countersign_govern::waivers::{self as acts, Request, Standing};
 use countersign_model::governance::Scope;
 use countersign_model::{Digest, Exit, WaiverId};
 use countersign_stages::build::decide::read_joined;
 use countersign_store::Session;
-use countersign_store::projection::{Said, WaiverState};
+use countersign_store::projection::WaiverState;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
 use super::catalogue;
 use super::place::{find_run, notices};
 use super::registry::this_repository;
+use super::remote_says;
 use super::waive_args::{RequestArgs, WaiveArgs, WaiveVerb};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -22,44 +24,54 @@ use crate::output::{self, printable};
 
 /// `waive`.
 pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().map(|server| server.client(env)).transpose()?.flatten() {
+        return remote_says::waive(&client, at, &args.verb, env);
+    }
     let mut session = at.open(env)?;
     match &args.verb {
         WaiveVerb::Request(a) => {
             let asked = asked(at, &session, a)?;
-            let (id, index) = acts::request(&mut session, &asked, &catalogue::load(at)?, &a.key.signer(env)?)?;
+            let (id, written) =
+                acts::request(&mut session, &asked, &catalogue::load(at)?, Pen::Key(&a.key.signer(env)?))?;
             let role = asked.category.granted_by().with_article();
             let next = format!("Next: {role} who did not ask: countersign waive grant {id} --reason TEXT\n");
-            said(a.format, &id, index, "is asked for", &next)?;
+            said(a.format, &id, written.done()?, "is asked for", &next)?;
         }
-        WaiveVerb::Grant { waiver, reason, key, format } => {
-            let (id, index) = acts::grant(&mut session, waiver, reason, &key.signer(env)?)?;
+        WaiveVerb::Grant { waiver, reason, key, format, .. } => {
+            let (id, written) = acts::grant(&mut session, waiver, reason, Pen::Key(&key.signer(env)?))?;
             let until = acts::find(&session, id.as_str())?.row.request.expires;
-            said(*format, &id, index, &format!("is granted until {until}"), "What it covers stays visible.\n")?;
+            said(
+                *format,
+                &id,
+                written.done()?,
+                &format!("is granted until {until}"),
+                "What it covers stays visible.\n",
+            )?;
         }
-        WaiveVerb::Reject { waiver, reason, key, format } => {
-            let (id, index) = acts::reject(&mut session, waiver, reason, &key.signer(env)?)?;
-            said(*format, &id, index, "is rejected", "")?;
+        WaiveVerb::Reject { waiver, reason, key, format, .. } => {
+            let (id, written) = acts::reject(&mut session, waiver, reason, Pen::Key(&key.signer(env)?))?;
+            said(*format, &id, written.done()?, "is rejected", "")?;
         }
-        WaiveVerb::Revoke { waiver, reason, key, format } => {
-            let (id, index) = acts::revoke(&mut session, waiver, reason, &key.signer(env)?)?;
-            said(*format, &id, index, "is revoked", "What it covered counts again.\n")?;
+        WaiveVerb::Revoke { waiver, reason, key, format, .. } => {
+            let (id, written) = acts::revoke(&mut session, waiver, reason, Pen::Key(&key.signer(env)?))?;
+            said(*format, &id, written.done()?, "is revoked", "What it covered counts again.\n")?;
         }
-        WaiveVerb::Renew { waiver, accept, days, key, format } => {
-            let (id, index) =
-                acts::renew(&mut session, waiver, accept, *days, &catalogue::load(at)?, &key.signer(env)?)?;
+        WaiveVerb::Renew { waiver, accept, days, key, format, .. } => {
+            let (id, written) =
+                acts::renew(&mut session, waiver, accept, *days, &catalogue::load(at)?, Pen::Key(&key.signer(env)?))?;
             let row = acts::find(&session, id.as_str())?.row;
             let role = row.request.category.granted_by().with_article();
             let next = format!(
                 "It is renewal {}. Next: {role} who did not ask: countersign waive grant {id} --reason TEXT\n",
                 row.request.renewals
             );
-            said(*format, &id, index, "is asked for", &next)?;
+            said(*format, &id, written.done()?, "is asked for", &next)?;
         }
         WaiveVerb::List { format } => {
             let all = acts::list(&session)?;
             match format {
                 Format::Json => {
-                    let rows: Vec<Value> = all.iter().map(to_json).collect();
+                    let rows: Vec<Value> = all.iter().map(Standing::to_json).collect();
                     output::json(&json!({"version": 1, "waivers": rows}))?;
                 }
                 Format::Text => output::print(&list(&all))?,
@@ -69,7 +81,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcom
             let one = acts::find(&session, waiver)?;
             match format {
                 Format::Json => {
-                    let mut one = to_json(&one);
+                    let mut one = one.to_json();
                     if let Some(object) = one.as_object_mut() {
                         object.insert("version".into(), 1.into());
                     }
@@ -134,21 +146,6 @@ fn said(format: Format, id: &WaiverId, index: u64, what: &str, next: &str) -> Re
         Format::Json => output::json(&json!({"version": 1, "waiver": id, "index": index})),
         Format::Text => output::print(&format!("✓ {id} {what} (entry {index})\n{next}")),
     }
-}
-
-fn to_json(one: &Standing) -> Value {
-    let said = |s: &Option<Said>| {
-        s.as_ref().map(|s| json!({"index": s.index, "by": s.by, "time": s.time, "reason": s.reason}))
-    };
-    let r = &one.row.request;
-    json!({
-        "waiver": r.waiver, "state": one.state.as_str(), "scope": r.scope, "category": r.category,
-        "compensating": r.compensating, "acceptance": r.acceptance, "not_before": r.not_before, "expires": r.expires,
-        "renews": r.renews, "renewals": r.renewals, "requested_by": r.by, "requested_at": r.time, "index": one.row.index,
-        "granted": said(&one.row.granted), "rejected": said(&one.row.rejected), "revoked": said(&one.row.revoked),
-        "covers": one.covers.map(|(findings, reasons)| json!({"findings": findings, "reasons": reasons})),
-        "unmatched": one.is_unmatched(),
-    })
 }
 
 fn list(all: &[Standing]) -> String {

@@ -5,6 +5,7 @@ use countersign_model::Timestamp;
 use countersign_model::governance::{Tier, WaiverCategory};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct WaiveArgs {
@@ -30,6 +31,8 @@ pub(crate) enum WaiveVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -43,6 +46,8 @@ pub(crate) enum WaiveVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -56,6 +61,8 @@ pub(crate) enum WaiveVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -72,6 +79,8 @@ pub(crate) enum WaiveVerb {
         days: u16,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -90,6 +99,20 @@ pub(crate) enum WaiveVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl WaiveVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Request(args) => Some(&args.server),
+            Self::Grant { server, .. }
+            | Self::Reject { server, .. }
+            | Self::Revoke { server, .. }
+            | Self::Renew { server, .. } => Some(server),
+            Self::List { .. } | Self::Show { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +161,8 @@ pub(crate) struct RequestArgs {
     pub(crate) days: u16,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

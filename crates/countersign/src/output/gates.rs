@@ -7,9 +7,9 @@ use countersign_model::governance::Level;
 use countersign_model::{Outcome, RunId};
 use countersign_policy::enforcement::{Enforced, Standing};
 use countersign_policy::quorum::Why;
-use countersign_stages::release::rules::{Filled, GateReason, GateStatus, SlotStatus};
+use countersign_stages::release::rules::GateStatus;
+pub(crate) use countersign_stages::release::told::to_json;
 use countersign_store::projection::State;
-use serde_json::{Value, json};
 
 use super::{Paint, printable};
 use crate::errors::Failure;
@@ -101,53 +101,4 @@ pub(crate) fn signatures(gates: &[GateStatus], run: &RunId, state: &State, p: &P
         }
     }
     Ok(out)
-}
-
-/// Gates as JSON: `reasons` holds the codes, `details` the sentences.
-pub(crate) fn to_json(gates: &[GateStatus]) -> Value {
-    gates
-        .iter()
-        .map(|g| {
-            let mut codes: Vec<&str> = g.reasons.iter().filter(|r| r.blocks()).map(|r| r.code.as_str()).collect();
-            codes.dedup();
-            json!({
-                "name": g.name,
-                "outcome": g.outcome,
-                "reasons": codes,
-                "details": g.reasons.iter().map(detail).collect::<Vec<_>>(),
-                "controls": g.controls,
-                "approvals": g.slots.iter().flat_map(seats).collect::<Vec<_>>(),
-            })
-        })
-        .collect()
-}
-
-/// One object for every signature that a slot needs.
-fn seats(slot: &SlotStatus) -> Vec<Value> {
-    let seat = |filled: Option<&Filled>| {
-        let mut seat = json!({
-            "slot": slot.rule.slot,
-            "role": slot.rule.roles.first(),
-            "person": filled.map(|f| &f.person),
-            "index": filled.map(|f| f.index),
-            "eligible": slot.eligible,
-        });
-        if let (Some(until), Some(object)) = (filled.and_then(|f| f.until), seat.as_object_mut()) {
-            object.insert("until".into(), json!(until));
-        }
-        seat
-    };
-    slot.filled.iter().map(Some).chain((0..slot.missing()).map(|_| None)).map(seat).collect()
-}
-
-fn detail(reason: &GateReason) -> Value {
-    let mut detail = json!({"code": reason.code, "effect": reason.effect, "text": reason.text});
-    if let (Some(enforced), Some(object)) = (&reason.enforced, detail.as_object_mut()) {
-        object.insert("level".into(), json!(enforced.level));
-        object.insert("standing".into(), json!(enforced.standing));
-        if let Some(by) = &enforced.by {
-            object.insert("by".into(), json!(by));
-        }
-    }
-    detail
 }

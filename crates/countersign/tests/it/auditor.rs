@@ -9,6 +9,7 @@ use countersign_server::Reach;
 use serde_json::{Value, json};
 
 use super::api::{Program, token};
+use super::remote_acts::{prepare, signed, statements};
 use super::server::{Browser, firm, said, serve};
 use super::support::World;
 
@@ -639,7 +640,7 @@ fn an_auditor_asks_with_the_very_command_that_a_page_shows() {
 fn a_token_of_one_application_opens_nothing_of_another() {
     let Some(Firm { world, a, b }) = two(&[]) else { return };
     let server = serve(&world);
-    let whole = Program::new(&server, &token(&world, "ruth", "read,deploy"));
+    let whole = Program::new(&server, &token(&world, "ruth", "read,approve,deploy"));
     let issue = ["token", "issue", "--scope", "read,audit,submit,approve,deploy", "--format", "json", "--application"];
     assert!(world.by("ruth", &[&issue[..], &["nothing"]].concat()).expect(2).err.contains("CS-AUDIT-034"));
     let limited = [&issue[..], &["gateway"]].concat();
@@ -653,7 +654,8 @@ fn a_token_of_one_application_opens_nothing_of_another() {
     let me: Value = serde_json::from_str(&program.get("/api/v1/me").expect(200).body).unwrap();
     assert_eq!((&me["applications"], &me["repositories"]), (&json!(["gateway"]), &json!([])));
     let keys = world.cs(["person", "key", "list", "ruth", "--format", "json"]).expect(0).json();
-    let key = keys["keys"][0]["fingerprint"].as_str().unwrap().replace('+', "%2B").replace('/', "%2F");
+    let own_key = keys["keys"][0]["fingerprint"].as_str().unwrap();
+    let key = own_key.replace('+', "%2B").replace('/', "%2F");
     let identity = |things: &Things| {
         let run: Value =
             serde_json::from_str(&whole.get(&format!("/api/v1/runs/{}", things.run)).expect(200).body).unwrap();
@@ -710,6 +712,11 @@ fn a_token_of_one_application_opens_nothing_of_another() {
     let jwt: Value =
         serde_json::from_str(&whole.get(&format!("/api/v1/grants/{}/token", b.grant)).expect(200).body).unwrap();
     let jwt = jwt["token"].as_str().unwrap();
+    // What she signs with a whole token's help is not taken with a limited one.
+    let granted = json!({"kind": "waive-grant", "waiver": b.waiver, "reason": "no"});
+    let given: Value = serde_json::from_str(&prepare(&whole, own_key, &granted).expect(200).body).unwrap();
+    let act = signed(&world, "ruth", countersign_evidence::act::WAIVER, &statements(&given)[0]);
+    let act = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, act);
     let before = said(&world, "ActRefused").len();
     let command = format!("sha256:{}", "1".repeat(64));
     let mut sent = 0;
@@ -722,6 +729,8 @@ fn a_token_of_one_application_opens_nothing_of_another() {
         };
         let body = match write.path {
             "/api/v1/redemptions" => json!({"grant": b.grant, "artifacts": [], "command": command}).to_string(),
+            "/api/v1/acts/prepare" => json!({"key": own_key, "host": "x", "act": granted}).to_string(),
+            "/api/v1/acts" => json!({"acts": [act]}).to_string(),
             "/api/v1/verifications" => json!({"token": jwt, "environment": b.environment, "artifacts": []}).to_string(),
             _ => "{}".to_owned(),
         };
@@ -733,7 +742,40 @@ fn a_token_of_one_application_opens_nothing_of_another() {
         assert!(answer.body.contains("CS-SERVER-022"), "{}: {}", write.path, answer.body);
         sent += 1;
     }
+    // And each kind of act by itself; what is for the whole firm is not for whoever acts for one application.
+    let firm = json!({"controls": ["secrets-out-of-source"], "path": "**"});
+    let others_scope = json!({"controls": ["secrets-out-of-source"], "application": "payments"});
+    let both = json!({"controls": ["secrets-out-of-source"], "application": "gateway", "repository": others});
+    let asks = |scope: &Value| json!({"kind": "waive-request", "scope": scope, "category": "waived", "acceptance": "x", "days": 1});
+    let glass = |run: &str, application: Value| {
+        json!({
+            "kind": "break-glass-open", "run": run, "environment": "x", "application": application, "any_commit": false,
+            "reason": "x", "ticket": "INC-1", "minutes": 1, "ratify_hours": 1, "review_days": 1,
+        })
+    };
+    for asked in [
+        json!({"kind": "reject", "run": b.run, "reason": "no"}),
+        json!({"kind": "withdraw", "run": b.run, "reason": "no"}),
+        json!({"kind": "waive-reject", "waiver": b.waiver, "reason": "no"}),
+        json!({"kind": "waive-revoke", "waiver": b.waiver, "reason": "no"}),
+        json!({"kind": "waive-renew", "waiver": b.waiver, "acceptance": "no", "days": 1}),
+        json!({"kind": "grant-revoke", "grant": b.grant, "reason": "no"}),
+        asks(&firm),
+        asks(&others_scope),
+        asks(&both),
+        glass(&b.run, Value::Null),
+        glass(&a.run, json!("payments")),
+        json!({"kind": "break-glass-grant", "emergency": "brk-", "run": a.run}),
+        json!({"kind": "break-glass-close", "emergency": "brk-", "reason": "no"}),
+        json!({"kind": "reject", "run": "run-00000000000000000000", "reason": "no"}),
+    ] {
+        let answer = prepare(&program, own_key, &asked);
+        assert_eq!(answer.status, 404, "{asked}: {}", answer.body);
+        sent += 1;
+    }
     assert_eq!(said(&world, "ActRefused").len(), before + sent, "each is recorded");
+    let own = json!({"controls": ["secrets-out-of-source"], "application": "gateway"});
+    prepare(&program, own_key, &asks(&own)).expect(200);
     let list = world.cs(["token", "list"]).expect(0).out;
     assert!(list.contains("of gateway"), "{list}");
     world.cs(["ledger", "rebuild", "--check"]).expect(0);

@@ -98,6 +98,9 @@ mod rebuild;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
+#[cfg(unix)]
+mod remote_acts;
+#[cfg(test)]
 mod remote_deploy;
 mod reports;
 #[cfg(test)]

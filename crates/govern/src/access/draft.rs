@@ -7,9 +7,10 @@ use countersign_evidence::act::SignedAct;
 use countersign_evidence::canonical;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::Predicate;
-use countersign_model::{Diagnostic as _, Exit, PersonId};
+use countersign_model::{Diagnostic as _, Exit, PersonId, Timestamp};
+use countersign_store::handed::{Away, ToSign, Written};
 use countersign_store::projection::KeyRow;
-use countersign_store::session::act_statement;
+use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, Session, passkey};
 use serde_json::Value;
 
@@ -24,6 +25,27 @@ pub enum Pen<'a> {
     Key(&'a SshSigner),
     /// The passkey of this fingerprint, or of the only one that begins so: in a browser, and later.
     Passkey(&'a str),
+    /// A key on another machine.
+    Away(Away<'a>),
+}
+
+impl Pen<'_> {
+    /// When it is said.
+    pub(crate) fn time(&self, session: &Session) -> Result<Timestamp, Error> {
+        match self {
+            Self::Key(_) | Self::Passkey(_) => Ok(session.now()),
+            Self::Away(away) => Ok(away.time(session)?),
+        }
+    }
+
+    /// The random part of an id that an act of this namespace makes up: what was signed, or a new one.
+    pub(crate) fn id(&self, namespace: &str, field: &str, prefix: &str) -> Result<[u8; 10], Error> {
+        let signed = match self {
+            Self::Key(_) | Self::Passkey(_) => None,
+            Self::Away(away) => away.id(namespace, field, prefix)?,
+        };
+        signed.map_or_else(super::random_id, Ok)
+    }
 }
 
 type May = Box<dyn Fn(&Session, &PersonId) -> Result<(), Error> + Send>;
@@ -49,6 +71,7 @@ pub(crate) fn author(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<(
             let row = passkey_named(s, text)?;
             Ok((row.person, Some(row.fingerprint)))
         }
+        Pen::Away(away) => Ok((holder(s, away.holder(s)?)?, None)),
     })
 }
 
@@ -75,7 +98,8 @@ impl Draft {
         let (by, passkey) = author(session, saying.act, pen)?;
         allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
         let attachments = attachments(session, &by)?;
-        let predicate = predicate(session, by.clone(), &attachments)?;
+        let predicate =
+            allowed_or_unproved(session, saying.act, Some(&by), |s| predicate(s, by.clone(), &attachments))?;
         let statement = act_statement(ledger_subject(session), predicate)?;
         Ok(Self { saying, by, passkey, statement, attachments, may: Box::new(may) })
     }
@@ -114,6 +138,25 @@ impl Draft {
         Ok(passkey::request(&row, self.saying.namespace, &self.statement)?)
     }
 
+    /// Signs it with this pen, and appends it where that is signed; the log index.
+    ///
+    /// # Errors
+    /// When what was signed elsewhere is not exactly this, and as the use case that made the draft. What is refused is recorded first.
+    pub(crate) fn write(self, session: &mut Session, pen: Pen<'_>) -> Result<Written<u64>, Error> {
+        let (act, by, namespace) = (self.saying.act, self.by.clone(), self.saying.namespace);
+        let signed = match pen {
+            Pen::Key(key) => return Ok(Written::Done(self.sign(session, key)?)),
+            Pen::Passkey(_) => None,
+            Pen::Away(away) => {
+                allowed_or_unproved(session, act, Some(&by), |s| Ok(away.sign(s, namespace, &self.statement)?))?
+            }
+        };
+        match signed {
+            Some(signed) => Ok(Written::Done(self.append(session, &signed)?)),
+            None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement: self.statement }] }),
+        }
+    }
+
     /// Signs it with a key that is here, and appends it. Returns the log index.
     pub(crate) fn sign(self, session: &mut Session, signer: &SshSigner) -> Result<u64, Error> {
         let namespace = self.saying.namespace;
@@ -130,7 +173,7 @@ impl Draft {
     pub fn complete(self, session: &mut Session, answer: &[u8]) -> Result<u64, Error> {
         session.require_pin()?;
         let (act, by) = (self.saying.act, self.by.clone());
-        let signed = allowed_or_unproved(session, act, &by, |s| {
+        let signed = allowed_or_unproved(session, act, Some(&by), |s| {
             let row = passkey_named(s, self.passkey.as_deref().unwrap_or_default())?;
             let signed = passkey::signed(&row, self.saying.namespace, &self.statement, answer)?;
             s.counts(&signed)?;
@@ -145,18 +188,28 @@ impl Draft {
     }
 }
 
-/// As [`allowed`]; an answer that proves nothing is recorded too.
+/// When something is said; what was signed elsewhere, and not just now, is recorded.
+pub(crate) fn time(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<Timestamp, Error> {
+    allowed_or_unproved(session, act, None, |s| pen.time(s))
+}
+
+/// As [`allowed`]; an answer that proves nothing, or something else than was asked, is recorded too.
 fn allowed_or_unproved<T>(
     session: &mut Session,
     act: &str,
-    person: &PersonId,
+    person: Option<&PersonId>,
     check: impl FnOnce(&Session) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let checked = allowed(session, act, Some(person), check);
+    let checked = allowed(session, act, person, check);
     if let Err(refusal) = &checked
-        && refusal.exit() == Exit::Unverified
+        && (refusal.exit() == Exit::Unverified || is_handed(refusal))
     {
-        session.record_refusal(act, None, Some(person), refusal.code())?;
+        session.record_refusal(act, None, person, refusal.code())?;
     }
     checked
+}
+
+/// Whether an act that was signed elsewhere is not taken as it is. Who may not say it at all is recorded by [`allowed`].
+fn is_handed(error: &Error) -> bool {
+    matches!(error, Error::Session(SessionError::Handed(_))) && error.exit() != Exit::Forbidden
 }

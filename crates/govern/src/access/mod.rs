@@ -20,6 +20,7 @@ mod saying;
 pub mod second_key;
 pub mod tokens;
 
+pub(crate) use draft::time;
 pub use draft::{Draft, Pen};
 pub use error::IdentityError;
 pub(crate) use people::rooted;

@@ -10,7 +10,6 @@
 //! | grant | a compliance officer where the risk is accepted, a security officer where another control does the work; never whoever asked |
 //! | reject, revoke | a security or compliance officer, or whoever asked |
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{WaiverGranted, WaiverRejected, WaiverRequested, WaiverRevoked};
 use countersign_model::governance::{Scope, WaiverCategory, waiver};
@@ -18,10 +17,13 @@ use countersign_model::{Action, EventKind, PersonId, StreamId, Timestamp, Waiver
 use countersign_policy::Catalogue;
 use countersign_policy::enforcement::FindingScope;
 use countersign_store::Session;
-use countersign_store::projection::{State, WaiverRow, WaiverState};
+use countersign_store::handed::{HandedError, Written};
+use countersign_store::projection::{Said, State, WaiverRow, WaiverState};
+use countersign_store::session::SessionError;
+use serde_json::{Value, json};
 
 use crate::Error;
-use crate::access::{Draft, Pen, Saying, line, needs, random_id};
+use crate::access::{Draft, Pen, Saying, line, needs, time};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -57,6 +59,23 @@ impl Standing {
     #[must_use]
     pub fn is_unmatched(&self) -> bool {
         self.state == WaiverState::Active && self.covers == Some((0, 0))
+    }
+
+    /// As JSON: what `waive list` and `waive show` print of it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let said = |s: &Option<Said>| {
+            s.as_ref().map(|s| json!({"index": s.index, "by": s.by, "time": s.time, "reason": s.reason}))
+        };
+        let r = &self.row.request;
+        json!({
+            "waiver": r.waiver, "state": self.state.as_str(), "scope": r.scope, "category": r.category,
+            "compensating": r.compensating, "acceptance": r.acceptance, "not_before": r.not_before, "expires": r.expires,
+            "renews": r.renews, "renewals": r.renewals, "requested_by": r.by, "requested_at": r.time, "index": self.row.index,
+            "granted": said(&self.row.granted), "rejected": said(&self.row.rejected), "revoked": said(&self.row.revoked),
+            "covers": self.covers.map(|(findings, reasons)| json!({"findings": findings, "reasons": reasons})),
+            "unmatched": self.is_unmatched(),
+        })
     }
 }
 
@@ -100,10 +119,10 @@ pub fn request(
     session: &mut Session,
     asked: &Request,
     catalogue: &Catalogue,
-    signer: &SshSigner,
-) -> Result<(WaiverId, u64), Error> {
-    let (id, draft) = draft_request(session, asked, catalogue, Pen::Key(signer))?;
-    Ok((id, draft.sign(session, signer)?))
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Written<u64>), Error> {
+    let (id, draft) = draft_request(session, asked, catalogue, pen)?;
+    Ok((id, draft.write(session, pen)?))
 }
 
 /// What is signed to ask for a waiver.
@@ -130,8 +149,8 @@ pub fn renew(
     acceptance: &str,
     days: u16,
     catalogue: &Catalogue,
-    signer: &SshSigner,
-) -> Result<(WaiverId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Written<u64>), Error> {
     let before = find(session, text)?;
     if !matches!(before.state, WaiverState::Active | WaiverState::Upcoming | WaiverState::Expired)
         || before.row.granted.is_none()
@@ -147,8 +166,8 @@ pub fn renew(
         not_before: None,
         days,
     };
-    let (id, draft) = ask(session, &asked, Some(&before.row), catalogue, Pen::Key(signer))?;
-    Ok((id, draft.sign(session, signer)?))
+    let (id, draft) = ask(session, &asked, Some(&before.row), catalogue, pen)?;
+    Ok((id, draft.write(session, pen)?))
 }
 
 fn ask(
@@ -178,11 +197,12 @@ fn ask(
     if let Some(application) = &asked.scope.application {
         crate::registry::application(session, application)?;
     }
-    let now = session.now();
+    let now = time(session, "waive request", pen)?;
     let not_before = asked.not_before.unwrap_or(now);
     let expires = not_before.plus_seconds(i64::from(asked.days) * 86_400);
     waiver::check_period(now, not_before, expires).map_err(|why| Error::BadWaiver { why })?;
-    let id = WaiverId::from_random(random_id()?);
+    let id = WaiverId::from_random(pen.id(act::WAIVER_REQUEST, "/waiver", WaiverId::PREFIX)?);
+    let new = id.clone();
     let saying = Saying {
         act: "waive request",
         kind: EventKind::WaiverRequested,
@@ -194,7 +214,14 @@ fn ask(
         pen,
         saying,
         |_, _| Ok(Vec::new()),
-        |s, by| needs(s, by, Action::RequestWaiver),
+        move |s, by| {
+            needs(s, by, Action::RequestWaiver)?;
+            if s.state().waiver(&new)?.is_some() {
+                Err(SessionError::from(HandedError::Differs).into())
+            } else {
+                Ok(())
+            }
+        },
         |s, by, _| {
             Ok(WaiverRequested {
                 origin: s.state().origin().to_owned(),
@@ -226,9 +253,9 @@ fn now_of(session: &Session, state: &State, id: &WaiverId) -> Result<(WaiverRow,
 ///
 /// # Errors
 /// When the signer asked for it or does not hold the role that its category needs, or it is decided or over.
-pub fn grant(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
-    let (id, draft) = draft_grant(session, text, reason, Pen::Key(signer))?;
-    Ok((id, draft.sign(session, signer)?))
+pub fn grant(session: &mut Session, text: &str, reason: &str, pen: Pen<'_>) -> Result<(WaiverId, Written<u64>), Error> {
+    let (id, draft) = draft_grant(session, text, reason, pen)?;
+    Ok((id, draft.write(session, pen)?))
 }
 
 /// What is signed to grant a waiver.
@@ -254,7 +281,7 @@ pub fn draft_grant(session: &mut Session, text: &str, reason: &str, pen: Pen<'_>
         |_, _| Ok(Vec::new()),
         may,
         |s, by, _| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(WaiverGranted { origin, waiver: id.clone(), request: row.leaf, by, reason, time })
         },
     )?;
@@ -281,9 +308,14 @@ pub fn may_grant(session: &Session, id: &WaiverId, by: &PersonId) -> Result<(), 
 ///
 /// # Errors
 /// When the signer is no officer and did not ask for it, or it is decided.
-pub fn reject(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
-    let (id, draft) = draft_rejection(session, text, reason, Pen::Key(signer))?;
-    Ok((id, draft.sign(session, signer)?))
+pub fn reject(
+    session: &mut Session,
+    text: &str,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Written<u64>), Error> {
+    let (id, draft) = draft_rejection(session, text, reason, pen)?;
+    Ok((id, draft.write(session, pen)?))
 }
 
 /// What is signed to refuse a waiver, or to take a request back.
@@ -313,7 +345,7 @@ pub fn draft_rejection(
         |_, _| Ok(Vec::new()),
         may,
         |s, by, _| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(WaiverRejected { origin, waiver: id.clone(), by, reason, time })
         },
     )?;
@@ -339,9 +371,14 @@ pub fn may_reject(session: &Session, id: &WaiverId, by: &PersonId) -> Result<(),
 ///
 /// # Errors
 /// When the signer is no officer and did not ask for it, or it was not granted or is revoked.
-pub fn revoke(session: &mut Session, text: &str, reason: &str, signer: &SshSigner) -> Result<(WaiverId, u64), Error> {
-    let (id, draft) = draft_revocation(session, text, reason, Pen::Key(signer))?;
-    Ok((id, draft.sign(session, signer)?))
+pub fn revoke(
+    session: &mut Session,
+    text: &str,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Written<u64>), Error> {
+    let (id, draft) = draft_revocation(session, text, reason, pen)?;
+    Ok((id, draft.write(session, pen)?))
 }
 
 /// What is signed to end a waiver before its time.
@@ -371,7 +408,7 @@ pub fn draft_revocation(
         |_, _| Ok(Vec::new()),
         may,
         |s, by, _| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(WaiverRevoked { origin, waiver: id.clone(), by, reason, time })
         },
     )?;

@@ -71,6 +71,42 @@ wire! {
         statement: String,
     }
 
+    /// What somebody signs to say something. Nothing is appended by that.
+    ActToSign {
+        /// Who, by id.
+        person: String,
+        /// Their name, or their id where it was erased.
+        name: String,
+        /// The ledger it is said to.
+        origin: String,
+        /// How it stands what it is about: what `If-Match` names when it is handed in; null where nothing stands yet.
+        condition: Option<Digest>,
+        /// What it is about, as the command line prints it where the ledger is; null where the statement says it all.
+        about: Value,
+        /// What is signed, each by itself.
+        acts: Vec<StatementToSign>,
+    }
+
+    /// One statement that is to be signed.
+    StatementToSign {
+        /// The namespace of the signature (SSHSIG).
+        namespace: String,
+        /// The canonical statement in base64: exactly what is signed.
+        statement: String,
+        /// SHA-256 of the statement.
+        digest: Digest,
+    }
+
+    /// What somebody said, in the log.
+    ActRecorded {
+        /// Who, by id.
+        person: String,
+        /// Log index.
+        index: u64,
+        /// What the command line prints of it with `--format json` where the ledger is.
+        result: Value,
+    }
+
     /// A grant as tools carry it.
     GrantToken {
         /// The grant.

@@ -7,6 +7,7 @@
 //! | `writes.rs` | every request that changes something |
 //! | `wire.rs` | what is sent, type by type, with its schemas |
 //! | `ask.rs` | one request: for what |
+//! | `acts/` | what people sign, given out and taken |
 //! | `caller.rs` | who asks: somebody's program, or a job |
 //! | `openapi.rs` | the document, from the two |
 //! | one file a noun | what is read for it |
@@ -16,6 +17,7 @@
 //!
 //! Programs show a token; a browser's cookie opens nothing here, so nothing elsewhere can ask in somebody's browser.
 
+mod acts;
 mod answers;
 mod approvals;
 mod ask;
@@ -61,6 +63,7 @@ use crate::app::{App, Trouble};
 use crate::auth;
 use crate::watch;
 
+pub(crate) use acts::Keys;
 pub(crate) use openapi::document;
 
 /// Where the document is.

@@ -32,6 +32,16 @@ plain! {
     Digest: {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}, |v| v.to_string().into();
 }
 
+/// Something of which another schema says what it is, or nothing.
+impl Wire for Value {
+    fn json(self) -> Value {
+        self
+    }
+    fn schema() -> Value {
+        json!({"type": ["object", "null"]})
+    }
+}
+
 fn choice<'a>(all: impl IntoIterator<Item = &'a str>) -> Value {
     json!({"type": "string", "enum": all.into_iter().collect::<Vec<_>>()})
 }

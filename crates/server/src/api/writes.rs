@@ -1,7 +1,7 @@
 //! Every request that changes something: where it is sent, what it does, which scope and roles it takes, what it brings. The one table that
 //! routing, the OpenAPI document and the tests of roles read.
 //!
-//! What may be repeated is safe to repeat. A submission has a key of its sender's choice; a file, a decision and an approval are what
+//! What may be repeated is safe to repeat. A submission has a key of its sender's choice; a file, a decision and what is signed are what
 //! they are: the same again is the same entry.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::caller::Sender;
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
-use super::{LONGEST_PATH, approvals, ask, bearer, caller, evidence, grants, refused, sent, submissions};
+use super::{LONGEST_PATH, acts, approvals, ask, bearer, caller, evidence, grants, refused, sent, submissions};
 use crate::app::{App, Reach, Scope, Trouble};
 
 /// Whoever has a role and is no auditor: an auditor changes nothing.
@@ -50,6 +50,10 @@ pub(crate) enum Brings {
     Verification,
     /// How a deployment ended.
     End,
+    /// What somebody wants to say.
+    Preparation,
+    /// What somebody signed.
+    Acts,
 }
 
 impl Brings {
@@ -60,7 +64,9 @@ impl Brings {
             Self::Objects => Some("application/x-git-packed-objects"),
             Self::File => Some("application/octet-stream"),
             Self::Act => Some(countersign_evidence::act::MEDIA_TYPE),
-            Self::Redemption | Self::Verification | Self::End => Some("application/json"),
+            Self::Redemption | Self::Verification | Self::End | Self::Preparation | Self::Acts => {
+                Some("application/json")
+            }
         }
     }
 
@@ -70,6 +76,8 @@ impl Brings {
             Self::Redemption => grants::redemption_schema(),
             Self::Verification => grants::verification_schema(),
             Self::End => grants::end_schema(),
+            Self::Preparation => acts::preparation_schema(),
+            Self::Acts => acts::acts_schema(),
             Self::Nothing | Self::Objects | Self::File | Self::Act => json!({}),
         }
     }
@@ -109,6 +117,8 @@ enum What {
     Redeem,
     Verify,
     End,
+    Prepare,
+    Take,
 }
 
 /// The header with the key of a submission.
@@ -278,6 +288,43 @@ pub(crate) const WRITES: &[Write] = &[
         schema: <super::answers::EndRecorded as Wire>::schema,
         what: What::End,
     },
+    Write {
+        path: "/api/v1/acts/prepare",
+        name: "prepare-act",
+        does: "Says what somebody signs to say something, byte for byte, if they may say it now with this key of theirs. Where they may not, the refusal is \
+               recorded; a run is decided on what is so now.",
+        scope: TokenScope::Approve,
+        query: &[],
+        headers: &[],
+        brings: Brings::Preparation,
+        answers: &[("200", "It is to be signed within ten minutes.")],
+        schema: <super::answers::ActToSign as Wire>::schema,
+        what: What::Prepare,
+    },
+    Write {
+        path: "/api/v1/acts",
+        name: "act",
+        does: "Adds what somebody signed with a key of theirs, by the command line's use case. It has to say exactly what the server would give out to be \
+               signed at that moment; its time and the ids that it makes up are its own. The same again is the entry that is there.",
+        scope: TokenScope::Approve,
+        query: &[],
+        headers: &[
+            (
+                KEY,
+                "16 to 128 letters, digits, `-` and `_`, chosen at random for this request: something else under it is refused for an hour.",
+                true,
+            ),
+            (
+                "if-match",
+                "`condition` of what was given out, in quotes: how it stood what the signer looked at. Needed where that is not null.",
+                false,
+            ),
+        ],
+        brings: Brings::Acts,
+        answers: &[("200", "It is in the log.")],
+        schema: <super::answers::ActRecorded as Wire>::schema,
+        what: What::Take,
+    },
 ];
 
 /// One request.
@@ -419,6 +466,8 @@ async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {
         What::Redeem => grants::redeem(asking, body).await,
         What::Verify => grants::verify(asking, body).await,
         What::End => grants::end(asking, body).await,
+        What::Prepare => acts::prepare(asking, body).await,
+        What::Take => acts::take(asking, body).await,
     }
 }
 

@@ -39,6 +39,7 @@ pub use scope::Reach;
 pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;
 
+use crate::api::Keys;
 use crate::auth::{Jobs, Links, Oidc, Refusals, Visits};
 use crate::submit::Submit;
 use crate::watch::{Metrics, current, scoped};
@@ -192,6 +193,8 @@ pub(crate) struct App {
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) preparations: Mutex<Preparations>,
+    /// Keys of acts that were handed in.
+    pub(crate) acts: Mutex<Keys>,
     pub(crate) packs: packs::Packs,
     /// The whole ledger verified; its thread keeps it alive, and nothing else of the server.
     pub(crate) verification: Arc<verification::Verification>,
@@ -221,6 +224,7 @@ impl App {
             refusals: Mutex::default(),
             jobs: Mutex::default(),
             preparations: Mutex::default(),
+            acts: Mutex::default(),
             packs,
             verification: Arc::default(),
             options,

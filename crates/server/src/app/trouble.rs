@@ -291,8 +291,8 @@ impl Trouble {
         Self::new(
             StatusCode::PRECONDITION_REQUIRED,
             "CS-SERVER-086",
-            "an approval names the decision that it is for in `If-Match`",
-            "send the digest of the run's newest decision, in quotes: it is what you looked at",
+            "what is handed in signed names in `If-Match` what its signer looked at",
+            "send the digest that was given out with the statement, in quotes: of a run's newest decision, or of how it stood",
         )
     }
 
@@ -301,6 +301,15 @@ impl Trouble {
             StatusCode::PRECONDITION_FAILED,
             "CS-SERVER-087",
             &format!("the run's newest decision is another one: {now}"),
+            "look at what changed, and sign what you see then",
+        )
+    }
+
+    pub(crate) fn other_state(now: &str) -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "CS-SERVER-113",
+            &format!("what it is about does not stand as its signer saw it: {now}"),
             "look at what changed, and sign what you see then",
         )
     }

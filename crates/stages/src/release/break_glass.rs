@@ -7,29 +7,31 @@
 
 use std::collections::BTreeSet;
 
-use countersign_connect::{SshSigner, host_name};
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
 use countersign_evidence::statement::Subject;
-use countersign_model::access::emergencies::{DEFAULT_MINUTES, DEFAULT_RATIFY_HOURS, DEFAULT_REVIEW_DAYS, Owed};
+use countersign_model::access::emergencies::{
+    DEFAULT_MINUTES, DEFAULT_RATIFY_HOURS, DEFAULT_REVIEW_DAYS, MOST_MINUTES, MOST_RATIFY_HOURS, MOST_REVIEW_DAYS, Owed,
+};
 use countersign_model::event::{
     BreakGlassClosed, BreakGlassOpened, BreakGlassRatified, BreakGlassReviewed, Device, GrantIssued,
 };
 use countersign_model::{Action, BreakGlassId, Digest, EventKind, GrantId, PersonId, RunId, StreamId, Timestamp};
 use countersign_policy::PolicyEngine;
+use countersign_store::handed::{HandedError, ToSign, Written};
 use countersign_store::projection::{Closed, EmergencyRow, Standing};
-use countersign_store::session::JSON;
+use countersign_store::session::{JSON, SessionError, act_statement};
 use countersign_store::{NewBlob, Plan, Session};
 use serde_json::{Value, json};
 
 use super::approve::{gates_of, run_row};
 use super::error::ReleaseError;
+use super::pen::Pen;
 use super::refuse::{self, Attempt};
 use super::rules::overall;
-use super::saying::{Saying, act_of, ledger_subject, line, needs, say, sign};
+use super::saying::{Saying, act_of, ledger_subject, line, needs, write};
 use crate::Error;
 use crate::build::decide::{self, Decided};
-use crate::build::observe::random_id;
 use crate::build::rules::{artifacts, authors};
 
 /// How many open findings are named one by one; all of them are in the facts of the decision that is named.
@@ -106,9 +108,15 @@ pub fn open(
     engine: &dyn PolicyEngine,
     run: &RunId,
     asked: &Asked,
-    signer: &SshSigner,
-) -> Result<Broken, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<Broken>, Error> {
     let (reason, ticket) = (line("the reason", &asked.reason)?, ticket(&asked.ticket)?);
+    let within = (1..=MOST_MINUTES).contains(&asked.minutes)
+        && (1..=MOST_RATIFY_HOURS).contains(&asked.ratify_hours)
+        && (1..=MOST_REVIEW_DAYS).contains(&asked.review_days);
+    if !within {
+        return Err(ReleaseError::BadPeriod.into());
+    }
     if u32::from(asked.ratify_hours) * 60 <= u32::from(asked.minutes)
         || u32::from(asked.review_days) * 1440 <= u32::from(asked.minutes)
     {
@@ -120,30 +128,55 @@ pub fn open(
     {
         return Err(ReleaseError::OtherApplication { application: application.clone() }.into());
     }
-    let id = BreakGlassId::from_random(random_id()?);
-    let now = session.now();
-    let opened = |by: PersonId, commit: String, key: String| BreakGlassOpened {
-        origin: session_origin(session),
-        id: id.clone(),
-        environment: asked.environment.clone(),
-        application: asked.application.clone(),
-        repository: asked.application.is_none().then(|| repository.clone()),
-        commit: (!asked.any_commit).then_some(commit),
-        reason: reason.clone(),
-        ticket: ticket.clone(),
-        ratify_by: now.plus_seconds(i64::from(asked.ratify_hours) * 3600),
-        review_by: now.plus_seconds(i64::from(asked.review_days) * 86_400),
-        by,
-        device: Device { key, host: host_name() },
-        time: now,
-        expires: now.plus_seconds(i64::from(asked.minutes) * 60),
-    };
-    let fingerprint = signer.public_key().fingerprint();
-    let commit = run_row(session.state(), run)?.commit;
-    // Who it is, is looked up (and refused, and recorded) in `issue`.
-    let by = session.state().holder(&fingerprint)?;
-    let fresh = by.map(|by| opened(by, commit, fingerprint));
-    issue(session, engine, run, "break-glass open", fresh, &id, signer)
+    let row = run_row(session.state(), run)?;
+    let fresh = Fresh { asked, reason, ticket, repository, commit: row.commit };
+    issue(session, engine, run, "break-glass open", Glass::Fresh(&fresh), pen)
+}
+
+/// An emergency that is going to be opened.
+struct Fresh<'a> {
+    asked: &'a Asked,
+    reason: String,
+    ticket: String,
+    repository: String,
+    commit: String,
+}
+
+impl Fresh<'_> {
+    fn opened(
+        &self,
+        origin: String,
+        id: BreakGlassId,
+        by: PersonId,
+        device: Device,
+        now: Timestamp,
+    ) -> BreakGlassOpened {
+        let asked = self.asked;
+        BreakGlassOpened {
+            origin,
+            id,
+            environment: asked.environment.clone(),
+            application: asked.application.clone(),
+            repository: asked.application.is_none().then(|| self.repository.clone()),
+            commit: (!asked.any_commit).then(|| self.commit.clone()),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            ratify_by: now.plus_seconds(i64::from(asked.ratify_hours) * 3600),
+            review_by: now.plus_seconds(i64::from(asked.review_days) * 86_400),
+            by,
+            device,
+            time: now,
+            expires: now.plus_seconds(i64::from(asked.minutes) * 60),
+        }
+    }
+}
+
+/// Under which emergency a grant is issued.
+enum Glass<'a> {
+    /// One that is opened with it.
+    Fresh(&'a Fresh<'a>),
+    /// One that is open.
+    Open(&'a BreakGlassId),
 }
 
 fn session_origin(session: &Session) -> String {
@@ -159,9 +192,9 @@ pub fn grant(
     engine: &dyn PolicyEngine,
     id: &BreakGlassId,
     run: &RunId,
-    signer: &SshSigner,
-) -> Result<Broken, Error> {
-    issue(session, engine, run, "break-glass grant", None, id, signer)
+    pen: Pen<'_>,
+) -> Result<Written<Broken>, Error> {
+    issue(session, engine, run, "break-glass grant", Glass::Open(id), pen)
 }
 
 fn issue(
@@ -169,21 +202,34 @@ fn issue(
     engine: &dyn PolicyEngine,
     run: &RunId,
     act: &'static str,
-    fresh: Option<BreakGlassOpened>,
-    id: &BreakGlassId,
-    signer: &SshSigner,
-) -> Result<Broken, Error> {
+    glass: Glass<'_>,
+    pen: Pen<'_>,
+) -> Result<Written<Broken>, Error> {
     session.require_pin()?;
     if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act });
     }
     let attempt = Attempt { act, run: Some(run.clone()), carry: false };
-    let by = refuse::signer(session, &attempt, signer)?;
+    let by = pen.author(session, &attempt)?;
+    let now = pen.time(session, &attempt, &by)?;
+    let (id, fresh) = match glass {
+        Glass::Open(id) => (id.clone(), None),
+        Glass::Fresh(fresh) => {
+            let id = BreakGlassId::from_random(pen.id(act::BREAK_GLASS, "/id", BreakGlassId::PREFIX)?);
+            let device = pen.device(act::BREAK_GLASS);
+            let opened = fresh.opened(session_origin(session), id.clone(), by.clone(), device, now);
+            (id, Some(opened))
+        }
+    };
+    let id = &id;
     let check = |s: &Session| -> Result<BreakGlassOpened, Error> {
         let at = s.now().max(s.state().newest_time()?);
         let opened = match &fresh {
             Some(fresh) => {
                 needs(s, &by, Action::BreakGlass)?;
+                if s.state().emergency(id)?.is_some() {
+                    return Err(SessionError::from(HandedError::Differs).into());
+                }
                 fresh.clone()
             }
             None => {
@@ -217,14 +263,14 @@ fn issue(
     let standing = standing(session, run, &opened, &decided, &authors, change.commits.len())?;
     let bytes = canonical::to_vec(&standing)?;
     let decision = decided.decision.digest()?;
-    let (row, now) = (run_row(session.state(), run)?, session.now());
+    let row = run_row(session.state(), run)?;
     let repository = row.identity.clone().ok_or(Error::Unidentified)?;
     let artifacts = artifacts(&row);
     let mut subject = vec![Subject::new(repository.clone(), "gitCommit", row.commit.clone())];
     subject.extend(artifacts.iter().map(|a| Subject::sha256(a.name.clone(), &a.digest)));
     let grant = GrantIssued {
         origin: session_origin(session),
-        grant: GrantId::from_random(random_id()?),
+        grant: GrantId::from_random(pen.id(act::GRANT, "/grant", GrantId::PREFIX)?),
         run: run.clone(),
         commit: row.commit.clone(),
         tree: row.tree.clone(),
@@ -235,7 +281,7 @@ fn issue(
         decision,
         approvals: row.approvals.iter().filter(|a| a.decision == decision).map(|a| a.index).collect(),
         by: by.clone(),
-        device: Device { key: signer.public_key().fingerprint(), host: host_name() },
+        device: pen.device(act::GRANT),
         self_judged: true,
         time: now,
         expires: opened.expires,
@@ -243,13 +289,30 @@ fn issue(
         standing: Some(Digest::of(&bytes)),
         excluded: authors.into_iter().collect(),
     };
-    let signed = sign(signer, act::GRANT, subject, grant.clone())?;
+    // The emergency first: it is what the command is about.
+    let mut unsigned = Vec::new();
+    let mut signed = |session: &mut Session, namespace: &'static str, statement: Vec<u8>| {
+        let signed = pen.sign(session, &attempt, &by, namespace, &statement)?;
+        if signed.is_none() {
+            unsigned.push(ToSign { namespace, statement });
+        }
+        Ok::<_, Error>(signed)
+    };
     let first = match &fresh {
-        Some(opened) => Some(sign(signer, act::BREAK_GLASS, ledger_subject(session), opened.clone())?),
+        Some(opened) => {
+            let statement = act_statement(ledger_subject(session), opened.clone())?;
+            signed(session, act::BREAK_GLASS, statement)?
+        }
         None => None,
+    };
+    let Some(signed) = signed(session, act::GRANT, act_statement(subject, grant.clone())?)? else {
+        return Ok(Written::ToSign { by, acts: unsigned });
     };
     let (appended, ()) = session.transact(|s| {
         check(s)?;
+        if s.state().grant(&grant.grant)?.is_some() {
+            return Err(SessionError::from(HandedError::Differs).into());
+        }
         let row = run_row(s.state(), run)?;
         if row.decisions.last().map(|d| d.digest) != Some(decision)
             || s.state().last_deployed(&grant.repository, &grant.environment)? != grant.replaces
@@ -273,7 +336,7 @@ fn issue(
     let begun = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
     let opened = first.is_some().then_some(begun);
     let index = begun.saturating_add(u64::from(opened.is_some()));
-    Ok(Broken { id: id.clone(), opened, grant, act: signed, index, standing })
+    Ok(Written::Done(Broken { id: id.clone(), opened, grant, act: signed, index, standing }))
 }
 
 /// How it stood when the glass was broken: what an ordinary grant does not have to say, because there it was fine. People are ids.
@@ -363,13 +426,13 @@ pub fn moment(session: &Session) -> Result<Timestamp, Error> {
 ///
 /// # Errors
 /// When it is over, or the signer is no security officer.
-pub fn close(session: &mut Session, id: &BreakGlassId, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn close(session: &mut Session, id: &BreakGlassId, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let (kind, namespace) = (EventKind::BreakGlassClosed, act::BREAK_GLASS_CLOSE);
     let saying = Saying { act: "break-glass close", run: None, kind, namespace, stream: StreamId::from(id) };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| {
             needs(s, by, Action::CloseBreakGlass)?;
@@ -378,8 +441,8 @@ pub fn close(session: &mut Session, id: &BreakGlassId, reason: &str, signer: &Ss
             }
             Err(ReleaseError::GlassClosed { id: id.clone() }.into())
         },
-        |s, by| {
-            let (origin, time) = (session_origin(s), s.now());
+        |s, by, time| {
+            let origin = session_origin(s);
             Ok(BreakGlassClosed { origin, id: id.clone(), by, reason, time })
         },
     )
@@ -425,18 +488,18 @@ pub fn ratify(
     id: &BreakGlassId,
     statement: &str,
     late: bool,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let statement = line("the statement", statement)?;
     let (kind, namespace) = (EventKind::BreakGlassRatified, act::RATIFICATION);
     let saying = Saying { act: "break-glass ratify", run: None, kind, namespace, stream: StreamId::from(id) };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| may_close(s, id, Owed::Ratification, by, late),
-        |s, by| {
-            let (origin, time) = (session_origin(s), s.now());
+        |s, by, time| {
+            let origin = session_origin(s);
             Ok(BreakGlassRatified { origin, id: id.clone(), late, statement, by, time })
         },
     )
@@ -462,20 +525,20 @@ pub fn review(
     id: &BreakGlassId,
     review: &Review,
     late: bool,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let findings = line("what was found", &review.findings)?;
     let root_cause = line("the root cause", &review.root_cause)?;
     let corrective_action = line("the corrective action", &review.corrective_action)?;
     let (kind, namespace) = (EventKind::BreakGlassReviewed, act::POST_REVIEW);
     let saying = Saying { act: "break-glass review", run: None, kind, namespace, stream: StreamId::from(id) };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| may_close(s, id, Owed::Review, by, late),
-        |s, by| {
-            let (origin, time, id) = (session_origin(s), s.now(), id.clone());
+        |s, by, time| {
+            let (origin, id) = (session_origin(s), id.clone());
             Ok(BreakGlassReviewed { origin, id, late, findings, root_cause, corrective_action, by, time })
         },
     )

@@ -1,6 +1,7 @@
 //! What can be wrong with a grant, a freeze or an emergency, each with a stable code.
 
 use countersign_evidence::grant_token::TokenFault;
+use countersign_model::access::emergencies::{MOST_MINUTES, MOST_RATIFY_HOURS, MOST_REVIEW_DAYS};
 use countersign_model::{BreakGlassId, Diagnostic, Exit, Explanation, FreezeId, GrantId, Timestamp};
 
 /// An error about grants.
@@ -170,6 +171,11 @@ pub enum ReleaseError {
     /// Due before it is over.
     #[error("ratification and review would be due before the emergency is over")]
     DueTooEarly,
+    /// Longer than it may be, or for no time at all.
+    #[error(
+        "an emergency is open for 1 to {MOST_MINUTES} minutes, ratified within {MOST_RATIFY_HOURS} hours and reviewed within {MOST_REVIEW_DAYS} days"
+    )]
+    BadPeriod,
     /// Not of this application.
     #[error("the repository does not belong to the application `{application}`")]
     OtherApplication {
@@ -289,6 +295,7 @@ impl Diagnostic for ReleaseError {
             Self::DoneBefore { .. } => "CS-GLASS-009",
             Self::Late { .. } => "CS-GLASS-010",
             Self::NotLate { .. } => "CS-GLASS-011",
+            Self::BadPeriod => "CS-GLASS-012",
             Self::NotRole { .. } => "CS-GRANT-018",
             Self::NotALine { .. } => "CS-GRANT-019",
             Self::OthersRedemption { .. } => "CS-GRANT-020",
@@ -348,6 +355,7 @@ impl Diagnostic for ReleaseError {
             Self::FreezeLifted { .. } => "list them: countersign environment freeze list".into(),
             Self::TooManyWindows { .. } => "join days that have the same hours: mon-thu 20:00-23:00 +01:00".into(),
             Self::NoTicket => "name it as the change system does: --ticket INC-1234".into(),
+            Self::BadPeriod => "name --minutes, --ratify-hours and --review-days within these".into(),
             Self::DueTooEarly => "give it fewer --minutes, or more --ratify-hours and --review-days".into(),
             Self::OtherApplication { .. } => "see what belongs to it: countersign application list".into(),
             Self::OtherScope { id } => format!("see what it is about: countersign break-glass show {id}"),
@@ -484,6 +492,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: "CS-GLASS-011",
         title: "not late",
         text: "What is signed says truly whether the duty was done in time.",
+        exit: Exit::Usage,
+    },
+    Explanation {
+        code: "CS-GLASS-012",
+        title: "longer than an emergency may be",
+        text: "The glass stays broken for a minute at least and a day at most; it is ratified within three days and reviewed within two weeks.",
         exit: Exit::Usage,
     },
     Explanation {

@@ -4,7 +4,6 @@
 //! read neither ledgers nor SSH signatures. Without the ledger everything about it can be checked but three things: that it
 //! was not used before, that nobody revoked it, and that the environment is open.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::grant_token::{self, TokenFault};
 use countersign_evidence::machine::MachinePublicKey;
@@ -12,10 +11,12 @@ use countersign_model::access::GrantClaims;
 use countersign_model::event::GrantRevoked;
 use countersign_model::{Action, Digest, EventKind, GrantId, StreamId, Timestamp};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 use countersign_store::projection::{GrantRow, GrantState};
 
 use super::error::ReleaseError;
-use super::saying::{Saying, line, needs, say};
+use super::pen::Pen;
+use super::saying::{Saying, line, needs, write};
 use crate::Error;
 
 /// By how many seconds a token may come from the future: clocks differ. Its end is its end.
@@ -139,7 +140,7 @@ pub fn standing(session: &Session, row: &GrantRow) -> Result<&'static str, Error
 ///
 /// # Errors
 /// When it was used or revoked, or the signer neither issued it nor holds a role that may.
-pub fn revoke(session: &mut Session, id: &GrantId, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn revoke(session: &mut Session, id: &GrantId, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let row = find(session, id.as_str())?;
     let saying = Saying {
@@ -149,9 +150,9 @@ pub fn revoke(session: &mut Session, id: &GrantId, reason: &str, signer: &SshSig
         namespace: act::GRANT_REVOCATION,
         stream: StreamId::from(id),
     };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| {
             let row = find(s, id.as_str())?;
@@ -163,8 +164,8 @@ pub fn revoke(session: &mut Session, id: &GrantId, reason: &str, signer: &SshSig
             }
             Ok(())
         },
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+        |s, by, time| {
+            let origin = s.state().origin().to_owned();
             Ok(GrantRevoked { origin, grant: id.clone(), by, reason, time })
         },
     )

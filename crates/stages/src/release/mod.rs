@@ -18,8 +18,11 @@
 //! | `grant` | grants as tokens, checked with and without the ledger; revocation |
 //! | `freeze` | change freezes and windows of environments |
 //! | `break_glass` | past the gates in an emergency, and what that owes: ratification and review |
+//! | `emergency` | what programs are told of an emergency |
+//! | `pen` | with what somebody signs: a key that is here, or one on another machine |
 //! | `paging` | who is told when that is overdue |
 //! | `saying` | what a person says by signature in this stage |
+//! | `told` | what programs are told of gates, and of what was said about a run |
 //! | `error` | what can be wrong with a grant, a freeze or an emergency |
 //! | `claim` | commits claimed by a person |
 //! | `overrule` | what is soft and blocks, let pass by the role that the assignment names |
@@ -36,12 +39,14 @@ pub mod binding;
 pub mod break_glass;
 pub mod claim;
 pub mod deploy;
+pub mod emergency;
 pub mod error;
 pub mod freeze;
 pub mod grant;
 pub mod handed_in;
 pub mod overrule;
 pub mod paging;
+pub mod pen;
 pub mod prepared;
 pub mod redeem;
 mod refuse;
@@ -49,3 +54,4 @@ pub mod reject;
 pub mod rules;
 pub(crate) mod saying;
 pub mod suppression;
+pub mod told;

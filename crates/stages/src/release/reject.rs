@@ -1,13 +1,14 @@
 //! `reject` and `withdraw`: a signed no, and taking back what one said.
 
-use countersign_connect::{SshSigner, host_name};
+use countersign_connect::host_name;
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_model::access::{Duty, SlotName};
 use countersign_model::change::Change;
 use countersign_model::event::{ApprovalRejected, ApprovalWithdrawn, Device};
-use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId};
+use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_policy::PolicyEngine;
+use countersign_store::handed::Written;
 use countersign_store::projection::{MAX_TEXT, RunRow, State};
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session, passkey};
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::approval_error::ApprovalError;
 use super::approve::{GATE, gates_of, rooted, run_row};
+use super::pen::{Pen, to_sign};
 use super::prepared::named;
 use super::refuse::{self, Attempt};
 use super::rules::{GateStatus, SlotStatus};
@@ -45,14 +47,17 @@ pub fn reject(
     engine: &dyn PolicyEngine,
     run: &RunId,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<Spoken, Error> {
-    let (person, reason) = speaker(session, REJECT, run, reason, signer)?;
-    let (said, decided) = propose(session, engine, run, reason, person, signer.public_key().fingerprint())?;
+    pen: Pen<'_>,
+) -> Result<Written<Spoken>, Error> {
+    let (person, reason) = speaker(session, REJECT, run, reason, pen)?;
+    let time = pen.time(session, &rejecting(run), &person)?;
+    let asked = Asked { reason, person, device: pen.device(act::REJECTION), time };
+    let (said, decided) = propose(session, engine, run, asked)?;
     let statement = act_statement(subject(&said), said.clone())?;
-    let armored = signer.sign(act::REJECTION, &statement)?;
-    let signed = SignedAct::new(act::REJECTION, &statement, &armored, &signer.public_key())?;
-    append(session, &said, &signed, &decided)
+    match pen.sign(session, &rejecting(run), &said.person, act::REJECTION, &statement)? {
+        Some(signed) => append(session, &said, &signed, &decided).map(Written::Done),
+        None => Ok(to_sign(said.person, act::REJECTION, statement)),
+    }
 }
 
 /// A rejection that a passkey has to sign: in a browser, and later.
@@ -80,7 +85,9 @@ pub fn prepare(
     rooted(session, REJECT)?;
     let reason = because(reason)?;
     let row = refuse::unless(session, &rejecting(run), None, |s| named(s, key))?;
-    let (said, _) = propose(session, engine, run, reason, row.person.clone(), row.fingerprint.clone())?;
+    let device = Device { key: row.fingerprint.clone(), host: host_name() };
+    let asked = Asked { reason, person: row.person.clone(), device, time: session.now() };
+    let (said, _) = propose(session, engine, run, asked)?;
     let statement = act_statement(subject(&said), said.clone())?;
     let options = passkey::request(&row, act::REJECTION, &statement)?;
     Ok(ToReject { said, statement, options })
@@ -151,15 +158,22 @@ fn may(
     })
 }
 
+/// Who says no, why, with what and when.
+struct Asked {
+    reason: String,
+    person: PersonId,
+    device: Device,
+    time: Timestamp,
+}
+
 /// What somebody signs to say no, if they may; a refusal is recorded.
 fn propose(
     session: &mut Session,
     engine: &dyn PolicyEngine,
     run: &RunId,
-    reason: String,
-    person: PersonId,
-    key: String,
+    asked: Asked,
 ) -> Result<(ApprovalRejected, Decided), Error> {
+    let Asked { reason, person, device, time } = asked;
     let (decided, change) = decide::settle(session, engine, run)?;
     let slot =
         refuse::unless(session, &rejecting(run), Some(&person), |s| may(s, &decided, &change, run, &person, None))?;
@@ -173,9 +187,9 @@ fn propose(
         gate: GATE.into(),
         slot,
         person,
-        device: Device { key, host: host_name() },
+        device,
         reason,
-        time: session.now(),
+        time,
     };
     Ok((said, decided))
 }
@@ -215,9 +229,9 @@ pub fn withdraw(
     engine: &dyn PolicyEngine,
     run: &RunId,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<Spoken, Error> {
-    let (person, reason) = speaker(session, "withdraw", run, reason, signer)?;
+    pen: Pen<'_>,
+) -> Result<Written<Spoken>, Error> {
+    let (person, reason) = speaker(session, "withdraw", run, reason, pen)?;
     let attempt = Attempt { act: "withdraw", run: Some(run.clone()), carry: false };
     let said = |s: &Session| -> Result<(Digest, Vec<u64>), Error> {
         let row = run_row(s.state(), run)?;
@@ -230,6 +244,7 @@ pub fn withdraw(
         Err(ApprovalError::NothingSaid { person: s.state().label(&person)?, run: run.clone() }.into())
     };
     let (decision, acts) = refuse::unless(session, &attempt, Some(&person), said)?;
+    let time = pen.time(session, &attempt, &person)?;
     let row = run_row(session.state(), run)?;
     let repository = row.identity.clone().ok_or(Error::Unidentified)?;
     let predicate = ApprovalWithdrawn {
@@ -239,14 +254,15 @@ pub fn withdraw(
         decision,
         acts: acts.clone(),
         person: person.clone(),
-        device: Device { key: signer.public_key().fingerprint(), host: host_name() },
+        device: pen.device(act::WITHDRAWAL),
         reason,
-        time: session.now(),
+        time,
     };
     let subject = vec![Subject::new(repository, "gitCommit", row.commit.clone())];
     let statement = act_statement(subject, predicate)?;
-    let armored = signer.sign(act::WITHDRAWAL, &statement)?;
-    let signed = SignedAct::new(act::WITHDRAWAL, &statement, &armored, &signer.public_key())?;
+    let Some(signed) = pen.sign(session, &attempt, &person, act::WITHDRAWAL, &statement)? else {
+        return Ok(to_sign(person, act::WITHDRAWAL, statement));
+    };
     let (appended, ()) = session.transact(|s| {
         if said(s)? != (decision, acts.clone()) {
             return Err(Error::ChangedMeanwhile { run: run.clone() });
@@ -255,7 +271,25 @@ pub fn withdraw(
     })?;
     let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
     let (decided, _) = decide::settle(session, engine, run)?;
-    spoken(session, run, person, index, acts, &decided)
+    spoken(session, run, person, index, acts, &decided).map(Written::Done)
+}
+
+/// A rejection or a withdrawal that is in the log at an index, with the gates as they stand now.
+///
+/// # Errors
+/// When there is none, or the record cannot be read.
+pub fn said_at(
+    session: &mut Session,
+    engine: &dyn PolicyEngine,
+    run: &RunId,
+    person: &PersonId,
+    index: u64,
+) -> Result<Spoken, Error> {
+    let (decided, _) = decide::settle(session, engine, run)?;
+    let end = index.saturating_add(1);
+    let entry = session.ledger().entries(index..end)?.pop().map(|(_, entry)| entry);
+    let ended = entry.map(|entry| entry.refs).unwrap_or_default();
+    spoken(session, run, person.clone(), index, ended, &decided)
 }
 
 /// Who speaks, and a reason that can be recorded.
@@ -264,12 +298,12 @@ fn speaker(
     act: &'static str,
     run: &RunId,
     reason: &str,
-    signer: &SshSigner,
+    pen: Pen<'_>,
 ) -> Result<(PersonId, String), Error> {
     rooted(session, act)?;
     let reason = because(reason)?;
     let attempt = Attempt { act, run: Some(run.clone()), carry: false };
-    Ok((refuse::signer(session, &attempt, signer)?, reason))
+    Ok((pen.author(session, &attempt)?, reason))
 }
 
 /// A reason that can be recorded.

@@ -4,11 +4,13 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, RunId, StreamId};
-use countersign_store::session::act_statement;
-use countersign_store::{NewBlob, NewEntry, Session};
+use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
+use countersign_store::handed::Written;
+use countersign_store::session::{SessionError, act_statement};
+use countersign_store::{NewBlob, NewEntry, Plan, Session};
 
 use super::error::ReleaseError;
+use super::pen::{Pen, to_sign};
 use super::refuse::{self, Attempt};
 use crate::Error;
 
@@ -40,21 +42,35 @@ pub(crate) fn say<P: Predicate>(
     may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
     predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
 ) -> Result<u64, Error> {
+    Ok(write(session, Pen::Key(signer), saying, may, |s, by, _| predicate(s, by))?.done()?)
+}
+
+/// As [`say`], also with a key on another machine. The time is when it is said.
+pub(crate) fn write<P: Predicate>(
+    session: &mut Session,
+    pen: Pen<'_>,
+    saying: &Saying<'_>,
+    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
+    predicate: impl FnOnce(&Session, PersonId, Timestamp) -> Result<P, Error>,
+) -> Result<Written<u64>, Error> {
     session.require_pin()?;
     if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: saying.act });
     }
     let attempt = saying.attempt();
-    let by = refuse::signer(session, &attempt, signer)?;
+    let by = pen.author(session, &attempt)?;
     refuse::unless(session, &attempt, Some(&by), |s| may(s, &by))?;
-    let predicate = predicate(session, by.clone())?;
-    let signed = sign(signer, saying.namespace, ledger_subject(session), predicate)?;
+    let time = pen.time(session, &attempt, &by)?;
+    let statement = act_statement(ledger_subject(session), predicate(session, by.clone(), time)?)?;
+    let Some(signed) = pen.sign(session, &attempt, &by, saying.namespace, &statement)? else {
+        return Ok(to_sign(by, saying.namespace, statement));
+    };
     let (appended, ()) = session.transact(|s| {
         may(s, &by)?;
         let entry = act_of(s, saying, &by, &signed, Vec::new(), Vec::new())?;
-        Ok::<_, Error>((countersign_store::Plan { entries: vec![entry] }, ()))
+        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
-    Ok(appended.map(|a| a.first_index).ok_or(countersign_store::session::SessionError::Contended)?)
+    Ok(Written::Done(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?))
 }
 
 /// The entry of an act.
@@ -67,18 +83,6 @@ pub(crate) fn act_of(
     attachments: Vec<NewBlob>,
 ) -> Result<NewEntry, Error> {
     Ok(session.act_entry(saying.kind, saying.stream.clone(), ActorId::from(by), signed, refs, attachments)?)
-}
-
-/// Signs a predicate and checks the signature before it is used.
-pub(crate) fn sign<P: Predicate>(
-    signer: &SshSigner,
-    namespace: &str,
-    subject: Vec<Subject>,
-    predicate: P,
-) -> Result<SignedAct, Error> {
-    let statement = act_statement(subject, predicate)?;
-    let armored = signer.sign(namespace, &statement)?;
-    Ok(SignedAct::new(namespace, &statement, &armored, &signer.public_key())?)
 }
 
 /// The ledger as the subject of a statement.

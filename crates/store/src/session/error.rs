@@ -4,6 +4,7 @@ use countersign_model::{Diagnostic, Exit, Explanation, Place};
 
 use super::ATTEMPTS;
 use crate::Error;
+use crate::handed::HandedError;
 use crate::installation::KeyError;
 use crate::projection::KeyTrouble;
 
@@ -20,6 +21,9 @@ pub enum SessionError {
     /// A person's key does not count.
     #[error(transparent)]
     Identity(#[from] KeyTrouble),
+    /// An act that was signed elsewhere is not taken.
+    #[error(transparent)]
+    Handed(#[from] HandedError),
     /// This machine does not know the ledger.
     #[error("this machine has not pinned the ledger `{origin}`")]
     Unpinned {
@@ -81,6 +85,7 @@ impl Diagnostic for SessionError {
             Self::Store(e) => e.code(),
             Self::Key(e) => e.code(),
             Self::Identity(e) => e.code(),
+            Self::Handed(e) => e.code(),
             Self::Unpinned { .. } => "CS-TRUST-001",
             Self::Forged { .. } => "CS-TRUST-002",
             Self::RolledBack { .. } => "CS-TRUST-003",
@@ -98,6 +103,7 @@ impl Diagnostic for SessionError {
             Self::Store(e) => e.exit(),
             Self::Key(e) => e.exit(),
             Self::Identity(e) => e.exit(),
+            Self::Handed(e) => e.exit(),
             Self::Unpinned { .. } | Self::Forged { .. } | Self::RolledBack { .. } | Self::Forked { .. } => {
                 Exit::Unverified
             }
@@ -120,6 +126,7 @@ impl Diagnostic for SessionError {
             Self::Store(e) => e.help(),
             Self::Key(e) => e.help(),
             Self::Identity(e) => e.help(),
+            Self::Handed(e) => e.help(),
             Self::Unpinned { .. } => {
                 "bring a trust file from a machine that trusts it (countersign trust export), then: countersign trust \
                  import FILE"

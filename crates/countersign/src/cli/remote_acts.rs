@@ -1,0 +1,246 @@
+//! What people say with `--server`: the server gives out exactly what is signed, it is shown and held against what was asked for, it is
+//! signed here, and handed in. A server must not get a signature over anything else.
+
+use countersign_connect::host_name;
+use countersign_connect::remote::{ApiClient, Sends};
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::statement::Statement;
+use countersign_evidence::{canonical, from_base64, to_base64};
+use countersign_model::{Timestamp, digest};
+use serde_json::{Map, Value, json};
+
+use super::args::KeyArgs;
+use super::remote::{array, field, stranger};
+use crate::config::Environment;
+use crate::errors::Failure;
+use crate::output;
+
+const JSON: &str = "application/json";
+
+/// What one statement has to say.
+pub(super) struct Expects {
+    /// What it is signed for.
+    pub(super) namespace: &'static str,
+    /// The field that says who.
+    pub(super) by: &'static str,
+    /// Fields that were asked for.
+    pub(super) says: Value,
+    /// Fields whose text begins with what was asked for: ids may be named by their start.
+    pub(super) begins: Vec<(&'static str, String)>,
+    /// Fields that the ledger says, or that are made up: nobody asked for them.
+    pub(super) free: &'static [&'static str],
+    /// How many seconds there are between two fields.
+    pub(super) lasts: Vec<(&'static str, &'static str, i64)>,
+}
+
+impl Expects {
+    /// An officer's word about something that has an id.
+    pub(super) fn about(namespace: &'static str, id: &'static str, text: &str, says: Value) -> Self {
+        let begins = vec![(id, text.to_owned())];
+        Self { namespace, by: "by", says, begins, free: &[], lasts: Vec::new() }
+    }
+
+    /// The same with fields that nobody asked for.
+    pub(super) fn free(self, free: &'static [&'static str]) -> Self {
+        Self { free, ..self }
+    }
+}
+
+/// What somebody said.
+pub(super) struct Said {
+    /// What the command prints of it as JSON where the ledger is.
+    pub(super) result: Value,
+    /// What was signed, by statement.
+    pub(super) signed: Vec<Value>,
+    /// The acts themselves, as they are stored.
+    pub(super) acts: Vec<Vec<u8>>,
+    /// What it was about, as the ledger said it before.
+    pub(super) about: Value,
+    /// The name of whoever said it.
+    pub(super) name: String,
+}
+
+/// Who asks, and of which ledger.
+struct Party {
+    person: String,
+    origin: String,
+    key: String,
+    host: String,
+}
+
+/// Says something: `act` is what the document calls it.
+pub(super) fn say(
+    client: &ApiClient,
+    act: &Value,
+    expects: &[Expects],
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
+    let signer = key.signer(env)?;
+    let public = signer.public_key();
+    let text = |value: Value, name: &str| field(client, &value, name).map(str::to_owned);
+    let party = Party {
+        person: text(client.get("me", &[])?, "person")?,
+        origin: text(client.get("ledger", &[])?, "origin")?,
+        key: public.fingerprint(),
+        host: host_name(),
+    };
+    let asked = json!({"key": party.key, "host": party.host, "act": act}).to_string();
+    let given = client.post("acts/prepare", &[], &[], &Sends::Bytes(JSON, asked.as_bytes()))?;
+    let all: Vec<&Value> = array(&given, "acts").collect();
+    if all.len() != expects.len() {
+        return Err(stranger(client, "it gives out another number of statements than are signed for this"));
+    }
+    let (mut acts, mut signed) = (Vec::new(), Vec::new());
+    let mut read = Vec::new();
+    for (one, expects) in all.into_iter().zip(expects) {
+        let statement = from_base64(field(client, one, "statement")?)
+            .ok_or_else(|| stranger(client, "what is to be signed is no base64"))?;
+        let is_it = field(client, one, "namespace")? == expects.namespace;
+        let said: Option<Statement<Value>> = canonical::from_slice(&statement).ok().filter(|_| is_it);
+        let Some(said) = said else {
+            return Err(stranger(client, "what is to be signed is no statement of this kind"));
+        };
+        if let Err(what) = is_asked(&said.predicate, expects, &party) {
+            let what = format!("what is to be signed is not what was asked for: {what}");
+            return Err(stranger(client, &what));
+        }
+        read.push((statement, said.predicate));
+    }
+    // Nothing is signed before all of it was looked at.
+    for ((statement, said), expects) in read.into_iter().zip(expects) {
+        output::note(&format!("signing with {} for {}: {}", party.key, expects.namespace, words(&said)));
+        let armored = signer.sign(expects.namespace, &statement)?;
+        acts.push(SignedAct::new(expects.namespace, &statement, &armored, &public)?.to_vec()?);
+        signed.push(said);
+    }
+    let condition = given.get("condition").and_then(Value::as_str).map(|digest| format!("\"{digest}\""));
+    let once = digest::to_hex(&countersign_evidence::random::<16>()?);
+    let mut headers = vec![("idempotency-key", once.as_str())];
+    headers.extend(condition.as_deref().map(|condition| ("if-match", condition)));
+    let sent = json!({"acts": acts.iter().map(|act| to_base64(act)).collect::<Vec<_>>()}).to_string();
+    let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;
+    let result = done.get("result").filter(|result| result.is_object()).cloned();
+    let result = result.ok_or_else(|| stranger(client, "its answer lacks `result`"))?;
+    let name = field(client, &given, "name")?.to_owned();
+    Ok(Said { result, signed, acts, about: given.get("about").cloned().unwrap_or_default(), name })
+}
+
+/// Whether a statement says what was asked for, and nothing besides that could be something else.
+fn is_asked(said: &Value, expects: &Expects, party: &Party) -> Result<(), String> {
+    let empty = Map::new();
+    let (said, wanted) = (said.as_object().unwrap_or(&empty), expects.says.as_object().unwrap_or(&empty));
+    let text = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("origin") != party.origin {
+        return Err("it is for another ledger".to_owned());
+    }
+    if text(expects.by) != party.person {
+        return Err("it is somebody else's".to_owned());
+    }
+    if text("time").parse::<Timestamp>().is_err() {
+        return Err("it does not say when".to_owned());
+    }
+    if let Some(device) = said.get("device")
+        && *device != json!({"key": party.key, "host": party.host})
+    {
+        return Err("it is by another key, or on another machine".to_owned());
+    }
+    for (name, value) in wanted {
+        if said.get(name) != Some(value) {
+            return Err(format!("`{name}` is another"));
+        }
+    }
+    for (name, start) in &expects.begins {
+        if start.is_empty() || !text(name).starts_with(start.as_str()) {
+            return Err(format!("`{name}` is another"));
+        }
+    }
+    for (from, to, seconds) in &expects.lasts {
+        let at = |name: &str| text(name).parse::<Timestamp>().ok();
+        if at(from).map(|from| from.plus_seconds(*seconds)) != at(to) || at(to).is_none() {
+            return Err(format!("`{to}` is another"));
+        }
+    }
+    let always = ["origin", "time", "device", expects.by];
+    let is_known = |name: &str| {
+        always.contains(&name)
+            || wanted.contains_key(name)
+            || expects.free.contains(&name)
+            || expects.begins.iter().any(|(known, _)| *known == name)
+            || expects.lasts.iter().any(|(_, to, _)| *to == name)
+    };
+    match said.keys().find(|name| !is_known(name)) {
+        Some(name) => Err(format!("`{name}` was not asked for")),
+        None => Ok(()),
+    }
+}
+
+/// A statement in a line.
+fn words(said: &Value) -> String {
+    let parts = said.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {value}"));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Who said it, for a sentence.
+pub(super) fn who(said: &Said) -> String {
+    output::printable(&said.name)
+}
+
+/// The entry of what was said.
+pub(super) fn index(client: &ApiClient, said: &Said) -> Result<u64, Failure> {
+    let index = said.result.get("index").and_then(Value::as_u64);
+    index.ok_or_else(|| stranger(client, "its answer lacks `index`"))
+}
+
+/// The text of a field of what came of it.
+pub(super) fn word(client: &ApiClient, said: &Value, name: &str) -> Result<String, Failure> {
+    Ok(output::printable(field(client, said, name)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party() -> Party {
+        Party { person: "per-1".into(), origin: "a/b".into(), key: "SHA256:k".into(), host: "laptop".into() }
+    }
+
+    fn said() -> Value {
+        json!({
+            "origin": "a/b", "by": "per-1", "time": "2026-01-01T00:00:00.000Z", "waiver": "wai-12", "reason": "why",
+            "request": "sha256:x", "expires": "2026-01-02T00:00:00.000Z",
+            "device": {"key": "SHA256:k", "host": "laptop"},
+        })
+    }
+
+    fn expects() -> Expects {
+        let lasts = vec![("time", "expires", 86_400)];
+        Expects { lasts, ..Expects::about("n", "waiver", "wai-1", json!({"reason": "why"})).free(&["request"]) }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_signed() {
+        assert_eq!(is_asked(&said(), &expects(), &party()), Ok(()));
+        for (field, value) in [
+            ("origin", json!("a/c")),
+            ("by", json!("per-2")),
+            ("time", json!("soon")),
+            ("waiver", json!("wai-22")),
+            ("reason", json!("other")),
+            ("expires", json!("2026-01-03T00:00:00.000Z")),
+            ("device", json!({"key": "SHA256:l", "host": "laptop"})),
+            ("device", json!({"key": "SHA256:k", "host": "other"})),
+            ("scope", json!({})),
+        ] {
+            let mut changed = said();
+            changed[field] = value;
+            assert!(is_asked(&changed, &expects(), &party()).is_err(), "{field}");
+        }
+        for field in ["origin", "by", "time", "waiver", "reason", "expires"] {
+            let mut less = said();
+            less.as_object_mut().unwrap().remove(field);
+            assert!(is_asked(&less, &expects(), &party()).is_err(), "{field}");
+        }
+        assert!(is_asked(&Value::Null, &expects(), &party()).is_err());
+    }
+}

@@ -1,0 +1,366 @@
+//! What people say by signature, over the network: the exact statement is given out, they sign it with a key of theirs where they are, and
+//! it comes back. Nothing of what comes back is believed: the use case makes the same statement once more from what is so now, and the two
+//! are compared. The signature says who; the token only opens the door, to what its own person signs.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `kinds.rs` | which acts there are, what is asked of each, and the use case that says it |
+//! | `schema.rs` | what is sent, as the document says it |
+//! | `keys.rs` | which key stood for which request |
+
+mod keys;
+mod kinds;
+mod schema;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::header::IF_MATCH;
+use countersign_evidence::{canonical, from_base64, to_base64};
+use countersign_govern::waivers;
+use countersign_model::event::{BreakGlassOpened, GrantIssued, WaiverRequested};
+use countersign_model::governance::Scope as Covers;
+use countersign_model::{BreakGlassId, Diagnostic, Digest, Exit, GrantId, PersonId, RunId};
+use countersign_stages::build::confined::ConfinedEngine;
+use countersign_stages::build::submission::{self, SubmissionError};
+use countersign_stages::release::{break_glass, emergency, grant as tokens, reject};
+use countersign_store::Session;
+use countersign_store::handed::{Away, FRESH, HandedIn, MOST, Written};
+use countersign_store::projection::EntriesAsked;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use self::kinds::{About, Asked};
+use super::answers::{ActRecorded, ActToSign, StatementToSign};
+use super::caller::Sender;
+use super::submissions;
+use super::table::Kind;
+use super::wire::Wire as _;
+use super::writes::{Asking, Done, outside_of};
+use crate::app::{App, Scope, Trouble};
+use crate::auth::lock;
+
+pub(crate) use keys::Keys;
+pub(super) use schema::{acts_schema, preparation_schema};
+
+/// Bytes of a body here.
+const LARGEST: usize = 256 << 10;
+
+/// What a use case says, as a client is told it: what does not verify is a no, and none of this server's faults.
+fn told(error: &dyn Diagnostic) -> Trouble {
+    let mut trouble = Trouble::of(error);
+    if error.exit() == Exit::Unverified {
+        trouble.status = StatusCode::FORBIDDEN;
+    }
+    trouble
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preparation {
+    key: String,
+    host: String,
+    act: Asked,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acts {
+    acts: Vec<String>,
+}
+
+/// Whoever asks, and what their token opens.
+struct Who {
+    sender: Sender,
+    person: PersonId,
+    scope: Scope,
+}
+
+async fn body<T: serde::de::DeserializeOwned>(body: Body) -> Result<(T, Digest), Trouble> {
+    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Trouble::too_much(LARGEST as u64))?;
+    let read = serde_json::from_slice(&bytes)
+        .map_err(|e| Trouble::bad_body(&format!("what was sent is not as the document says: {e}")))?;
+    Ok((read, Digest::of(&bytes)))
+}
+
+fn who(asking: &Asking) -> Result<Who, Trouble> {
+    Ok(Who { sender: asking.sender.clone(), person: asking.person()?, scope: asking.scope.clone() })
+}
+
+/// What somebody has to sign to say something, if they may say it now; who may not finds it recorded, as where the ledger is.
+pub(super) async fn prepare(asking: Asking, sent: Body) -> Result<Done, Trouble> {
+    let who = who(&asking)?;
+    let (asked, _): (Preparation, _) = body(sent).await?;
+    if !Kind::Fingerprint.takes(&asked.key) || !Kind::Text.takes(&asked.host) {
+        return Err(Trouble::bad_body("the key's fingerprint or the machine's name is not as the document says"));
+    }
+    let app = Arc::clone(&asking.app);
+    let inner = Arc::clone(&app);
+    app.with(move |session| prepared(&inner, session, &who, &asked)).await.map(Done::ok)
+}
+
+fn prepared(app: &App, session: &mut Session, who: &Who, asked: &Preparation) -> Result<Value, Trouble> {
+    let act = &asked.act;
+    admitted(session, who, act)?;
+    is_own(session, who, act.act(), &asked.key)?;
+    let away = Away::Asked { key: &asked.key, host: &asked.host };
+    let Written::ToSign { by, acts } = act.say(session, &app.catalogue, away)? else {
+        return Err(Trouble::internal("something that was not signed was appended"));
+    };
+    let acts = acts.into_iter().map(|one| StatementToSign {
+        namespace: one.namespace.to_owned(),
+        statement: to_base64(&one.statement),
+        digest: Digest::of(&one.statement),
+    });
+    let (condition, about) = looked_at(session, act)?;
+    Ok(ActToSign {
+        name: session.state().label(&by)?,
+        person: by.to_string(),
+        origin: session.state().origin().to_owned(),
+        condition,
+        about,
+        acts: acts.collect(),
+    }
+    .json())
+}
+
+/// Takes what somebody signed.
+pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
+    let who = who(&asking)?;
+    let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
+    let said = asking.headers.get(IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().trim_matches('"'));
+    let condition: Option<Digest> = said.map(|text| text.parse().map_err(|_| Trouble::no_condition())).transpose()?;
+    let (acts, request): (Acts, _) = body(sent).await?;
+    let bad = || Trouble::bad_body("an act is not as the document says: one, or the two of one command, in base64");
+    if acts.acts.is_empty() || acts.acts.len() > MOST {
+        return Err(bad());
+    }
+    let acts: Option<Vec<Vec<u8>>> = acts.acts.iter().map(|one| from_base64(one)).collect();
+    let acts = acts.ok_or_else(bad)?;
+    if !lock(&asking.app.acts).begin(key, request, Instant::now()) {
+        return Err(told(&countersign_stages::Error::from(SubmissionError::KeyReused { index: None })))
+            .map_err(|trouble| Trouble { status: StatusCode::UNPROCESSABLE_ENTITY, ..trouble });
+    }
+    let app = Arc::clone(&asking.app);
+    let inner = Arc::clone(&app);
+    let done = app.with(move |session| taken(&inner, session, &who, condition, &acts)).await;
+    if done.is_err() {
+        lock(&app.acts).forget(&key);
+    }
+    done.map(Done::ok)
+}
+
+fn taken(
+    app: &App,
+    session: &mut Session,
+    who: &Who,
+    condition: Option<Digest>,
+    acts: &[Vec<u8>],
+) -> Result<Value, Trouble> {
+    let read = HandedIn::read(acts).and_then(|handed| Ok((Asked::of(&handed)?, handed)));
+    let (asked, handed) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            session.record_refusal("act", None, Some(&who.person), error.code())?;
+            return Err(told(&error));
+        }
+    };
+    is_own(session, who, asked.act(), handed.key())?;
+    admitted(session, who, &asked)?;
+    // Whoever lost the answer sends it once more.
+    if let Some(index) = known(session, &asked, &handed)? {
+        return recorded(session, who, &asked, &handed, index);
+    }
+    let (now, _) = looked_at(session, &asked)?;
+    match (now, condition) {
+        (Some(_), None) => return Err(Trouble::no_condition()),
+        (Some(now), Some(looked_at)) if now != looked_at => return Err(Trouble::other_state(&now.to_string())),
+        _ => {}
+    }
+    match asked.say(session, &app.catalogue, Away::Signed(&handed)) {
+        Ok(Written::Done(index)) => recorded(session, who, &asked, &handed, index),
+        Ok(Written::ToSign { .. }) => Err(Trouble::internal("something that was signed was not appended")),
+        Err(trouble) => {
+            // The same was sent at the same moment, perhaps to another server, and came first.
+            session.refresh()?;
+            match known(session, &asked, &handed)? {
+                Some(index) => recorded(session, who, &asked, &handed, index),
+                None => Err(trouble),
+            }
+        }
+    }
+}
+
+/// Whether the key is one of the person's whose token was shown: what others sign, others hand in.
+fn is_own(session: &mut Session, who: &Who, act: &str, key: &str) -> Result<(), Trouble> {
+    if session.state().key(key)?.map(|row| row.person).as_ref() == Some(&who.person) {
+        return Ok(());
+    }
+    // Whether somebody else may say it is not told.
+    let trouble = Trouble::no_role("what a key of somebody else signs");
+    session.record_refusal(act, None, Some(&who.person), trouble.code)?;
+    Err(trouble)
+}
+
+/// Whether what it is about is there, and is the token's to act on; else it is answered as if it were not there, and recorded.
+fn admitted(session: &mut Session, who: &Who, asked: &Asked) -> Result<(), Trouble> {
+    // What is not there at all is told by the use case.
+    if !who.scope.is_limited() {
+        return Ok(());
+    }
+    let (what, inside) = inside(session, &who.scope, asked)?;
+    if inside {
+        return Ok(());
+    }
+    Err(outside_of(session, asked.act(), &who.sender, Trouble::not_found(what))?)
+}
+
+/// Whether what it is about is a limited token's to act on, and what it is.
+fn inside(session: &Session, scope: &Scope, asked: &Asked) -> Result<(&'static str, bool), Trouble> {
+    let state = session.state();
+    let run = |run: &RunId| scope.has_run(state, run);
+    // What is covered for the whole firm is not for whoever acts for some applications.
+    let covers = |what: &Covers| {
+        let (application, repository) = (what.application.as_deref(), what.repository.as_deref());
+        let is_of = application.is_some() || repository.is_some();
+        is_of
+            && application.is_none_or(|id| scope.has_application(id))
+            && repository.is_none_or(|id| scope.has_repository(id))
+    };
+    let open = |id: &str| Ok::<_, Trouble>(one_emergency(session, id)?.is_some_and(|row| scope.has_emergency(&row)));
+    Ok(match asked.about() {
+        About::Run(id) => ("run", run(&id)?),
+        About::Covers(what) => ("application or repository", covers(&what)),
+        About::Waiver(id) => {
+            let row = one(waivers::list(session)?, &id, |w| w.row.request.waiver.as_str());
+            ("waiver", row.is_some_and(|w| scope.has_waiver(&w.row) && covers(&w.row.request.scope)))
+        }
+        About::Grant(id) => {
+            let row = one(state.grants()?, &id, |row| row.grant.grant.as_str());
+            ("grant", row.map(|row| run(&row.grant.run)).transpose()?.unwrap_or(false))
+        }
+        About::Emergency(id) => ("emergency", open(&id)?),
+        About::Fresh(id, application) => {
+            let all = application.is_none_or(|id| scope.has_application(&id));
+            ("run", run(&id)? && all)
+        }
+        About::Both(id, of) => ("emergency", open(&id)? && run(&of)?),
+    })
+}
+
+/// The one whose id this is, or begins so.
+fn one<T>(mut all: Vec<T>, text: &str, id: impl Fn(&T) -> &str) -> Option<T> {
+    all.retain(|one| !text.is_empty() && id(one).starts_with(text));
+    let found = all.pop();
+    found.filter(|_| all.is_empty())
+}
+
+fn one_emergency(
+    session: &Session,
+    text: &str,
+) -> Result<Option<countersign_store::projection::EmergencyRow>, Trouble> {
+    Ok(one(session.state().emergencies()?, text, |row| row.opened.id.as_str()))
+}
+
+/// How it stands what an act is about, as a digest, and in words for whoever is going to sign. None: nothing was there to look at.
+fn looked_at(session: &Session, asked: &Asked) -> Result<(Option<Digest>, Value), Trouble> {
+    let state = session.state();
+    let standing = |value: &Value| Ok::<_, Trouble>(Some(Digest::of(&canonical::to_vec(value)?)));
+    let newest = |run: &RunId| Ok::<_, Trouble>(state.run(run)?.and_then(|row| Some(row.decisions.last()?.digest)));
+    Ok(match asked.about() {
+        About::Run(run) | About::Fresh(run, _) | About::Both(_, run) => (newest(&run)?, Value::Null),
+        About::Covers(_) => (None, Value::Null),
+        About::Waiver(id) => match one(waivers::list(session)?, &id, |w| w.row.request.waiver.as_str()) {
+            Some(found) => {
+                let whole = found.to_json();
+                // What decisions say of it changes with each of them.
+                let stands = json!({"waiver": found.row.request.waiver, "state": found.state.as_str()});
+                (standing(&stands)?, whole)
+            }
+            None => (None, Value::Null),
+        },
+        About::Grant(id) => match one(state.grants()?, &id, |row| row.grant.grant.as_str()) {
+            Some(row) => {
+                let stands = json!({"grant": row.grant.grant, "state": tokens::standing(session, &row)?});
+                (standing(&stands)?, stands)
+            }
+            None => (None, Value::Null),
+        },
+        About::Emergency(id) => match one_emergency(session, &id)? {
+            Some(row) => {
+                let whole = emergency::to_json(session, &row)?;
+                (standing(&whole)?, whole)
+            }
+            None => (None, Value::Null),
+        },
+    })
+}
+
+/// The entry of exactly this act, where it is in the log already. What is older than an act may be is not looked at.
+fn known(session: &Session, asked: &Asked, handed: &HandedIn) -> Result<Option<u64>, Trouble> {
+    let stream = kinds::stream(asked, handed).map_err(|e| told(&e))?;
+    let act = handed.act()?;
+    let oldest = handed.time().plus_seconds(-FRESH);
+    let page = EntriesAsked { kind: Some(asked.event()), stream: Some(stream), before: None };
+    for line in session.state().entries_page(&page, 200)? {
+        if line.time < oldest {
+            break;
+        }
+        let end = line.index.saturating_add(1);
+        let entry = session.ledger().entries(line.index..end)?.pop();
+        if let Some((_, entry)) = entry
+            && session.ledger().payload(&entry.payload)? == act
+        {
+            return Ok(Some(line.index));
+        }
+    }
+    Ok(None)
+}
+
+/// What is answered when it is in the log: what the command line prints where the ledger is.
+fn recorded(session: &mut Session, who: &Who, asked: &Asked, handed: &HandedIn, index: u64) -> Result<Value, Trouble> {
+    let namespace = handed.namespace().to_owned();
+    let (whole, part) = (|e: countersign_store::handed::HandedError| told(&e), json!({"version": 1, "index": index}));
+    let with = |more: Value| {
+        let mut all = part.as_object().cloned().unwrap_or_default();
+        all.extend(more.as_object().cloned().unwrap_or_default());
+        Value::Object(all)
+    };
+    let result = match asked {
+        Asked::Reject { run, .. } | Asked::Withdraw { run, .. } => {
+            let said = reject::said_at(session, &ConfinedEngine, &RunId::from_text(run), &who.person, index);
+            said.map_err(|e| told(&e))?.to_json()
+        }
+        Asked::WaiveRequest { .. } | Asked::WaiveRenew { .. } => {
+            with(json!({"waiver": handed.said::<WaiverRequested>(&namespace).map_err(whole)?.waiver}))
+        }
+        Asked::WaiveGrant { waiver, .. } | Asked::WaiveReject { waiver, .. } | Asked::WaiveRevoke { waiver, .. } => {
+            with(json!({"waiver": waiver}))
+        }
+        Asked::GrantRevoke { grant, .. } => with(json!({"grant": grant, "revoked": true})),
+        Asked::BreakGlassOpen { .. } => {
+            let opened: BreakGlassOpened = handed.said(&namespace).map_err(whole)?;
+            let grant: GrantIssued = handed.said(countersign_evidence::act::GRANT).map_err(whole)?;
+            issued(session, &opened.id, &grant.grant, Some(index))?
+        }
+        Asked::BreakGlassGrant { emergency, .. } => {
+            let id = break_glass::find(session, emergency).map_err(|e| told(&e))?.opened.id;
+            let grant: GrantIssued = handed.said(&namespace).map_err(whole)?;
+            issued(session, &id, &grant.grant, None)?
+        }
+        Asked::BreakGlassClose { emergency, .. } => with(json!({"break_glass": emergency, "closed": true})),
+        Asked::BreakGlassRatify { emergency, late, .. } => {
+            with(json!({"break_glass": emergency, "ratified": true, "late": late}))
+        }
+        Asked::BreakGlassReview { emergency, late, .. } => {
+            with(json!({"break_glass": emergency, "reviewed": true, "late": late}))
+        }
+    };
+    Ok(ActRecorded { person: who.person.to_string(), index, result }.json())
+}
+
+fn issued(session: &Session, id: &BreakGlassId, grant: &GrantId, opened: Option<u64>) -> Result<Value, Trouble> {
+    emergency::issued(session, id, grant, opened).map_err(|e| told(&e))
+}

@@ -1,0 +1,402 @@
+//! Acts that are signed with a key on another machine: first the exact statement is given out, then it comes back signed. Nothing in it
+//! is believed: whoever takes it makes the same statement once more, by the same use case, and it has to be that, byte for byte. Only what
+//! cannot be made again comes from it: its time, which must be of just now, and random ids, which must be new.
+
+use countersign_evidence::act::SignedAct;
+use countersign_evidence::canonical;
+use countersign_evidence::statement::Statement;
+use countersign_model::event::{Device, Predicate};
+use countersign_model::{Diagnostic, Exit, Explanation, PersonId, Timestamp};
+use serde_json::Value;
+
+use crate::projection::{KeyTrouble, is_ahead};
+use crate::session::SessionError;
+use crate::{Error, Session};
+
+/// Seconds within which an act that was signed elsewhere is handed in.
+pub const FRESH: i64 = 10 * 60;
+/// The most acts that one command says at once: an emergency and its first grant.
+pub const MOST: usize = 2;
+
+/// Why what was signed elsewhere is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum HandedError {
+    /// It is none.
+    #[error("what was handed in is no signed act that is taken so: {why}")]
+    NoAct {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It says something else than what would be signed here now.
+    #[error("what was signed is not what would be signed here now")]
+    Differs,
+    /// Its time is not of now.
+    #[error("what was signed is of {time}, and is taken within ten minutes")]
+    NotFresh {
+        /// When it says that it was signed.
+        time: Timestamp,
+    },
+    /// It was made by another key than it says.
+    #[error("the signature is not by the key that was asked, {fingerprint}")]
+    OtherKey {
+        /// The key that was asked.
+        fingerprint: String,
+    },
+    /// Something is to be signed elsewhere where a key is here.
+    #[error("the act is not signed yet")]
+    Unsigned,
+}
+
+impl Diagnostic for HandedError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoAct { .. } => "CS-HANDED-001",
+            Self::Differs => "CS-HANDED-002",
+            Self::NotFresh { .. } => "CS-HANDED-003",
+            Self::OtherKey { .. } => "CS-HANDED-004",
+            Self::Unsigned => "CS-HANDED-005",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        EXPLANATIONS.iter().find(|e| e.code == self.code()).map_or(Exit::Internal, |e| e.exit)
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::NoAct { .. } | Self::OtherKey { .. } => {
+                "have it prepared and sign that: the command with `--server` does both".into()
+            }
+            Self::Differs | Self::NotFresh { .. } => {
+                "look at what is so now, and sign that: type the command again".into()
+            }
+            Self::Unsigned => "sign what was given out, and hand it in".into(),
+        }
+    }
+}
+
+/// One explanation for every code.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: "CS-HANDED-001",
+        exit: Exit::Forbidden,
+        title: "no signed act that is taken so",
+        text: "What was handed in is not the stored form of a signed act, or an act of a kind that is not handed in this way. Nothing was appended but this refusal.",
+    },
+    Explanation {
+        code: "CS-HANDED-002",
+        exit: Exit::Denied,
+        title: "another statement than would be signed here now",
+        text: "Whoever takes an act that was signed on another machine makes its statement once more, from the ledger as it is at that moment, and compares the two byte for byte. They differ: something changed in between, or the statement was changed. Only its time and the ids that it makes up come from what was signed.",
+    },
+    Explanation {
+        code: "CS-HANDED-003",
+        exit: Exit::Denied,
+        title: "not signed just now",
+        text: "What is signed on another machine is handed in within ten minutes: what somebody looked at longer ago than that is not what they would sign now. A clock that is wrong on the machine of the ledger has the same effect.",
+    },
+    Explanation {
+        code: "CS-HANDED-004",
+        exit: Exit::Forbidden,
+        title: "another key than the one that was asked",
+        text: "Each statement of one command is signed with the same key: the one that the first of them was signed with.",
+    },
+    Explanation {
+        code: "CS-HANDED-005",
+        exit: Exit::Internal,
+        title: "not signed yet",
+        text: "A key that is here signs at once; this act waits for a key on another machine. It is a fault of this program to ask for what came of it.",
+    },
+];
+
+/// Something to sign on another machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToSign {
+    /// What it is signed for.
+    pub namespace: &'static str,
+    /// The canonical statement: exactly what is signed.
+    pub statement: Vec<u8>,
+}
+
+/// What came of something that a person says.
+#[derive(Debug)]
+pub enum Written<T> {
+    /// It is in the ledger.
+    Done(T),
+    /// It is not signed yet, and nothing is appended.
+    ToSign {
+        /// Who is to sign.
+        by: PersonId,
+        /// What; each by itself.
+        acts: Vec<ToSign>,
+    },
+}
+
+impl<T> Written<T> {
+    /// What came of it where the key is here.
+    ///
+    /// # Errors
+    /// [`HandedError::Unsigned`] where it is not.
+    pub fn done(self) -> Result<T, SessionError> {
+        match self {
+            Self::Done(done) => Ok(done),
+            Self::ToSign { .. } => Err(HandedError::Unsigned.into()),
+        }
+    }
+
+    /// The same with something else made of what came of it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Written<U> {
+        match self {
+            Self::Done(done) => Written::Done(make(done)),
+            Self::ToSign { by, acts } => Written::ToSign { by, acts },
+        }
+    }
+}
+
+/// Acts that were signed on another machine, by one command.
+#[derive(Debug)]
+pub struct HandedIn {
+    acts: Vec<One>,
+    key: String,
+    time: Timestamp,
+}
+
+#[derive(Debug)]
+struct One {
+    signed: SignedAct,
+    statement: Vec<u8>,
+    said: Statement<Value>,
+}
+
+impl HandedIn {
+    /// Reads what was handed in, the act that the command is about first. Nothing in it is verified by that.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`], [`HandedError::OtherKey`].
+    pub fn read(all: &[Vec<u8>]) -> Result<Self, HandedError> {
+        let no = |why: &str| HandedError::NoAct { why: why.to_owned() };
+        if all.is_empty() || all.len() > MOST {
+            return Err(no("one act is handed in, or the two of one command"));
+        }
+        let mut acts: Vec<One> = Vec::new();
+        for bytes in all {
+            let unreadable = |e: countersign_evidence::Error| no(&e.to_string());
+            let signed = SignedAct::from_slice(bytes).map_err(unreadable)?;
+            let statement = signed.statement().map_err(unreadable)?;
+            let said = canonical::from_slice(&statement).map_err(unreadable)?;
+            if acts.iter().any(|known| known.signed.namespace() == signed.namespace()) {
+                return Err(no("two of one kind are handed in"));
+            }
+            acts.push(One { signed, statement, said });
+        }
+        let first = acts.first().ok_or_else(|| no("none is handed in"))?;
+        let key = |one: &One| one.signed.claimed_key().map(|key| key.fingerprint()).map_err(|e| no(&e.to_string()));
+        let fingerprint = key(first)?;
+        let time = first.said.predicate.get("time").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let time = time.ok_or_else(|| no("it does not say when it was signed"))?;
+        for one in &acts {
+            if key(one)? != fingerprint {
+                return Err(HandedError::OtherKey { fingerprint });
+            }
+        }
+        Ok(Self { acts, key: fingerprint, time })
+    }
+
+    /// What the act that the command is about was signed for.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.acts.first().map_or("", |one| one.signed.namespace())
+    }
+
+    /// How many acts there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.acts.len()
+    }
+
+    /// The act that the command is about, as it is stored.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn act(&self) -> Result<Vec<u8>, Error> {
+        let bytes = self.acts.first().map(|one| one.signed.to_vec()).transpose()?;
+        Ok(bytes.unwrap_or_default())
+    }
+
+    /// When it says that it was signed.
+    #[must_use]
+    pub const fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The key that claims to have signed, by its fingerprint.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the act says that was signed for a namespace.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`] when there is none, or it does not say that.
+    pub fn said<P: Predicate>(&self, namespace: &str) -> Result<P, HandedError> {
+        let no = |why: &str| HandedError::NoAct { why: why.to_owned() };
+        let one = self.of(namespace).ok_or_else(|| no("an act of the command is missing"))?;
+        if one.said.predicate_type != P::TYPE {
+            return Err(no("its statement is of another kind than its signature"));
+        }
+        serde_json::from_value(one.said.predicate.clone()).map_err(|e| no(&e.to_string()))
+    }
+
+    fn of(&self, namespace: &str) -> Option<&One> {
+        self.acts.iter().find(|one| one.signed.namespace() == namespace)
+    }
+
+    fn text(&self, namespace: &str, field: &str) -> Option<&str> {
+        self.of(namespace)?.said.predicate.pointer(field)?.as_str()
+    }
+}
+
+/// A key that is on another machine.
+#[derive(Debug, Clone, Copy)]
+pub enum Away<'a> {
+    /// It is asked what it would have to sign.
+    Asked {
+        /// The key's fingerprint.
+        key: &'a str,
+        /// What its machine calls itself.
+        host: &'a str,
+    },
+    /// It signed.
+    Signed(&'a HandedIn),
+}
+
+impl Away<'_> {
+    /// The key's fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        match self {
+            Self::Asked { key, .. } => key,
+            Self::Signed(handed) => handed.key(),
+        }
+    }
+
+    /// With what, and where, an act of this namespace is signed. What a machine calls itself is its own word.
+    #[must_use]
+    pub fn device(&self, namespace: &str) -> Device {
+        let host = match self {
+            Self::Asked { host, .. } => host,
+            Self::Signed(handed) => handed.text(namespace, "/device/host").unwrap_or_default(),
+        };
+        Device { key: self.fingerprint().to_owned(), host: host.to_owned() }
+    }
+
+    /// Whose key it is, if what it signs now, without a browser, counts; the inner error says why not.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn holder(&self, session: &Session) -> Result<Result<PersonId, KeyTrouble>, Error> {
+        let fingerprint = self.fingerprint();
+        match session.state().key(fingerprint)?.and_then(|row| row.public) {
+            Some(key) => session.signer(&key),
+            None => Ok(Err(KeyTrouble::Unknown { fingerprint: fingerprint.to_owned() })),
+        }
+    }
+
+    /// When it is said: now, or when it was signed, where that was just now.
+    ///
+    /// # Errors
+    /// [`HandedError::NotFresh`].
+    pub fn time(&self, session: &Session) -> Result<Timestamp, SessionError> {
+        let now = session.place()?;
+        match self {
+            Self::Asked { .. } => Ok(session.now()),
+            Self::Signed(handed) if is_ahead(handed.time, now) || now > handed.time.plus_seconds(FRESH) => {
+                Err(HandedError::NotFresh { time: handed.time }.into())
+            }
+            Self::Signed(handed) => Ok(handed.time),
+        }
+    }
+
+    /// The id that an act of this namespace made up, where it is signed: ten random bytes in hex after a prefix.
+    ///
+    /// # Errors
+    /// [`HandedError::Differs`] when it is no such id.
+    pub fn id(&self, namespace: &str, field: &str, prefix: &str) -> Result<Option<[u8; 10]>, SessionError> {
+        let Self::Signed(handed) = self else { return Ok(None) };
+        let hex = handed.text(namespace, field).and_then(|text| text.strip_prefix(prefix));
+        let bytes = hex.filter(|hex| hex.len() == 20).and_then(ten);
+        bytes.map(Some).ok_or_else(|| HandedError::Differs.into())
+    }
+
+    /// The signed act, where it is signed, and over exactly this statement; none, where it is asked.
+    ///
+    /// # Errors
+    /// [`HandedError::Differs`]; when the signature does not verify, or its key counts no longer.
+    pub fn sign(
+        &self,
+        session: &Session,
+        namespace: &'static str,
+        statement: &[u8],
+    ) -> Result<Option<SignedAct>, SessionError> {
+        let Self::Signed(handed) = self else { return Ok(None) };
+        let one = handed.of(namespace).filter(|one| one.statement == statement).ok_or(HandedError::Differs)?;
+        let row = session.state().key(handed.key())?;
+        let unknown = || KeyTrouble::Unknown { fingerprint: handed.key().to_owned() };
+        let key = row.and_then(|row| row.public).ok_or_else(unknown)?;
+        one.signed.open(namespace, &key).map_err(Error::from)?;
+        session.counts(&one.signed)?;
+        Ok(Some(one.signed.clone()))
+    }
+}
+
+/// Twenty hex digits in lower case.
+fn ten(hex: &str) -> Option<[u8; 10]> {
+    let mut bytes = [0; 10];
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        if !pair.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return None;
+        }
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_once_and_every_error_ends_as_its_explanation_says() {
+        let time = Timestamp::from_millis(0);
+        let all = [
+            HandedError::NoAct { why: "x".into() },
+            HandedError::Differs,
+            HandedError::NotFresh { time },
+            HandedError::OtherKey { fingerprint: "SHA256:x".into() },
+            HandedError::Unsigned,
+        ];
+        let codes: std::collections::BTreeSet<_> = EXPLANATIONS.iter().map(|e| e.code).collect();
+        assert_eq!(codes.len(), EXPLANATIONS.len());
+        assert_eq!(codes.len(), all.len());
+        for error in all {
+            assert!(codes.contains(error.code()) && !error.help().is_empty(), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_twenty_hex_digits_in_lower_case() {
+        assert_eq!(ten("000102030405060708ff"), Some([0, 1, 2, 3, 4, 5, 6, 7, 8, 255]));
+        for bad in ["000102030405060708fF", "+0010203040506070809", "00010203040506070 09"] {
+            assert_eq!(ten(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_act_is_told_apart() {
+        for bad in [&[][..], &[b"{}".to_vec()], &[b"x".to_vec(), b"x".to_vec(), b"x".to_vec()]] {
+            assert!(matches!(HandedIn::read(bad), Err(HandedError::NoAct { .. })));
+        }
+    }
+}
