@@ -531,6 +531,7 @@ pub(crate) fn explanations() -> Vec<&'static Explanation> {
         countersign_policy::EXPLANATIONS,
         countersign_scan::EXPLANATIONS,
         countersign_stages::build::submission::EXPLANATIONS,
+        countersign_stages::operate::EXPLANATIONS,
         countersign_server::EXPLANATIONS,
         countersign_stages::EXPLANATIONS,
         countersign_stages::release::error::EXPLANATIONS,

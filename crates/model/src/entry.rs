@@ -211,11 +211,15 @@ pub enum EventKind {
     TokenIssued,
     /// A token opens nothing any more.
     TokenRevoked,
+    /// What was seen running in an environment.
+    SnapshotTaken,
+    /// What runs differs from what was let through, in a way that is new.
+    DriftDetected,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 102] = [
+    pub const ALL: [Self; 104] = [
         Self::LedgerCreated,
         Self::TrustRootEstablished,
         Self::PersonEnrolled,
@@ -318,6 +322,8 @@ impl EventKind {
         Self::MockAuditDone,
         Self::TokenIssued,
         Self::TokenRevoked,
+        Self::SnapshotTaken,
+        Self::DriftDetected,
     ];
 
     /// The text form, as in the entry.
@@ -426,6 +432,8 @@ impl EventKind {
             Self::MockAuditDone => "MockAuditDone",
             Self::TokenIssued => "TokenIssued",
             Self::TokenRevoked => "TokenRevoked",
+            Self::SnapshotTaken => "SnapshotTaken",
+            Self::DriftDetected => "DriftDetected",
         }
     }
 
@@ -552,7 +560,7 @@ mod tests {
         }
         assert_eq!(EventKind::from_text("runStarted"), None);
         // Whoever adds a kind adds it to the list: the last one is named here.
-        assert!(serde_json::from_str::<EventKind>("\"TokenRevoked\"").is_ok());
-        assert_eq!(EventKind::ALL.last(), Some(&EventKind::TokenRevoked));
+        assert!(serde_json::from_str::<EventKind>("\"DriftDetected\"").is_ok());
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::DriftDetected));
     }
 }

@@ -63,6 +63,7 @@ pub use crate::retention::events::{
     RecordsOfficerDesignated, RecordsOfficerRevoked, Remaining, RetentionClassDefined, RetentionDefaultChosen,
     RetentionExtended, RetentionStarted, SubjectErased,
 };
+pub use crate::snapshot::{DriftDetected, SnapshotTaken};
 pub use crate::submission::{RunSubmitted, VerdictDiffered};
 pub use crate::visit::{EvidenceViewed, SignInAsked, SignInRefused, SignedIn, SignedOut, WorkloadAdmitted};
 

@@ -7,6 +7,7 @@
 //! | [`access`] | [`Action`]: every act that takes a role, and which roles; keys of people; duties in a release, approval rules; grants as tools carry them; issuers of identity tokens |
 //! | [`audit`] | evidence packs, sealed populations, samples, requests and answers of audits |
 //! | [`submission`] | commits that were sent to a server to be judged there |
+//! | [`snapshot`] | what was seen running in an environment, and drift |
 //! | [`visit`] | signing in to a server, and what auditors looked at |
 //! | [`change`] | [`change::Change`] and [`change::ScanRecord`]: what a run looked at, as recorded |
 //! | [`clock`] | [`Timestamp`] and the [`Clock`] that is injected wherever time is read |
@@ -38,6 +39,7 @@ pub mod outcome;
 pub mod path;
 pub mod person;
 pub mod retention;
+pub mod snapshot;
 pub mod submission;
 pub mod visit;
 

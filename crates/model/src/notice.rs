@@ -47,11 +47,15 @@ pub enum NoticeKind {
     StorageNotHeld,
     /// A pipeline said something else of a gate than was decided.
     VerdictDiffered,
+    /// What runs somewhere differs from what was let through.
+    DriftDetected,
+    /// It still does, and the time for it is over.
+    DriftOverdue,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ApprovalWanted,
         Self::ApprovalDue,
         Self::ApprovalOverdue,
@@ -68,6 +72,8 @@ impl NoticeKind {
         Self::EntryNotBelieved,
         Self::StorageNotHeld,
         Self::VerdictDiffered,
+        Self::DriftDetected,
+        Self::DriftOverdue,
     ];
 
     /// The text form.
@@ -90,6 +96,8 @@ impl NoticeKind {
             Self::EntryNotBelieved => "entry-not-believed",
             Self::StorageNotHeld => "storage-not-held",
             Self::VerdictDiffered => "verdict-differed",
+            Self::DriftDetected => "drift-detected",
+            Self::DriftOverdue => "drift-overdue",
         }
     }
 
@@ -115,6 +123,7 @@ impl NoticeKind {
             Self::EntryNotBelieved => true,
             Self::StorageNotHeld => matches!(entry, EventKind::StorageProbed),
             Self::VerdictDiffered => matches!(entry, EventKind::VerdictDiffered),
+            Self::DriftDetected | Self::DriftOverdue => matches!(entry, EventKind::DriftDetected),
         }
     }
 }

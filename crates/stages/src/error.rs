@@ -34,6 +34,9 @@ pub enum Error {
     /// What was sent to be judged is not taken.
     #[error(transparent)]
     Submission(#[from] crate::build::submission::SubmissionError),
+    /// What runs could not be told.
+    #[error(transparent)]
+    Operate(#[from] crate::operate::OperateError),
     /// A workload's token.
     #[error(transparent)]
     Token(#[from] countersign_evidence::jwt::TokenError),
@@ -361,6 +364,7 @@ impl Error {
             Self::Release(e) => Some(e),
             Self::Approval(e) => Some(e),
             Self::Submission(e) => Some(e),
+            Self::Operate(e) => Some(e),
             Self::Token(e) => Some(e),
             Self::Oidc(e) => Some(e),
             _ => None,
@@ -379,6 +383,7 @@ impl Diagnostic for Error {
             Self::Release(e) => e.code(),
             Self::Approval(e) => e.code(),
             Self::Submission(e) => e.code(),
+            Self::Operate(e) => e.code(),
             Self::Token(e) => e.code(),
             Self::Oidc(e) => e.code(),
             Self::NoIssuers => "CS-WORKLOAD-001",
@@ -455,6 +460,7 @@ impl Diagnostic for Error {
             Self::Release(e) => e.help(),
             Self::Approval(e) => e.help(),
             Self::Submission(e) => e.help(),
+            Self::Operate(e) => e.help(),
             Self::Token(e) => e.help(),
             Self::Oidc(e) => e.help(),
             Self::NoIssuers => {

@@ -5,6 +5,7 @@
 //! | 1 Pre-commit | [`commit`] | `scan --staged` |
 //! | 2 Continuous integration | [`build`] | `run`, `record`, `gate check`, `replay` |
 //! | 4 Dual approval | [`release`] | `approve`, `import`, `deploy`, `claim`, `suppression grant` |
+//! | 5 Monitoring | [`operate`] | `snapshot` |
 //!
 //! [`notify`] tells people what any of them must act on.
 //!
@@ -16,6 +17,7 @@ pub mod commit;
 mod error;
 mod explain;
 pub mod notify;
+pub mod operate;
 pub mod release;
 
 pub use error::Error;

@@ -122,6 +122,10 @@ pub(crate) enum Verb {
     Grant(GrantArgs),
     /// Let a change past the gates in an emergency, and what that owes afterwards
     BreakGlass(BreakGlassArgs),
+    /// Hold what runs in an environment against what was let through, and record it
+    Snapshot(super::snapshot_args::SnapshotArgs),
+    /// Say where what runs differs from what was let through
+    Drift(super::snapshot_args::DriftArgs),
     /// Show and import frameworks: what others demand
     Framework(FrameworkArgs),
     /// Show, try and certify controls: what the firm does
@@ -264,7 +268,7 @@ pub(crate) struct ScanArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
-    /// Files to attach; what kind they are is detected
+    /// Files to attach; what kind they are is detected. With `--artifact` also `NAME@sha256:DIGEST`, as registries of images write it
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The run [default: the latest run of the commit at HEAD]

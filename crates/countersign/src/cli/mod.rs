@@ -91,6 +91,8 @@ mod serve;
 mod serve_args;
 mod server_args;
 mod shell;
+mod snapshot;
+mod snapshot_args;
 mod stamp_args;
 mod storage;
 mod suppression;
@@ -181,6 +183,7 @@ const fn appends(verb: &Verb) -> bool {
             | Verb::Deploy(_)
             | Verb::Grant(_)
             | Verb::BreakGlass(_)
+            | Verb::Snapshot(_)
             | Verb::Assess(AssessArgs { record: true, .. })
     )
 }
@@ -218,6 +221,8 @@ fn dispatch(cli: &Cli, env: &Environment) -> Outcome {
         Verb::Deploy(a) => deploy::run(at, a, env),
         Verb::Grant(a) => grant::run(at, a, env),
         Verb::BreakGlass(a) => break_glass::run(at, a, env),
+        Verb::Snapshot(a) => snapshot::run(at, a, env),
+        Verb::Drift(a) => snapshot::drift(at, a, env),
         Verb::Framework(a) => framework::run(at, a, env),
         Verb::Control(a) => control::run(at, a, env),
         Verb::Assess(a) => assess::run(at, a, env),

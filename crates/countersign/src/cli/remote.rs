@@ -16,6 +16,7 @@ use countersign_model::digest::{self, Hasher};
 use countersign_model::event::ApprovalSigned;
 use countersign_model::{Exit, Outcome as GateOutcome, RunId};
 use countersign_stages::build::observe::short;
+use countersign_stages::build::record::reference;
 use serde_json::{Value, json};
 
 use super::args::{ApproveArgs, Format, PlaceArgs, RecordArgs, ReportFormat, RunArgs};
@@ -310,9 +311,13 @@ pub(crate) fn record(client: &ApiClient, at: &PlaceArgs, args: &RecordArgs, env:
     let run = run_named(client, args.run.as_deref(), at, env)?;
     let mut all = Vec::new();
     for path in &args.files {
-        let name = name_of(path)?;
+        let reference = reference(path).filter(|_| args.artifact && !path.exists());
+        let name = reference.as_ref().map_or_else(|| name_of(path), |(name, _)| Ok(name.clone()))?;
         let said = if args.artifact {
-            let (digest, size) = digest_of(path)?;
+            let (digest, size) = match &reference {
+                Some((_, digest)) => (digest.to_string().trim_start_matches("sha256:").to_owned(), 0),
+                None => digest_of(path)?,
+            };
             let size = size.to_string();
             let query = [("name", name.as_str()), ("sha256", &digest), ("size", &size)];
             client.post(&format!("runs/{run}/artifacts"), &query, &[], &Sends::Nothing)?

@@ -46,6 +46,8 @@ mod demo;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod duties;
 #[cfg(test)]
 mod emergencies;

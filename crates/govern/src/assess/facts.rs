@@ -106,6 +106,7 @@ pub(crate) fn fold_seen(
     folding.lifted(&runs)?;
     folding.emergencies()?;
     folding.reviews()?;
+    folding.observed()?;
     let Folding { mut out, sources, mut unreadable, .. } = folding;
     let excerpt = sight.left_out.map(|left_out| Excerpt::of(left_out, &times, window));
     if excerpt.is_some() {

@@ -30,6 +30,7 @@ mod excerpt;
 mod facts;
 mod judged;
 pub mod maturity;
+mod observed;
 pub mod plan;
 mod record;
 mod registry;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_store::Session;
-use countersign_store::projection::{DeploymentRow, GrantState, State};
+use countersign_store::projection::{DeploymentRow, GrantState, SnapshotsAsked, State};
 
 use crate::Error;
 use crate::assess::Window;
@@ -109,6 +109,20 @@ pub(crate) fn of_log(
             found.gaps.push(Gap { kind: "merge-without-run", subject: commit.clone(), text, entries: vec![] });
         }
     }
+    let snapshots = state.snapshots_count(&SnapshotsAsked {
+        from: Some(window.from),
+        to: Some(window.to),
+        ..SnapshotsAsked::default()
+    })?;
+    // Where nobody ever looked, none in this window says nothing.
+    let looked = state.snapshots_count(&SnapshotsAsked::default())? > 0;
+    for seen in
+        state.sightings_between(window.from, window.to)?.into_iter().filter(|s| s.grant.is_none() && sees(s.first.0))
+    {
+        let text = format!("{} ran, and no recorded deployment put it there", seen.name);
+        let subject = format!("{} in {}", seen.digest, seen.environment);
+        found.gaps.push(Gap { kind: "running-without-deployment", subject, text, entries: vec![seen.first.0] });
+    }
     found.sources = BTreeMap::from([
         ("runs", Some(runs)),
         ("decisions", Some(decisions)),
@@ -116,8 +130,7 @@ pub(crate) fn of_log(
         ("deployments", Some(deployments.len() as u64)),
         ("imported list", imported.map(|all| all.len() as u64)),
         ("protected branch", merged.map(|all| all.len() as u64)),
-        // They come with monitoring of what runs.
-        ("production snapshots", None),
+        ("snapshots", looked.then_some(snapshots)),
     ]);
     found.gaps.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
     Ok(found)

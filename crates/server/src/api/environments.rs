@@ -1,10 +1,12 @@
 //! Environments: what may be deployed where, and what was.
 
 use countersign_stages::release::break_glass::moment;
-use countersign_store::projection::{Closed, DeploymentsAsked};
+use countersign_store::projection::{Closed, DeploymentsAsked, DriftRow};
 
 use super::ask::{Ask, id};
-use super::wire::{Deployment, Emergency, Environment, EnvironmentLine, EnvironmentList};
+use super::wire::{
+    Deployment, DriftFound, Emergency, Environment, EnvironmentLine, EnvironmentList, SeenPart, Snapshot,
+};
 use crate::app::Trouble;
 
 fn closed(closed: Option<Closed>) -> Option<String> {
@@ -35,6 +37,8 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
             tier: env.what.tier.to_string(),
             closed: closed(state.closed(name, at)?),
             overdue: emergencies.iter().any(|e| e.opened.environment == *name && !e.is_compliant(at)),
+            drift: ask.scope.drifting(state, Some(name))?.len() as u64,
+            snapshot: state.snapshots_page(&ask.scope.snapshots(name), 1)?.pop().map(|s| s.index),
             deployments: state.deployments_count(&asked)?,
             last: state.deployments_page(&asked, 1)?.pop().map(|d| d.index),
         });
@@ -82,5 +86,44 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
         running,
         deployments,
         emergencies: emergencies.collect(),
+        snapshot: snapshot(ask, name)?,
+        drift: ask.scope.drifting(state, Some(name))?.iter().map(difference).collect(),
     })
+}
+
+fn difference(row: &DriftRow) -> DriftFound {
+    DriftFound {
+        kind: row.drift.kind.to_string(),
+        name: row.drift.name.clone(),
+        digest: row.drift.digest.to_string(),
+        run: row.drift.run.as_ref().map(ToString::to_string),
+        index: row.index,
+        time: row.detected,
+    }
+}
+
+fn snapshot(ask: &Ask<'_>, environment: &str) -> Result<Option<Snapshot>, Trouble> {
+    let state = ask.state();
+    let Some(line) = state.snapshots_page(&ask.scope.snapshots(environment), 1)?.pop() else { return Ok(None) };
+    let Some(row) = state.snapshot(line.index)? else { return Ok(None) };
+    let mut seen = Vec::new();
+    for part in &row.taken.seen {
+        if ask.scope.has_part(state, part.run.as_ref())? {
+            seen.push(SeenPart {
+                name: part.name.clone(),
+                digest: part.digest.to_string(),
+                count: u64::from(part.count),
+                run: part.run.as_ref().map(ToString::to_string),
+            });
+        }
+    }
+    let untold = if ask.scope.has_part(state, None)? { row.taken.untold } else { Vec::new() };
+    Ok(Some(Snapshot {
+        index: row.index,
+        time: row.taken.time,
+        observed: row.taken.observed.to_string(),
+        applications: row.taken.applications.into_iter().filter(|id| ask.scope.has_application(id)).collect(),
+        seen,
+        untold,
+    }))
 }

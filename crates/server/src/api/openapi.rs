@@ -97,7 +97,7 @@ fn in_path(path: &str) -> Vec<Value> {
 /// Of what is read and of what is answered.
 fn schemas() -> Map<String, Value> {
     let mut all = wire::components();
-    all.append(&mut wire::found_components());
+    all.append(&mut wire::more_components());
     all.append(&mut answers::components());
     all
 }

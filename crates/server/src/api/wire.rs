@@ -154,12 +154,14 @@ macro_rules! wire {
 }
 
 mod found;
+mod seen;
 
 pub(crate) use found::*;
+pub(crate) use seen::*;
 
-/// The schemas of what is said of findings, by name.
-pub(crate) fn found_components() -> Map<String, Value> {
-    found::components()
+/// The schemas that stand in files of their own, by name.
+pub(crate) fn more_components() -> Map<String, Value> {
+    found::components().into_iter().chain(seen::components()).collect()
 }
 pub(super) use wire;
 
@@ -614,6 +616,10 @@ wire! {
         closed: Option<String>,
         /// Whether something is overdue after an emergency.
         overdue: bool,
+        /// How many differences there are between what runs and what was let through, as far as anybody looked.
+        drift: u64,
+        /// Log index of the newest snapshot of what runs there; null: nobody looked.
+        snapshot: Option<u64>,
         /// How many deployments ended there.
         deployments: u64,
         /// Log index of the last.
@@ -638,6 +644,10 @@ wire! {
         deployments: u64,
         /// Its emergencies, newest first.
         emergencies: Vec<Emergency>,
+        /// The newest snapshot of what really runs there; null: nobody looked.
+        snapshot: Option<Snapshot>,
+        /// Where what runs differs from what was let through, the oldest first.
+        drift: Vec<DriftFound>,
     }
 
     /// A deployment that ended well.

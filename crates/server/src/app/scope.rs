@@ -16,7 +16,8 @@ use countersign_model::{
 };
 use countersign_store::Session;
 use countersign_store::projection::{
-    AuditRow, DeploymentsAsked, EmergencyRow, PackRow, PopulationRow, State, ThreadRow, WaiverRow, Within,
+    AuditRow, DeploymentsAsked, DriftRow, EmergencyRow, PackRow, PopulationRow, SnapshotsAsked, State, ThreadRow,
+    WaiverRow, Within,
 };
 use serde_json::Value;
 
@@ -207,7 +208,13 @@ const fn belongs(kind: EventKind) -> Belongs {
         K::SampleDrawn => Belongs::Sample,
         K::EvidencePackMade => Belongs::Pack,
         K::EvidenceViewed => Belongs::Look,
-        K::HoldPlaced | K::HoldReleased | K::FurnishOpened | K::FurnishDelivered | K::MockAuditDone => Belongs::Whole,
+        K::HoldPlaced
+        | K::HoldReleased
+        | K::FurnishOpened
+        | K::FurnishDelivered
+        | K::MockAuditDone
+        | K::SnapshotTaken
+        | K::DriftDetected => Belongs::Whole,
     }
 }
 
@@ -418,6 +425,37 @@ impl Scope {
         let asked =
             DeploymentsAsked { environment: Some(id.to_owned()), within: self.within(), ..DeploymentsAsked::default() };
         Ok(state.deployments_count(&asked)? > 0)
+    }
+
+    /// Whether something that belongs to that run is. What belongs to nobody known is there for those who see the whole firm.
+    pub(crate) fn has_part(&self, state: &State, run: Option<&RunId>) -> Result<bool, Trouble> {
+        let Some(limits) = self.limits.as_ref().filter(|_| self.is_of_some()) else { return Ok(true) };
+        let Some(run) = run else { return Ok(false) };
+        Ok(limits.within.has_repository(state.repository_of_run(run)?.as_deref()))
+    }
+
+    /// The differences that stand in an environment, or in all, and were found in the period.
+    pub(crate) fn drifting(&self, state: &State, environment: Option<&str>) -> Result<Vec<DriftRow>, Trouble> {
+        let mut rows = state.drifting(environment)?;
+        rows.retain(|row| self.limits.as_ref().is_none_or(|limits| limits.within.has_time(row.detected)));
+        let mut shown = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.has_part(state, row.drift.run.as_ref())? {
+                shown.push(row);
+            }
+        }
+        Ok(shown)
+    }
+
+    /// Which snapshots of an environment are.
+    pub(crate) fn snapshots(&self, environment: &str) -> SnapshotsAsked {
+        let within = self.within();
+        SnapshotsAsked {
+            environment: Some(environment.to_owned()),
+            from: within.as_ref().map(|w| w.from),
+            to: within.map(|w| w.to),
+            ..SnapshotsAsked::default()
+        }
     }
 
     /// Whether a waiver is: it is for one of the applications or for all, and was asked for before the period was over.

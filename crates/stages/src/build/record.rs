@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_model::digest::Hasher;
 use countersign_model::event::EvidenceAttached;
+use countersign_model::snapshot::LONGEST_NAME;
 use countersign_model::{Digest, ReportRecord, Retention, RunId, TreePath};
 use countersign_scan::import::{self, Context};
 use countersign_store::projection::EvidenceRow;
@@ -150,7 +151,30 @@ fn attach(
         .collect())
 }
 
+/// An artifact that is no file but a reference with its digest: `NAME@sha256:…`, as registries of images write it.
+#[must_use]
+pub fn reference(path: &Path) -> Option<(String, Digest)> {
+    let (name, digest) = path.to_str()?.rsplit_once('@')?;
+    // As of a file, its place is not told; its tag may be another's tomorrow.
+    let name = name.rsplit('/').next()?.split(':').next()?;
+    let is_name = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
+    is_name.then_some(())?;
+    Some((name.to_owned(), digest.parse().ok()?))
+}
+
 fn read_file(path: &Path, run: &RunId, files: &Files<'_>) -> Result<Prepared, Error> {
+    if files.artifacts
+        && !path.exists()
+        && let Some((name, digest)) = reference(path)
+    {
+        // How large an image is, its registry knows.
+        return Ok(Prepared {
+            path: path.to_owned(),
+            predicate: artifact(run, name, digest, 0),
+            blob: None,
+            report: None,
+        });
+    }
     let fail = |source| Error::ReadEvidence { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(fail)?;
     let meta = file.metadata().map_err(fail)?;

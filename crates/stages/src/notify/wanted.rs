@@ -1,19 +1,21 @@
 //! What somebody has to be told: a function of the log and the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::access::emergencies::Owed;
 use countersign_model::governance::GateOwners;
 use countersign_model::governance::gates::Asked;
 use countersign_model::notice::{NoticeKey, NoticeKind};
+use countersign_model::snapshot::DriftKind;
 use countersign_model::{Diagnostic as _, Outcome, PersonId, Role, Timestamp};
 use countersign_store::projection::{
-    RequestState, RunLine, RunsAsked, Standing, WaiverRow, WaiverState, read_gate_owners,
+    DriftRow, RequestState, RunLine, RunsAsked, Standing, WaiverRow, WaiverState, read_gate_owners,
 };
 use countersign_store::{Session, code};
 
 use crate::Error;
 use crate::build::{decide, rules as build_rules};
+use crate::operate::RESOLVE_DAYS;
 use crate::release::break_glass::moment;
 use crate::release::rules::{self, GateStatus};
 
@@ -108,6 +110,7 @@ pub fn wanted(session: &Session) -> Result<Vec<Notice>, Error> {
     audits(session, now, &mut all)?;
     alarms(session, now, &mut all)?;
     differences(session, owners.as_ref(), now, &mut all)?;
+    drifts(session, owners.as_ref(), now, &mut all)?;
     // The kinds that cannot wait come first; then what is in the log for longer.
     all.sort_by(|a, b| (urgency(a.key.kind), &a.key).cmp(&(urgency(b.key.kind), &b.key)));
     Ok(all)
@@ -117,6 +120,8 @@ const fn urgency(kind: NoticeKind) -> u8 {
     match kind {
         NoticeKind::EntryNotBelieved | NoticeKind::EmergencyOpened | NoticeKind::StorageNotHeld => 0,
         NoticeKind::VerdictDiffered
+        | NoticeKind::DriftDetected
+        | NoticeKind::DriftOverdue
         | NoticeKind::ApprovalOverdue
         | NoticeKind::DutyOverdue
         | NoticeKind::ReviewOverdue
@@ -487,6 +492,45 @@ fn differences(
             command: format!("countersign gate explain {}", d.run),
             path: format!("/runs/{}", d.run),
             ..Notice::new(NoticeKind::VerdictDiffered, d.index).ask(&asked)
+        });
+    }
+    Ok(())
+}
+
+/// What runs and was not let through, or does not run and was: as long as that is so.
+fn drifts(session: &Session, owners: Option<&GateOwners>, now: Timestamp, all: &mut Vec<Notice>) -> Result<(), Error> {
+    let mut told: BTreeMap<u64, Vec<DriftRow>> = BTreeMap::new();
+    for row in session.state().drifting(None)? {
+        if let Some(index) = row.told {
+            told.entry(index).or_default().push(row);
+        }
+    }
+    let own = owners.and_then(|o| o.of("release"));
+    let answers = own.into_iter().flat_map(|own| [Some(&own.owner), own.deputy.as_ref()]).flatten();
+    let mut asked: Vec<Asked> = answers.cloned().map(Asked::Person).collect();
+    asked.extend([Role::SecurityOfficer, Role::ReleaseManager].map(Asked::Role));
+    for (index, rows) in told {
+        let Some(first) = rows.first() else { continue };
+        let environment = &first.environment;
+        let due = first.detected.plus_seconds(RESOLVE_DAYS * DAY);
+        let count = |kind: DriftKind| rows.iter().filter(|r| r.drift.kind == kind).count();
+        let kinds = DriftKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, n)| *n > 0);
+        let kinds: Vec<String> = kinds.map(|(kind, n)| format!("{n} {kind}")).collect();
+        let (kind, what) = if now > due {
+            (NoticeKind::DriftOverdue, "still does not run what was let through")
+        } else {
+            (NoticeKind::DriftDetected, "does not run what was let through")
+        };
+        all.push(Notice {
+            title: format!("{environment} {what}: {}", kinds.join(", ")),
+            wanted: format!(
+                "What nobody let through is taken out, or brought in by an approved run; what is missing is deployed again. By {}.",
+                minute(due)
+            ),
+            command: format!("countersign drift {environment}"),
+            path: format!("/environments/{environment}"),
+            due: Some(due),
+            ..Notice::new(kind, index).ask(&asked)
         });
     }
     Ok(())

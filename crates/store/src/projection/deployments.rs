@@ -147,6 +147,9 @@ impl State {
                 judged.unwrap_or(p.time.millis()),
                 broken.map(|since| p.time.millis().saturating_sub(since)),
             ))?;
+        if p.success {
+            self.on_placed(reading.index, &grant)?;
+        }
         Ok(())
     }
 

@@ -74,6 +74,8 @@ impl State {
                 EventKind::EvidenceViewed => self.on_viewed(index, machine),
                 EventKind::RunSubmitted => self.on_submitted(reading, machine),
                 EventKind::VerdictDiffered => self.on_differed(reading, machine),
+                EventKind::SnapshotTaken => self.on_snapshot(reading, machine),
+                EventKind::DriftDetected => self.on_drift(reading, machine),
                 other => Err(format!("{} is no statement of the recorder", other.as_str()).into()),
             },
             Payload::Absent(blob) => self.on_absent(index, blob),

@@ -26,7 +26,8 @@ pub(super) const TABLES: &[Table] = &[Table {
         excluded TEXT NOT NULL, sent_key TEXT, sent TEXT)
         STRICT, WITHOUT ROWID;
         CREATE INDEX grants_by_run ON grants (run);
-        CREATE INDEX grants_by_key ON grants (sent_key);",
+        CREATE INDEX grants_by_key ON grants (sent_key);
+        CREATE INDEX grants_under_way ON grants (environment) WHERE started IS NOT NULL AND ended IS NULL;",
 }];
 
 /// What became of a grant.

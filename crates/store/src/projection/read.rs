@@ -206,6 +206,8 @@ impl Reading {
             | EventKind::EvidenceViewed
             | EventKind::RunSubmitted
             | EventKind::VerdictDiffered
+            | EventKind::SnapshotTaken
+            | EventKind::DriftDetected
             | EventKind::WorkloadVerified => Payload::Machine(Machine::read(payload, recorder)),
             EventKind::TrustRootEstablished
             | EventKind::PersonEnrolled

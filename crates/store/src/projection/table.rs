@@ -5,13 +5,14 @@ use countersign_model::Digest;
 use super::{
     access, accounts, anomalies, approvals, assessments, audits, authorities, bundles, claims, db, decisions,
     deployments, disposals, emergencies, enforcements, engagements, entries, erasures, evidence, freezes, furnishings,
-    gates, grants, keys, log_keys, notices, offices, people, refusals, registry, reviews, revocation_lists, roles,
-    runs, scans, schedule, second_keys, storages, submissions, suppressions, tokens, trust, visits, waivers, workloads,
+    gates, grants, keys, log_keys, notices, offices, people, placed, refusals, registry, reviews, revocation_lists,
+    roles, runs, scans, schedule, second_keys, snapshots, storages, submissions, suppressions, tokens, trust, visits,
+    waivers, workloads,
 };
 
 /// Raised when the same log is to give other rows in the same tables. A change of the tables themselves needs nothing:
 /// they are part of the schema's version.
-const FOLD: u32 = 5;
+const FOLD: u32 = 6;
 
 /// A table.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Table> {
         suppressions::TABLES,
         grants::TABLES,
         deployments::TABLES,
+        placed::TABLES,
+        snapshots::TABLES,
         refusals::TABLES,
         storages::TABLES,
         assessments::TABLES,

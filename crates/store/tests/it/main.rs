@@ -58,6 +58,8 @@ mod s3;
 #[cfg(test)]
 mod sealed;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod submissions;
 #[cfg(test)]
 mod support;

@@ -6,6 +6,7 @@
 
 mod story;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
 
 /// How far back the story begins, in days.
-const DAYS: i64 = 170;
+const DAYS: i64 = 171;
 
 /// A clock that is moved by hand.
 #[derive(Debug)]
@@ -92,7 +93,8 @@ fn fill(dir: &Path, env: &Environment) -> Result<(), Failure> {
     let start = env.clock.now().plus_seconds(-DAYS * 24 * 60 * 60);
     let clock = Arc::new(Hands(AtomicI64::new(start.millis())));
     let own = env.for_demonstration(dir.join("data"), Arc::clone(&clock) as Arc<dyn Clock>);
-    let mut stage = Stage { dir: dir.to_owned(), env: own, clock, end: env.clock.now(), steps: 0 };
+    let (built, running) = Default::default();
+    let mut stage = Stage { dir: dir.to_owned(), env: own, clock, end: env.clock.now(), steps: 0, built, running };
     story::play(&mut stage)?;
     output::print(&format!(
         "played {} commands of half a year in {}; every one of them is in the ledger\n",
@@ -109,6 +111,10 @@ struct Stage {
     /// The present: the story does not go beyond.
     end: Timestamp,
     steps: usize,
+    /// The digest of each repository's newest image.
+    built: BTreeMap<String, String>,
+    /// The digest of the image that runs in production.
+    running: BTreeMap<String, String>,
 }
 
 impl Stage {

@@ -3,7 +3,7 @@
 //! To add a scene, add a function and call it from [`play`]. Every line is a command as somebody would type it, with the exit code that
 //! it must end with.
 
-use countersign_model::Exit;
+use countersign_model::{Digest, Exit};
 use serde_json::json;
 
 use super::{Stage, strayed};
@@ -62,6 +62,11 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
             _ => ordinary(stage, "payments", "ken", week)?,
         }
         stage.morning(1);
+        match week {
+            11 => rolled_back(stage)?,
+            24 => left_behind(stage)?,
+            _ => look(stage, &[], Exit::Pass)?,
+        }
     }
     audit(stage)?;
     waiver(stage)?;
@@ -159,6 +164,7 @@ fn release(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> 
 
 /// Signed by two, deployed.
 fn signed(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
+    build(stage, repo)?;
     stage.later(25);
     let engineer = if stage.steps.is_multiple_of(2) { "dana" } else { "erik" };
     stage.by(engineer, Exit::Pass, repo, &["approve", "latest", "--as", "technical"])?;
@@ -168,12 +174,60 @@ fn signed(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
     deploy(stage, repo, command)
 }
 
+/// The image that is built of the newest commit, by the digest that a registry would give it.
+fn build(stage: &mut Stage, repo: &str) -> Result<(), Failure> {
+    let digest = Digest::of(format!("{repo} {}", stage.steps).as_bytes()).to_string();
+    stage.expect(Exit::Pass, repo, &["record", "--artifact", &format!("registry.demo.example/{repo}@{digest}")])?;
+    stage.built.insert(repo.to_owned(), digest);
+    Ok(())
+}
+
+/// Somebody looks what runs in production: the images that were deployed, or others in their place, or besides.
+fn look(stage: &mut Stage, other: &[(&str, String)], exit: Exit) -> Result<(), Failure> {
+    let mut runs = stage.running.clone();
+    runs.extend(other.iter().map(|(name, digest)| ((*name).to_owned(), digest.clone())));
+    let lines = runs
+        .iter()
+        .map(|(name, digest)| format!("{}  registry.demo.example/{name}\n", digest.trim_start_matches("sha256:")));
+    let path = stage.dir.join("reports").join(format!("{}.sums", stage.steps));
+    std::fs::write(&path, lines.collect::<String>())
+        .map_err(|source| CliError::Write { path: path.clone(), source })?;
+    stage.expect(exit, REPOSITORIES[0], &["snapshot", "production", "--sums", &path.display().to_string()])
+}
+
+/// Somebody brings an older image back by hand; it is found the next morning, and deployed again as it should be.
+fn rolled_back(stage: &mut Stage) -> Result<(), Failure> {
+    look(stage, &[], Exit::Pass)?;
+    let before = stage.running.get("payments").cloned();
+    ordinary(stage, "payments", "ken", 111)?;
+    stage.morning(1);
+    look(stage, &[("payments", before.unwrap_or_default())], Exit::Drift)?;
+    stage.later(50);
+    deploy(stage, "payments", "true")?;
+    look(stage, &[], Exit::Pass)
+}
+
+/// Somebody put a container into production to look at something, and left it there.
+fn left_behind(stage: &mut Stage) -> Result<(), Failure> {
+    look(stage, &[("debug-shell", Digest::of(b"a shell").to_string())], Exit::Drift)
+}
+
 fn deploy(stage: &mut Stage, repo: &str, command: &str) -> Result<(), Failure> {
     let grant = stage.dir.join("grants").join(format!("{}.json", stage.steps)).display().to_string();
     stage.by("omar", Exit::Pass, repo, &["deploy", "latest", "--env", "production", "--out", &grant])?;
     stage.later(3);
     let ends = if command == "true" { Exit::Pass } else { Exit::Internal };
-    stage.expect(ends, repo, &["deploy", "--grant", &grant, "--", command])
+    stage.expect(ends, repo, &["deploy", "--grant", &grant, "--", command])?;
+    if ends == Exit::Pass {
+        placed(stage, repo);
+    }
+    Ok(())
+}
+
+fn placed(stage: &mut Stage, repo: &str) {
+    if let Some(digest) = stage.built.get(repo).cloned() {
+        stage.running.insert(repo.to_owned(), digest);
+    }
 }
 
 fn ordinary(stage: &mut Stage, repo: &str, author: &str, week: i64) -> Result<(), Failure> {
@@ -421,6 +475,7 @@ fn emergency(stage: &mut Stage) -> Result<(), Failure> {
         repo,
         &["run", "--no-progress", "--ticket", "INC-77", "--reason", "orders are rejected"],
     )?;
+    build(stage, repo)?;
     let grant = stage.dir.join("grants").join(format!("{}.json", stage.steps)).display().to_string();
     let open = [
         "break-glass",
@@ -441,6 +496,7 @@ fn emergency(stage: &mut Stage) -> Result<(), Failure> {
     let id = opened["break_glass"].as_str().or(opened["id"].as_str()).map(str::to_owned);
     let id = id.ok_or_else(|| strayed("break-glass open", "it named no emergency"))?;
     stage.expect(Exit::Pass, repo, &["deploy", "--grant", &grant, "--", "true"])?;
+    placed(stage, repo);
     stage.later(20);
     stage.by("sam", Exit::Pass, repo, &["break-glass", "close", &id, "--reason", "orders pass again"])?;
     stage.later(180);
@@ -476,6 +532,7 @@ fn own_approval(stage: &mut Stage) -> Result<(), Failure> {
     change(stage, "trading-gateway", "erik", 1000)?;
     let run = ["run", "--no-progress", "--ticket", "CHG-OWN", "--reason", "a correction"];
     stage.expect(Exit::Waiting, "trading-gateway", &run)?;
+    build(stage, "trading-gateway")?;
     stage.later(10);
     stage.by("erik", Exit::Forbidden, "trading-gateway", &["approve", "latest", "--as", "technical"])?;
     stage.later(30);

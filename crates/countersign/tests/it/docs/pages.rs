@@ -128,6 +128,8 @@ fn every_event_is_on_its_page() {
         ("EvidenceViewed", event::EvidenceViewed::TYPE),
         ("RunSubmitted", event::RunSubmitted::TYPE),
         ("VerdictDiffered", event::VerdictDiffered::TYPE),
+        ("SnapshotTaken", event::SnapshotTaken::TYPE),
+        ("DriftDetected", event::DriftDetected::TYPE),
         ("RetentionClassDefined", event::RetentionClassDefined::TYPE),
         ("RetentionDefaultChosen", event::RetentionDefaultChosen::TYPE),
         ("RetentionStarted", event::RetentionStarted::TYPE),

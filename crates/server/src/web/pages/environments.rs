@@ -5,6 +5,7 @@ use countersign_stages::release::break_glass::moment;
 use countersign_store::projection::{Closed, DeploymentsAsked, Standing};
 use maud::{Markup, html};
 
+use super::seen;
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::{Look, encode};
@@ -16,12 +17,20 @@ const SHOWN: u32 = 50;
 pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let state = look.state();
     let at = moment(look.session)?;
+    let only = match look.filter("drift") {
+        None => false,
+        Some("yes") => true,
+        Some(_) => return Err(Trouble::bad_request("`drift` in the address is none")),
+    };
     let mut emergencies = state.emergencies()?;
     emergencies.retain(|e| look.scope.has_emergency(e));
     let mut rows: Vec<Markup> = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let id = &env.what.id;
         if !look.scope.has_environment(state, id)? {
+            continue;
+        }
+        if only && seen::drifting(look, Some(id))?.is_empty() {
             continue;
         }
         let closed = state.closed(id, at)?;
@@ -36,15 +45,24 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 td { (env.what.tier) }
                 td { (openness(closed.as_ref())) }
                 td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }
+                td { (seen::standing(look, id)?) }
                 td.n { (parts::number(own, &look.address("/deployments", &[("environment", id)]))) }
                 td { @if let Some(last) = &last { (parts::time(last.time)) " " (parts::entry(last.index)) } }
             }
         });
     }
-    let none = "No environment is registered: `countersign environment register ID --tier TIER`.";
-    let body =
-        parts::list("Environments", &["Environment", "Tier", "Open", "Owed", "Deployments", "Last"], &rows, none);
-    Ok(Page::new("Environments", body).aside(html! { (rows.len()) " registered" }).live())
+    let none = if only {
+        "In no environment does what runs differ from what was let through, as far as anybody looked."
+    } else {
+        "No environment is registered: `countersign environment register ID --tier TIER`."
+    };
+    let head = ["Environment", "Tier", "Open", "Owed", "What runs", "Deployments", "Last"];
+    let body = html! {
+        @if only { p { "Those in which what runs differs from what was let through. " a href=(look.address("/environments", &[("drift", "")])) { "All environments" } } }
+        (parts::list("Environments", &head, &rows, none))
+    };
+    let aside = html! { (rows.len()) @if only { " with drift" } @else { " registered" } };
+    Ok(Page::new("Environments", body).aside(aside).live())
 }
 
 fn openness(closed: Option<&Closed>) -> Markup {
@@ -104,6 +122,8 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
             ("Grants and deployments", openness(closed.as_ref())),
             ("Registered", html! { (parts::entry(known.index)) @if let Some(index) = known.retired { ", retired " (parts::entry(index)) } }),
         ]))
+        (parts::section_at("drift", "Where what runs differs", &seen::differences(look, &id)?))
+        (parts::section_at("seen", "What was seen there", &seen::snapshot(look, &id)?))
         (parts::section("What runs there, as far as deployments say", &parts::table("What runs there", &["Repository", "Commit", "Run", "Let through", "Since"], &running, "Nothing was deployed there.")))
         (parts::section("Emergencies", &parts::table("Emergencies", &["Break-glass", "State", "Ratification", "Review", "Opened by", "When"], &emergencies, "The glass was never broken here.")))
         (parts::section("Deployments", &html! {
@@ -112,7 +132,6 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 p.quiet { "The newest " (SHOWN) " of " a href={ "/deployments?environment=" (encode(&id)) } { (parts::grouped(own)) } }
             }
         }))
-        p.quiet { "Snapshots of what really runs, and drift, are not there yet." }
     };
     Ok(Page::new(id.clone(), body).live())
 }

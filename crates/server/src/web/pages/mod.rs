@@ -20,6 +20,7 @@ pub(super) mod requests;
 pub(super) mod run;
 pub(super) mod runbook;
 pub(super) mod runs;
+mod seen;
 pub(super) mod verified;
 pub(super) mod waiver;
 pub(super) mod waivers;

@@ -9,7 +9,7 @@ use countersign_store::projection::{RunsAsked, WaiverState};
 use maud::{Markup, html};
 
 use super::runs::TOGETHER;
-use super::{approvals, frameworks};
+use super::{approvals, frameworks, seen};
 use crate::app::{Trouble, found};
 use crate::web::chart::{self, Bar};
 use crate::web::layout::Page;
@@ -39,6 +39,14 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let needs = needs(look)?;
     let findings =
         found::index(look.app, look.session)?.index.counts(&Asked { within: within.clone(), ..Asked::default() })?;
+    // Those that are retired are on no list.
+    let mut drifted = Vec::new();
+    for env in look.state().environments()?.into_iter().filter(|e| e.retired.is_none()) {
+        let shown = look.scope.has_environment(look.state(), &env.what.id)?;
+        if shown && !seen::drifting(look, Some(&env.what.id))?.is_empty() {
+            drifted.push(env.what.id);
+        }
+    }
     let late = if findings.late == 0 { Tone::Good } else { Tone::Bad };
     let body = html! {
         div.tiles {
@@ -47,6 +55,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             (parts::tile(count(Outcome::Pass)?, "runs passed by policy", "/runs?outcome=pass", Tone::Good))
             (parts::tile(count(Outcome::Waived)?, "runs passed by waiver", "/runs?outcome=waived", Tone::Waived))
             (parts::tile(findings.late, "findings past SLA", "/findings?late=true", late))
+            (parts::tile(drifted.len() as u64, "environments in drift", "/environments?drift=yes", if drifted.is_empty() { Tone::Good } else { Tone::Bad }))
             (parts::tile(anomalies, "entries not believed", "/ledger?believed=no", if anomalies == 0 { Tone::Good } else { Tone::Bad }))
         }
         section {
@@ -149,6 +158,16 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
                     " is asked for by " (look.name(&request.by)?) " " (parts::entry(waiver.index))
                 },
                 how: format!("countersign waive grant {} --reason TEXT", request.waiver),
+            });
+        }
+    }
+    if look.visitor.is_any(&[Role::SecurityOfficer, Role::ReleaseManager]) {
+        let mut told = std::collections::BTreeSet::new();
+        for row in seen::drifting(look, None)?.iter().filter(|row| told.insert(row.environment.clone())) {
+            let environment = &row.environment;
+            needs.push(Need {
+                what: html! { a href={ "/environments/" (environment) "#drift" } { (environment) } " runs what was not let through, or not what was, since " (parts::time(row.detected)) " " (parts::entry(row.told.unwrap_or(row.index))) },
+                how: format!("countersign drift {environment}"),
             });
         }
     }

@@ -13,6 +13,7 @@ use countersign_stages::release::rules::{self, GateStatus, SlotStatus};
 use countersign_store::projection::{ApprovalRow, GrantRow, GrantState, RunRow};
 use maud::{Markup, html};
 
+use super::seen;
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -44,6 +45,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             li { (parts::section("Gates", &gates_of(&gates))) (differences(look, &id)?) }
             li { (parts::section("Approvals", &approvals(look, &row, &gates)?)) }
             li { (parts::section("Deployment", &deployed(look, &grants)?)) }
+            li { (parts::section("Seen running", &seen::of_run(look, &id)?)) }
         }
     };
     Ok(Page::new(id.to_string(), body).aside(aside).live())

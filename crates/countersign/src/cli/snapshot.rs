@@ -1,0 +1,223 @@
+//! `snapshot`: holds what runs against what was let through, and records it. `drift`: what differs now.
+
+use std::fmt::Write as _;
+
+use countersign_model::Exit;
+use countersign_model::snapshot::{Drift, DriftKind};
+use countersign_stages::operate::{self, Taken, Taking};
+use countersign_stages::release::break_glass::moment;
+use countersign_stages::release::error::ReleaseError;
+use countersign_store::Session;
+use countersign_store::projection::{DriftRow, SnapshotRow};
+use serde_json::{Value, json};
+
+use super::args::{Format, PlaceArgs};
+use super::place::notices;
+use super::snapshot_args::{DriftArgs, SnapshotArgs};
+use crate::config::Environment;
+use crate::errors::{Failure, Outcome};
+use crate::output::{self, count, printable};
+
+/// Takes a snapshot.
+pub(crate) fn run(at: &PlaceArgs, args: &SnapshotArgs, env: &Environment) -> Outcome {
+    let looked = match (&args.kubernetes, &args.sums) {
+        (Some(path), _) => operate::kubernetes(path, &operate::read(path).map_err(stage)?).map_err(stage)?,
+        (None, Some(path)) => operate::sums(path, &operate::read(path).map_err(stage)?).map_err(stage)?,
+        (None, None) => operate::files(&args.file).map_err(stage)?,
+    };
+    let mut session = at.open(env)?;
+    let taking = Taking { environment: &args.environment, applications: &args.application, looked: &looked };
+    let taken = operate::take(&mut session, &taking)?;
+    notices(&mut session);
+    for repository in &taken.unseen {
+        output::note(&format!(
+            "{} was deployed without a recorded artifact, so a snapshot cannot tell whether it runs: countersign record --artifact FILE",
+            printable(repository)
+        ));
+    }
+    match args.format {
+        Format::Json => output::json(&taken_json(&taken))?,
+        Format::Text => output::print(&taken_text(&taken))?,
+    }
+    Ok(exit(taken.snapshot.drift.is_empty(), taken.snapshot.untold.is_empty()))
+}
+
+fn stage(error: operate::OperateError) -> countersign_stages::Error {
+    error.into()
+}
+
+const fn exit(same: bool, told: bool) -> Exit {
+    match (same, told) {
+        (false, _) => Exit::Drift,
+        (true, false) => Exit::Incomplete,
+        (true, true) => Exit::Pass,
+    }
+}
+
+/// What to do about a difference.
+fn fix(drift: &Drift, environment: &str) -> String {
+    let run = drift.run.as_ref().map_or("RUN", |run| run.as_str());
+    match drift.kind {
+        DriftKind::Unknown => {
+            "take it out, and find out who put it there; if it is to stay: countersign run, approve, deploy".to_owned()
+        }
+        DriftKind::Elsewhere => {
+            format!("take it out, or deploy it here: countersign deploy {run} --env {}", printable(environment))
+        }
+        DriftKind::Replaced => "let the newer deployment finish, or roll back by a deployment of its own".to_owned(),
+        DriftKind::Missing => format!("deploy it again: countersign deploy {run} --env {}", printable(environment)),
+    }
+}
+
+fn drift_json(drift: &Drift, environment: &str) -> Value {
+    json!({
+        "kind": drift.kind, "name": drift.name, "digest": drift.digest, "grant": drift.grant, "run": drift.run,
+        "fix": fix(drift, environment),
+    })
+}
+
+fn taken_json(taken: &Taken) -> Value {
+    let s = &taken.snapshot;
+    json!({
+        "version": 1, "environment": s.environment, "index": taken.index, "recorded": taken.recorded, "time": s.time,
+        "observed": s.observed, "applications": s.applications, "seen": s.seen, "untold": s.untold,
+        "drift": s.drift.iter().map(|d| drift_json(d, &s.environment)).collect::<Vec<_>>(),
+        "new": taken.new.len(), "told": taken.told, "without_artifacts": taken.unseen, "outcome": s.outcome(),
+    })
+}
+
+fn taken_text(taken: &Taken) -> String {
+    let s = &taken.snapshot;
+    let environment = printable(&s.environment);
+    let mut out = String::new();
+    let parts = count(s.seen.len() as u64, "part runs", "parts run");
+    if s.drift.is_empty() {
+        let mark = if s.untold.is_empty() { "✓" } else { "!" };
+        let _ = writeln!(out, "{mark} {environment}: {parts}, each put there by a recorded deployment");
+    } else {
+        let _ = writeln!(
+            out,
+            "✗ {environment} drifted: {parts}, {}",
+            count(s.drift.len() as u64, "difference", "differences")
+        );
+    }
+    for d in &s.drift {
+        describe(&mut out, d, &s.environment);
+    }
+    for name in &s.untold {
+        let _ = writeln!(out, "  ? {} runs, and its digest is not told", printable(name));
+    }
+    if taken.recorded {
+        let told = taken.told.map_or(String::new(), |index| format!("; new differences are entry {index}"));
+        let _ = writeln!(out, "recorded as entry {}{told}", taken.index);
+    } else {
+        let _ = writeln!(out, "nothing changed since entry {}, so nothing was recorded", taken.index);
+    }
+    out
+}
+
+fn describe(out: &mut String, drift: &Drift, environment: &str) {
+    let _ = writeln!(out, "  {:<9}  {}  {}", drift.kind, printable(&drift.name), drift.digest);
+    let of = drift.run.as_ref().map_or(String::new(), |run| format!(" ({run})"));
+    let _ = writeln!(out, "             {}{of}", drift.kind.meaning());
+    let _ = writeln!(out, "             fix: {}", fix(drift, environment));
+}
+
+/// How one environment stands.
+struct Stand {
+    environment: String,
+    newest: Option<SnapshotRow>,
+    deployments: bool,
+    /// Whether something was deployed since the newest snapshot.
+    since: bool,
+    open: Vec<DriftRow>,
+}
+
+fn stands(session: &Session, environment: &str) -> Result<Stand, Failure> {
+    let state = session.state();
+    let newest = state.newest_snapshot(environment, None)?;
+    let running = state.running(environment, None)?;
+    let last = running.iter().map(|d| d.index).max();
+    Ok(Stand {
+        environment: environment.to_owned(),
+        deployments: last.is_some(),
+        since: last > newest.as_ref().map(|n| n.index),
+        open: state.drifting(Some(environment))?,
+        newest,
+    })
+}
+
+/// Says what differs.
+pub(crate) fn drift(at: &PlaceArgs, args: &DriftArgs, env: &Environment) -> Outcome {
+    let session = at.open(env)?;
+    let state = session.state();
+    let mut known: Vec<String> =
+        state.environments()?.into_iter().filter(|e| e.retired.is_none()).map(|e| e.what.id).collect();
+    if let Some(asked) = &args.environment {
+        known.retain(|id| id == asked);
+        if known.is_empty() {
+            let environment = asked.clone();
+            return Err(countersign_stages::Error::from(ReleaseError::UnknownEnvironment { environment }).into());
+        }
+    }
+    let all = known.iter().map(|id| stands(&session, id)).collect::<Result<Vec<_>, _>>()?;
+    let at = moment(&session)?;
+    let same = all.iter().all(|s| s.open.is_empty());
+    // What nobody looked at since the last deployment is not known to be as it should.
+    let told = all.iter().all(|s| !s.since && s.newest.as_ref().is_none_or(|n| n.taken.untold.is_empty()));
+    if args.format == Format::Json {
+        let rows: Vec<Value> = all
+            .iter()
+            .map(|s| {
+                let open = s.open.iter().map(|d| {
+                    let mut one = drift_json(&d.drift, &s.environment);
+                    if let Some(object) = one.as_object_mut() {
+                        object.insert("since".into(), json!(d.detected));
+                        object.insert("index".into(), json!(d.told));
+                    }
+                    one
+                });
+                json!({
+                    "environment": s.environment, "snapshot": s.newest.as_ref().map(|n| n.index),
+                    "time": s.newest.as_ref().map(|n| n.taken.time), "deployed_since": s.since,
+                    "drift": open.collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        output::json(&json!({"version": 1, "environments": rows}))?;
+        return Ok(exit(same, told));
+    }
+    let mut out = String::new();
+    for s in &all {
+        let environment = printable(&s.environment);
+        let Some(newest) = &s.newest else {
+            let what = if s.deployments { "nobody looked what runs there" } else { "nothing was deployed there" };
+            let _ = writeln!(out, "{} {environment}: {what}", if s.deployments { "?" } else { "-" });
+            continue;
+        };
+        let hours = (at.millis() - newest.taken.time.millis()).max(0) / 3_600_000;
+        let looked = format!("looked at {} ({hours} h ago, entry {})", newest.taken.time, newest.index);
+        let since = if s.since { "; something was deployed since" } else { "" };
+        let mark = if !s.open.is_empty() {
+            "✗"
+        } else if s.since || !newest.taken.untold.is_empty() {
+            "?"
+        } else {
+            "✓"
+        };
+        let _ = writeln!(
+            out,
+            "{mark} {environment}: {}, {looked}{since}",
+            count(s.open.len() as u64, "difference", "differences")
+        );
+        for d in &s.open {
+            describe(&mut out, &d.drift, &s.environment);
+            let _ = writeln!(out, "             since {}", d.detected);
+        }
+    }
+    if all.is_empty() {
+        out.push_str("no environment is registered: countersign environment register ID --tier TIER\n");
+    }
+    output::print(&out)?;
+    Ok(exit(same, told))
+}
