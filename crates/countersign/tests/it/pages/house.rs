@@ -103,6 +103,11 @@ impl House {
         let found = w.cs(["findings", "--format", "json"]).expect(0).json();
         let print = found["findings"][0]["fingerprint"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
 
+        at(&mut w, "2026-05-27T09:00:00Z");
+        look(&w, &["artifact"], 0);
+        at(&mut w, "2026-05-27T09:30:00Z");
+        look(&w, &["artifact", "somebody's shell"], 12);
+
         at(&mut w, "2026-05-28T09:00:00Z");
         let places = vec![
             ("{slot}", "technical".to_owned()),
@@ -133,6 +138,17 @@ fn at(w: &mut World, time: &str) {
     if w.now.is_some() {
         w.now = Some(time.to_owned());
     }
+}
+
+/// A snapshot of production, by the content of what runs there.
+fn look(w: &World, runs: &[&str], code: i32) {
+    let line = |content: &&str| {
+        let digest = countersign_model::Digest::of(content.as_bytes()).to_string();
+        format!("{}  /srv/{}\n", digest.trim_start_matches("sha256:"), content.replace(' ', "-"))
+    };
+    let sums = w.path("sums");
+    std::fs::write(&sums, runs.iter().map(line).collect::<String>()).unwrap();
+    w.cs(["snapshot", "production", "--sums", sums.to_str().unwrap()]).expect(code);
 }
 
 /// Past the gates at night; it fails, and is not ratified in time.

@@ -15,7 +15,7 @@ const OF_A_KIND: usize = 6;
 
 /// Numbers in tables that count nothing that has a list: the names of their columns. Whoever adds a column of numbers says here that it is
 /// none, or makes it a link.
-const NO_LIST: [&str; 16] = [
+const NO_LIST: [&str; 17] = [
     // Of the whole firm, whatever the scope of who looks.
     "Broken by",
     "Judged over",
@@ -33,6 +33,7 @@ const NO_LIST: [&str; 16] = [
     "Entries",
     "Exceptions",
     "Keys",
+    "Places",
     "Renewals",
     "Signatures",
     "Times",

@@ -40,13 +40,20 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let findings =
         found::index(look.app, look.session)?.index.counts(&Asked { within: within.clone(), ..Asked::default() })?;
     // Those that are retired are on no list.
-    let mut drifted = Vec::new();
+    let (mut drifted, mut unknown) = (0_u64, false);
     for env in look.state().environments()?.into_iter().filter(|e| e.retired.is_none()) {
         let shown = look.scope.has_environment(look.state(), &env.what.id)?;
-        if shown && !seen::drifting(look, Some(&env.what.id))?.is_empty() {
-            drifted.push(env.what.id);
+        if shown {
+            drifted += u64::from(!seen::drifting(look, Some(&env.what.id))?.is_empty());
+            unknown = unknown || !seen::is_looked_at(look, &env.what.id)?;
         }
     }
+    // Nobody knows of a place where nobody looked.
+    let drift = match (drifted, unknown) {
+        (0, false) => Tone::Good,
+        (0, true) => Tone::Missing,
+        _ => Tone::Bad,
+    };
     let late = if findings.late == 0 { Tone::Good } else { Tone::Bad };
     let body = html! {
         div.tiles {
@@ -55,7 +62,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
             (parts::tile(count(Outcome::Pass)?, "runs passed by policy", "/runs?outcome=pass", Tone::Good))
             (parts::tile(count(Outcome::Waived)?, "runs passed by waiver", "/runs?outcome=waived", Tone::Waived))
             (parts::tile(findings.late, "findings past SLA", "/findings?late=true", late))
-            (parts::tile(drifted.len() as u64, "environments in drift", "/environments?drift=yes", if drifted.is_empty() { Tone::Good } else { Tone::Bad }))
+            (parts::tile(drifted, "environments in drift", "/environments?drift=yes", drift))
             (parts::tile(anomalies, "entries not believed", "/ledger?believed=no", if anomalies == 0 { Tone::Good } else { Tone::Bad }))
         }
         section {

@@ -2,7 +2,7 @@
 
 use countersign_model::RunId;
 use countersign_model::snapshot::{Drift, DriftKind};
-use countersign_store::projection::{DriftRow, SnapshotRow};
+use countersign_store::projection::{DeploymentsAsked, DriftRow, SnapshotRow};
 use maud::{Markup, html};
 
 use crate::app::Trouble;
@@ -21,6 +21,19 @@ pub(super) fn drifting(look: &Look<'_>, environment: Option<&str>) -> Result<Vec
 
 fn is_shown(look: &Look<'_>, run: Option<&RunId>) -> Result<bool, Trouble> {
     look.scope.has_part(look.state(), run)
+}
+
+/// Whether somebody looked what runs in an environment, where anything was deployed there at all.
+pub(super) fn is_looked_at(look: &Look<'_>, environment: &str) -> Result<bool, Trouble> {
+    let state = look.state();
+    let deployed = DeploymentsAsked {
+        environment: Some(environment.to_owned()),
+        success: Some(true),
+        within: look.scope.within(),
+        ..DeploymentsAsked::default()
+    };
+    let is_looked_at = state.snapshots_count(&look.scope.snapshots(environment))? > 0;
+    Ok(is_looked_at || state.deployments_count(&deployed)? == 0)
 }
 
 /// How an environment stands, in a line of a list.
@@ -95,7 +108,7 @@ pub(super) fn snapshot(look: &Look<'_>, environment: &str) -> Result<Markup, Tro
     let Some(index) = row else {
         return Ok(html! {
             p.none { "Nobody looked what really runs here." }
-            pre { code { "kubectl get pods --all-namespaces --output json | countersign snapshot " (environment) " --kubernetes -" } }
+            @if !look.visitor.is_auditor() { pre { code { "kubectl get pods --all-namespaces --output json | countersign snapshot " (environment) " --kubernetes -" } } }
         });
     };
     let in_time = |row: &SnapshotRow| look.scope.within().is_none_or(|w| w.has_time(row.taken.time));
