@@ -424,7 +424,7 @@ impl Scope {
         }
         let asked =
             DeploymentsAsked { environment: Some(id.to_owned()), within: self.within(), ..DeploymentsAsked::default() };
-        Ok(state.deployments_count(&asked)? > 0)
+        Ok(!state.deployments_page(&asked, 1)?.is_empty())
     }
 
     /// Whether something that belongs to that run is. What belongs to nobody known is there for those who see the whole firm.

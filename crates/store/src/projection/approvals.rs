@@ -231,6 +231,7 @@ impl State {
                 p.person.as_str(),
                 to_json(&p)?,
             ))?;
+        self.said_of(&p.run, reading.index)?;
         Ok(())
     }
 

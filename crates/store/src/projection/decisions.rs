@@ -29,18 +29,24 @@ pub(super) const TABLES: &[Table] = &[
         key: &["run"],
         index: "idx",
         // What each run comes to by its newest decision, which is the entry `idx`, so that runs are listed and counted by it; without a
-        // decision there is no outcome, and `idx` is the run's own. `first` and `time` are those of the run.
+        // decision there is no outcome, and `idx` is the run's own. `first` and `time` are those of the run, `last` is the newest
+        // entry of those by which an audit's period has it: an attempt, a decision, an approval, the end of a deployment.
         sql: "CREATE TABLE run_outcomes (run TEXT PRIMARY KEY, idx INTEGER NOT NULL, first INTEGER NOT NULL,
-            time INTEGER NOT NULL, outcome TEXT) STRICT, WITHOUT ROWID;
+            time INTEGER NOT NULL, last INTEGER NOT NULL, identity TEXT, outcome TEXT) STRICT, WITHOUT ROWID;
             CREATE INDEX run_outcomes_by_outcome ON run_outcomes (outcome, first);
-            CREATE INDEX run_outcomes_by_time ON run_outcomes (outcome, time);",
+            CREATE INDEX run_outcomes_by_time ON run_outcomes (outcome, time, last);
+            CREATE INDEX run_outcomes_by_repository ON run_outcomes (identity, outcome, time, last);",
     },
 ];
 
 /// Makes `run_outcomes` anew from what is there.
 pub(super) const OUTCOMES_ANEW: &str = "DELETE FROM run_outcomes;
-    INSERT INTO run_outcomes (run, idx, first, time, outcome)
-    SELECT r.run, coalesce(d.idx, r.idx), r.idx, e.time, d.outcome FROM runs r JOIN entries e ON e.idx = r.idx
+    INSERT INTO run_outcomes (run, idx, first, time, last, identity, outcome)
+    SELECT r.run, coalesce(d.idx, r.idx), r.idx, e.time, max(r.idx,
+      coalesce((SELECT max(idx) FROM attempts p WHERE p.run = r.run), 0),
+      coalesce((SELECT max(idx) FROM decisions p WHERE p.run = r.run), 0),
+      coalesce((SELECT max(idx) FROM approvals p WHERE p.run = r.run), 0),
+      coalesce((SELECT max(idx) FROM deployments p WHERE p.run = r.run), 0)), r.identity, d.outcome FROM runs r JOIN entries e ON e.idx = r.idx
     LEFT JOIN decisions d ON d.run = r.run
     AND NOT EXISTS (SELECT 1 FROM decisions o WHERE o.run = d.run AND o.idx > d.idx);";
 
@@ -96,12 +102,17 @@ impl State {
                 media(&bundle),
                 outcome,
             ))?;
-        self.db.prepare_cached("UPDATE run_outcomes SET idx = ?2, outcome = ?3 WHERE run = ?1")?.execute((
-            p.run.as_str(),
-            reading.index,
-            outcome,
-        ))?;
+        self.db
+            .prepare_cached("UPDATE run_outcomes SET idx = ?2, last = ?2, outcome = ?3 WHERE run = ?1")?
+            .execute((p.run.as_str(), reading.index, outcome))?;
         self.on_waiver_uses(reading.index, &p.decision)?;
+        Ok(())
+    }
+
+    /// Something was said of a run by which an audit's period has it.
+    pub(super) fn said_of(&self, run: &RunId, index: u64) -> Result<(), Error> {
+        let mut update = self.db.prepare_cached("UPDATE run_outcomes SET last = ?2 WHERE run = ?1")?;
+        update.execute((run.as_str(), index))?;
         Ok(())
     }
 

@@ -71,7 +71,8 @@ const COLUMNS: &str =
     "d.idx, d.repository, d.grant_id, d.break_glass, d.run, d.commit_id, d.environment, d.success, d.time
     FROM deployments d";
 
-fn condition(asked: &DeploymentsAsked) -> (String, Vec<Value>) {
+/// One condition with its values. `time` is the column of the time, or an expression that keeps its index out.
+fn condition(asked: &DeploymentsAsked, time: &str) -> (String, Vec<Value>) {
     let mut sql = "1".to_owned();
     let mut values: Vec<Value> = Vec::new();
     let mut and = |part: &str, value: Value| {
@@ -88,19 +89,27 @@ fn condition(asked: &DeploymentsAsked) -> (String, Vec<Value>) {
     if let Some(success) = asked.success {
         and("d.success = ?", i64::from(success).into());
     }
-    if let Some(from) = asked.from {
-        and("d.time >= ?", from.millis().into());
+    // One bound on each side, so that it is the one by which the index is read.
+    let (from, to) = stretch(asked);
+    if let Some(from) = from {
+        and(&format!("{time} >= ?"), from.millis().into());
     }
-    if let Some(to) = asked.to {
-        and("d.time < ?", to.millis().into());
+    if let Some(to) = to {
+        and(&format!("{time} < ?"), to.millis().into());
     }
-    if let Some(within) = &asked.within {
-        let (part, all) = within.deployments();
-        sql.push_str(" AND ");
-        sql.push_str(&part);
-        values.extend(all);
+    if let Some(repositories) = asked.within.as_ref().and_then(|within| within.repositories.as_ref()) {
+        let list = serde_json::Value::from(repositories.clone()).to_string();
+        and("d.repository IN (SELECT value FROM json_each(?))", list.into());
     }
     (sql, values)
+}
+
+/// The stretch of time that a list is about: what is asked for, within the audit's period.
+fn stretch(asked: &DeploymentsAsked) -> (Option<Timestamp>, Option<Timestamp>) {
+    let within = asked.within.as_ref();
+    let from = asked.from.into_iter().chain(within.map(|w| w.from)).max();
+    let to = asked.to.into_iter().chain(within.map(|w| w.to)).min();
+    (from, to)
 }
 
 impl State {
@@ -109,12 +118,22 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn deployments_page(&self, asked: &DeploymentsAsked, most: u32) -> Result<Vec<DeploymentLine>, Error> {
-        let (mut sql, mut values) = condition(asked);
+        // Where the list goes up to now its first rows are the newest ones. Else it is looked for by time, which an index has all of, and
+        // only the rows that are shown are read.
+        let newest: Option<i64> =
+            self.db.prepare_cached("SELECT max(time) FROM deployments")?.query_row([], |row| row.get(0))?;
+        let goes_on = stretch(asked).1.is_none_or(|to| newest.is_none_or(|newest| newest < to.millis()));
+        let (mut sql, mut values) = condition(asked, if goes_on { "+d.time" } else { "d.time" });
         if let Some(before) = asked.before {
             sql.push_str(" AND d.idx < ?");
             values.push(i64::try_from(before).unwrap_or(i64::MAX).into());
         }
-        let sql = format!("SELECT {COLUMNS} WHERE {sql} ORDER BY d.idx DESC LIMIT {most}");
+        let end = format!("ORDER BY d.idx DESC LIMIT {most}");
+        let sql = if goes_on {
+            format!("SELECT {COLUMNS} WHERE {sql} {end}")
+        } else {
+            format!("SELECT {COLUMNS} WHERE d.idx IN (SELECT d.idx FROM deployments d WHERE {sql} {end}) {end}")
+        };
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_map(params_from_iter(values), line)?.collect::<Result<_, _>>()?)
     }
@@ -124,7 +143,7 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn deployments_count(&self, asked: &DeploymentsAsked) -> Result<u64, Error> {
-        let (sql, values) = condition(asked);
+        let (sql, values) = condition(asked, "d.time");
         let sql = format!("SELECT count(*) FROM deployments d WHERE {sql}");
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_row(params_from_iter(values), |row| row.get(0))?)
@@ -163,7 +182,7 @@ impl State {
         count: usize,
     ) -> Result<Delivery, Error> {
         let asked = DeploymentsAsked { from: Some(from), to: None, success: None, before: None, ..asked.clone() };
-        let (sql, values) = condition(&asked);
+        let (sql, values) = condition(&asked, "d.time");
         let mut query = self.db.prepare_cached(&format!(
             "SELECT d.time, d.success, d.judged, d.restored FROM deployments d WHERE {sql}"
         ))?;
@@ -200,22 +219,15 @@ impl State {
         count: u32,
         within: Option<&Within>,
     ) -> Result<Vec<(u32, Option<Outcome>, u64)>, Error> {
-        let (mut joined, mut condition, mut limits) = ("", String::new(), Vec::new());
-        if let Some(within) = within {
-            let (sql, values) = self.runs_within(within)?;
-            (joined, condition, limits) = ("JOIN runs r ON r.run = c.run", format!(" AND {sql}"), values);
-        }
         // Each is a stretch of the index, which is read and not sorted.
-        let mut query = self.db.prepare_cached(&format!(
-            "SELECT count(*) FROM run_outcomes c {joined} WHERE c.outcome IS ? AND c.time >= ? AND c.time < ?{condition}"
-        ))?;
+        let (limits, from_table) = (self.run_limits(within)?, self.outcomes_led(within));
         let mut all = Vec::new();
         for nth in 0..count {
             let start = from.millis().saturating_add(i64::from(nth).saturating_mul(every));
             for outcome in Outcome::ALL.map(Some).into_iter().chain([None]) {
                 let word = outcome.map_or(Value::Null, |o| o.as_str().to_owned().into());
-                let first = [word, start.into(), start.saturating_add(every).into()];
-                let n: u64 = query.query_row(params_from_iter(first.iter().chain(&limits)), |row| row.get(0))?;
+                let stretch = start..start.saturating_add(every);
+                let n = self.counted(&limits, from_table, stretch, ("c.outcome IS ?", &[word]))?;
                 if n > 0 {
                     all.push((nth, outcome, n));
                 }

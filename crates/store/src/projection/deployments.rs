@@ -150,6 +150,7 @@ impl State {
         if p.success {
             self.on_placed(reading.index, &grant)?;
         }
+        self.said_of(&p.run, reading.index)?;
         Ok(())
     }
 

@@ -16,6 +16,9 @@ const LOOKS: &str = "SELECT s.idx, e.time, s.run, r.identity, r.commit_id, s.rec
      FROM evidence v JOIN runs r ON r.run = v.run JOIN entries e ON e.idx = v.idx
      WHERE v.idx >= ?1 AND v.idx < ?2 AND v.report IS NOT NULL";
 
+/// The sign keeps the index of kinds out, which is of the whole log.
+const KINDS_SINCE: &str = "SELECT DISTINCT +kind FROM entries WHERE idx >= ?1";
+
 impl State {
     /// Entries from `from` on and before `to` that say what was found, by index, `limit` at the most.
     ///
@@ -78,7 +81,7 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn has_since(&self, from: u64, kinds: &[EventKind]) -> Result<bool, Error> {
-        let mut query = self.db.prepare_cached("SELECT DISTINCT kind FROM entries WHERE idx >= ?1")?;
+        let mut query = self.db.prepare_cached(KINDS_SINCE)?;
         let mut rows = query.query([from])?;
         while let Some(row) = rows.next()? {
             let kind: EventKind = text(row, 0)?;
@@ -87,6 +90,21 @@ impl State {
             }
         }
         Ok(false)
+    }
+
+    /// Whether every entry from `from` on is of one of these kinds.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn has_only_since(&self, from: u64, kinds: &[EventKind]) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached(KINDS_SINCE)?;
+        let mut rows = query.query([from])?;
+        while let Some(row) = rows.next()? {
+            if !kinds.contains(&text(row, 0)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The root of trust that is pinned, in words; empty where none is.
@@ -106,4 +124,18 @@ fn look(row: &Row<'_>) -> rusqlite::Result<LookRow> {
         record: blob(row, 5)?,
         is_report: row.get(8)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS_SINCE;
+    use crate::projection::entries::TABLES;
+
+    #[test]
+    fn the_newest_kinds_are_read_from_where_they_stand() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        TABLES.iter().for_each(|table| db.execute_batch(table.sql).unwrap());
+        let plan: String = db.query_row(&format!("EXPLAIN QUERY PLAN {KINDS_SINCE}"), [7], |row| row.get(3)).unwrap();
+        assert!(plan.contains("PRIMARY KEY"), "{plan}");
+    }
 }

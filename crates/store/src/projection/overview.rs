@@ -1,11 +1,13 @@
 //! What pages ask: lists that are read a page at a time, newest first, and the counts that lead to them. A count and its list
 //! have one condition, so that they cannot differ.
 
+use std::ops::Range;
+
 use countersign_model::{ActorId, Digest, EventKind, Outcome, RunId, StreamId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use super::scope::Within;
+use super::scope::{RunLimits, Within};
 use super::sql::{Text, maybe, text, time};
 use super::state::State;
 use crate::Error;
@@ -123,7 +125,8 @@ impl Where {
     }
 }
 
-fn of_runs(asked: &RunsAsked, state: &State) -> Result<Where, Error> {
+/// All of it but the period and the repositories of an audit.
+fn of_runs(asked: &RunsAsked) -> Where {
     let mut all = Where::new();
     if let Some(outcome) = asked.outcome {
         all.and("c.outcome = ?", outcome.as_str().to_owned());
@@ -143,17 +146,14 @@ fn of_runs(asked: &RunsAsked, state: &State) -> Result<Where, Error> {
         all.and("c.time < ?", to.millis());
     }
     if let Some(repository) = &asked.repository {
-        all.and("r.identity = ?", repository.clone());
+        all.and("c.identity = ?", repository.clone());
     }
     if let Some(commit) = &asked.commit {
         // Hex digits only, so nothing in it is a pattern; the range uses the index.
         all.and("r.commit_id >= ?", commit.clone());
         all.and("r.commit_id < ?", format!("{commit}g"));
     }
-    if let Some(within) = &asked.within {
-        all.append(state.runs_within(within)?);
-    }
-    Ok(all)
+    all
 }
 
 fn of_entries(asked: &EntriesAsked) -> Where {
@@ -173,10 +173,19 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn runs_page(&self, asked: &RunsAsked, most: u32) -> Result<Vec<RunLine>, Error> {
-        let mut all = of_runs(asked, self)?;
+        let mut all = of_runs(asked);
+        let mut before = asked.before;
+        if let Some(within) = &asked.within {
+            all.append(self.runs_within(within)?);
+        }
+        // What began later is not even looked at. Time never goes back within a log.
+        for end in asked.to.into_iter().chain(asked.within.as_ref().map(|within| within.to)) {
+            let end = u64::try_from(self.first_from(end)?).unwrap_or(0);
+            before = Some(before.map_or(end, |before| before.min(end)));
+        }
         // By an outcome the index of outcomes leads, which has the run's own place.
         let led = if asked.outcome.is_some() || asked.undecided { "c.first" } else { "r.idx" };
-        all.before(led, asked.before);
+        all.before(led, before);
         let sql = format!(
             "SELECT r.run, r.idx, e.time, r.identity, r.commit_id,
              (SELECT count(*) FROM attempts a WHERE a.run = r.run), c.outcome,
@@ -197,16 +206,51 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn runs_count(&self, asked: &RunsAsked) -> Result<u64, Error> {
-        let all = of_runs(asked, self)?;
-        // Where nothing of the run itself is asked, the index of outcomes is enough.
-        let joined = if asked.repository.is_none() && asked.commit.is_none() && asked.within.is_none() {
-            ""
-        } else {
-            "JOIN runs r ON r.run = c.run"
+        let untimed = RunsAsked { from: None, to: None, ..asked.clone() };
+        let all = of_runs(&untimed);
+        let (from, to) = (asked.from.map_or(i64::MIN, Timestamp::millis), asked.to.map_or(i64::MAX, Timestamp::millis));
+        // Without statistics SQLite cannot know which index leads.
+        let from_table = match &asked.commit {
+            Some(_) => "run_outcomes c JOIN runs r ON r.run = c.run",
+            None if asked.repository.is_some() => "run_outcomes c INDEXED BY run_outcomes_by_repository",
+            None => self.outcomes_led(asked.within.as_ref()),
         };
-        let sql = format!("SELECT count(*) FROM run_outcomes c {joined} WHERE {}", all.sql);
-        let mut query = self.db.prepare_cached(&sql)?;
-        Ok(query.query_row(params_from_iter(all.values), |row| row.get(0))?)
+        self.counted(&self.run_limits(asked.within.as_ref())?, from_table, from..to, (&all.sql, &all.values))
+    }
+
+    /// The table of what runs come to, led by the index in which those that an audit is about are a stretch, or some.
+    pub(super) fn outcomes_led(&self, within: Option<&Within>) -> &'static str {
+        match within.is_some_and(|within| within.repositories.is_some()) {
+            true => "run_outcomes c INDEXED BY run_outcomes_by_repository",
+            false => "run_outcomes c INDEXED BY run_outcomes_by_time",
+        }
+    }
+
+    /// How many of the runs that began in a stretch of time, in milliseconds, are like that.
+    pub(super) fn counted(
+        &self,
+        limits: &RunLimits,
+        from_table: &str,
+        began: Range<i64>,
+        (condition, values): (&str, &[Value]),
+    ) -> Result<u64, Error> {
+        let mut sum = 0_u64;
+        for part in &limits.parts {
+            // One bound on each side, so that it is the one by which the index is read.
+            let (from, to) = (began.start.max(part.began.start), began.end.min(part.began.end));
+            if from >= to {
+                continue;
+            }
+            let sql = format!(
+                "SELECT count(*) FROM {from_table} WHERE {condition} AND c.time >= ? AND c.time < ? AND {} AND {}",
+                limits.of.0, part.said.0
+            );
+            let mut query = self.db.prepare_cached(&sql)?;
+            let stretch: [Value; 2] = [from.into(), to.into()];
+            let all = values.iter().chain(&stretch).chain(&limits.of.1).chain(&part.said.1);
+            sum += query.query_row(params_from_iter(all), |row| row.get::<_, u64>(0))?;
+        }
+        Ok(sum)
     }
 
     /// Every repository that had a run, by identity.

@@ -114,6 +114,7 @@ impl State {
             let mut query = self.db.prepare_cached("SELECT count(*) FROM attempts WHERE run = ?1")?;
             let attempts: u64 = query.query_row([p.run.as_str()], |row| row.get(0))?;
             require(p.attempt == attempts.saturating_add(1), "attempts are numbered without gaps")?;
+            self.said_of(&p.run, index)?;
         } else {
             require(p.attempt == 1, "a run begins with attempt 1")?;
             if self.repository(p.identity.as_deref())?.is_none() {
@@ -136,8 +137,10 @@ impl State {
                     p.pipeline.to_string(),
                 ))?;
             self.db
-                .prepare_cached("INSERT INTO run_outcomes (run, idx, first, time) VALUES (?1, ?2, ?2, ?3)")?
-                .execute((p.run.as_str(), index, reading.entry.time.millis()))?;
+                .prepare_cached(
+                    "INSERT INTO run_outcomes (run, idx, first, time, last, identity) VALUES (?1, ?2, ?2, ?3, ?2, ?4)",
+                )?
+                .execute((p.run.as_str(), index, reading.entry.time.millis(), p.identity.as_deref()))?;
         }
         self.db
             .prepare_cached(

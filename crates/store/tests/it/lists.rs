@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_model::{EventKind, Outcome, Timestamp};
-use countersign_store::projection::{DeploymentsAsked, EntriesAsked, RunsAsked, State, Watch, Within};
+use countersign_model::{EventKind, Outcome, RunId, Timestamp};
+use countersign_store::projection::{DeploymentRow, DeploymentsAsked, EntriesAsked, RunsAsked, State, Watch, Within};
 
 use crate::history::History;
 
 const EVERY: i64 = 7;
+/// The repository that histories are about.
+const OWN: &str = "https://example.test/shop.git";
 
 /// A log of some releases; every fifth deployment failed. Time moves with every release.
 fn folded(dir: &std::path::Path) -> State {
@@ -79,6 +81,50 @@ fn figures_of_delivery_are_those_of_all_deployments() {
 }
 
 #[test]
+fn deployments_of_a_period_are_listed_and_counted_as_a_walk_finds_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = folded(dir.path());
+    let all = state.deployments().unwrap();
+    let (first, last) = (all[0].time, all[all.len() - 1].time);
+    let (early, late) = (all[all.len() / 4].time, all[all.len() / 2].time);
+    let after = Timestamp::from_millis(last.millis() + 1);
+    let other = || "https://example.test/other.git".to_owned();
+    let mut cut = 0;
+    for (from, to) in [(first, after), (early, late), (first, early), (late, after), (late, early), (first, last)] {
+        for repositories in [None, Some(vec![other(), OWN.to_owned()]), Some(vec![other()])] {
+            for since in [None, Some(early)] {
+                for success in [None, Some(true), Some(false)] {
+                    let within = Within { from, to, repositories: repositories.clone() };
+                    let fits = |d: &&DeploymentRow| {
+                        within.has_time(d.time)
+                            && within.has_repository(Some(&d.repository))
+                            && since.is_none_or(|since| d.time >= since)
+                            && success.is_none_or(|success| d.success == success)
+                    };
+                    let mut wanted: Vec<u64> = all.iter().filter(fits).map(|d| d.index).collect();
+                    wanted.reverse();
+                    let within = Some(within);
+                    let asked = DeploymentsAsked { from: since, success, within, ..DeploymentsAsked::default() };
+                    assert_eq!(state.deployments_count(&asked).unwrap(), wanted.len() as u64);
+                    let (mut listed, mut before) = (Vec::new(), None);
+                    loop {
+                        let part = state.deployments_page(&DeploymentsAsked { before, ..asked.clone() }, 4).unwrap();
+                        listed.extend(part.iter().map(|d| d.index));
+                        before = part.last().map(|d| d.index);
+                        if before.is_none() {
+                            break;
+                        }
+                    }
+                    assert_eq!(listed, wanted);
+                    cut += usize::from(!wanted.is_empty() && wanted.len() < all.len());
+                }
+            }
+        }
+    }
+    assert!(cut > 10, "periods must cut");
+}
+
+#[test]
 fn what_runs_somewhere_is_the_newest_success_of_each_repository() {
     let dir = tempfile::tempdir().unwrap();
     let state = folded(dir.path());
@@ -126,6 +172,28 @@ fn runs_are_counted_by_time_and_outcome_and_period_as_a_walk_counts_them() {
             assert_eq!(state.is_run_within(id, &within).unwrap(), expected.contains(&id));
         }
         cut += usize::from(!expected.is_empty() && expected.len() < times.len());
+        let own =
+            Within { repositories: Some(vec!["https://example.test/other.git".into(), OWN.into()]), ..within.clone() };
+        // Of those that began in a stretch of time, cut by the period or not.
+        for (since, until) in [(first, middle), (middle, last), (first, after), (after, first)] {
+            let began = |id: &RunId| (since..until).contains(&time_of(&state, state.run(id).unwrap().unwrap().index));
+            let wanted = expected.iter().filter(|id| began(id)).count() as u64;
+            for within in [&within, &own] {
+                for repository in [None, Some(OWN.to_owned())] {
+                    let (from, to, within) = (Some(since), Some(until), Some(within.clone()));
+                    let asked = RunsAsked { from, to, repository, within, ..RunsAsked::default() };
+                    assert_eq!(state.runs_count(&asked).unwrap(), wanted);
+                    assert_eq!(state.runs_page(&asked, 1000).unwrap().len() as u64, wanted);
+                    let by_outcome = |outcome| RunsAsked { among: vec![outcome], ..asked.clone() };
+                    let all = Outcome::ALL.map(Some).into_iter().chain([None]);
+                    let sum: u64 = all.map(|o| state.runs_count(&by_outcome(o)).unwrap()).sum();
+                    assert_eq!(sum, wanted);
+                }
+                let length = until.millis().saturating_sub(since.millis()).max(1);
+                let weeks = state.runs_over_time(since, length, 1, Some(within)).unwrap();
+                assert_eq!(weeks.iter().map(|(.., n)| n).sum::<u64>(), if since < until { wanted } else { 0 });
+            }
+        }
         let nowhere = Within { repositories: Some(vec!["https://example.test/other.git".into()]), ..within };
         let asked = RunsAsked { within: Some(nowhere), ..RunsAsked::default() };
         assert_eq!(state.runs_count(&asked).unwrap(), 0);
@@ -165,6 +233,12 @@ fn kinds_are_counted_as_the_lists_of_them_are_long() {
     let dir = tempfile::tempdir().unwrap();
     let state = folded(dir.path());
     let kinds = state.kinds().unwrap();
+    let there: Vec<EventKind> = kinds.iter().map(|(kind, _)| *kind).collect();
+    assert!(state.has_only_since(0, &there).unwrap() && state.has_only_since(state.size(), &[]).unwrap());
+    let last = state.entries_from(state.size() - 1, 1).unwrap()[0].kind;
+    let others: Vec<EventKind> = there.iter().copied().filter(|kind| *kind != last).collect();
+    assert!(!state.has_only_since(state.size() - 1, &others).unwrap() && !state.has_only_since(0, &[last]).unwrap());
+    assert!(state.has_only_since(state.size() - 1, &[last]).unwrap());
     assert_eq!(kinds.iter().map(|(_, n)| n).sum::<u64>(), state.size());
     for kind in EventKind::ALL {
         let asked = EntriesAsked { kind: Some(kind), ..EntriesAsked::default() };
