@@ -40,6 +40,13 @@ const ACTS: [EventKind; 10] = [
     EventKind::PersonKeyAdded,
 ];
 
+/// Entries that say nothing of what was found, of where, and of how it stands. An auditor's every look is one, and the index is not written
+/// for each.
+const QUIET: [EventKind; 4] =
+    [EventKind::EvidenceViewed, EventKind::SignedIn, EventKind::SignedOut, EventKind::SignInRefused];
+/// So many of them are looked through each time before the index goes on.
+const QUIET_AT_MOST: u64 = 1024;
+
 /// How much somebody does so that the index is up to date.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -113,7 +120,11 @@ pub fn renew(session: &Session, catalogue: &Catalogue, patience: Patience) -> Re
     loop {
         let meta = index.meta()?;
         let now = session.now();
-        let is_whole = meta.size >= state.size() && !meta.unsettled && now < meta.stands_until && now < meta.late_at;
+        let stands = !meta.unsettled && now < meta.stands_until && now < meta.late_at;
+        if stands && meta.size < state.size() && is_quiet_since(session, &index, &meta)? {
+            return Ok(Renewed { size: state.size(), behind: 0, disposed: meta.disposed, index });
+        }
+        let is_whole = meta.size >= state.size() && stands;
         let one_more = u32::try_from(patience.records.saturating_add(1)).ok();
         let is_too_much =
             |most: u32| state.looks(meta.size, state.size(), most).map(|rows| rows.len() == most as usize);
@@ -129,6 +140,16 @@ pub fn renew(session: &Session, catalogue: &Catalogue, patience: Patience) -> Re
     let meta = index.meta()?;
     let behind = if meta.size < state.size() { state.looks_count(meta.size)? } else { 0 };
     Ok(Renewed { size: meta.size, behind, disposed: meta.disposed, index })
+}
+
+/// Whether nothing was appended since that the index would be written for.
+fn is_quiet_since(session: &Session, index: &Index, meta: &Meta) -> Result<bool, Error> {
+    let state = session.state();
+    Ok(meta.size > 0
+        && state.size() - meta.size <= QUIET_AT_MOST
+        && state.has_only_since(meta.size, &QUIET)?
+        && !index.is_stale()?
+        && meta.root == root_at(session.ledger(), meta.size)?)
 }
 
 struct Step<'a> {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use countersign_model::{Confidence, Digest, RunId, Severity, Timestamp, TreePath};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::update::{identity, set_of};
-use super::{Index, SEVERITIES, Standing, risk};
+use super::{Index, Periods, SEVERITIES, Standing, risk};
 use crate::Error;
 use crate::projection::Within;
 
@@ -211,6 +212,8 @@ struct Bucket {
     n: u64,
     due: i64,
     risk: u64,
+    /// Changes with everything that an audit's period may count of it.
+    turn: i64,
 }
 
 /// Looks of a finding that are listed.
@@ -230,8 +233,12 @@ impl Index {
 
     /// All buckets with something in them, as far as an audit is about it.
     fn buckets(&self, within: Option<&Within>) -> Result<Vec<Bucket>, Error> {
+        // What is counted, and what it is remembered under, are of one state.
+        if within.is_some() && self.db.is_autocommit() {
+            return self.read(|index| index.buckets(within));
+        }
         let mut query = self.db.prepare_cached(
-            "SELECT b.id, b.repository, b.rule, b.severity, b.controls, b.state, b.late, b.n, b.due, r.factor
+            "SELECT b.id, b.repository, b.rule, b.severity, b.controls, b.state, b.late, b.n, b.due, r.factor, b.turn
              FROM buckets b JOIN repositories r ON r.id = b.repository WHERE b.n > 0",
         )?;
         let rows = query.query_map([], |row| {
@@ -247,6 +254,7 @@ impl Index {
                 n: row.get(7)?,
                 due: row.get(8)?,
                 risk: risk(severity, row.get(9)?),
+                turn: row.get(10)?,
             })
         })?;
         let mut buckets: Vec<Bucket> = rows.collect::<Result<_, _>>()?;
@@ -262,11 +270,32 @@ impl Index {
         buckets.retain(|bucket| among.contains(&bucket.repository));
         let mut query =
             self.db.prepare_cached(&format!("SELECT count(*) FROM findings f WHERE f.bucket = ?3 AND {SEEN}"))?;
-        for bucket in &mut buckets {
-            bucket.n = query.query_row((within.from.millis(), within.to.millis(), bucket.id), |row| row.get(0))?;
+        let mut count = |id: i64| -> Result<u64, Error> {
+            Ok(query.query_row((within.from.millis(), within.to.millis(), id), |row| row.get(0))?)
+        };
+        match &self.periods {
+            None => {
+                for bucket in &mut buckets {
+                    bucket.n = count(bucket.id)?;
+                }
+            }
+            Some(periods) => {
+                let made = self.db.prepare_cached("SELECT made FROM meta")?.query_row([], |row| row.get(0))?;
+                let period = periods.of(made, within.from, within.to);
+                let mut known = period.counted(buckets.len());
+                for bucket in &mut buckets {
+                    bucket.n = known.count((bucket.id, bucket.turn), || count(bucket.id))?;
+                }
+            }
         }
         buckets.retain(|bucket| bucket.n > 0);
         Ok(buckets)
+    }
+
+    /// The same index, which counts what a period has of a bucket once for as long as nothing of the bucket changes.
+    #[must_use]
+    pub fn remembering(self, periods: &Arc<Periods>) -> Self {
+        Self { periods: Some(Arc::clone(periods)), ..self }
     }
 
     fn is_within(&self, line: &Line, within: &Within) -> Result<bool, Error> {

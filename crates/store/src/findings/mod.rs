@@ -10,6 +10,7 @@
 //! | `table.rs` | its tables, opening, what makes it void |
 //! | `update.rs` | a look (a scan record, a tool's report) taken in; a disposed one taken out; how findings stand |
 //! | `ask.rs` | a list in order of risk, its counts, one finding |
+//! | `periods.rs` | what an audit's period has of each bucket, remembered |
 //!
 //! **A bucket** is all findings of one repository, rule, severity, set of controls and state. A list and every number that leads to it
 //! are read from the same buckets, whose number does not grow with the findings: a page of a million costs what one of a thousand
@@ -19,19 +20,24 @@
 //! (a gap at that path, an incomplete report, one of several reports of a tool for one run) closes nothing.
 
 mod ask;
+mod periods;
 mod table;
 mod update;
+
+use std::sync::Arc;
 
 use countersign_model::{Confidence, Digest, PayloadRef, RunId, Severity, Timestamp, TreePath};
 use rusqlite::Connection;
 
 pub use ask::{Asked, Counts, Cursor, Line, Listed, LookLine, Names, One, Page};
+pub use periods::Periods;
 pub use update::{Candidate, Meta, New, Unsettled};
 
 /// An open index.
 #[derive(Debug)]
 pub struct Index {
     db: Connection,
+    periods: Option<Arc<Periods>>,
 }
 
 /// What an index belongs to: another log, another pin or another catalogue makes it void.

@@ -11,12 +11,12 @@ use crate::Error;
 use crate::projection::open;
 
 /// Raised when the same records are to give other rows.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, root TEXT NOT NULL,
     origin TEXT NOT NULL, pinned TEXT NOT NULL, catalogue TEXT NOT NULL, stands_until INTEGER NOT NULL,
-    late_at INTEGER NOT NULL, unsettled INTEGER NOT NULL, disposed INTEGER NOT NULL) STRICT;
+    late_at INTEGER NOT NULL, unsettled INTEGER NOT NULL, disposed INTEGER NOT NULL, made BLOB NOT NULL) STRICT;
 CREATE TABLE repositories (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, factor INTEGER NOT NULL, run TEXT,
     stale INTEGER NOT NULL, unsettled INTEGER NOT NULL) STRICT;
 CREATE TABLE rules (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -27,9 +27,10 @@ CREATE TABLE looks (repository INTEGER NOT NULL, tool INTEGER NOT NULL, idx INTE
     PRIMARY KEY (repository, tool, idx)) STRICT, WITHOUT ROWID;
 CREATE INDEX looks_by_index ON looks (idx);
 CREATE INDEX looks_unread ON looks (idx) WHERE unread = 1;
-CREATE TABLE buckets (id INTEGER PRIMARY KEY, repository INTEGER NOT NULL, rule INTEGER NOT NULL,
+CREATE TABLE buckets (id INTEGER PRIMARY KEY AUTOINCREMENT, repository INTEGER NOT NULL, rule INTEGER NOT NULL,
     severity INTEGER NOT NULL, controls INTEGER NOT NULL, state INTEGER NOT NULL, late INTEGER NOT NULL,
-    n INTEGER NOT NULL, due INTEGER NOT NULL, UNIQUE (repository, rule, severity, controls, state, late)) STRICT;
+    n INTEGER NOT NULL, due INTEGER NOT NULL, turn INTEGER NOT NULL,
+    UNIQUE (repository, rule, severity, controls, state, late)) STRICT;
 CREATE TABLE findings (id INTEGER PRIMARY KEY, repository INTEGER NOT NULL, fingerprint BLOB NOT NULL,
     tool INTEGER NOT NULL, bucket INTEGER NOT NULL, due INTEGER NOT NULL, first_idx INTEGER NOT NULL,
     first_time INTEGER NOT NULL, present INTEGER NOT NULL, detail INTEGER NOT NULL, confidence INTEGER NOT NULL,
@@ -42,13 +43,16 @@ CREATE INDEX findings_asked ON findings (repository) WHERE asked IS NOT NULL OR 
 CREATE TABLE presences (finding INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER,
     PRIMARY KEY (finding, first)) STRICT, WITHOUT ROWID;
 CREATE TRIGGER counted_in AFTER INSERT ON findings BEGIN
-    UPDATE buckets SET n = n + 1, due = min(due, new.due) WHERE id = new.bucket; END;
+    UPDATE buckets SET n = n + 1, due = min(due, new.due), turn = turn + 1 WHERE id = new.bucket; END;
 CREATE TRIGGER counted_out AFTER DELETE ON findings BEGIN
-    UPDATE buckets SET n = n - 1 WHERE id = old.bucket;
+    UPDATE buckets SET n = n - 1, turn = turn + 1 WHERE id = old.bucket;
     DELETE FROM presences WHERE finding = old.id; END;
 CREATE TRIGGER counted_over AFTER UPDATE OF bucket ON findings WHEN old.bucket <> new.bucket BEGIN
-    UPDATE buckets SET n = n - 1 WHERE id = old.bucket;
-    UPDATE buckets SET n = n + 1, due = min(due, new.due) WHERE id = new.bucket; END;
+    UPDATE buckets SET n = n - 1, turn = turn + 1 WHERE id = old.bucket;
+    UPDATE buckets SET n = n + 1, due = min(due, new.due), turn = turn + 1 WHERE id = new.bucket; END;
+CREATE TRIGGER seen_otherwise AFTER UPDATE OF first_time, present, gone ON findings WHEN old.bucket = new.bucket
+    AND (old.first_time, old.present, old.gone) IS NOT (new.first_time, new.present, new.gone) BEGIN
+    UPDATE buckets SET turn = turn + 1 WHERE id = new.bucket; END;
 ";
 
 /// It changes with the tables, [`FORMAT`] and the program's version.
@@ -113,7 +117,7 @@ impl Index {
         db.set_prepared_statement_cache_capacity(64);
         db.execute_batch("PRAGMA trusted_schema = OFF")?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Self { db })
+        Ok(Self { db, periods: None })
     }
 
     fn is_of_this_version(&self) -> Result<bool, Error> {
@@ -163,7 +167,7 @@ impl Index {
         }
         self.db.execute_batch(TABLES)?;
         self.db.execute(
-            "INSERT INTO meta VALUES (0, 0, '', ?1, ?2, ?3, 0, 0, 1, 0)",
+            "INSERT INTO meta VALUES (0, 0, '', ?1, ?2, ?3, 0, 0, 1, 0, randomblob(16))",
             (&basis.origin, &basis.pinned, &basis.catalogue),
         )?;
         self.db.pragma_update(None, "user_version", version())?;

@@ -132,6 +132,14 @@ impl Index {
         Ok(query.query_row([], row)?)
     }
 
+    /// Whether a repository must be read anew, because something of it was disposed of.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_stale(&self) -> Result<bool, Error> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM repositories WHERE stale = 1")?.exists([])?)
+    }
+
     /// Writes together what `job` writes. `None` where another process writes for longer than `wait`.
     ///
     /// # Errors
@@ -373,8 +381,8 @@ impl New<'_> {
             .index
             .db
             .prepare_cached(
-                "INSERT INTO buckets (repository, rule, severity, controls, state, late, n, due)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7) ON CONFLICT DO UPDATE SET n = n RETURNING id",
+                "INSERT INTO buckets (repository, rule, severity, controls, state, late, n, due, turn)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0) ON CONFLICT DO UPDATE SET n = n RETURNING id",
             )?
             .query_row((b.repository, b.rule, b.severity, b.controls, b.state, b.late, NEVER), |row| row.get(0))?;
         self.buckets.insert(bucket, id);

@@ -1,10 +1,11 @@
 //! The index of findings: brought up step by step it is what is built from the beginning, also after a disposal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_model::{Confidence, Digest, PayloadRef, RunId, Severity, Timestamp, TreePath};
 use countersign_store::Error;
-use countersign_store::findings::{Asked, Basis, Cursor, Index, Look, LookRow, SEVERITIES, Seen, Standing};
+use countersign_store::findings::{Asked, Basis, Cursor, Index, Look, LookRow, Periods, SEVERITIES, Seen, Standing};
 use countersign_store::projection::Within;
 use proptest::prelude::*;
 
@@ -109,6 +110,24 @@ fn whole(index: &Index, asked: &Asked) -> Vec<(u64, Option<Timestamp>, Digest, O
     }
 }
 
+/// What is remembered of periods is what is counted anew, whatever happened to the index since.
+fn as_counted_anew(index: Index, periods: &Arc<Periods>) -> Result<Index, TestCaseError> {
+    let hour = |n: i64| Timestamp::from_millis(n * 3_600_000);
+    let one = Some(vec!["https://example.test/1.git".to_owned()]);
+    let asked = [(0, 100, None), (5, 20, None), (5, 20, one), (12, 13, None), (20, 20, None)].map(|(from, to, of)| {
+        let within = Within { from: hour(from), to: hour(to), repositories: of };
+        Asked { within: Some(within), ..Asked::default() }
+    });
+    let index = index.remembering(periods);
+    let known: Vec<_> = asked.iter().map(|asked| index.page(asked, 5).unwrap()).collect();
+    let index = index.remembering(&Arc::default());
+    for (asked, known) in asked.iter().zip(known) {
+        prop_assert_eq!(&index.page(asked, 5).unwrap(), &known);
+        prop_assert_eq!(&index.counts(asked).unwrap(), &known.counts);
+    }
+    Ok(index)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -121,9 +140,11 @@ proptest! {
         let all: Vec<(usize, &Step)> = steps.iter().enumerate().collect();
         let scratch = Index::scratch(&basis()).unwrap();
         take(&scratch, &all);
-        let by_steps = Index::scratch(&basis()).unwrap();
+        let periods = Arc::new(Periods::default());
+        let mut by_steps = Index::scratch(&basis()).unwrap();
         for part in all.chunks(cut) {
             take(&by_steps, part);
+            by_steps = as_counted_anew(by_steps, &periods)?;
         }
         prop_assert_eq!(scratch.told().unwrap(), by_steps.told().unwrap());
 
@@ -138,11 +159,13 @@ proptest! {
             let of: Vec<_> = kept.iter().filter(|(n, s)| row(*n, s).repository == repository).copied().collect();
             take(&by_steps, &of);
             by_steps.write(WAIT, |new| { new.is_read(id)?; new.tidy() }).unwrap();
+            by_steps = as_counted_anew(by_steps, &periods)?;
         }
         let without = Index::scratch(&basis()).unwrap();
         take(&without, &kept);
         without.write(WAIT, |new| new.tidy()).unwrap();
         prop_assert_eq!(without.told().unwrap(), by_steps.told().unwrap());
+        as_counted_anew(by_steps, &periods)?;
 
         let everything = scratch.page(&Asked::default(), 1000).unwrap();
         prop_assert_eq!(everything.counts.asked, everything.listed.lines.len() as u64);
