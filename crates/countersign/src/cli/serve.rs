@@ -8,10 +8,10 @@ use countersign_connect::oidc::{Client, Secret};
 use countersign_model::{Diagnostic, Exit};
 use countersign_server::publish::{self, Stop};
 use countersign_server::{Listener, Notifies, Opener, Options, Origin, Provider, Server};
-use countersign_store::engine::embedded::{Observer, Publishing};
+use countersign_store::engine::embedded::{Embedded, Observer, Publishing};
 use countersign_store::layout::Paths;
 use countersign_store::postgres::{self, Address};
-use countersign_store::session::{self, Following, Told};
+use countersign_store::session::{self, Following, SessionError, Told};
 use countersign_store::{Ledger, Session, Source, code};
 
 use super::args::{PlaceArgs, ServeArgs};
@@ -32,6 +32,8 @@ struct Served {
     origin: String,
     appends: &'static str,
     following: Option<Following>,
+    /// Keeps the ledger in a directory open.
+    engine: Option<Arc<Embedded>>,
     opener: Opener,
 }
 
@@ -59,7 +61,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
     }
     let mut watched = storage::watch(at, &args.probe, env)?;
     // A ledger that does not open is said now, not to every client.
-    let Served { source, origin: log, appends, following, opener } = match at.database(env)? {
+    let Served { source, origin: log, appends, following, engine, opener } = match at.database(env)? {
         Some(address) => database(address, &stop, env)?,
         None => directory(at, env)?,
     };
@@ -81,6 +83,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &ServeArgs, env: &Environment) -> Outcom
                 "serving the log of {log} on {scheme}://{address}/\nIt serves checkpoint, tiles and entries, read only, and nothing else of the ledger. Entries hold no personal data\nand no file contents; whoever reaches the address can read them. Ctrl-C ends it.\n{appends}\n{numbers}"
             ));
         })?,
+    }
+    if let Some(engine) = engine {
+        // Something that is computed beside the requests may hold it still, and is not waited for.
+        engine.close();
     }
     if let Some(following) = following {
         following.end()?;
@@ -169,7 +175,7 @@ fn database(address: Address, stop: &Stop, env: &Environment) -> Result<Served, 
     let following = Following::start(session, follower, followed, move || stop.now())?;
     let appends =
         "Commands on any machine append to the ledger in its database; this machine's tables and pin follow them.";
-    Ok(Served { source: engine, origin, appends, following: Some(following), opener })
+    Ok(Served { source: engine, origin, appends, following: Some(following), engine: None, opener })
 }
 
 /// Says on stderr whether the database is followed.
@@ -189,21 +195,32 @@ fn followed(told: Told<'_>) {
 fn directory(at: &PlaceArgs, env: &Environment) -> Result<Served, Failure> {
     let dir = at.ledger_dir()?;
     let origin = Ledger::open(&dir)?.origin().to_owned();
-    let (place, installation, clock) = (dir.clone(), env.installation()?, env.clock.clone());
-    let opener: Opener = Arc::new(move || {
-        Session::open(&place, installation.clone(), Arc::clone(&clock)).map_err(|e| Box::new(e) as Box<dyn Diagnostic>)
-    });
+    let (installation, clock) = (env.installation()?, env.clock.clone());
+    let told = |e| Box::new(e) as Box<dyn Diagnostic>;
     Ok(match at.open(env)?.engine(Observer::new(|what| published(what, "in the write-ahead log")))? {
         Some(engine) => {
             for notice in engine.take_notices() {
                 output::note(&format!("[{}] {}", notice.code, notice.what));
             }
+            let shared = Arc::clone(&engine);
+            // Requests read and append through it too: what it acknowledged they need not verify anew each time.
+            let opener: Opener = Arc::new(move || {
+                Ledger::with_engine(Arc::clone(&shared) as _)
+                    .map_err(SessionError::from)
+                    .and_then(|ledger| Session::with_ledger(ledger, installation.clone(), Arc::clone(&clock), None))
+                    .map_err(told)
+            });
             let appends = "Other commands on this machine append to the ledger through this process.";
-            Served { source: engine, origin, appends, following: None, opener }
+            let source = Arc::clone(&engine) as _;
+            Served { source, origin, appends, following: None, engine: Some(engine), opener }
         }
         None => {
+            let place = dir.clone();
+            let opener: Opener =
+                Arc::new(move || Session::open(&place, installation.clone(), Arc::clone(&clock)).map_err(told));
             let appends = "This machine does not hold the log's key: entries are appended elsewhere.";
-            Served { source: Arc::new(Paths::new(&dir)), origin, appends, following: None, opener }
+            let source = Arc::new(Paths::new(&dir));
+            Served { source, origin, appends, following: None, engine: None, opener }
         }
     })
 }

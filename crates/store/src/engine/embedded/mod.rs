@@ -151,8 +151,7 @@ pub struct Embedded {
     /// Held together by all who append, and alone by who must know that nothing is on its way.
     gate: RwLock<()>,
     work: Arc<Work>,
-    writer: Option<JoinHandle<()>>,
-    publishing: Option<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     ended: Arc<Bell>,
     notices: Mutex<Vec<Notice>>,
     #[cfg(unix)]
@@ -210,8 +209,7 @@ impl Embedded {
             keyring: options.keyring,
             gate: RwLock::new(()),
             work,
-            writer: Some(writer),
-            publishing: Some(publishing),
+            threads: Mutex::new(vec![publishing, writer]),
             ended,
             notices: Mutex::new(notices),
             #[cfg(unix)]
@@ -228,6 +226,19 @@ impl Embedded {
     /// What was set right when the ledger was opened.
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Publishes what was acknowledged and ends the writer, whoever still holds this: they can read, and append no more.
+    pub fn close(&self) {
+        #[cfg(unix)]
+        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.ended.ring();
+        self.work.queue.end();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // What could not be published stays in the write-ahead log for the next one to open the ledger.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -290,17 +301,7 @@ fn publish_loop(publisher: &Publisher, ended: &Bell, observer: &Observer) {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        #[cfg(unix)]
-        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.ended.ring();
-        self.work.queue.end();
-        if let Some(publishing) = self.publishing.take() {
-            let _ = publishing.join();
-        }
-        if let Some(writer) = self.writer.take() {
-            // What could not be published stays in the write-ahead log for the next one to open the ledger.
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 
