@@ -280,6 +280,39 @@ fn each_role_sees_the_pages_that_are_its_own_and_an_auditors_looks_are_recorded(
 }
 
 #[test]
+fn looks_that_come_at_once_are_each_recorded() {
+    let Some(world) = firm() else { return };
+    let ledger = world.repo().join(".countersign");
+    let serve = ["--ledger", ledger.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0", "--rate", "100000"];
+    let server = Server::start(&world, &serve);
+    let olga = Browser::of(&server, &world, "olga");
+    const BROWSERS: usize = 12;
+    let mut looks: Vec<String> = std::thread::scope(|scope| {
+        let browse = |n: usize| {
+            let mut own = Browser::new(&server);
+            own.cookie.clone_from(&olga.cookie);
+            let mut paths: Vec<String> = (0..4).map(|m| format!("/runs/none-{n}-{m}")).collect();
+            for path in &paths {
+                own.get(path).expect(404);
+            }
+            own.get("/findings").expect(200);
+            paths.push("/findings".to_owned());
+            paths
+        };
+        let browsers: Vec<_> = (0..BROWSERS).map(|n| scope.spawn(move || browse(n))).collect();
+        browsers.into_iter().flat_map(|browser| browser.join().unwrap()).collect()
+    });
+    looks.sort();
+    let mut recorded: Vec<String> = Vec::new();
+    for entry in said(&world, "EvidenceViewed") {
+        let statement = world.cs(["ledger", "show", &entry["index"].to_string(), "--statement"]).expect(0).json();
+        recorded.push(statement["predicate"]["path"].as_str().unwrap().to_owned());
+    }
+    recorded.sort();
+    assert_eq!(recorded, looks);
+}
+
+#[test]
 fn a_role_or_a_key_that_ends_ends_the_visit() {
     let Some(world) = firm() else { return };
     let server = serve(&world);

@@ -221,7 +221,7 @@ fn made(app: &App, session: &mut Session, asked: Asked) -> Result<String, Troubl
     if let Some((visit, visitor)) = caller.visit()
         && visitor.is_auditor()
     {
-        auth::viewed(session, visit, asked.uri.path(), asked.raw.as_deref())?;
+        auth::viewed(&app.looks, session, visit, asked.uri.path(), asked.raw.as_deref())?;
     }
     let scope = caller.scope(session, query.get(table::AUDIT.name).map(String::as_str))?;
     scope.admits(session, resource.reach, |name| params.get(name).map_or("", String::as_str))?;

@@ -40,7 +40,7 @@ pub(crate) use scope::Scope;
 pub(crate) use trouble::Trouble;
 
 use crate::api::Keys;
-use crate::auth::{Jobs, Links, Oidc, Refusals, Visits};
+use crate::auth::{Jobs, Links, Looks, Oidc, Refusals, Visits};
 use crate::submit::Submit;
 use crate::watch::{Metrics, current, scoped};
 use crate::{Error, http};
@@ -188,6 +188,7 @@ pub(crate) struct App {
     pub(crate) assessed: Assessed,
     pub(crate) found: found::Found,
     pub(crate) visits: Mutex<Visits>,
+    pub(crate) looks: Looks,
     pub(crate) links: Mutex<Links>,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) refusals: Mutex<Refusals>,
@@ -219,6 +220,7 @@ impl App {
         let oidc = options.provider.clone().map(Oidc::new).transpose()?;
         Ok(Arc::new(Self {
             visits: Mutex::new(Visits::new(options.idle, options.longest)),
+            looks: Looks::default(),
             links: Mutex::default(),
             oidc,
             refusals: Mutex::default(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `visits.rs` | who is signed in, in memory, by the hash of a secret |
 //! | `links.rs` | links that sign in once, challenges that are answered once |
+//! | `looks.rs` | what auditors look at: recorded, together where they come at once |
 //! | `refusals.rs` | sign-ins that were refused: recorded, counted, locked out |
 //! | `passkey.rs` | the routes of signing in with a passkey |
 //! | `oidc.rs` | the routes of signing in at an OpenID provider |
@@ -15,6 +16,7 @@
 pub(crate) mod handlers;
 mod jobs;
 mod links;
+mod looks;
 pub(crate) mod oidc;
 pub(crate) mod passkey;
 mod refusals;
@@ -30,14 +32,15 @@ use countersign_evidence::act::SignedAct;
 use countersign_evidence::canonical;
 use countersign_evidence::statement::{Statement, Subject};
 use countersign_model::access::token::token_digest;
-use countersign_model::event::{EvidenceViewed, Predicate, SignInAsked, SignInRefused, SignedIn, SignedOut};
+use countersign_model::event::{Predicate, SignInAsked, SignInRefused, SignedIn, SignedOut};
 use countersign_model::visit::SignInMethod;
 use countersign_model::{Diagnostic as _, Digest, EventKind, Exit, PersonId, StreamId};
 use countersign_store::session::SessionError;
-use countersign_store::{Plan, Session};
+use countersign_store::{NewEntry, Plan, Session};
 
 pub(crate) use jobs::{Jobs, by_identity_token, looks_like};
 pub(crate) use links::{FIRST_LINK, Link, Links};
+pub(crate) use looks::{Looks, viewed};
 pub(crate) use oidc::Oidc;
 pub(crate) use refusals::{Refusals, Storm};
 pub(crate) use tokens::by_token;
@@ -117,12 +120,15 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn record<P: Predicate + Clone>(session: &mut Session, kind: EventKind, what: &P) -> Result<(), Trouble> {
-    session.transact::<(), Trouble>(|s| {
-        let ledger = Subject::sha256(s.state().origin(), &Digest::of(s.state().vkey().as_bytes()));
-        let entry = s.machine_entry(kind, StreamId::from_text("visits"), vec![ledger], what.clone(), vec![], vec![])?;
-        Ok((Plan { entries: vec![entry] }, ()))
-    })?;
+    session.transact::<(), Trouble>(|s| Ok((Plan { entries: vec![entry(s, kind, what)?] }, ())))?;
     Ok(())
+}
+
+/// What a visit comes to, as an entry of the log.
+fn entry<P: Predicate + Clone>(session: &Session, kind: EventKind, what: &P) -> Result<NewEntry, Trouble> {
+    let state = session.state();
+    let ledger = Subject::sha256(state.origin(), &Digest::of(state.vkey().as_bytes()));
+    Ok(session.machine_entry(kind, StreamId::from_text("visits"), vec![ledger], what.clone(), vec![], vec![])?)
 }
 
 /// Somebody signed in: first the log says so, then the visit begins.
@@ -241,25 +247,6 @@ fn whoever<P>(
         Some(trouble) => Err(refuse(app, session, method, Some(person), trouble)?),
         None => Ok((person, proof)),
     }
-}
-
-/// An auditor looks at something: first the log says so.
-pub(crate) fn viewed(session: &mut Session, visit: &Visit, path: &str, query: Option<&str>) -> Result<(), Trouble> {
-    let event = EvidenceViewed {
-        person: visit.person.clone(),
-        visit: visit.name.clone(),
-        path: path.to_owned(),
-        query: query.filter(|q| !q.is_empty()).map(|q| hidden(session, q)).transpose()?,
-        time: session.now(),
-    };
-    record(session, EventKind::EvidenceViewed, &event)
-}
-
-/// What is recorded of a query, which may hold anything: whoever has the ledger's salt can tell whether it was this one.
-fn hidden(session: &Session, query: &str) -> Result<Digest, Trouble> {
-    let mut bytes = session.ledger().salt()?.to_vec();
-    bytes.extend_from_slice(query.as_bytes());
-    Ok(Digest::of(&bytes))
 }
 
 impl From<crate::Error> for Trouble {

@@ -254,7 +254,7 @@ fn done(
     }
     // What an auditor does that is no act of the log shows them something, as a look does.
     if visitor.is_auditor() && act.is_everybodys() {
-        auth::viewed(session, visit, act.path, None)?;
+        auth::viewed(&app.looks, session, visit, act.path, None)?;
     }
     let audit = form.get(super::look::AUDIT).map(String::as_str).filter(|audit| !audit.is_empty());
     let scope = Scope::of(session.state(), &visitor.person, &visitor.roles, audit.filter(|_| visitor.is_auditor()))?;

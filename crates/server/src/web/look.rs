@@ -234,7 +234,7 @@ fn begin<T>(
         return Err(Trouble::no_role(if name.is_empty() { "this page" } else { name }));
     }
     if visitor.is_auditor() {
-        auth::viewed(session, &asked.visit, &asked.path, asked.raw.as_deref())?;
+        auth::viewed(&app.looks, session, &asked.visit, &asked.path, asked.raw.as_deref())?;
     }
     let size = session.state().size();
     let audit = asked.query.get(AUDIT).cloned().filter(|audit| !audit.is_empty());
