@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks a running server for its pages at a steady rate, whether it keeps up or not, and says how long each page took.
 
-    countersign serve                      # prints a link for the first administrator; or: countersign login
+    countersign serve                      # prints a link for the first administrator; or: countersign login, also as an auditor
     tests/perf/load.py LINK [--rate 50] [--seconds 30] [--pages /runs,/findings] [--limit 200]
 
 Open loop: requests begin when they are due, not when the one before has ended, and time counts from when they were due. So a server
