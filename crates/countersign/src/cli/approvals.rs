@@ -11,6 +11,7 @@ use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::approve::listed;
 use countersign_stages::release::pen::Pen;
 use countersign_stages::release::reject::{self as says, Spoken};
+use countersign_stages::release::withdraw;
 use countersign_store::Session;
 use serde_json::{Value, json};
 
@@ -41,8 +42,8 @@ pub(crate) fn withdraw(at: &PlaceArgs, args: &SayArgs, env: &Environment) -> Out
     }
     let mut session = at.open(env)?;
     let run = find_run(&session, &args.run)?;
-    let said =
-        says::withdraw(&mut session, &ConfinedEngine, &run, &args.reason, Pen::Key(&args.key.signer(env)?))?.done()?;
+    let pen = args.key.signer(env)?;
+    let said = withdraw::withdraw(&mut session, &ConfinedEngine, &run, &args.reason, Pen::Key(&pen))?.done()?;
     spoken(&mut session, "taken back", &said, args.format, env)
 }
 

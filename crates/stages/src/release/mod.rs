@@ -11,7 +11,8 @@
 //! | `approve` | the use case `approve`, and `import` of a signature made elsewhere |
 //! | `prepared` | `approve` in two steps, for a passkey that signs in a browser |
 //! | `binding` | what an approval binds, held against what is so now |
-//! | `reject` | a signed no, and taking back what one said |
+//! | `reject` | a signed no |
+//! | `withdraw` | taking back what one said |
 //! | `deploy` | grants: who may issue one, and what it says |
 //! | `handed_in` | the same with a key that signs on another machine |
 //! | `redeem` | a grant is redeemed once, and how its deployment ended is recorded |
@@ -55,3 +56,4 @@ pub mod rules;
 pub(crate) mod saying;
 pub mod suppression;
 pub mod told;
+pub mod withdraw;

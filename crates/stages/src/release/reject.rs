@@ -1,11 +1,11 @@
-//! `reject` and `withdraw`: a signed no, and taking back what one said.
+//! `reject`: a signed no.
 
 use countersign_connect::host_name;
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_model::access::{Duty, SlotName};
 use countersign_model::change::Change;
-use countersign_model::event::{ApprovalRejected, ApprovalWithdrawn, Device};
+use countersign_model::event::{ApprovalRejected, Device};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_policy::PolicyEngine;
 use countersign_store::handed::Written;
@@ -220,60 +220,6 @@ fn append(
     spoken(session, run, person.clone(), index, ended, decided)
 }
 
-/// Takes back everything that the person said about the newest decision that they said anything about.
-///
-/// # Errors
-/// When trust is not rooted, the key belongs to nobody, or nothing of theirs stands. What is refused is recorded first.
-pub fn withdraw(
-    session: &mut Session,
-    engine: &dyn PolicyEngine,
-    run: &RunId,
-    reason: &str,
-    pen: Pen<'_>,
-) -> Result<Written<Spoken>, Error> {
-    let (person, reason) = speaker(session, "withdraw", run, reason, pen)?;
-    let attempt = Attempt { act: "withdraw", run: Some(run.clone()), carry: false };
-    let said = |s: &Session| -> Result<(Digest, Vec<u64>), Error> {
-        let row = run_row(s.state(), run)?;
-        for decision in row.decisions.iter().rev() {
-            let acts = standing(s.state(), &row, &person, decision.digest)?;
-            if !acts.is_empty() {
-                return Ok((decision.digest, acts));
-            }
-        }
-        Err(ApprovalError::NothingSaid { person: s.state().label(&person)?, run: run.clone() }.into())
-    };
-    let (decision, acts) = refuse::unless(session, &attempt, Some(&person), said)?;
-    let time = pen.time(session, &attempt, &person)?;
-    let row = run_row(session.state(), run)?;
-    let repository = row.identity.clone().ok_or(Error::Unidentified)?;
-    let predicate = ApprovalWithdrawn {
-        origin: session.state().origin().to_owned(),
-        repository: repository.clone(),
-        run: run.clone(),
-        decision,
-        acts: acts.clone(),
-        person: person.clone(),
-        device: pen.device(act::WITHDRAWAL),
-        reason,
-        time,
-    };
-    let subject = vec![Subject::new(repository, "gitCommit", row.commit.clone())];
-    let statement = act_statement(subject, predicate)?;
-    let Some(signed) = pen.sign(session, &attempt, &person, act::WITHDRAWAL, &statement)? else {
-        return Ok(to_sign(person, act::WITHDRAWAL, statement));
-    };
-    let (appended, ()) = session.transact(|s| {
-        if said(s)? != (decision, acts.clone()) {
-            return Err(Error::ChangedMeanwhile { run: run.clone() });
-        }
-        entry_of(s, EventKind::ApprovalWithdrawn, run, &person, &signed, &acts)
-    })?;
-    let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
-    let (decided, _) = decide::settle(session, engine, run)?;
-    spoken(session, run, person, index, acts, &decided).map(Written::Done)
-}
-
 /// A rejection or a withdrawal that is in the log at an index, with the gates as they stand now.
 ///
 /// # Errors
@@ -293,7 +239,7 @@ pub fn said_at(
 }
 
 /// Who speaks, and a reason that can be recorded.
-fn speaker(
+pub(super) fn speaker(
     session: &mut Session,
     act: &'static str,
     run: &RunId,
@@ -307,7 +253,7 @@ fn speaker(
 }
 
 /// A reason that can be recorded.
-fn because(reason: &str) -> Result<String, Error> {
+pub(super) fn because(reason: &str) -> Result<String, Error> {
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > MAX_TEXT || reason.chars().any(char::is_control) {
         return Err(ApprovalError::NoReason.into());
@@ -333,7 +279,7 @@ fn slot_of(
 }
 
 /// Log indices of the person's acts about a decision that were not taken back.
-fn standing(state: &State, row: &RunRow, person: &PersonId, decision: Digest) -> Result<Vec<u64>, Error> {
+pub(super) fn standing(state: &State, row: &RunRow, person: &PersonId, decision: Digest) -> Result<Vec<u64>, Error> {
     let approvals = row.approvals.iter().filter(|a| a.decision == decision && a.person == *person);
     let approved = approvals.filter(|a| a.withdrawn.is_none()).map(|a| a.index);
     let rejections = state.rejections_of(&row.id)?.into_iter();
@@ -343,7 +289,7 @@ fn standing(state: &State, row: &RunRow, person: &PersonId, decision: Digest) ->
     Ok(acts)
 }
 
-fn entry_of(
+pub(super) fn entry_of(
     s: &Session,
     kind: EventKind,
     run: &RunId,
@@ -355,7 +301,7 @@ fn entry_of(
     Ok((Plan { entries: vec![entry] }, ()))
 }
 
-fn spoken(
+pub(super) fn spoken(
     session: &Session,
     run: &RunId,
     person: PersonId,

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension as _;
 
 use super::keys::{APPROVAL_STANDS, is_ahead};
 use super::read::{Act, Reading, to_json};
-use super::sql::{Fold, Stop, blob, json, require, text, time};
+use super::sql::{Fold, Stop, blob, json, maybe, require, text, time};
 use super::state::State;
 use super::table::Table;
 use super::waivers::{WaiverRow, WaiverState};
@@ -50,6 +50,19 @@ pub(super) const TABLES: &[Table] = &[
             CREATE INDEX withdrawals_by_run ON withdrawals (run, idx);",
     },
 ];
+
+/// Something that somebody said of a run and did not take back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaidLine {
+    /// Log index.
+    pub index: u64,
+    /// The run.
+    pub run: RunId,
+    /// The slot of an approval; none: it is a rejection.
+    pub slot: Option<SlotName>,
+    /// When.
+    pub time: Timestamp,
+}
 
 /// What a person said about a decision is over. Without the sign before `person` SQLite walks through everything that the person
 /// ever approved: a firm has few approvers and many approvals.
@@ -474,6 +487,27 @@ impl State {
             self.db.prepare_cached("SELECT idx, said, withdrawn FROM rejections WHERE run = ?1 ORDER BY idx")?;
         let rows = query.query_map([run.as_str()], |row| {
             Ok(RejectionRow { index: row.get(0)?, said: json(row, 1)?, withdrawn: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What somebody said of any run and did not take back, of the newest `limit` of their approvals and as many rejections; newest
+    /// first. Approvals whose key was in other hands by then are not among them.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn said_by(&self, person: &PersonId, limit: u32) -> Result<Vec<SaidLine>, Error> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT a.idx, a.run, a.slot, e.time FROM
+             (SELECT * FROM approvals WHERE person = ?1 AND withdrawn IS NULL AND {APPROVAL_STANDS} ORDER BY idx DESC LIMIT ?2) a
+             JOIN entries e ON e.idx = a.idx
+             UNION ALL
+             SELECT r.idx, r.run, NULL, e.time FROM
+             (SELECT * FROM rejections WHERE person = ?1 AND withdrawn IS NULL ORDER BY idx DESC LIMIT ?2) r
+             JOIN entries e ON e.idx = r.idx ORDER BY 1 DESC LIMIT ?2"
+        ))?;
+        let rows = query.query_map((person.as_str(), limit), |row| {
+            Ok(SaidLine { index: row.get(0)?, run: text(row, 1)?, slot: maybe(row, 2)?, time: time(row, 3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

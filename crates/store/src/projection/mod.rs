@@ -86,7 +86,7 @@ mod workloads;
 
 pub use accounts::{AccountRow, issuer_pseudonym};
 pub use anomalies::Anomaly;
-pub use approvals::{ActivatedRules, ApprovalRow, RejectionRow, WithdrawalRow, waiver_set};
+pub use approvals::{ActivatedRules, ApprovalRow, RejectionRow, SaidLine, WithdrawalRow, waiver_set};
 pub use assessments::AssessmentRow;
 pub use audits::{PackRow, PopulationRow, SampleRow};
 pub use authorities::{AuthorityRow, CertificateTrouble, Certified, window};

@@ -568,6 +568,15 @@ pub fn draft_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<
 /// # Errors
 /// When the signer is neither auditor nor officer, a request waits for an answer, or it is closed already.
 pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditId, u64), Error> {
+    let (audit, draft) = draft_audit_closing(session, text, Pen::Key(signer))?;
+    Ok((audit, draft.sign(session, signer)?))
+}
+
+/// What is signed to close an audit.
+///
+/// # Errors
+/// As [`close`].
+pub fn draft_audit_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(AuditId, Draft), Error> {
     let audit = find_audit(session, text)?.said.audit;
     let saying = Saying {
         act: "audit close",
@@ -575,37 +584,51 @@ pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(A
         namespace: act::AUDIT_CLOSING,
         stream: StreamId::from(&audit),
     };
-    let counted = |s: &Session| -> Result<(u64, u64), Error> {
-        let threads = s.state().audit_threads(Some(&audit))?;
-        let waiting = threads.iter().filter(|t| t.state() == RequestState::Open).count();
-        if waiting > 0 {
-            return Err(ThreadError::RequestsWait { audit: audit.clone(), waiting }.into());
+    // What is signed counts what was asked; where more was asked meanwhile, it is signed anew.
+    let first = counted(session, &audit).ok();
+    let of = audit.clone();
+    let may = move |s: &Session, by: &PersonId| {
+        let now = may_close(s, &of, by)?;
+        match first {
+            Some(then) if then != now => Err(Error::MovedOn { what: format!("what was asked in {of}") }),
+            _ => Ok(()),
         }
-        Ok((threads.len() as u64, threads.iter().filter(|t| t.answer().is_some()).count() as u64))
     };
-    let first = living_audit(session, &audit).and_then(|_| counted(session));
-    let index = say(
+    let draft = Draft::new(
         session,
-        signer,
-        &saying,
-        |s, by| {
-            needs(s, by, Action::CloseAudit)?;
-            if s.state().may(by, Action::OpenAudit)? {
-                living_audit(s, &audit)?;
-            } else {
-                admitting_audit(s, &audit, by)?;
-            }
-            let now = counted(s)?;
-            match &first {
-                Ok(then) if *then != now => Err(Error::MovedOn { what: format!("what was asked in {audit}") }),
-                _ => Ok(()),
-            }
-        },
-        |s, by| {
-            let (requests, answered) = counted(s)?;
+        pen,
+        saying,
+        |_, _| Ok(Vec::new()),
+        may,
+        |s, by, _| {
+            let (requests, answered) = counted(s, &audit)?;
             let (origin, time) = (s.state().origin().to_owned(), s.now());
             Ok(AuditClosed { origin, audit: audit.clone(), requests, answered, by, time })
         },
     )?;
-    Ok((audit, index))
+    Ok((audit, draft))
+}
+
+/// Whether somebody may close an audit at this moment: how many requests it had, and how many of them were answered.
+///
+/// # Errors
+/// As [`close`].
+pub fn may_close(session: &Session, audit: &AuditId, by: &PersonId) -> Result<(u64, u64), Error> {
+    needs(session, by, Action::CloseAudit)?;
+    if session.state().may(by, Action::OpenAudit)? {
+        living_audit(session, audit)?;
+    } else {
+        admitting_audit(session, audit, by)?;
+    }
+    counted(session, audit)
+}
+
+/// How many requests an audit had, and how many were answered, if none waits.
+fn counted(session: &Session, audit: &AuditId) -> Result<(u64, u64), Error> {
+    let threads = session.state().audit_threads(Some(audit))?;
+    let waiting = threads.iter().filter(|t| t.state() == RequestState::Open).count();
+    if waiting > 0 {
+        return Err(ThreadError::RequestsWait { audit: audit.clone(), waiting }.into());
+    }
+    Ok((threads.len() as u64, threads.iter().filter(|t| t.answer().is_some()).count() as u64))
 }

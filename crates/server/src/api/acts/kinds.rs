@@ -15,7 +15,7 @@ use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::break_glass::{self, Review};
 use countersign_stages::release::grant as tokens;
 use countersign_stages::release::pen::Pen;
-use countersign_stages::release::reject;
+use countersign_stages::release::{reject, withdraw};
 use countersign_store::Session;
 use countersign_store::handed::{Away, HandedError, HandedIn, Written};
 use serde::Deserialize;
@@ -287,7 +287,7 @@ impl Asked {
                 said.map(|said| said.map(|said| said.index)).map_err(|e| told(&e))
             }
             Self::Withdraw { run, reason } => {
-                let said = reject::withdraw(session, engine, &RunId::from_text(run), reason, pen);
+                let said = withdraw::withdraw(session, engine, &RunId::from_text(run), reason, pen);
                 said.map(|said| said.map(|said| said.index)).map_err(|e| told(&e))
             }
             Self::WaiveRequest { scope, category, compensating, acceptance, not_before, days } => {
