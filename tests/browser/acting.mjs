@@ -92,6 +92,20 @@ await sign(page, told.reject.replace('/reject', ''));
 await ask({ do: 'rejected' });
 say('rejected with a passkey');
 
+// Taking it back, from the run's page.
+const run = told.reject.replace('/reject', '');
+await page.getByRole('link', { name: 'Take back what you said' }).focus();
+await page.keyboard.press('Enter');
+await page.waitForURL(`${told.url}${run}/withdraw`);
+await accessible(page, axe, 'a reason to take back');
+await page.getByLabel('Why, in one line').focus();
+await page.keyboard.type('it was the right ticket');
+await page.keyboard.press('Enter');
+await prepared(page, `${run}/withdraw`, 'withdraw');
+await sign(page, run);
+await ask({ do: 'withdrawn' });
+say('taken back with a passkey');
+
 // A request for evidence, its answer, and its end: three signatures in two browsers.
 const { ask: asking, answer } = await ask({ do: 'audit' });
 const [auditor, officer] = [await signedIn('olga'), await signedIn('ruth')];
@@ -129,6 +143,20 @@ await signs(auditor);
 await accessible(auditor, axe, 'an audit after its request was closed');
 await ask({ do: 'closed' });
 say('asked, answered and closed with passkeys');
+
+// The audit has nothing left that waits: the officer closes it. Whoever looks through it is shown nothing more, an open page neither.
+await auditor.close();
+await officer.goto(told.url + audit);
+await officer.getByRole('link', { name: 'Close the audit' }).focus();
+await officer.keyboard.press('Enter');
+await officer.waitForURL(`${told.url}${audit}/close`);
+await accessible(officer, axe, 'an audit to close');
+await officer.getByRole('button', { name: 'Show what I would sign' }).focus();
+await officer.keyboard.press('Enter');
+await prepared(officer, `${audit}/close`, 'close-audit');
+await sign(officer, audit);
+await ask({ do: 'audit closed' });
+say('closed an audit with a passkey');
 
 // A waiver that somebody asked for: what waits for the officer leads to it, and they grant it, all of it by keyboard.
 const { waiver } = await ask({ do: 'waiver' });

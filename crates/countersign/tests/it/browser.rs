@@ -220,6 +220,14 @@ fn people_sign_what_pages_show_with_a_passkey() {
                 assert_eq!((of("AuditRequested"), of("AuditAnswered"), of("AuditRequestClosed")), (1, 1, 1));
                 json!({})
             }
+            "withdrawn" => {
+                assert_eq!(said(&world, "ApprovalWithdrawn").len(), 1);
+                json!({})
+            }
+            "audit closed" => {
+                assert_eq!(said(&world, "AuditClosed").len(), 1);
+                json!({})
+            }
             "waiver" => {
                 let request = ["waive", "request", "--control", "secrets-out-of-source", "--this-repository"];
                 let more = ["--accept", "the key is revoked", "--format", "json"];

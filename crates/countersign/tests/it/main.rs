@@ -53,6 +53,9 @@ mod duties;
 mod emergencies;
 #[cfg(test)]
 #[cfg(unix)]
+mod ending_acts;
+#[cfg(test)]
+#[cfg(unix)]
 mod findings;
 #[cfg(test)]
 #[cfg(unix)]

@@ -43,7 +43,7 @@ fn a_passkey_says_no_in_the_browser_as_the_command_line_does() {
     assert_eq!((no["kind"].as_str(), no["statement"]["slot"].as_str()), (Some("rejection"), Some("technical")));
     assert_eq!(no["statement"]["reason"], "it <b>drops</b> the audit trail");
     assert_eq!(no["statement"]["device"]["key"], site.key.as_str());
-    // Twice is refused, by hand and here; taking it back is the command line's.
+    // Twice is refused, by hand and here; taken back by hand, it can be said again.
     site.refused_as("reject", prepare(&dan, &path, &fields), 403, "CS-APPROVAL-018");
     assert!(
         dan.get(&path).expect(200).body.contains("CS-APPROVAL-018")

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use countersign_govern::access::Draft;
 use countersign_model::{Digest, digest};
 use countersign_stages::release::reject::ToReject;
+use countersign_stages::release::withdraw::ToWithdraw;
 use serde_json::Value;
 
 use crate::Error;
@@ -24,6 +25,8 @@ pub(crate) enum Kept {
     Approval(Vec<u8>),
     /// A rejection.
     Rejection(Box<ToReject>),
+    /// A withdrawal.
+    Withdrawal(Box<ToWithdraw>),
     /// A request for a new passkey, as the use case reads it.
     Enrolment(Vec<u8>),
     /// A passkey that was made and is not enrolled.

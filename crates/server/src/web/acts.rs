@@ -98,6 +98,20 @@ pub(crate) const ACTS: &[Act] = &[
         run: pages::reject::complete,
     },
     Act {
+        path: "/runs/{run}/withdraw/prepare",
+        page: "/runs/{run}/withdraw",
+        does: "asks whether anything of yours stands in the run, and shows what you would sign to take it back",
+        actions: &[Action::WithdrawSaid],
+        run: pages::withdraw::prepare,
+    },
+    Act {
+        path: "/runs/{run}/withdraw",
+        page: "/runs/{run}/withdraw",
+        does: "takes the answer of your passkey, and appends the withdrawal if what it takes back still stands",
+        actions: &[Action::WithdrawSaid],
+        run: pages::withdraw::complete,
+    },
+    Act {
         path: "/findings/waive/prepare",
         page: "/findings/waive",
         does: "asks whether you may ask for a waiver of the first finding that you chose, and shows what you would sign",
@@ -159,6 +173,20 @@ pub(crate) const ACTS: &[Act] = &[
         does: "takes the answer of your passkey, and appends your answer to the request if it counts",
         actions: &[Action::AnswerAudit],
         run: pages::answers::complete,
+    },
+    Act {
+        path: "/audits/{audit}/close/prepare",
+        page: "/audits/{audit}/close",
+        does: "asks whether you may close the audit, and shows what you would sign",
+        actions: &[Action::CloseAudit],
+        run: pages::closing::prepare,
+    },
+    Act {
+        path: "/audits/{audit}/close",
+        page: "/audits/{audit}/close",
+        does: "takes the answer of your passkey, and closes the audit if nothing was asked in it meanwhile",
+        actions: &[Action::CloseAudit],
+        run: pages::closing::complete,
     },
     Act {
         path: "/populations/{index}/sample",
@@ -297,10 +325,12 @@ mod tests {
 
     #[test]
     fn every_act_is_of_a_page_and_of_the_table_of_acts() {
+        // An auditor closes an audit at the command line: on pages they have the acts that nobody else has.
+        let is_others = |action: &Action| {
+            *action == Action::CloseAudit || !action.roles().contains(&countersign_model::Role::Auditor)
+        };
         for act in ACTS {
-            assert!(
-                act.is_of_audit() || act.actions.iter().all(|a| !a.roles().contains(&countersign_model::Role::Auditor))
-            );
+            assert!(act.is_of_audit() || act.actions.iter().all(is_others), "{}", act.path);
             assert!(rooms::find(act.page).is_some() && !act.does.is_empty(), "{}", act.path);
         }
     }

@@ -108,6 +108,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("/runs", "Runs", "What was judged, and what came of it?", EVERYBODY, Reach::List, pages::runs::show),
     room("/runs/{run}", "", "What is the whole story of this change?", EVERYBODY, Reach::Run, pages::run::show),
     room("/runs/{run}/reject", "", "What exactly would I say no to?", PARTAKERS, Reach::Run, pages::reject::show),
+    room("/runs/{run}/withdraw", "", "What exactly would I take back?", PARTAKERS, Reach::Run, pages::withdraw::show),
     room("/findings", "Findings", "What should be fixed first?", EVERYBODY, Reach::List, pages::findings::list),
     room("/findings/waive", "", "How is a waiver of these asked for?", PARTAKERS, Reach::List, pages::findings::waive),
     room(
@@ -187,6 +188,14 @@ pub(crate) const ROOMS: &[Room] = &[
     room("/audits", "Audits", "What was asked, answered and taken away?", OFFICERS, Reach::List, pages::audits::list),
     room("/audits/{audit}/ask", "", "How do I ask for what I need?", OFFICERS, Reach::Audit, pages::requests::ask),
     room("/audits/{audit}/answer", "", "What do I answer?", pages::answers::ANSWER, Reach::Audit, pages::answers::show),
+    room(
+        "/audits/{audit}/close",
+        "",
+        "What exactly would I close?",
+        pages::closing::CLOSE,
+        Reach::Audit,
+        pages::closing::show,
+    ),
     room("/audits/{audit}", "", "How does this audit stand?", OFFICERS, Reach::Audit, pages::audits::one),
 ];
 

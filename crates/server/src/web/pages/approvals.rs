@@ -16,7 +16,7 @@ use countersign_stages::release::rules::{self, GateStatus, SlotStatus};
 use countersign_store::projection::{KeyRow, RunRow, RunsAsked};
 use maud::{Markup, html};
 
-use super::run;
+use super::{run, withdraw};
 use crate::app::{Kept, Trouble};
 use crate::auth::lock;
 use crate::web::layout::Page;
@@ -107,6 +107,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         }
         @for item in &items { (item) }
+        @if !look.visitor.is_auditor() { (withdraw::said(look)?) }
         p { a href="/passkeys" { "Your passkeys" } }
         @if !unread.is_empty() {
             p.notice {

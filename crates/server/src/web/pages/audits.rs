@@ -4,7 +4,7 @@ use countersign_model::AuditId;
 use countersign_store::projection::{MessageRow, RequestState, ThreadRow, is_late};
 use maud::{Markup, html};
 
-use super::{packs, populations};
+use super::{closing, packs, populations};
 use crate::app::Trouble;
 use crate::app::scope::AS_AUDITOR;
 use crate::web::layout::Page;
@@ -120,6 +120,7 @@ pub(crate) fn one(look: &mut Look<'_>) -> Result<Page, Trouble> {
         @if !look.visitor.is_auditor() && audit.closed.is_none() && look.visitor.is_any(AS_AUDITOR) {
             p { a href={ "/?audit=" (said.audit) } { "What its auditors see" } }
         }
+        @if audit.closed.is_none() { (closing::way(look, &said.audit)) }
         (parts::section("Evidence pack", &packs::section(look, &audit)))
         section id="requests" {
             h2 { "Requests" }

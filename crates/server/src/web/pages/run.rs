@@ -13,7 +13,7 @@ use countersign_stages::release::rules::{self, GateStatus, SlotStatus};
 use countersign_store::projection::{ApprovalRow, GrantRow, GrantState, RunRow};
 use maud::{Markup, html};
 
-use super::seen;
+use super::{seen, withdraw};
 use crate::app::Trouble;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -277,6 +277,7 @@ fn approvals(look: &Look<'_>, row: &RunRow, gates: &[GateStatus]) -> Result<Mark
     }
     Ok(html! {
         (parts::table("Approvals", &["Slot", "Who", "Key", "Strength", "Host", "When", "Entry"], &rows, "Nobody has signed."))
+        (withdraw::way(look, &row.id)?)
         @for (slot, missing, who, names, excluded) in &open {
             div.open {
                 p {
