@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Predicate, predicates};
+use crate::submission::SentBy;
 use crate::{Digest, GrantId, Outcome, RunId, Timestamp};
 
 /// The most that one snapshot holds.
@@ -158,6 +159,9 @@ predicates! {
         /// Where it differed, sorted. It follows from what was seen and from the log before this entry.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         drift: Vec<Drift>,
+        /// Who said over the network what runs; none: it was looked at where the ledger is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<SentBy>,
         /// When.
         time: Timestamp,
     }
@@ -235,6 +239,7 @@ mod tests {
             seen: seen.collect(),
             untold: untold.iter().map(|t| (*t).to_owned()).collect(),
             drift: Vec::new(),
+            sent: None,
             time: Timestamp::from_millis(0),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use countersign_model::Exit;
-use countersign_model::snapshot::{Drift, DriftKind};
-use countersign_stages::operate::{self, Taken, Taking};
+use countersign_connect::remote::{ApiClient, RemoteError, Sends};
+use countersign_model::event::SnapshotTaken;
+use countersign_model::snapshot::{Drift, DriftKind, Seen};
+use countersign_model::{Exit, Timestamp};
+use countersign_stages::operate::{self, Looked, Taken, Taking};
 use countersign_stages::release::break_glass::moment;
 use countersign_stages::release::error::ReleaseError;
 use countersign_store::Session;
@@ -25,19 +27,82 @@ pub(crate) fn run(at: &PlaceArgs, args: &SnapshotArgs, env: &Environment) -> Out
         (None, Some(path)) => operate::sums(path, &operate::read(path).map_err(stage)?).map_err(stage)?,
         (None, None) => operate::files(&args.file).map_err(stage)?,
     };
+    if let Some(client) = args.server.client(env)? {
+        return send(&client, args, &looked);
+    }
     let mut session = at.open(env)?;
-    let taking = Taking { environment: &args.environment, applications: &args.application, looked: &looked };
+    let taking =
+        Taking { environment: &args.environment, applications: &args.application, looked: &looked, sent: None };
     let taken = operate::take(&mut session, &taking)?;
     notices(&mut session);
+    said(&taken, args.format)
+}
+
+/// `snapshot --server`: says what runs; the server holds it against the log.
+fn send(client: &ApiClient, args: &SnapshotArgs, looked: &Looked) -> Outcome {
+    let seen =
+        looked.seen.iter().map(|((name, digest), count)| json!({"name": name, "digest": digest, "count": count}));
+    let mut applications = args.application.clone();
+    applications.sort_unstable();
+    applications.dedup();
+    let asked = json!({
+        "observed": looked.observed, "applications": applications, "seen": seen.collect::<Vec<_>>(),
+        "untold": looked.untold,
+    });
+    // Only an id is part of an address.
+    let is_id = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if args.environment.is_empty() || args.environment.starts_with('.') || !args.environment.chars().all(is_id) {
+        let environment = args.environment.clone();
+        return Err(countersign_stages::Error::from(ReleaseError::UnknownEnvironment { environment }).into());
+    }
+    let path = format!("environments/{}/snapshots", args.environment);
+    let bytes = asked.to_string().into_bytes();
+    let said_there = client.post(&path, &[], &[], &Sends::Bytes("application/json", &bytes))?;
+    let read: Told = serde_json::from_value(said_there).map_err(|e| RemoteError::Stranger {
+        url: client.url().to_owned(),
+        what: format!("its answer is none to a snapshot: {e}"),
+    })?;
+    let snapshot = SnapshotTaken {
+        environment: read.environment,
+        observed: looked.observed,
+        applications,
+        seen: read.seen,
+        untold: read.untold,
+        drift: read.drift,
+        sent: None,
+        time: read.time,
+    };
+    // How many are new is all that is said of them here.
+    let new = snapshot.drift.iter().take(read.new).cloned().collect();
+    let (index, recorded, told, unseen) = (read.index, read.recorded, read.told, read.without_artifacts);
+    said(&Taken { snapshot, index, recorded, new, told, unseen }, args.format)
+}
+
+/// What a server answers.
+#[derive(serde::Deserialize)]
+struct Told {
+    environment: String,
+    index: u64,
+    recorded: bool,
+    time: Timestamp,
+    seen: Vec<Seen>,
+    untold: Vec<String>,
+    drift: Vec<Drift>,
+    new: usize,
+    told: Option<u64>,
+    without_artifacts: Vec<String>,
+}
+
+fn said(taken: &Taken, format: Format) -> Outcome {
     for repository in &taken.unseen {
         output::note(&format!(
             "{} was deployed without a recorded artifact, so a snapshot cannot tell whether it runs: countersign record --artifact FILE",
             printable(repository)
         ));
     }
-    match args.format {
-        Format::Json => output::json(&taken_json(&taken))?,
-        Format::Text => output::print(&taken_text(&taken))?,
+    match format {
+        Format::Json => output::json(&taken_json(taken))?,
+        Format::Text => output::print(&taken_text(taken))?,
     }
     Ok(exit(taken.snapshot.drift.is_empty(), taken.snapshot.untold.is_empty()))
 }

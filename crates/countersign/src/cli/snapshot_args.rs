@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::Format;
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["kubernetes", "sums", "file"]))]
@@ -24,6 +25,8 @@ pub(crate) struct SnapshotArgs {
     /// Only what runs of this application was looked at; may be repeated [default: all that runs in the environment]
     #[arg(long, value_name = "ID")]
     pub(crate) application: Vec<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

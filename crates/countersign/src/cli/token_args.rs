@@ -16,7 +16,7 @@ pub(crate) enum TokenVerb {
     /// Make a token that reads in your name; it is printed once, and nowhere else
     Issue {
         /// What it opens: read (what everybody with a role may look at), audit (people and audits besides), submit (sending commits and files),
-        /// approve (handing in approvals and grants), deploy (redeeming grants)
+        /// approve (handing in approvals and grants), deploy (redeeming grants), observe (saying what runs)
         #[arg(long, value_name = "SCOPE", default_value = "read", value_delimiter = ',')]
         scope: Vec<TokenScope>,
         /// An application to whose repositories it is limited; may be repeated

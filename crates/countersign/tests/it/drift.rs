@@ -3,6 +3,7 @@
 use countersign_model::Digest;
 use serde_json::{Value, json};
 
+use crate::server::serve;
 use crate::support::{Ran, World, have_ssh_keygen};
 
 /// The firm with registered environments, and a clock.
@@ -22,8 +23,13 @@ fn image(text: &str) -> String {
 
 impl Watched {
     fn new() -> Self {
+        Self::at(Some("2030-01-01T00:00:00Z"))
+    }
+
+    /// At a moment, or now: a server has a clock of its own.
+    fn at(time: Option<&str>) -> Self {
         let mut w = World::new();
-        w.now = Some("2030-01-01T00:00:00Z".into());
+        w.now = time.map(str::to_owned);
         w.firm();
         w.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
         w.by("ada", &["environment", "register", "staging", "--tier", "test"]).expect(0);
@@ -244,6 +250,70 @@ fn files_and_sums_are_looked_at_and_a_snapshot_of_one_application_leaves_the_oth
         assert_eq!(d.kinds("SnapshotTaken"), before);
     }
     d.w.cs(["snapshot", "production"]).expect(2);
+    d.w.cs(["verify"]).expect(0);
+    d.w.cs(["ledger", "rebuild", "--check"]).expect(0);
+}
+
+#[test]
+fn a_program_beside_the_cluster_says_what_runs_and_the_server_holds_it_against_the_log() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let d = Watched::at(None);
+    d.w.commit_signed("mia", "app.sh", "echo app\n");
+    d.w.by(
+        "ada",
+        &[
+            "application",
+            "register",
+            "shop",
+            "--owner",
+            "mia",
+            "--criticality",
+            "high",
+            "--data",
+            "internal",
+            "--cardholder-scope",
+            "out",
+            "--sox-key-system",
+            "no",
+            "--this-repository",
+        ],
+    )
+    .expect(0);
+    d.w.cs(["run"]).expect(11);
+    d.w.cs(["record", "--artifact", &format!("registry.test/shop/pay@{}", image("one"))]).expect(0);
+    d.w.by("dan", &["approve", "latest", "--as", "technical"]).expect(0);
+    d.w.by("ruth", &["approve", "latest", "--as", "regulatory"]).expect(0);
+    deployed(&d.w, "production");
+    let token = |more: &[&str]| {
+        let args = [&["token", "issue", "--days", "1", "--format", "json"][..], more].concat();
+        d.w.by("omar", &args).expect(0).json()["text"].as_str().unwrap().to_owned()
+    };
+    let (watch, reads) = (token(&["--scope", "observe"]), token(&["--scope", "read"]));
+    let of_shop = token(&["--scope", "observe", "--application", "shop"]);
+    let server = serve(&d.w);
+    let sends = |token: &str, more: &[&str]| {
+        let pods = d.pods(&["one", "by-hand"]);
+        let mut command = d.w.command(env!("CARGO_BIN_EXE_countersign"), &d.w.path("home"));
+        let args = ["snapshot", "production", "--kubernetes", &pods, "--server", &server.url, "--format", "json"];
+        command.env("COUNTERSIGN_TOKEN", token).args(args).args(more);
+        World::finish(command)
+    };
+    // A token that reads says nothing, and one of an application says nothing of the others.
+    assert!(sends(&reads, &[]).expect(4).err.contains("observe"));
+    sends(&of_shop, &[]).expect(3);
+    assert_eq!(d.kinds("SnapshotTaken"), 0);
+    let j = sends(&watch, &[]).expect(12).json();
+    assert_eq!(differences(&j), [pair("unknown", "registry.test/shop/pay:by-hand")]);
+    assert_eq!((&j["recorded"], &j["new"], j["told"].is_u64()), (&true.into(), &1.into(), true), "{j}");
+    // The answer was lost: the same again is the same entry.
+    let again = sends(&watch, &[]).expect(12).json();
+    assert_eq!((&again["recorded"], &again["index"]), (&false.into(), &j["index"]), "{again}");
+    let j = sends(&of_shop, &["--application", "shop"]).expect(12).json();
+    assert_eq!(j["applications"], json!(["shop"]));
+    d.w.cs(["drift", "production"]).expect(12);
+    drop(server);
     d.w.cs(["verify"]).expect(0);
     d.w.cs(["ledger", "rebuild", "--check"]).expect(0);
 }

@@ -30,11 +30,13 @@ pub enum TokenScope {
     Approve,
     /// Redeeming grants and saying how deployments ended: a deploying job.
     Deploy,
+    /// Saying what runs in an environment: a program that watches it.
+    Observe,
 }
 
 impl TokenScope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Audit, Self::Submit, Self::Approve, Self::Deploy];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Audit, Self::Submit, Self::Approve, Self::Deploy, Self::Observe];
 
     /// The text form.
     #[must_use]
@@ -45,6 +47,7 @@ impl TokenScope {
             Self::Submit => "submit",
             Self::Approve => "approve",
             Self::Deploy => "deploy",
+            Self::Observe => "observe",
         }
     }
 }
@@ -62,7 +65,7 @@ impl std::str::FromStr for TokenScope {
         Self::ALL
             .into_iter()
             .find(|s| s.as_str() == text)
-            .ok_or_else(|| "a scope is read, audit, submit, approve or deploy".to_owned())
+            .ok_or_else(|| "a scope is read, audit, submit, approve, deploy or observe".to_owned())
     }
 }
 

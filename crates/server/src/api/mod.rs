@@ -34,6 +34,7 @@ mod ledger;
 mod openapi;
 mod people;
 mod runs;
+mod snapshots;
 mod submissions;
 mod table;
 mod waivers;

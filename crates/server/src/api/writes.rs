@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 use super::caller::Sender;
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
-use super::{LONGEST_PATH, acts, approvals, ask, bearer, caller, evidence, grants, refused, sent, submissions};
+use super::{
+    LONGEST_PATH, acts, approvals, ask, bearer, caller, evidence, grants, refused, sent, snapshots, submissions,
+};
 use crate::app::{App, Reach, Scope, Trouble};
 
 /// Whoever has a role and is no auditor: an auditor changes nothing.
@@ -54,6 +56,8 @@ pub(crate) enum Brings {
     Preparation,
     /// What somebody signed.
     Acts,
+    /// What somebody saw running.
+    Snapshot,
 }
 
 impl Brings {
@@ -64,7 +68,7 @@ impl Brings {
             Self::Objects => Some("application/x-git-packed-objects"),
             Self::File => Some("application/octet-stream"),
             Self::Act => Some(countersign_evidence::act::MEDIA_TYPE),
-            Self::Redemption | Self::Verification | Self::End | Self::Preparation | Self::Acts => {
+            Self::Redemption | Self::Verification | Self::End | Self::Preparation | Self::Acts | Self::Snapshot => {
                 Some("application/json")
             }
         }
@@ -78,6 +82,7 @@ impl Brings {
             Self::End => grants::end_schema(),
             Self::Preparation => acts::preparation_schema(),
             Self::Acts => acts::acts_schema(),
+            Self::Snapshot => snapshots::snapshot_schema(),
             Self::Nothing | Self::Objects | Self::File | Self::Act => json!({}),
         }
     }
@@ -117,6 +122,7 @@ enum What {
     Redeem,
     Verify,
     End,
+    Snapshot,
     Prepare,
     Take,
 }
@@ -325,6 +331,19 @@ pub(crate) const WRITES: &[Write] = &[
         schema: <super::answers::ActRecorded as Wire>::schema,
         what: What::Take,
     },
+    Write {
+        path: "/api/v1/environments/{environment}/snapshots",
+        name: "take-snapshot",
+        does: "Holds what runs in an environment against what was let through, and records it. What runs is the word of whoever watches it; what \
+               differs is told here. The same again, within 15 minutes, is the entry that is there.",
+        scope: TokenScope::Observe,
+        query: &[],
+        headers: &[],
+        brings: Brings::Snapshot,
+        answers: &[("200", "It is held against the log, and what came of it is recorded.")],
+        schema: <super::wire::SnapshotRecorded as Wire>::schema,
+        what: What::Snapshot,
+    },
 ];
 
 /// One request.
@@ -417,7 +436,7 @@ async fn done(
                 return Err(Trouble::no_role("this request"));
             }
             let (sender, scope) = (caller.sender(), caller.scope(session, None)?);
-            for (name, reach) in [("run", Reach::Run), ("grant", Reach::Grant)] {
+            for (name, reach) in [("run", Reach::Run), ("grant", Reach::Grant), ("environment", Reach::Environment)] {
                 if let Some(place) = places.get(name)
                     && let Err(outside) = scope.admits(session, reach, |_| place)
                 {
@@ -466,6 +485,7 @@ async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {
         What::Redeem => grants::redeem(asking, body).await,
         What::Verify => grants::verify(asking, body).await,
         What::End => grants::end(asking, body).await,
+        What::Snapshot => snapshots::take(asking, body).await,
         What::Prepare => acts::prepare(asking, body).await,
         What::Take => acts::take(asking, body).await,
     }
@@ -488,8 +508,9 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), WRITES.len());
         assert!(!WORKERS.contains(&Role::Auditor));
-        assert!(
-            WRITES.iter().all(|w| matches!(w.scope, TokenScope::Submit | TokenScope::Approve | TokenScope::Deploy))
-        );
+        assert!(WRITES.iter().all(|w| matches!(
+            w.scope,
+            TokenScope::Submit | TokenScope::Approve | TokenScope::Deploy | TokenScope::Observe
+        )));
     }
 }

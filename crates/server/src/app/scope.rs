@@ -417,6 +417,11 @@ impl Scope {
         self.limits.as_ref().is_some_and(|limits| limits.within.repositories.is_some())
     }
 
+    /// Whether it is limited to no applications.
+    pub(crate) fn sees_all_applications(&self) -> bool {
+        !self.is_of_some()
+    }
+
     /// Whether an environment is: something of the scope's applications was deployed there in the period.
     pub(crate) fn has_environment(&self, state: &State, id: &str) -> Result<bool, Trouble> {
         if !self.is_of_some() {

@@ -2,6 +2,7 @@
 
 use countersign_model::event::{DriftDetected, SnapshotTaken};
 use countersign_model::snapshot::{Drift, MOST_SEEN};
+use countersign_model::submission::SentBy;
 use countersign_store::projection::{LONGEST_GRANT, State};
 use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
@@ -27,6 +28,8 @@ pub struct Taking<'a> {
     pub applications: &'a [String],
     /// What runs.
     pub looked: &'a Looked,
+    /// Who says so over the network; none: it was looked at where the ledger is.
+    pub sent: Option<&'a SentBy>,
 }
 
 /// A snapshot, as it was taken.
@@ -108,6 +111,7 @@ fn plan(s: &Session, taking: &Taking<'_>) -> Result<(Plan, Taken), Error> {
         seen,
         untold: taking.looked.untold.iter().cloned().collect(),
         drift,
+        sent: taking.sent.cloned(),
         time,
     };
     snapshot.check().map_err(|what| OperateError::Form { what })?;

@@ -148,6 +148,10 @@ impl State {
         for application in &p.applications {
             require(self.application(application)?.is_some(), "it names an application that is not registered")?;
         }
+        if let Some(sent) = &p.sent {
+            let person = sent.person.as_ref().ok_or("it came over the network, and does not say by whom")?;
+            self.is_known(person)?;
+        }
         let series = p.applications.join(",");
         let before = self.newest_snapshot(&p.environment, Some(&series))?;
         let same = before.as_ref().filter(|b| says_the_same(&b.taken, &p)).map(|b| b.content);

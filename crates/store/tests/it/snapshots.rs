@@ -4,7 +4,8 @@ use countersign_evidence::act;
 use countersign_model::event::{DriftDetected, EnvironmentRegistered, Predicate, SnapshotTaken};
 use countersign_model::governance::{DeploymentEnvironment, Tier};
 use countersign_model::snapshot::{Drift, DriftKind, Observed, Seen};
-use countersign_model::{Digest, EventKind, StreamId};
+use countersign_model::submission::SentBy;
+use countersign_model::{Digest, EventKind, PersonId, StreamId};
 use countersign_store::projection::SnapshotsAsked;
 
 use crate::support::ORIGIN;
@@ -50,6 +51,7 @@ impl House {
             seen: seen.collect(),
             untold: Vec::new(),
             drift,
+            sent: None,
             time: self.history.now(),
         }
     }
@@ -123,6 +125,17 @@ fn what_is_no_snapshot_is_not_believed() {
     twice.extend(said.seen.clone());
     disbelieved(house.looks(TAKEN, SnapshotTaken { seen: twice, ..other() }), "sorted");
     disbelieved(house.looks(TAKEN, SnapshotTaken { seen: Vec::new(), ..other() }), "does not run");
+    let by = |person: &str| SentBy {
+        key: None,
+        request: None,
+        person: Some(PersonId::from_text(person)),
+        token: None,
+        workload: None,
+    };
+    let nobody = Some(by("per-99999999999999999999"));
+    disbelieved(house.looks(TAKEN, SnapshotTaken { sent: nobody, ..other() }), "nobody of that id");
+    let unsaid = Some(SentBy { person: None, ..by("") });
+    disbelieved(house.looks(TAKEN, SnapshotTaken { sent: unsaid, ..other() }), "by whom");
     let missing = vec![Drift { kind: DriftKind::Missing, ..unknown_part("shell") }];
     disbelieved(house.looks(TAKEN, SnapshotTaken { drift: missing, ..other() }), "does not run");
     assert_eq!(house.open(), [""; 0]);

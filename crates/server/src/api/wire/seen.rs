@@ -34,6 +34,44 @@ wire! {
         run: Option<String>,
     }
 
+    /// A snapshot as it was taken.
+    SnapshotRecorded {
+        /// The environment.
+        environment: String,
+        /// Log index; where nothing was recorded, of the one before, which says the same.
+        index: u64,
+        /// Whether it was recorded: one that says what the one before said is not, until that is 15 minutes old.
+        recorded: bool,
+        /// When.
+        time: Timestamp,
+        /// What ran.
+        seen: Vec<SeenPart>,
+        /// What ran and has no digest.
+        untold: Vec<String>,
+        /// Where it differs from what was let through.
+        drift: Vec<DriftPart>,
+        /// How many of the differences are new.
+        new: u64,
+        /// Log index of the entry that says so.
+        told: Option<u64>,
+        /// Repositories that were deployed without a recorded artifact: it cannot be told whether they run.
+        without_artifacts: Vec<String>,
+    }
+
+    /// A difference that a snapshot found.
+    DriftPart {
+        /// What it is: unknown, elsewhere, replaced or missing.
+        kind: String,
+        /// What it is called there; of what is missing, as it was recorded.
+        name: String,
+        /// Its digest.
+        digest: String,
+        /// The grant of the deployment that is known of it.
+        grant: Option<String>,
+        /// That deployment's run.
+        run: Option<String>,
+    }
+
     /// A difference between what runs and what was let through.
     DriftFound {
         /// What it is: unknown, elsewhere, replaced or missing.
