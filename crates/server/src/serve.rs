@@ -74,6 +74,7 @@ impl Server {
         let app = Arc::downgrade(&self.app);
         let known: http::Known = Arc::new(move |headers| Some(app.upgrade()?.known(headers)?.to_string()));
         let done = http::run(listener, routes, serving, metrics, known, async move { stop.wait().await }, ready);
+        self.app.packs.end();
         // Here, and not among async code, the last hold on them is given up.
         drop(self.app);
         drop(held);

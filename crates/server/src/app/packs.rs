@@ -87,6 +87,12 @@ impl Packs {
         }
     }
 
+    /// The server ends: nothing of it stays, whoever else still computes something and holds on.
+    pub(crate) fn end(&self) {
+        // A later start removes what cannot be removed now.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
     /// Removes what was kept long enough.
     pub(super) fn sweep(&self, now: Instant) {
         let mut inner = self.lock();
@@ -100,12 +106,6 @@ impl Packs {
     }
 }
 
-impl Drop for Packs {
-    fn drop(&mut self) {
-        // The next start removes what cannot be removed now.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
 
 fn remove(path: &Path) {
     // It is in a cache, and the folder goes at the end.
