@@ -153,15 +153,15 @@ macro_rules! wire {
     };
 }
 
+mod environments;
 mod found;
-mod seen;
 
+pub(crate) use environments::*;
 pub(crate) use found::*;
-pub(crate) use seen::*;
 
 /// The schemas that stand in files of their own, by name.
 pub(crate) fn more_components() -> Map<String, Value> {
-    found::components().into_iter().chain(seen::components()).collect()
+    found::components().into_iter().chain(environments::components()).collect()
 }
 pub(super) use wire;
 
@@ -598,90 +598,6 @@ wire! {
         expires: Timestamp,
         /// How often it was continued.
         renewals: u64,
-    }
-
-    /// Environments by id.
-    EnvironmentList {
-        /// Those that are not retired.
-        items: Vec<EnvironmentLine>,
-    }
-
-    /// An environment in a list.
-    EnvironmentLine {
-        /// The environment.
-        environment: String,
-        /// Its tier.
-        tier: String,
-        /// Why nothing may be deployed there now: frozen or outside-windows; null: it is open.
-        closed: Option<String>,
-        /// Whether something is overdue after an emergency.
-        overdue: bool,
-        /// How many differences there are between what runs and what was let through, as far as anybody looked.
-        drift: u64,
-        /// Log index of the newest snapshot of what runs there; null: nobody looked.
-        snapshot: Option<u64>,
-        /// How many deployments ended there.
-        deployments: u64,
-        /// Log index of the last.
-        last: Option<u64>,
-    }
-
-    /// An environment with what was deployed there.
-    Environment {
-        /// The environment.
-        environment: String,
-        /// Its tier.
-        tier: String,
-        /// Log index of its registration.
-        index: u64,
-        /// Log index of its retirement.
-        retired: Option<u64>,
-        /// Why nothing may be deployed there now: frozen or outside-windows; null: it is open.
-        closed: Option<String>,
-        /// The newest successful deployment of each repository.
-        running: Vec<Deployment>,
-        /// How many deployments ended there.
-        deployments: u64,
-        /// Its emergencies, newest first.
-        emergencies: Vec<Emergency>,
-        /// The newest snapshot of what really runs there; null: nobody looked.
-        snapshot: Option<Snapshot>,
-        /// Where what runs differs from what was let through, the oldest first.
-        drift: Vec<DriftFound>,
-    }
-
-    /// A deployment that ended well.
-    Deployment {
-        /// Log index.
-        index: u64,
-        /// The repository's identity.
-        repository: String,
-        /// The commit.
-        commit: String,
-        /// The run that was let through.
-        run: String,
-        /// The grant that it used.
-        grant: String,
-        /// The emergency in which it went past the gates.
-        break_glass: Option<String>,
-        /// When.
-        time: Timestamp,
-    }
-
-    /// An emergency: somebody broke the glass.
-    Emergency {
-        /// The emergency.
-        break_glass: String,
-        /// Log index.
-        index: u64,
-        /// Whether it is open.
-        open: bool,
-        /// Whether what is owed for it was done in time, or is not due yet.
-        compliant: bool,
-        /// Who, by id.
-        person: String,
-        /// When.
-        time: Timestamp,
     }
 
     /// Everybody enrolled.

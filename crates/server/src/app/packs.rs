@@ -106,7 +106,6 @@ impl Packs {
     }
 }
 
-
 fn remove(path: &Path) {
     // It is in a cache, and the folder goes at the end.
     let _ = fs::remove_file(path);
