@@ -43,6 +43,7 @@ pub(super) fn standing(look: &Look<'_>, environment: &str) -> Result<Markup, Tro
     Ok(match newest {
         _ if open == 1 => parts::state(Tone::Bad, "1 difference"),
         _ if open > 1 => parts::state(Tone::Bad, &format!("{open} differences")),
+        None if is_looked_at(look, environment)? => parts::state(Tone::Quiet, "nothing deployed"),
         None => parts::state(Tone::Missing, "nobody looked"),
         Some(line) if line.untold > 0 => parts::state(Tone::Missing, "not all could be told"),
         Some(_) => parts::state(Tone::Good, "as let through"),
