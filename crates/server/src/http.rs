@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::app::Trouble;
 use crate::submit::LARGEST;
 use crate::tls::Tls;
 use crate::watch::{Metrics, Peer, Peers, Serving, Up, Watch, around, serve_metrics};
@@ -265,7 +266,10 @@ async fn bounded(limits: Limits, request: Request, next: Next) -> Response {
         (limits.body, limits.request)
     };
     if request.body().size_hint().lower() > body {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        return match api::is_of(request.uri().path()) {
+            true => api::refused(&Trouble::too_much(body)),
+            false => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        };
     }
     match timeout(time, next.run(request)).await {
         Ok(response) => response,

@@ -388,7 +388,7 @@ fn schemathesis() -> Option<std::path::PathBuf> {
 fn what_a_stranger_makes_up_is_answered_as_the_document_says() {
     let (Some(program), Some((world, _))) = (schemathesis(), full()) else { return };
     let server = serve(&world);
-    let token = token(&world, "ruth", "read,audit,submit,approve,deploy");
+    let token = token(&world, "ruth", "read,audit,submit,approve,deploy,observe");
     Program::new(&server, &token).settled("/api/v1/frameworks").expect(200);
     let dir = world.path("fuzz");
     std::fs::create_dir(&dir).unwrap();

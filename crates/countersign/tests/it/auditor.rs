@@ -641,7 +641,8 @@ fn a_token_of_one_application_opens_nothing_of_another() {
     let Some(Firm { world, a, b }) = two(&[]) else { return };
     let server = serve(&world);
     let whole = Program::new(&server, &token(&world, "ruth", "read,approve,deploy"));
-    let issue = ["token", "issue", "--scope", "read,audit,submit,approve,deploy", "--format", "json", "--application"];
+    let issue =
+        ["token", "issue", "--scope", "read,audit,submit,approve,deploy,observe", "--format", "json", "--application"];
     assert!(world.by("ruth", &[&issue[..], &["nothing"]].concat()).expect(2).err.contains("CS-AUDIT-034"));
     let limited = [&issue[..], &["gateway"]].concat();
     assert!(

@@ -72,10 +72,17 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 /// The longest address, in bytes: it is recorded when an auditor asks.
 pub(crate) const LONGEST_PATH: usize = 1024;
 
+/// Whether a path is one of the API.
+pub(crate) fn is_of(path: &str) -> bool {
+    path.starts_with("/api/v1/")
+}
+
 /// Whether what is sent there may be large, and take long.
 pub(crate) fn takes_uploads(path: &str) -> bool {
     let Some(rest) = path.strip_prefix("/api/v1/") else { return false };
-    rest == "submissions" || rest.starts_with("runs/") && rest.ends_with("/evidence")
+    rest == "submissions"
+        || rest.starts_with("runs/") && rest.ends_with("/evidence")
+        || rest.starts_with("environments/") && rest.ends_with("/snapshots")
 }
 
 /// Every resource, for the tests of roles.

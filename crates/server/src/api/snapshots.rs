@@ -16,8 +16,8 @@ use super::wire::{DriftPart, SeenPart, SnapshotRecorded, Wire};
 use super::writes::{Asking, Done};
 use crate::app::{Scope, Trouble};
 
-/// The longest body that is read, in bytes.
-const LARGEST: usize = 8 * 1024 * 1024;
+/// The longest body that is read, in bytes: more than the most parts with the longest names take.
+const LARGEST: usize = 16 * 1024 * 1024;
 /// The most applications that one look is about.
 const MOST_APPLICATIONS: usize = 1000;
 
@@ -70,7 +70,9 @@ pub(super) async fn take(asking: Asking, body: Body) -> Result<Done, Trouble> {
     let asked: SnapshotAsked = serde_json::from_slice(&bytes)
         .map_err(|e| Trouble::bad_body(&format!("what was sent is not as the document says: {e}")))?;
     let is_text = asked.applications.iter().all(|id| Kind::Text.takes(id));
-    if !is_text || asked.applications.len() > MOST_APPLICATIONS || asked.seen.iter().any(|part| part.count == 0) {
+    let is_many =
+        asked.applications.len() > MOST_APPLICATIONS || asked.seen.len() > MOST_SEEN || asked.untold.len() > MOST_SEEN;
+    if !is_text || is_many || asked.seen.iter().any(|part| part.count == 0) {
         return Err(Trouble::bad_body("an application or a part is not as the document says"));
     }
     let mut seen: BTreeMap<(String, Digest), u32> = BTreeMap::new();
