@@ -495,3 +495,36 @@ fn rejections_and_withdrawals_cannot_be_forged_either() {
         j["gates"][2]["slots"].as_array().unwrap().iter().map(|s| s["filled"].as_array().unwrap().len()).sum();
     assert_eq!(filled, 1, "{j}");
 }
+
+#[test]
+fn a_bit_of_any_payload_is_named_and_the_rest_is_verified_all_the_same() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let w = World::approved();
+    let blobs = w.repo().join(".countersign/blobs/sha256");
+    let mut files = Vec::new();
+    for shard in std::fs::read_dir(&blobs).unwrap() {
+        files.extend(std::fs::read_dir(shard.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
+    }
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let mut other = bytes.clone();
+        other[bytes.len() / 2] ^= 1;
+        let writable = |path: &std::path::Path| {
+            let mut permissions = std::fs::metadata(path).unwrap().permissions();
+            #[expect(clippy::permissions_set_readonly_false, reason = "a test's own file, for the test's own user")]
+            permissions.set_readonly(false);
+            std::fs::set_permissions(path, permissions).unwrap();
+        };
+        writable(&file);
+        std::fs::write(&file, &other).unwrap();
+        let ran = w.cs(["verify"]).expect(13);
+        let name = file.strip_prefix(w.repo().join(".countersign")).unwrap().to_str().unwrap();
+        assert!(ran.out.contains(&format!("✗ {name} entry ")), "{name}: {}", ran.all());
+        assert!(ran.out.contains("verification failed: "), "{name}: {}", ran.all());
+        std::fs::write(&file, &bytes).unwrap();
+    }
+    w.cs(["verify"]).expect(0);
+}

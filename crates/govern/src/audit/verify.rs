@@ -17,7 +17,7 @@ use countersign_store::s3::code::NOT_WORM;
 use countersign_store::subjects::{NoKeys, SharedVault};
 use countersign_store::verify::MAX_PROBLEMS;
 use countersign_store::{
-    EntryView, Examiner, Known, LogTrust, Notice, OpenedView, Problem, Source, VerifyReport, examine_source,
+    EntryView, Examiner, Known, Ledger, LogTrust, Notice, OpenedView, Problem, Source, VerifyReport, examine_source,
 };
 
 /// What somebody brings along to believe a ledger.
@@ -229,6 +229,11 @@ impl Examiner<Looked> for Reader<'_> {
     fn entry(&mut self, index: u64, looked: Looked) -> Vec<Problem> {
         let applied = self.state.apply(&looked.reading);
         (self.watch)(index.saturating_add(1));
+        // What the entry rests on is damaged. Any other reader stops there; who verifies sees the rest as well.
+        if let Err(error @ countersign_store::Error::Corrupt { .. }) = &applied {
+            let what = format!("{}: it cannot be judged: {error}", looked.kind.as_str());
+            return vec![Problem::new(DISBELIEVED, looked.file, Some(index), what)];
+        }
         if index == 0 {
             let mut recorder = self.recorder.write().unwrap_or_else(PoisonError::into_inner);
             self.state.recorder().clone_into(&mut recorder);
@@ -374,7 +379,7 @@ fn examine(
     }));
     wrong.into_iter().for_each(|problem| report.add(problem));
     let payloads = !source.is_log_only();
-    let Reader { state, disbelieved, failed, .. } = reader;
+    let Reader { mut state, disbelieved, failed, .. } = reader;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -395,7 +400,15 @@ fn examine(
                     --finish";
         report.notices.push(Notice { code: INTERRUPTED, what: what.into() });
     }
-    for lost in if has_keys { state.lost_profiles()? } else { Vec::new() } {
+    let mut lost = if has_keys { state.lost_profiles()? } else { Vec::new() };
+    if let (false, Some(dir)) = (lost.is_empty(), source.directory()) {
+        // What a running writer acknowledged is in its write-ahead log before it is in files; a reader of the ledger has both.
+        if let Ok(ledger) = Ledger::open(dir) {
+            state.read_from(ledger.shared_vault().source);
+            lost = state.lost_profiles()?;
+        }
+    }
+    for lost in lost {
         let file = format!("subjects/{}.key", lost.person);
         report.add(Problem::new(LOST_SUBJECT, file, Some(lost.index), lost.what));
     }

@@ -14,7 +14,7 @@ use super::second_keys::SecondKeyRow;
 use super::trust::TrustRoot;
 use crate::installation::{Pin, PinnedEntry};
 use crate::subjects::SharedVault;
-use crate::{Error, Ledger};
+use crate::{Error, Ledger, Source};
 
 /// Everything the log says, up to [`State::size`] entries. Between two calls that fold, it does not change, whatever
 /// other processes append.
@@ -139,6 +139,11 @@ impl State {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Payloads are read from here from now on.
+    pub fn read_from(&mut self, source: Arc<dyn Source>) {
+        self.vault.source = source;
     }
 
     /// From now on this root of trust is pinned.
