@@ -146,6 +146,19 @@ fn what_runs_is_held_against_what_was_let_through_until_it_is_so_again() {
     .unwrap();
     d.later(1);
     d.w.cs(["snapshot", "staging", "--kubernetes", d.w.path("odd.json").to_str().unwrap()]).expect(12);
+    let told = |d: &Watched| {
+        let wanted = d.w.cs(["notify", "--dry-run", "--format", "json"]).expect(0).json();
+        let keys = wanted["wanted"].as_array().unwrap().iter().map(|n| n["notice"]["key"].as_str().unwrap().to_owned());
+        keys.filter(|key| key.starts_with("drift-"))
+            .map(|key| key.split('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&d), ["drift-detected"]);
+    d.later(8 * 1440);
+    assert_eq!(told(&d), ["drift-overdue"]);
+    // Of what is no more nobody is asked anything.
+    d.w.by("ada", &["environment", "retire", "staging", "--reason", "not used"]).expect(0);
+    assert_eq!(told(&d), Vec::<String>::new());
 
     // All of it is believed by whoever reads the log, and the tables are what it says.
     d.w.cs(["verify"]).expect(0);

@@ -337,12 +337,18 @@ impl State {
         Ok(query.query_row(params_from_iter(values), |row| row.get(0))?)
     }
 
-    /// The differences that are there now, of one environment or of all, the oldest first.
+    /// The differences that are there now, of one environment or of all that are not retired, the oldest first.
     ///
     /// # Errors
     /// When the projection cannot be read.
     pub fn drifting(&self, environment: Option<&str>) -> Result<Vec<DriftRow>, Error> {
-        Ok(self.open_drifts(environment)?.into_iter().map(|(row, _)| row).collect())
+        let mut rows = Vec::new();
+        for (row, _) in self.open_drifts(environment)? {
+            if self.environment(&row.environment)?.is_some_and(|e| e.retired.is_none()) {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
     }
 
     /// Each with the applications that were looked at when it was found.
