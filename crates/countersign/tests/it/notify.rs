@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::database::cluster;
 use crate::server::Browser;
 use crate::support::{World, have_ssh_keygen};
 use crate::witness::Server;
@@ -611,4 +612,43 @@ fn a_server_tells_by_itself_and_with_commands_beside_it_each_is_told_once() {
     assert_eq!(all, ["Sent", "Sent", "Started", "Started"]);
     assert!(hook.all().is_empty(), "nothing was told twice");
     sound(&w);
+}
+
+#[test]
+fn two_servers_on_one_database_tell_each_thing_once_between_them() {
+    let Some(cluster) = cluster::shared().filter(|_| have_ssh_keygen()) else { return };
+    let mut w = World::new();
+    let url = cluster.url("told");
+    w.ledger = Some(url.clone());
+    w.firm();
+    w.commit_signed("mia", "app.sh", "echo app\n");
+    let hook = Hook::new(&[200]);
+    channels(&w, &webhook(&w, "officers", &hook.url, ""));
+    // The other one has the same keys and channels, and tables and a pin of its own.
+    let other = w.path("data.other");
+    let copied = w.command("cp", &w.path("home")).arg("-Rp").args([w.path("data"), other.clone()]).status().unwrap();
+    assert!(copied.success());
+    let args = ["--ledger", &url, "serve", "--listen", "127.0.0.1:0"];
+    let one = Server::start(&w, &args);
+    let env = [("COUNTERSIGN_DATA_DIR", other.to_str().unwrap())];
+    let two = Server::start_with(&w, &args, &env, std::process::Stdio::null());
+    w.cs(["run"]).expect(11);
+    let (a, b) = (hook.next(), hook.next());
+    assert_ne!(a.id(), b.id());
+    let mut tries = 0;
+    while kinds(&w).iter().filter(|k| *k == "Sent").count() < 2 {
+        tries += 1;
+        assert!(tries < 100, "the outcomes are recorded");
+    }
+    // Each of them has looked again since.
+    std::thread::sleep(Duration::from_secs(3));
+    for server in [one, two] {
+        assert_eq!(server.terminate(), Some(0));
+    }
+    let mut all = kinds(&w);
+    all.sort();
+    assert_eq!(all, ["Sent", "Sent", "Started", "Started"]);
+    assert!(hook.all().is_empty(), "nothing was told twice");
+    w.cs(["verify"]).expect(0);
+    w.cs(["ledger", "rebuild", "--check"]).expect(0);
 }
