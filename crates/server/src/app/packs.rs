@@ -223,7 +223,7 @@ mod tests {
         packs.sweep(now + KEPT);
         assert!(matches!(packs.stands(&audit), Stands::Not) && !path.exists());
         let folder = packs.folder.clone();
-        drop(packs);
+        packs.end();
         assert!(!folder.exists() && young.exists());
     }
 }
