@@ -172,6 +172,12 @@ pub enum Sends<'a> {
     File(&'a str, &'a File),
 }
 
+/// Text as one part of a path.
+#[must_use]
+pub fn segment(text: &str) -> String {
+    encoded(text)
+}
+
 /// A server's API.
 pub struct ApiClient {
     url: String,

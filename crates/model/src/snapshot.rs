@@ -141,6 +141,29 @@ pub struct Drift {
     pub run: Option<RunId>,
 }
 
+impl Drift {
+    /// Whether it is the same difference, whatever is known of who put it there.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.kind, &self.digest, &self.name) == (other.kind, &other.digest, &other.name)
+    }
+
+    /// What to do about it: words, and the command that does it, where one does.
+    #[must_use]
+    pub fn fix(&self, environment: &str) -> (&'static str, Option<String>) {
+        let again = self.run.as_ref().map(|run| format!("countersign deploy {run} --env {environment}"));
+        match self.kind {
+            DriftKind::Unknown => (
+                "take it out, and find out who put it there; if it is to stay, it comes in by a run that is approved",
+                None,
+            ),
+            DriftKind::Elsewhere => ("take it out, or deploy it here", again),
+            DriftKind::Replaced => ("let the newer deployment finish, or roll back by a deployment of its own", None),
+            DriftKind::Missing => ("deploy it again", again),
+        }
+    }
+}
+
 predicates! {
     /// What ran in an environment at a moment, and where that differed from what was let through.
     SnapshotTaken: "snapshot" {
@@ -178,6 +201,12 @@ predicates! {
 }
 
 impl SnapshotTaken {
+    /// Whether another says the same of another moment.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        Self { time: other.time, ..self.clone() } == *other
+    }
+
     /// What it comes to: drift fails, what could not be told is an error, else it passes.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {

@@ -266,9 +266,10 @@ async fn bounded(limits: Limits, request: Request, next: Next) -> Response {
         (limits.body, limits.request)
     };
     if request.body().size_hint().lower() > body {
-        return match api::is_of(request.uri().path()) {
-            true => api::refused(&Trouble::too_much(body)),
-            false => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        return if api::is_of(request.uri().path()) {
+            api::refused(&Trouble::too_much(body))
+        } else {
+            StatusCode::PAYLOAD_TOO_LARGE.into_response()
         };
     }
     match timeout(time, next.run(request)).await {

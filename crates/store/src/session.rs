@@ -482,6 +482,12 @@ impl Session {
         Ok(NewEntry { kind, stream, actor, retention, refs, payload, attachments })
     }
 
+    /// What a statement is about that is about nothing but the ledger: its name, and its key.
+    #[must_use]
+    pub fn subject(&self) -> Vec<Subject> {
+        vec![Subject::sha256(self.state.origin().to_owned(), &Digest::of(self.state.vkey().as_bytes()))]
+    }
+
     /// An entry with a person's signed act.
     ///
     /// # Errors

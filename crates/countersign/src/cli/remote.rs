@@ -12,11 +12,11 @@ use countersign_connect::remote::{ApiClient, RemoteError, Sends};
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Statement;
 use countersign_evidence::{canonical, from_base64};
-use countersign_model::digest::{self, Hasher};
+use countersign_model::digest;
 use countersign_model::event::ApprovalSigned;
 use countersign_model::{Exit, Outcome as GateOutcome, RunId};
 use countersign_stages::build::observe::short;
-use countersign_stages::build::record::reference;
+use countersign_stages::build::record::{self, reference};
 use serde_json::{Value, json};
 
 use super::args::{ApproveArgs, Format, PlaceArgs, RecordArgs, ReportFormat, RunArgs};
@@ -392,18 +392,9 @@ fn open(path: &Path) -> Result<File, Failure> {
 
 fn digest_of(path: &Path) -> Result<(String, u64), Failure> {
     let mut file = open(path)?;
-    let mut hasher = Hasher::new();
-    let mut size = 0;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let read = |source| CliError::Read { path: path.to_owned(), source };
-        let n = std::io::Read::read(&mut file, &mut buffer).map_err(read)?;
-        if n == 0 {
-            return Ok((hasher.finish().hex(), size));
-        }
-        hasher.update(buffer.get(..n).unwrap_or_default());
-        size += n as u64;
-    }
+    let read = |source| CliError::Read { path: path.to_owned(), source };
+    let (digest, size) = record::digest_of(&mut file).map_err(read)?;
+    Ok((digest.hex(), size))
 }
 
 /// `approve --server`: fetches exactly what is signed, looks whether it is what was asked for, signs it here and hands it in.

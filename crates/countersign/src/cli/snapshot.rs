@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use countersign_connect::remote::{ApiClient, RemoteError, Sends};
+use countersign_connect::remote::{ApiClient, RemoteError, Sends, segment};
 use countersign_model::event::SnapshotTaken;
-use countersign_model::snapshot::{Drift, DriftKind, Seen};
+use countersign_model::snapshot::{Drift, Seen};
 use countersign_model::{Exit, Timestamp};
 use countersign_stages::operate::{self, Looked, Taken, Taking};
 use countersign_stages::release::break_glass::moment;
@@ -49,13 +49,7 @@ fn send(client: &ApiClient, args: &SnapshotArgs, looked: &Looked) -> Outcome {
         "observed": looked.observed, "applications": applications, "seen": seen.collect::<Vec<_>>(),
         "untold": looked.untold,
     });
-    // Only an id is part of an address.
-    let is_id = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if args.environment.is_empty() || args.environment.starts_with('.') || !args.environment.chars().all(is_id) {
-        let environment = args.environment.clone();
-        return Err(countersign_stages::Error::from(ReleaseError::UnknownEnvironment { environment }).into());
-    }
-    let path = format!("environments/{}/snapshots", args.environment);
+    let path = format!("environments/{}/snapshots", segment(&args.environment));
     let bytes = asked.to_string().into_bytes();
     let said_there = client.post(&path, &[], &[], &Sends::Bytes("application/json", &bytes))?;
     let read: Told = serde_json::from_value(said_there).map_err(|e| RemoteError::Stranger {
@@ -119,19 +113,10 @@ const fn exit(same: bool, told: bool) -> Exit {
     }
 }
 
-/// What to do about a difference.
+/// What to do about a difference, in a line.
 fn fix(drift: &Drift, environment: &str) -> String {
-    let run = drift.run.as_ref().map_or("RUN", |run| run.as_str());
-    match drift.kind {
-        DriftKind::Unknown => {
-            "take it out, and find out who put it there; if it is to stay: countersign run, approve, deploy".to_owned()
-        }
-        DriftKind::Elsewhere => {
-            format!("take it out, or deploy it here: countersign deploy {run} --env {}", printable(environment))
-        }
-        DriftKind::Replaced => "let the newer deployment finish, or roll back by a deployment of its own".to_owned(),
-        DriftKind::Missing => format!("deploy it again: countersign deploy {run} --env {}", printable(environment)),
-    }
+    let (words, command) = drift.fix(&printable(environment));
+    command.map_or_else(|| words.to_owned(), |command| format!("{words}: {command}"))
 }
 
 fn drift_json(drift: &Drift, environment: &str) -> Value {

@@ -3,7 +3,7 @@
 use countersign_model::Digest;
 use serde_json::{Value, json};
 
-use crate::server::serve;
+use crate::server::{Browser, serve};
 use crate::support::{Ran, World, have_ssh_keygen};
 
 /// The firm with registered environments, and a clock.
@@ -326,6 +326,21 @@ fn a_program_beside_the_cluster_says_what_runs_and_the_server_holds_it_against_t
     let j = sends(&of_shop, &["--application", "shop"]).expect(12).json();
     assert_eq!(j["applications"], json!(["shop"]));
     d.w.cs(["drift", "production"]).expect(12);
+    // A name is a part of an address, whatever is in it, and an environment that is not there is told.
+    d.w.by("ada", &["environment", "register", "eu/west 1?", "--tier", "test"]).expect(0);
+    let elsewhere = |environment: &str| {
+        let pods = d.pods(&["by-hand"]);
+        let mut command = d.w.command(env!("CARGO_BIN_EXE_countersign"), &d.w.path("home"));
+        let args = ["snapshot", environment, "--kubernetes", &pods, "--server", &server.url, "--format", "json"];
+        command.env("COUNTERSIGN_TOKEN", &watch).args(args);
+        World::finish(command)
+    };
+    assert_eq!(elsewhere("eu/west 1?").expect(12).json()["environment"], "eu/west 1?");
+    let ran = elsewhere("nowhere");
+    assert!(ran.code != 0 && ran.err.contains("CS-FREEZE-003") && ran.err.contains("help:"), "{}", ran.all());
+    let page = Browser::of(&server, &d.w, "ruth").get("/environments?drift=yes").expect(200).body;
+    assert!(page.contains("/environments/eu%2Fwest%201%3F"), "{page}");
+    Browser::of(&server, &d.w, "ruth").get("/environments/eu%2Fwest%201%3F").expect(200);
     drop(server);
     d.w.cs(["verify"]).expect(0);
     d.w.cs(["ledger", "rebuild", "--check"]).expect(0);

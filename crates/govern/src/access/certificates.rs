@@ -18,7 +18,7 @@ use countersign_store::{NewBlob, NewEntry, Plan, Session};
 use super::error::IdentityError;
 use super::keys::Window;
 use super::people::{find, rooted};
-use super::{Saying, administrator, allowed, ledger_subject, line, say, sign};
+use super::{Saying, administrator, allowed, line, say, sign};
 use crate::Error;
 
 /// What is said of an authority.
@@ -193,7 +193,7 @@ pub fn certify(session: &mut Session, certificate: &Certificate, signer: &SshSig
         certificate: certificate.to_openssh().to_owned(),
         time: session.now(),
     };
-    let signed = sign(signer, act::CERTIFIED_KEY, ledger_subject(session), predicate)?;
+    let signed = sign(signer, act::CERTIFIED_KEY, session.subject(), predicate)?;
     let bytes = signed.to_vec()?;
     let (appended, ()) = session.transact(|s| {
         may_certify(s, certificate)?;

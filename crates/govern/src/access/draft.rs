@@ -14,7 +14,7 @@ use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, Session, passkey};
 use serde_json::Value;
 
-use super::saying::{Saying, append, ledger_subject};
+use super::saying::{Saying, append};
 use super::{allowed, holder, rooted, signer_of};
 use crate::Error;
 
@@ -100,7 +100,7 @@ impl Draft {
         let attachments = attachments(session, &by)?;
         let predicate =
             allowed_or_unproved(session, saying.act, Some(&by), |s| predicate(s, by.clone(), &attachments))?;
-        let statement = act_statement(ledger_subject(session), predicate)?;
+        let statement = act_statement(session.subject(), predicate)?;
         Ok(Self { saying, by, passkey, statement, attachments, may: Box::new(may) })
     }
 

@@ -2,9 +2,8 @@
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
-use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, StreamId};
+use countersign_model::{Action, ActorId, EventKind, PersonId, StreamId};
 use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Plan, Session};
 
@@ -49,7 +48,7 @@ pub(crate) fn say_with<P: Predicate>(
     let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
     allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
     let predicate = predicate(session, by.clone())?;
-    let signed = sign(signer, saying.namespace, ledger_subject(session), predicate)?;
+    let signed = sign(signer, saying.namespace, session.subject(), predicate)?;
     append(session, saying, &by, &signed, &attachments, &may)
 }
 
@@ -69,12 +68,6 @@ pub(super) fn append(
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
     Ok(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?)
-}
-
-/// The ledger as the subject of a statement.
-pub(crate) fn ledger_subject(session: &Session) -> Vec<Subject> {
-    let state = session.state();
-    vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
 }
 
 /// The person must hold one of the roles that the act takes.

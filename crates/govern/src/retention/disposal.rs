@@ -20,7 +20,7 @@ use countersign_store::{NewBlob, Plan, Session};
 
 use super::{erasure, show, stream};
 use crate::Error;
-use crate::access::{allowed, ledger_subject, rooted, signer_of};
+use crate::access::{allowed, rooted, signer_of};
 use crate::audit::witness;
 
 /// What a disposal would remove now.
@@ -230,7 +230,7 @@ fn finish_one(session: &mut Session, certificate: u64) -> Result<Finished, Error
         let entry = s.machine_entry(
             EventKind::DisposalCompleted,
             stream(),
-            ledger_subject(s),
+            s.subject(),
             predicate,
             vec![certificate],
             Vec::new(),

@@ -162,6 +162,23 @@ pub fn reference(path: &Path) -> Option<(String, Digest)> {
     Some((name.to_owned(), digest.parse().ok()?))
 }
 
+/// The SHA-256 of what is left of a file, and how many bytes that is; however large it is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest_of(file: &mut impl Read) -> std::io::Result<(Digest, u64)> {
+    let (mut hasher, mut size) = (Hasher::new(), 0);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((hasher.finish(), size));
+        }
+        hasher.update(buffer.get(..n).unwrap_or_default());
+        size += n as u64;
+    }
+}
+
 fn read_file(path: &Path, run: &RunId, files: &Files<'_>) -> Result<Prepared, Error> {
     if files.artifacts
         && !path.exists()
@@ -184,18 +201,8 @@ fn read_file(path: &Path, run: &RunId, files: &Files<'_>) -> Result<Prepared, Er
     let name = path.file_name().unwrap_or_default();
     let name = TreePath::from_bytes(name.as_encoded_bytes()).to_string();
     if files.artifacts {
-        let mut hasher = Hasher::new();
-        let mut size = 0;
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let n = file.read(&mut buffer).map_err(fail)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(buffer.get(..n).unwrap_or_default());
-            size += n as u64;
-        }
-        let predicate = artifact(run, name, hasher.finish(), size);
+        let (digest, size) = digest_of(&mut file).map_err(fail)?;
+        let predicate = artifact(run, name, digest, size);
         return Ok(Prepared { path: path.to_owned(), predicate, blob: None, report: None });
     }
     if meta.len() > MAX_BLOB_BYTES {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use countersign_connect::deliver::NotTaken;
-use countersign_evidence::statement::Subject;
 use countersign_model::event::{NotificationFailed, NotificationSent, NotificationStarted};
 use countersign_model::notice::{NoticeKey, Trouble};
 use countersign_model::{Digest, EventKind, StreamId, Timestamp};
@@ -218,7 +217,7 @@ fn begin(
         let entry = s.machine_entry(
             EventKind::NotificationStarted,
             stream(),
-            subject(s),
+            s.subject(),
             predicate,
             refs.into_iter().collect(),
             Vec::new(),
@@ -264,15 +263,15 @@ fn end(
         let entry = match &outcome {
             Outcome::Sent => {
                 let sent = NotificationSent { channel, message, attempt, time };
-                s.machine_entry(EventKind::NotificationSent, stream(), subject(s), sent, refs, Vec::new())?
+                s.machine_entry(EventKind::NotificationSent, stream(), s.subject(), sent, refs, Vec::new())?
             }
             Outcome::Failed(e, next) => {
                 let failed = failed(e.why, e.status, Some(*next));
-                s.machine_entry(EventKind::NotificationFailed, stream(), subject(s), failed, refs, Vec::new())?
+                s.machine_entry(EventKind::NotificationFailed, stream(), s.subject(), failed, refs, Vec::new())?
             }
             Outcome::GivenUp(e) => {
                 let failed = failed(e.why, e.status, None);
-                s.machine_entry(EventKind::NotificationFailed, stream(), subject(s), failed, refs, Vec::new())?
+                s.machine_entry(EventKind::NotificationFailed, stream(), s.subject(), failed, refs, Vec::new())?
             }
         };
         Ok((Plan { entries: vec![entry] }, outcome))
@@ -290,11 +289,6 @@ fn pause(attempt: u32, failed: &NotTaken) -> Option<i64> {
 
 fn stream() -> StreamId {
     StreamId::from_text("notifications")
-}
-
-fn subject(session: &Session) -> Vec<Subject> {
-    let state = session.state();
-    vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
 }
 
 /// How a channel stands: what it was told, and what waits.

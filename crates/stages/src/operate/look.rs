@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use countersign_model::digest::Hasher;
 use countersign_model::snapshot::Observed;
 use countersign_model::{Digest, TreePath};
 use serde::Deserialize;
 
 use super::error::OperateError;
+use crate::build::record::digest_of;
 
 /// The longest list that is read.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
@@ -198,16 +198,8 @@ pub fn files(paths: &[PathBuf]) -> Result<Looked, OperateError> {
         if !file.metadata().map_err(fail)?.is_file() {
             return Err(fail(std::io::Error::other("it is no file")));
         }
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let n = file.read(&mut buffer).map_err(fail)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(buffer.get(..n).unwrap_or_default());
-        }
-        looked.add(TreePath::from_bytes(path.as_os_str().as_encoded_bytes()).to_string(), hasher.finish());
+        let (digest, _) = digest_of(&mut file).map_err(fail)?;
+        looked.add(TreePath::from_bytes(path.as_os_str().as_encoded_bytes()).to_string(), digest);
     }
     Ok(looked)
 }

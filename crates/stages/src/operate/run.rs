@@ -101,8 +101,7 @@ fn plan(s: &Session, taking: &Taking<'_>) -> Result<(Plan, Taken), Error> {
         Ok::<_, Error>(found.map(|f| Known { here, grant: f.grant, run: f.run }))
     })?;
     let open = state.drifting(Some(&environment))?;
-    let is_open =
-        |d: &Drift| open.iter().any(|o| (o.drift.kind, &o.drift.digest, &o.drift.name) == (d.kind, &d.digest, &d.name));
+    let is_open = |d: &Drift| open.iter().any(|o| o.drift.is_same(d));
     let new: Vec<Drift> = drift.iter().filter(|d| !is_open(d)).cloned().collect();
     let snapshot = SnapshotTaken {
         environment: environment.clone(),
@@ -116,7 +115,7 @@ fn plan(s: &Session, taking: &Taking<'_>) -> Result<(Plan, Taken), Error> {
     };
     snapshot.check().map_err(|what| OperateError::Form { what })?;
     let before = state.newest_snapshot(&environment, Some(&snapshot.applications.join(",")))?;
-    let same = before.filter(|b| SnapshotTaken { time, ..b.taken.clone() } == snapshot);
+    let same = before.filter(|b| b.taken.says_the_same(&snapshot));
     if let Some(same) = same.filter(|b| time < b.taken.time.plus_seconds(UNCHANGED_MINUTES * 60) && new.is_empty()) {
         let (index, recorded, told) = (same.index, false, None);
         return Ok((Plan::default(), Taken { snapshot: same.taken, index, recorded, new, told, unseen }));

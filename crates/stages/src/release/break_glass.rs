@@ -29,7 +29,7 @@ use super::error::ReleaseError;
 use super::pen::Pen;
 use super::refuse::{self, Attempt};
 use super::rules::overall;
-use super::saying::{Saying, act_of, ledger_subject, line, needs, write};
+use super::saying::{Saying, act_of, line, needs, write};
 use crate::Error;
 use crate::build::decide::{self, Decided};
 use crate::build::rules::{artifacts, authors};
@@ -300,7 +300,7 @@ fn issue(
     };
     let first = match &fresh {
         Some(opened) => {
-            let statement = act_statement(ledger_subject(session), opened.clone())?;
+            let statement = act_statement(session.subject(), opened.clone())?;
             signed(session, act::BREAK_GLASS, statement)?
         }
         None => None,

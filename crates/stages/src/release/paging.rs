@@ -19,7 +19,6 @@ use countersign_store::{Plan, Session};
 use serde::{Deserialize, Serialize};
 
 use super::break_glass::moment;
-use super::saying::ledger_subject;
 use crate::Error;
 
 /// How often a message is tried each time.
@@ -197,7 +196,7 @@ fn message(session: &Session, rung: &Rung) -> Result<Vec<u8>, Error> {
         people: rung.people.clone(),
         time: session.now(),
     };
-    let bytes = canonical::to_vec(&Statement::new(ledger_subject(session), Message::TYPE, message))?;
+    let bytes = canonical::to_vec(&Statement::new(session.subject(), Message::TYPE, message))?;
     Ok(canonical::to_vec(&dsse::sign(statement::PAYLOAD_TYPE, &bytes, &session.recorder()?)?)?)
 }
 
@@ -226,7 +225,7 @@ fn record(
             delivered,
             time: s.now(),
         };
-        let subject: Vec<Subject> = ledger_subject(s);
+        let subject: Vec<Subject> = s.subject();
         let stream = StreamId::from(&rung.id);
         let entry = s.machine_entry(EventKind::BreakGlassPaged, stream, subject, predicate, Vec::new(), Vec::new())?;
         Ok((Plan { entries: vec![entry] }, ()))

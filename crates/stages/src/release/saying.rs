@@ -2,9 +2,8 @@
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
-use countersign_evidence::statement::Subject;
 use countersign_model::event::Predicate;
-use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, RunId, StreamId, Timestamp};
+use countersign_model::{Action, ActorId, EventKind, PersonId, RunId, StreamId, Timestamp};
 use countersign_store::handed::Written;
 use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, NewEntry, Plan, Session};
@@ -61,7 +60,7 @@ pub(crate) fn write<P: Predicate>(
     let by = pen.author(session, &attempt)?;
     refuse::unless(session, &attempt, Some(&by), |s| may(s, &by))?;
     let time = pen.time(session, &attempt, &by)?;
-    let statement = act_statement(ledger_subject(session), predicate(session, by.clone(), time)?)?;
+    let statement = act_statement(session.subject(), predicate(session, by.clone(), time)?)?;
     let Some(signed) = pen.sign(session, &attempt, &by, saying.namespace, &statement)? else {
         return Ok(to_sign(by, saying.namespace, statement));
     };
@@ -83,12 +82,6 @@ pub(crate) fn act_of(
     attachments: Vec<NewBlob>,
 ) -> Result<NewEntry, Error> {
     Ok(session.act_entry(saying.kind, saying.stream.clone(), ActorId::from(by), signed, refs, attachments)?)
-}
-
-/// The ledger as the subject of a statement.
-pub(crate) fn ledger_subject(session: &Session) -> Vec<Subject> {
-    let state = session.state();
-    vec![Subject::sha256(state.origin().to_owned(), &Digest::of(state.vkey().as_bytes()))]
 }
 
 /// The person must hold one of the roles that the act takes.

@@ -154,7 +154,7 @@ impl State {
         }
         let series = p.applications.join(",");
         let before = self.newest_snapshot(&p.environment, Some(&series))?;
-        let same = before.as_ref().filter(|b| says_the_same(&b.taken, &p)).map(|b| b.content);
+        let same = before.as_ref().filter(|b| b.taken.says_the_same(&p)).map(|b| b.content);
         let document = if same.is_none() { Some(to_json(&p)?) } else { None };
         self.db
             .prepare_cached(
@@ -206,7 +206,7 @@ impl State {
         )?;
         for (row, looked_at) in &open {
             let covered = series.is_empty() || looked_at == series;
-            if covered && !p.drift.iter().any(|d| is_same(d, &row.drift)) {
+            if covered && !p.drift.iter().any(|d| d.is_same(&row.drift)) {
                 let (kind, digest) = (row.drift.kind.as_str(), row.drift.digest.to_string());
                 resolve.execute((index, p.time.millis(), row.index, &p.environment, kind, digest, &row.drift.name))?;
             }
@@ -215,7 +215,7 @@ impl State {
             "INSERT INTO drifts (idx, environment, series, kind, digest, name, grant_id, run, arisen, detected)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
-        for d in p.drift.iter().filter(|d| !open.iter().any(|(row, _)| is_same(d, &row.drift))) {
+        for d in p.drift.iter().filter(|d| !open.iter().any(|(row, _)| d.is_same(&row.drift))) {
             insert.execute((
                 index,
                 &p.environment,
@@ -342,13 +342,11 @@ impl State {
     /// # Errors
     /// When the projection cannot be read.
     pub fn drifting(&self, environment: Option<&str>) -> Result<Vec<DriftRow>, Error> {
-        let mut rows = Vec::new();
-        for (row, _) in self.open_drifts(environment)? {
-            if self.environment(&row.environment)?.is_some_and(|e| e.retired.is_none()) {
-                rows.push(row);
-            }
-        }
-        Ok(rows)
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {DRIFT} FROM drifts WHERE resolved IS NULL AND (?1 IS NULL OR environment = ?1) AND environment IN
+             (SELECT environment FROM environments WHERE retired IS NULL) ORDER BY idx, kind, digest, name"
+        ))?;
+        Ok(query.query_map([environment], drift)?.collect::<Result<_, _>>()?)
     }
 
     /// Each with the applications that were looked at when it was found.
@@ -405,14 +403,6 @@ pub fn stream_of(environment: &str) -> String {
 const DRIFT: &str =
     "idx, told, environment, kind, digest, name, grant_id, run, arisen, detected, resolved, resolved_time";
 const SIGHTING: &str = "environment, digest, name, grant_id, run, idx, time, last_idx, last_time";
-
-fn says_the_same(one: &SnapshotTaken, other: &SnapshotTaken) -> bool {
-    SnapshotTaken { time: other.time, ..one.clone() } == *other
-}
-
-fn is_same(one: &Drift, other: &Drift) -> bool {
-    (one.kind, &one.digest, &one.name) == (other.kind, &other.digest, &other.name)
-}
 
 fn condition(asked: &SnapshotsAsked) -> (String, Vec<Value>) {
     let (mut sql, mut values) = ("1".to_owned(), Vec::<Value>::new());

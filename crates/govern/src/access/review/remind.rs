@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::subject;
 use crate::Error;
-use crate::access::ledger_subject;
 
 /// How often a message is tried.
 const ATTEMPTS: u32 = 3;
@@ -84,7 +83,7 @@ pub fn remind(session: &mut Session, to: &To, dir: &Path) -> Result<Vec<Reminded
             waiting,
             time: session.now(),
         };
-        let bytes = canonical::to_vec(&Statement::new(ledger_subject(session), Message::TYPE, message))?;
+        let bytes = canonical::to_vec(&Statement::new(session.subject(), Message::TYPE, message))?;
         let message = canonical::to_vec(&dsse::sign(statement::PAYLOAD_TYPE, &bytes, &session.recorder()?)?)?;
         let channel = match to {
             To::Command(program) => Channel::Command { program, dir },

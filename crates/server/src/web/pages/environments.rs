@@ -41,7 +41,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
         let last = state.deployments_page(&asked, 1)?.pop();
         rows.push(html! {
             tr {
-                td { a href={ "/environments/" (id) } { (id) } }
+                td { a href={ "/environments/" (encode(id)) } { (id) } }
                 td { (env.what.tier) }
                 td { (openness(closed.as_ref())) }
                 td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }

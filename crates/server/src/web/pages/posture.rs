@@ -13,7 +13,7 @@ use super::{approvals, frameworks, seen};
 use crate::app::{Trouble, found};
 use crate::web::chart::{self, Bar};
 use crate::web::layout::Page;
-use crate::web::look::Look;
+use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
 
 /// Something that waits for the visitor.
@@ -173,7 +173,7 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
         for row in seen::drifting(look, None)?.iter().filter(|row| told.insert(row.environment.clone())) {
             let environment = &row.environment;
             needs.push(Need {
-                what: html! { a href={ "/environments/" (environment) "#drift" } { (environment) } " runs what was not let through, or not what was, since " (parts::time(row.detected)) " " (parts::entry(row.told.unwrap_or(row.index))) },
+                what: html! { a href={ "/environments/" (encode(environment)) "#drift" } { (environment) } " runs what was not let through, or not what was, since " (parts::time(row.detected)) " " (parts::entry(row.told.unwrap_or(row.index))) },
                 how: format!("countersign drift {environment}"),
             });
         }

@@ -1,12 +1,12 @@
 //! What was seen running, and where that differs from what was let through: parts of the pages of environments, runs and the posture.
 
 use countersign_model::RunId;
-use countersign_model::snapshot::{Drift, DriftKind};
+use countersign_model::snapshot::DriftKind;
 use countersign_store::projection::{DeploymentsAsked, DriftRow, SnapshotRow};
 use maud::{Markup, html};
 
 use crate::app::Trouble;
-use crate::web::look::Look;
+use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
 
 /// Rows of a part that may be long; the rest is counted.
@@ -59,24 +59,13 @@ const fn word(kind: DriftKind) -> (Tone, &'static str) {
     }
 }
 
-/// What to do about it: words, and a command where one does it.
-pub(super) fn fix(drift: &Drift, environment: &str) -> (&'static str, Option<String>) {
-    let again = drift.run.as_ref().map(|run| format!("countersign deploy {run} --env {environment}"));
-    match drift.kind {
-        DriftKind::Unknown => ("Take it out, and find out who put it there.", None),
-        DriftKind::Elsewhere => ("Take it out, or deploy it here.", again),
-        DriftKind::Replaced => ("Let the newer deployment finish, or roll back by a deployment.", None),
-        DriftKind::Missing => ("Deploy it again.", again),
-    }
-}
-
 /// What differs, since when, and what to do.
 pub(super) fn differences(look: &Look<'_>, environment: &str) -> Result<Markup, Trouble> {
     let all = drifting(look, Some(environment))?;
     let mut rows = Vec::new();
     for row in all.iter().take(SHOWN) {
         let (tone, name) = word(row.drift.kind);
-        let (text, command) = fix(&row.drift, environment);
+        let (text, command) = row.drift.fix(environment);
         rows.push(html! {
             tr {
                 td { (parts::state(tone, name)) div.quiet { (row.drift.kind.meaning()) } }
@@ -84,7 +73,7 @@ pub(super) fn differences(look: &Look<'_>, environment: &str) -> Result<Markup, 
                 td { (parts::short(&row.drift.digest.to_string())) }
                 td { @if let Some(run) = &row.drift.run { (parts::run(run)) } @else { span.quiet { "none" } } }
                 td { (parts::time(row.detected)) " " (parts::entry(row.told.unwrap_or(row.index))) }
-                td.long { (text) @if let Some(command) = &command { " " code { (command) } } }
+                td.long { (text) @if let Some(command) = &command { ": " code { (command) } } }
             }
         });
     }
@@ -123,7 +112,9 @@ pub(super) fn snapshot(look: &Look<'_>, environment: &str) -> Result<Markup, Tro
     let (before, after) = (shown(before)?, shown(after)?);
     let looked_at: Vec<&str> =
         found.taken.applications.iter().map(String::as_str).filter(|id| look.scope.has_application(id)).collect();
-    let link = |index: u64| look.address(&format!("/environments/{environment}"), &[("snapshot", &index.to_string())]);
+    let link = |index: u64| {
+        look.address(&format!("/environments/{}", encode(environment)), &[("snapshot", &index.to_string())])
+    };
     let total = state.snapshots_count(&asked)?;
     let named: Vec<Markup> = lines
         .iter()
@@ -222,7 +213,7 @@ pub(super) fn of_run(look: &Look<'_>, run: &RunId) -> Result<Markup, Trouble> {
         .map(|s| {
             html! {
                 tr {
-                    td { a href={ "/environments/" (s.environment) } { (s.environment) } }
+                    td { a href={ "/environments/" (encode(&s.environment)) } { (s.environment) } }
                     td.long { (s.name) }
                     td { (parts::short(&s.digest.to_string())) }
                     td { (parts::time(s.first.1)) " " (parts::entry(s.first.0)) }
