@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use countersign_govern::access::people;
+use countersign_govern::access::{Pen, people};
 use countersign_govern::registry as acts;
 use countersign_model::Exit;
 use countersign_model::governance::{Application, CardholderScope, DeploymentEnvironment};
@@ -61,7 +61,7 @@ pub(crate) fn application(at: &PlaceArgs, args: &ApplicationArgs, env: &Environm
         }
         ApplicationVerb::Retire { id, reason, key, format } => {
             let signer = key.administrator(&session, env)?;
-            let index = acts::retire_application(&mut session, id, reason, &signer)?;
+            let index = acts::retire_application(&mut session, id, reason, Pen::Key(&signer))?.done()?;
             said(*format, Some(index), &format!("{id} is retired"), json!({"id": id}))?;
         }
     }
@@ -109,7 +109,7 @@ pub(crate) fn environment(at: &PlaceArgs, args: &EnvironmentArgs, env: &Environm
         }
         EnvironmentVerb::Retire { id, reason, key, format } => {
             let signer = key.administrator(&session, env)?;
-            let index = acts::retire_environment(&mut session, id, reason, &signer)?;
+            let index = acts::retire_environment(&mut session, id, reason, Pen::Key(&signer))?.done()?;
             said(*format, Some(index), &format!("{} is retired", printable(id)), json!({"id": id}))?;
         }
     }

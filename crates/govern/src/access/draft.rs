@@ -144,14 +144,7 @@ impl Draft {
     /// When what was signed elsewhere is not exactly this, and as the use case that made the draft. What is refused is recorded first.
     pub(crate) fn write(self, session: &mut Session, pen: Pen<'_>) -> Result<Written<u64>, Error> {
         let (act, by, namespace) = (self.saying.act, self.by.clone(), self.saying.namespace);
-        let signed = match pen {
-            Pen::Key(key) => return Ok(Written::Done(self.sign(session, key)?)),
-            Pen::Passkey(_) => None,
-            Pen::Away(away) => {
-                allowed_or_unproved(session, act, Some(&by), |s| Ok(away.sign(s, namespace, &self.statement)?))?
-            }
-        };
-        match signed {
+        match signed(session, pen, act, &by, namespace, &self.statement)? {
             Some(signed) => Ok(Written::Done(self.append(session, &signed)?)),
             None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement: self.statement }] }),
         }
@@ -159,10 +152,7 @@ impl Draft {
 
     /// Signs it with a key that is here, and appends it. Returns the log index.
     pub(crate) fn sign(self, session: &mut Session, signer: &SshSigner) -> Result<u64, Error> {
-        let namespace = self.saying.namespace;
-        let armored = signer.sign(namespace, &self.statement)?;
-        let signed = SignedAct::new(namespace, &self.statement, &armored, &signer.public_key())?;
-        self.append(session, &signed)
+        Ok(self.write(session, Pen::Key(signer))?.done()?)
     }
 
     /// Takes what the browser answered, and appends the act if it may still be said. Returns the log index.
@@ -188,13 +178,33 @@ impl Draft {
     }
 }
 
+/// The signed act over exactly this statement; none, where it is to be signed elsewhere. What does not verify, or says something else, is
+/// recorded.
+pub(crate) fn signed(
+    session: &mut Session,
+    pen: Pen<'_>,
+    act: &'static str,
+    by: &PersonId,
+    namespace: &'static str,
+    statement: &[u8],
+) -> Result<Option<SignedAct>, Error> {
+    match pen {
+        Pen::Key(key) => {
+            let armored = key.sign(namespace, statement)?;
+            Ok(Some(SignedAct::new(namespace, statement, &armored, &key.public_key())?))
+        }
+        Pen::Passkey(_) => Ok(None),
+        Pen::Away(away) => allowed_or_unproved(session, act, Some(by), |s| Ok(away.sign(s, namespace, statement)?)),
+    }
+}
+
 /// When something is said; what was signed elsewhere, and not just now, is recorded.
 pub(crate) fn time(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<Timestamp, Error> {
     allowed_or_unproved(session, act, None, |s| pen.time(s))
 }
 
 /// As [`allowed`]; an answer that proves nothing, or something else than was asked, is recorded too.
-fn allowed_or_unproved<T>(
+pub(crate) fn allowed_or_unproved<T>(
     session: &mut Session,
     act: &str,
     person: Option<&PersonId>,

@@ -24,7 +24,7 @@ pub(crate) use draft::time;
 pub use draft::{Draft, Pen};
 pub use error::IdentityError;
 pub(crate) use people::rooted;
-pub(crate) use saying::{Saying, line, needs, say, say_with};
+pub(crate) use saying::{Saying, line, needs, say, say_by, say_with};
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;

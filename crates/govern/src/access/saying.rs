@@ -4,10 +4,12 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_model::event::Predicate;
 use countersign_model::{Action, ActorId, EventKind, PersonId, StreamId};
-use countersign_store::session::SessionError;
+use countersign_store::handed::{ToSign, Written};
+use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, Plan, Session};
 
-use super::{allowed, rooted, sign, signer_of};
+use super::allowed;
+use super::draft::{Pen, allowed_or_unproved, author, signed};
 use crate::Error;
 use crate::error::LONGEST_LINE;
 
@@ -27,7 +29,7 @@ pub(crate) struct Saying<'a> {
 pub(crate) fn say<P: Predicate>(
     session: &mut Session,
     signer: &SshSigner,
-    saying: &Saying<'_>,
+    saying: &Saying<'static>,
     may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
     predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
 ) -> Result<u64, Error> {
@@ -38,18 +40,33 @@ pub(crate) fn say<P: Predicate>(
 pub(crate) fn say_with<P: Predicate>(
     session: &mut Session,
     signer: &SshSigner,
-    saying: &Saying<'_>,
+    saying: &Saying<'static>,
     attachments: Vec<NewBlob>,
     may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
     predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
 ) -> Result<u64, Error> {
-    session.require_pin()?;
-    rooted(session.state())?;
-    let by = allowed(session, saying.act, None, |s| signer_of(s, signer))?;
-    allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
-    let predicate = predicate(session, by.clone())?;
-    let signed = sign(signer, saying.namespace, session.subject(), predicate)?;
-    append(session, saying, &by, &signed, &attachments, &may)
+    Ok(say_by(session, Pen::Key(signer), saying, attachments, may, predicate)?.done()?)
+}
+
+/// As [`say_with`], with a key that is here or elsewhere: what is to be signed, or the log index of what was. The predicate takes its
+/// time and the ids that it makes up from the pen, so that what was signed elsewhere can be made once more.
+pub(crate) fn say_by<P: Predicate>(
+    session: &mut Session,
+    pen: Pen<'_>,
+    saying: &Saying<'static>,
+    attachments: Vec<NewBlob>,
+    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
+    predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
+) -> Result<Written<u64>, Error> {
+    let (act, namespace) = (saying.act, saying.namespace);
+    let (by, _) = author(session, act, pen)?;
+    allowed(session, act, Some(&by), |s| may(s, &by))?;
+    let predicate = allowed_or_unproved(session, act, Some(&by), |s| predicate(s, by.clone()))?;
+    let statement = act_statement(session.subject(), predicate)?;
+    match signed(session, pen, act, &by, namespace, &statement)? {
+        Some(signed) => Ok(Written::Done(append(session, saying, &by, &signed, &attachments, &may)?)),
+        None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement }] }),
+    }
 }
 
 /// Appends what was signed, if it may still be said.

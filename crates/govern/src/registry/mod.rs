@@ -13,10 +13,11 @@ use countersign_model::event::{ApplicationRegistered, ApplicationRetired, Enviro
 use countersign_model::governance::{Application, DeploymentEnvironment};
 use countersign_model::{Action, EventKind, PersonId, StreamId};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 use countersign_store::projection::Registered;
 
 use crate::Error;
-use crate::access::{Saying, line, needs, say};
+use crate::access::{Pen, Saying, line, needs, say, say_by};
 
 /// The stream of everything that is registered.
 fn stream() -> StreamId {
@@ -117,7 +118,7 @@ pub fn register_application(
 ///
 /// # Errors
 /// When the signer may not, or it is not registered.
-pub fn retire_application(session: &mut Session, id: &str, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn retire_application(session: &mut Session, id: &str, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let saying = Saying {
         act: "application retire",
@@ -125,10 +126,11 @@ pub fn retire_application(session: &mut Session, id: &str, reason: &str, signer:
         namespace: act::APPLICATION_RETIREMENT,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::RetireApplication)?;
             match in_use(s.state().application(id)?) {
@@ -137,7 +139,7 @@ pub fn retire_application(session: &mut Session, id: &str, reason: &str, signer:
             }
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(ApplicationRetired { origin, application: id.to_owned(), by, reason, time })
         },
     )
@@ -211,7 +213,7 @@ pub fn register_environment(
 ///
 /// # Errors
 /// When the signer may not, or it is not registered.
-pub fn retire_environment(session: &mut Session, id: &str, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn retire_environment(session: &mut Session, id: &str, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let saying = Saying {
         act: "environment retire",
@@ -219,10 +221,11 @@ pub fn retire_environment(session: &mut Session, id: &str, reason: &str, signer:
         namespace: act::ENVIRONMENT_RETIREMENT,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::RetireEnvironment)?;
             match in_use(s.state().environment(id)?) {
@@ -231,7 +234,7 @@ pub fn retire_environment(session: &mut Session, id: &str, reason: &str, signer:
             }
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(EnvironmentRetired { origin, environment: id.to_owned(), by, reason, time })
         },
     )

@@ -4,7 +4,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `kinds.rs` | which acts there are, what is asked of each, and the use case that says it |
+//! | `kinds/` | which acts there are, a file a family: what is asked of each, and the use case that says it |
 //! | `schema.rs` | what is sent, as the document says it |
 //! | `keys.rs` | which key stood for which request |
 
@@ -18,21 +18,16 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::IF_MATCH;
-use countersign_evidence::{canonical, from_base64, to_base64};
-use countersign_govern::waivers;
-use countersign_model::event::{BreakGlassOpened, GrantIssued, WaiverRequested};
-use countersign_model::governance::Scope as Covers;
-use countersign_model::{BreakGlassId, Diagnostic, Digest, Exit, GrantId, PersonId, RunId};
-use countersign_stages::build::confined::ConfinedEngine;
+use countersign_evidence::{from_base64, to_base64};
+use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
-use countersign_stages::release::{break_glass, emergency, grant as tokens, reject};
 use countersign_store::Session;
 use countersign_store::handed::{Away, FRESH, HandedIn, MOST, Written};
 use countersign_store::projection::EntriesAsked;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use self::kinds::{About, Asked};
+use self::kinds::{Asked, Said};
 use super::answers::{ActRecorded, ActToSign, StatementToSign};
 use super::caller::Sender;
 use super::submissions;
@@ -62,7 +57,7 @@ fn told(error: &dyn Diagnostic) -> Trouble {
 struct Preparation {
     key: String,
     host: String,
-    act: Asked,
+    act: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,9 +75,12 @@ struct Who {
 
 async fn body<T: serde::de::DeserializeOwned>(body: Body) -> Result<(T, Digest), Trouble> {
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Trouble::too_much(LARGEST as u64))?;
-    let read = serde_json::from_slice(&bytes)
-        .map_err(|e| Trouble::bad_body(&format!("what was sent is not as the document says: {e}")))?;
+    let read = serde_json::from_slice(&bytes).map_err(|e| no_such(&e))?;
     Ok((read, Digest::of(&bytes)))
+}
+
+fn no_such(error: &serde_json::Error) -> Trouble {
+    Trouble::bad_body(&format!("what was sent is not as the document says: {error}"))
 }
 
 fn who(asking: &Asking) -> Result<Who, Trouble> {
@@ -92,20 +90,26 @@ fn who(asking: &Asking) -> Result<Who, Trouble> {
 /// What somebody has to sign to say something, if they may say it now; who may not finds it recorded, as where the ledger is.
 pub(super) async fn prepare(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     let who = who(&asking)?;
-    let (asked, _): (Preparation, _) = body(sent).await?;
-    if !Kind::Fingerprint.takes(&asked.key) || !Kind::Text.takes(&asked.host) {
+    let (Preparation { key, host, act }, _) = body(sent).await?;
+    let act = kinds::read(act).map_err(|e| no_such(&e))?;
+    if !Kind::Fingerprint.takes(&key) || !Kind::Text.takes(&host) {
         return Err(Trouble::bad_body("the key's fingerprint or the machine's name is not as the document says"));
     }
     let app = Arc::clone(&asking.app);
     let inner = Arc::clone(&app);
-    app.with(move |session| prepared(&inner, session, &who, &asked)).await.map(Done::ok)
+    app.with(move |session| prepared(&inner, session, &who, &act, (&key, &host))).await.map(Done::ok)
 }
 
-fn prepared(app: &App, session: &mut Session, who: &Who, asked: &Preparation) -> Result<Value, Trouble> {
-    let act = &asked.act;
+fn prepared(
+    app: &App,
+    session: &mut Session,
+    who: &Who,
+    act: &Asked,
+    (key, host): (&str, &str),
+) -> Result<Value, Trouble> {
     admitted(session, who, act)?;
-    is_own(session, who, act.act(), &asked.key)?;
-    let away = Away::Asked { key: &asked.key, host: &asked.host };
+    is_own(session, who, act.command(), key)?;
+    let away = Away::Asked { key, host };
     let Written::ToSign { by, acts } = act.say(session, &app.catalogue, away)? else {
         return Err(Trouble::internal("something that was not signed was appended"));
     };
@@ -114,13 +118,13 @@ fn prepared(app: &App, session: &mut Session, who: &Who, asked: &Preparation) ->
         statement: to_base64(&one.statement),
         digest: Digest::of(&one.statement),
     });
-    let (condition, about) = looked_at(session, act)?;
+    let looked = act.looked_at(session)?;
     Ok(ActToSign {
         name: session.state().label(&by)?,
         person: by.to_string(),
         origin: session.state().origin().to_owned(),
-        condition,
-        about,
+        condition: looked.condition,
+        about: looked.about,
         acts: acts.collect(),
     }
     .json())
@@ -159,7 +163,7 @@ fn taken(
     condition: Option<Digest>,
     acts: &[Vec<u8>],
 ) -> Result<Value, Trouble> {
-    let read = HandedIn::read(acts).and_then(|handed| Ok((Asked::of(&handed)?, handed)));
+    let read = HandedIn::read(acts).and_then(|handed| Ok((kinds::of(&handed)?, handed)));
     let (asked, handed) = match read {
         Ok(read) => read,
         Err(error) => {
@@ -167,14 +171,13 @@ fn taken(
             return Err(told(&error));
         }
     };
-    is_own(session, who, asked.act(), handed.key())?;
+    is_own(session, who, asked.command(), handed.key())?;
     admitted(session, who, &asked)?;
     // Whoever lost the answer sends it once more.
     if let Some(index) = known(session, &asked, &handed)? {
         return recorded(session, who, &asked, &handed, index);
     }
-    let (now, _) = looked_at(session, &asked)?;
-    match (now, condition) {
+    match (asked.looked_at(session)?.condition, condition) {
         (Some(_), None) => return Err(Trouble::no_condition()),
         (Some(now), Some(looked_at)) if now != looked_at => return Err(Trouble::other_state(&now.to_string())),
         _ => {}
@@ -210,97 +213,16 @@ fn admitted(session: &mut Session, who: &Who, asked: &Asked) -> Result<(), Troub
     if !who.scope.is_limited() {
         return Ok(());
     }
-    let (what, inside) = inside(session, &who.scope, asked)?;
+    let (what, inside) = asked.inside(session, &who.scope)?;
     if inside {
         return Ok(());
     }
-    Err(outside_of(session, asked.act(), &who.sender, Trouble::not_found(what))?)
-}
-
-/// Whether what it is about is a limited token's to act on, and what it is.
-fn inside(session: &Session, scope: &Scope, asked: &Asked) -> Result<(&'static str, bool), Trouble> {
-    let state = session.state();
-    let run = |run: &RunId| scope.has_run(state, run);
-    // What is covered for the whole firm is not for whoever acts for some applications.
-    let covers = |what: &Covers| {
-        let (application, repository) = (what.application.as_deref(), what.repository.as_deref());
-        let is_of = application.is_some() || repository.is_some();
-        is_of
-            && application.is_none_or(|id| scope.has_application(id))
-            && repository.is_none_or(|id| scope.has_repository(id))
-    };
-    let open = |id: &str| Ok::<_, Trouble>(one_emergency(session, id)?.is_some_and(|row| scope.has_emergency(&row)));
-    Ok(match asked.about() {
-        About::Run(id) => ("run", run(&id)?),
-        About::Covers(what) => ("application or repository", covers(&what)),
-        About::Waiver(id) => {
-            let row = one(waivers::list(session)?, &id, |w| w.row.request.waiver.as_str());
-            ("waiver", row.is_some_and(|w| scope.has_waiver(&w.row) && covers(&w.row.request.scope)))
-        }
-        About::Grant(id) => {
-            let row = one(state.grants()?, &id, |row| row.grant.grant.as_str());
-            ("grant", row.map(|row| run(&row.grant.run)).transpose()?.unwrap_or(false))
-        }
-        About::Emergency(id) => ("emergency", open(&id)?),
-        About::Fresh(id, application) => {
-            let all = application.is_none_or(|id| scope.has_application(&id));
-            ("run", run(&id)? && all)
-        }
-        About::Both(id, of) => ("emergency", open(&id)? && run(&of)?),
-    })
-}
-
-/// The one whose id this is, or begins so.
-fn one<T>(mut all: Vec<T>, text: &str, id: impl Fn(&T) -> &str) -> Option<T> {
-    all.retain(|one| !text.is_empty() && id(one).starts_with(text));
-    let found = all.pop();
-    found.filter(|_| all.is_empty())
-}
-
-fn one_emergency(
-    session: &Session,
-    text: &str,
-) -> Result<Option<countersign_store::projection::EmergencyRow>, Trouble> {
-    Ok(one(session.state().emergencies()?, text, |row| row.opened.id.as_str()))
-}
-
-/// How it stands what an act is about, as a digest, and in words for whoever is going to sign. None: nothing was there to look at.
-fn looked_at(session: &Session, asked: &Asked) -> Result<(Option<Digest>, Value), Trouble> {
-    let state = session.state();
-    let standing = |value: &Value| Ok::<_, Trouble>(Some(Digest::of(&canonical::to_vec(value)?)));
-    let newest = |run: &RunId| Ok::<_, Trouble>(state.run(run)?.and_then(|row| Some(row.decisions.last()?.digest)));
-    Ok(match asked.about() {
-        About::Run(run) | About::Fresh(run, _) | About::Both(_, run) => (newest(&run)?, Value::Null),
-        About::Covers(_) => (None, Value::Null),
-        About::Waiver(id) => match one(waivers::list(session)?, &id, |w| w.row.request.waiver.as_str()) {
-            Some(found) => {
-                let whole = found.to_json();
-                // What decisions say of it changes with each of them.
-                let stands = json!({"waiver": found.row.request.waiver, "state": found.state.as_str()});
-                (standing(&stands)?, whole)
-            }
-            None => (None, Value::Null),
-        },
-        About::Grant(id) => match one(state.grants()?, &id, |row| row.grant.grant.as_str()) {
-            Some(row) => {
-                let stands = json!({"grant": row.grant.grant, "state": tokens::standing(session, &row)?});
-                (standing(&stands)?, stands)
-            }
-            None => (None, Value::Null),
-        },
-        About::Emergency(id) => match one_emergency(session, &id)? {
-            Some(row) => {
-                let whole = emergency::to_json(session, &row)?;
-                (standing(&whole)?, whole)
-            }
-            None => (None, Value::Null),
-        },
-    })
+    Err(outside_of(session, asked.command(), &who.sender, Trouble::not_found(what))?)
 }
 
 /// The entry of exactly this act, where it is in the log already. What is older than an act may be is not looked at.
 fn known(session: &Session, asked: &Asked, handed: &HandedIn) -> Result<Option<u64>, Trouble> {
-    let stream = kinds::stream(asked, handed).map_err(|e| told(&e))?;
+    let stream = asked.stream(handed).map_err(|e| told(&e))?;
     let act = handed.act()?;
     let oldest = handed.time().plus_seconds(-FRESH);
     let page = EntriesAsked { kind: Some(asked.event()), stream: Some(stream), before: None };
@@ -319,48 +241,8 @@ fn known(session: &Session, asked: &Asked, handed: &HandedIn) -> Result<Option<u
     Ok(None)
 }
 
-/// What is answered when it is in the log: what the command line prints where the ledger is.
+/// What is answered when it is in the log.
 fn recorded(session: &mut Session, who: &Who, asked: &Asked, handed: &HandedIn, index: u64) -> Result<Value, Trouble> {
-    let namespace = handed.namespace().to_owned();
-    let (whole, part) = (|e: countersign_store::handed::HandedError| told(&e), json!({"version": 1, "index": index}));
-    let with = |more: Value| {
-        let mut all = part.as_object().cloned().unwrap_or_default();
-        all.extend(more.as_object().cloned().unwrap_or_default());
-        Value::Object(all)
-    };
-    let result = match asked {
-        Asked::Reject { run, .. } | Asked::Withdraw { run, .. } => {
-            let said = reject::said_at(session, &ConfinedEngine, &RunId::from_text(run), &who.person, index);
-            said.map_err(|e| told(&e))?.to_json()
-        }
-        Asked::WaiveRequest { .. } | Asked::WaiveRenew { .. } => {
-            with(json!({"waiver": handed.said::<WaiverRequested>(&namespace).map_err(whole)?.waiver}))
-        }
-        Asked::WaiveGrant { waiver, .. } | Asked::WaiveReject { waiver, .. } | Asked::WaiveRevoke { waiver, .. } => {
-            with(json!({"waiver": waiver}))
-        }
-        Asked::GrantRevoke { grant, .. } => with(json!({"grant": grant, "revoked": true})),
-        Asked::BreakGlassOpen { .. } => {
-            let opened: BreakGlassOpened = handed.said(&namespace).map_err(whole)?;
-            let grant: GrantIssued = handed.said(countersign_evidence::act::GRANT).map_err(whole)?;
-            issued(session, &opened.id, &grant.grant, Some(index))?
-        }
-        Asked::BreakGlassGrant { emergency, .. } => {
-            let id = break_glass::find(session, emergency).map_err(|e| told(&e))?.opened.id;
-            let grant: GrantIssued = handed.said(&namespace).map_err(whole)?;
-            issued(session, &id, &grant.grant, None)?
-        }
-        Asked::BreakGlassClose { emergency, .. } => with(json!({"break_glass": emergency, "closed": true})),
-        Asked::BreakGlassRatify { emergency, late, .. } => {
-            with(json!({"break_glass": emergency, "ratified": true, "late": late}))
-        }
-        Asked::BreakGlassReview { emergency, late, .. } => {
-            with(json!({"break_glass": emergency, "reviewed": true, "late": late}))
-        }
-    };
+    let result = asked.result(session, &Said { person: &who.person, handed, index })?;
     Ok(ActRecorded { person: who.person.to_string(), index, result }.json())
-}
-
-fn issued(session: &Session, id: &BreakGlassId, grant: &GrantId, opened: Option<u64>) -> Result<Value, Trouble> {
-    emergency::issued(session, id, grant, opened).map_err(|e| told(&e))
 }
