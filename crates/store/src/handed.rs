@@ -123,6 +123,8 @@ pub struct ToSign {
 pub enum Written<T> {
     /// It is in the ledger.
     Done(T),
+    /// It is so already: nothing is signed, and nothing appended.
+    Already,
     /// It is not signed yet, and nothing is appended.
     ToSign {
         /// Who is to sign.
@@ -133,13 +135,22 @@ pub enum Written<T> {
 }
 
 impl<T> Written<T> {
-    /// What came of it where the key is here.
+    /// What came of it where the key is here, of what is never so already.
     ///
     /// # Errors
     /// [`HandedError::Unsigned`] where it is not.
     pub fn done(self) -> Result<T, SessionError> {
+        self.done_if_new()?.ok_or_else(|| HandedError::Unsigned.into())
+    }
+
+    /// What came of it where the key is here; none, where it was so already.
+    ///
+    /// # Errors
+    /// [`HandedError::Unsigned`] where it is not.
+    pub fn done_if_new(self) -> Result<Option<T>, SessionError> {
         match self {
-            Self::Done(done) => Ok(done),
+            Self::Done(done) => Ok(Some(done)),
+            Self::Already => Ok(None),
             Self::ToSign { .. } => Err(HandedError::Unsigned.into()),
         }
     }
@@ -148,6 +159,7 @@ impl<T> Written<T> {
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Written<U> {
         match self {
             Self::Done(done) => Written::Done(make(done)),
+            Self::Already => Written::Already,
             Self::ToSign { by, acts } => Written::ToSign { by, acts },
         }
     }
@@ -327,6 +339,23 @@ impl Away<'_> {
         let hex = handed.text(namespace, field).and_then(|text| text.strip_prefix(prefix));
         let bytes = hex.filter(|hex| hex.len() == 20).and_then(ten);
         bytes.map(Some).ok_or_else(|| HandedError::Differs.into())
+    }
+
+    /// The place of the log that what an act of this namespace says was read at, where it is signed: one that there was, and not before
+    /// what there was ten minutes before it was said. None where it is asked: then it is the log as it is.
+    ///
+    /// # Errors
+    /// [`HandedError::Differs`] when it is another.
+    pub fn size(&self, session: &Session, namespace: &str, field: &str) -> Result<Option<u64>, SessionError> {
+        let Self::Signed(handed) = self else { return Ok(None) };
+        let size = handed.of(namespace).and_then(|one| one.said.predicate.pointer(field)?.as_u64());
+        let size = size.filter(|size| (1..=session.state().size()).contains(size)).ok_or(HandedError::Differs)?;
+        // What was appended first after it was read cannot be older than the statement, or the log was not read as it was.
+        let next = session.ledger().entries(size..size.saturating_add(1).min(session.state().size()))?.pop();
+        match next {
+            Some((_, entry)) if entry.time < handed.time.plus_seconds(-FRESH) => Err(HandedError::Differs.into()),
+            _ => Ok(Some(size)),
+        }
     }
 
     /// The signed act, where it is signed, and over exactly this statement; none, where it is asked.

@@ -62,7 +62,10 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
         PersonVerb::Krl(args) => return super::person_krl::run(at, args, env),
         PersonVerb::Leave(args) => super::role::presence(at, args, true, env)?,
         PersonVerb::Return(args) => super::role::presence(at, args, false, env)?,
-        PersonVerb::List { format } => list(at, *format, env)?,
+        PersonVerb::List { server, format } => match server.client(env)? {
+            Some(client) => super::remote_people::list(&client, *format)?,
+            None => list(at, *format, env)?,
+        },
     }
     Ok(Exit::Pass)
 }

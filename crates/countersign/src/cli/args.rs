@@ -468,6 +468,8 @@ pub(crate) enum PersonVerb {
     Return(super::role_args::PresenceArgs),
     /// List everybody with their roles and keys
     List {
+        #[command(flatten)]
+        server: super::server_args::ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = PersonFormat::Text)]
         format: PersonFormat,

@@ -73,6 +73,7 @@ mod remote;
 mod remote_acts;
 mod remote_glass;
 mod remote_grants;
+mod remote_people;
 mod remote_says;
 mod replay;
 mod requests;

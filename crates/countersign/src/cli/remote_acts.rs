@@ -76,6 +76,23 @@ pub(super) fn say(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
+    let said = say_unless_so(client, act, expects, &|_, _| Ok(()), key, env)?;
+    if said.acts.is_empty() {
+        return Err(stranger(client, "it says that there is nothing to sign, where there always is"));
+    }
+    Ok(said)
+}
+
+/// As [`say`]; what is so already is not signed, and has no act. `fits` holds each statement against what it is about, as the ledger says
+/// that, before anything is signed.
+pub(super) fn say_unless_so(
+    client: &ApiClient,
+    act: &Value,
+    expects: &[Expects],
+    fits: &dyn Fn(&Value, &Value) -> Result<(), String>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
     let signer = key.signer(env)?;
     let public = signer.public_key();
     let text = |value: Value, name: &str| field(client, &value, name).map(str::to_owned);
@@ -87,7 +104,12 @@ pub(super) fn say(
     };
     let asked = json!({"key": party.key, "host": party.host, "act": act}).to_string();
     let given = client.post("acts/prepare", &[], &[], &Sends::Bytes(JSON, asked.as_bytes()))?;
+    let about = given.get("about").cloned().unwrap_or_default();
+    let name = field(client, &given, "name")?.to_owned();
     let all: Vec<&Value> = array(&given, "acts").collect();
+    if let (true, Some(result)) = (all.is_empty(), given.get("already").filter(|already| already.is_object())) {
+        return Ok(Said { result: result.clone(), signed: Vec::new(), acts: Vec::new(), about, name });
+    }
     if all.len() != expects.len() {
         return Err(stranger(client, "it gives out another number of statements than are signed for this"));
     }
@@ -101,7 +123,7 @@ pub(super) fn say(
         let Some(said) = said else {
             return Err(stranger(client, "what is to be signed is no statement of this kind"));
         };
-        if let Err(what) = is_asked(&said.predicate, expects, &party) {
+        if let Err(what) = is_asked(&said.predicate, expects, &party).and_then(|()| fits(&about, &said.predicate)) {
             let what = format!("what is to be signed is not what was asked for: {what}");
             return Err(stranger(client, &what));
         }
@@ -122,8 +144,7 @@ pub(super) fn say(
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;
     let result = done.get("result").filter(|result| result.is_object()).cloned();
     let result = result.ok_or_else(|| stranger(client, "its answer lacks `result`"))?;
-    let name = field(client, &given, "name")?.to_owned();
-    Ok(Said { result, signed, acts, about: given.get("about").cloned().unwrap_or_default(), name })
+    Ok(Said { result, signed, acts, about, name })
 }
 
 /// Whether a statement says what was asked for, and nothing besides that could be something else.

@@ -5,6 +5,7 @@ use countersign_model::Role;
 use countersign_model::access::Combination;
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct RoleArgs {
@@ -31,6 +32,8 @@ pub(crate) struct RoleOf {
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -56,6 +59,8 @@ pub(crate) enum RoleVerb {
         /// Those that ended or expired as well
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -64,6 +69,8 @@ pub(crate) enum RoleVerb {
     Show {
         /// The person's name or id
         person: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -84,6 +91,8 @@ pub(crate) enum RoleVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -96,6 +105,17 @@ pub(crate) enum RoleVerb {
     },
 }
 
+impl RoleVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Grant { of, .. } | Self::Revoke { of } => Some(&of.server),
+            Self::List { server, .. } | Self::Show { server, .. } | Self::Rules { server, .. } => Some(server),
+            Self::Matrix { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PresenceArgs {
     /// The person's name or id
@@ -105,6 +125,8 @@ pub(crate) struct PresenceArgs {
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -107,6 +107,9 @@ mod release;
 mod remote_acts;
 #[cfg(test)]
 mod remote_deploy;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_people;
 mod reports;
 #[cfg(test)]
 mod repositories;

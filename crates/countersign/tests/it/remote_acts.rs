@@ -57,7 +57,7 @@ pub(crate) fn fingerprint(world: &World, person: &str) -> String {
 }
 
 /// A command of somebody's, on a machine without the ledger.
-fn by(pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> Ran {
+pub(crate) fn by(pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> Ran {
     let key = pipeline.world.path(person);
     pipeline.cs(&[args, &["--key", key.to_str().unwrap()]].concat())
 }
@@ -66,12 +66,12 @@ fn shows(pipeline: &Pipeline<'_>, person: &str) {
     pipeline.shows(&token(pipeline.world, person, SCOPES));
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
 /// Without what differs from one entry to the next.
-fn but(mut value: Value, fields: &[&str]) -> Value {
+pub(crate) fn but(mut value: Value, fields: &[&str]) -> Value {
     for field in fields {
         value.as_object_mut().unwrap().remove(*field).unwrap_or_else(|| panic!("no {field}"));
     }
@@ -131,7 +131,7 @@ fn a_run_is_rejected_and_the_rejection_taken_back_from_a_machine_without_the_led
     world.cs(["verify"]).expect(0);
 }
 
-fn code_of(ran: &Ran) -> String {
+pub(crate) fn code_of(ran: &Ran) -> String {
     let code = ran.err.split("error[").nth(1).and_then(|rest| rest.split(']').next()).unwrap_or("none").to_owned();
     // What a server says stands behind its sentence.
     if code == "CS-REMOTE-003" {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use countersign_connect::SshSigner;
-use countersign_govern::access::{people, roles, root};
+use countersign_govern::access::{Pen, people, roles, root};
 use countersign_govern::audit::verify::{Anchor, Root, verify};
 use countersign_model::{Diagnostic as _, EventKind, Role, SystemClock};
 use countersign_store::installation::Installation;
@@ -91,7 +91,7 @@ fn the_live_state_is_the_replayed_one_after_every_act() {
         state_is_replay(&session, &world);
         for role in roles {
             let asked = roles::Asked { person: &name, role: *role, reason: "because" };
-            roles::grant(&mut session, asked, None, &ada).unwrap();
+            roles::grant(&mut session, asked, None, Pen::Key(&ada)).unwrap();
             state_is_replay(&session, &world);
         }
     }

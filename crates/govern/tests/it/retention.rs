@@ -10,7 +10,7 @@ use countersign_connect::SshSigner;
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
 use countersign_evidence::statement::Subject;
-use countersign_govern::access::{people, roles, root};
+use countersign_govern::access::{Pen, people, roles, root};
 use countersign_govern::audit::verify::{Anchor, verify};
 use countersign_govern::{Error, retention};
 use countersign_model::event::{DecisionMade, EvidenceAttached, PolicyActivated, RunStarted};
@@ -93,7 +93,7 @@ impl World {
             people::add(&mut session, name, &world.keys[name].public_key(), &world.keys["ada"]).unwrap();
         }
         let asked = roles::Asked { person: "ruth", role: Role::ComplianceOfficer, reason: "her office" };
-        roles::grant(&mut session, asked, None, &world.keys["ada"]).unwrap();
+        roles::grant(&mut session, asked, None, Pen::Key(&world.keys["ada"])).unwrap();
         (world, session)
     }
 

@@ -83,8 +83,10 @@ wire! {
         condition: Option<Digest>,
         /// What it is about, as the command line prints it where the ledger is; null where the statement says it all.
         about: Value,
-        /// What is signed, each by itself.
+        /// What is signed, each by itself; nothing, where it is so already.
         acts: Vec<StatementToSign>,
+        /// Where it is so already, what the command line prints then with `--format json` where the ledger is; null else.
+        already: Value,
     }
 
     /// One statement that is to be signed.

@@ -1,10 +1,11 @@
-//! People: who asks, and who is enrolled.
+//! People: who asks, who is enrolled, and who holds which role.
 
 use countersign_model::audit::threads::MaskedField;
+use countersign_store::projection::{Leaving, RoleEnd, RoleRow};
 
 use super::ask::{Ask, count, id};
 use super::caller::Caller;
-use super::wire::{Me, Person, PersonList};
+use super::wire::{Me, Person, PersonGone, PersonKey, PersonList, RoleGone, RoleGrant, RoleList, RoleRules};
 use crate::app::Trouble;
 
 pub(super) fn me(ask: &Ask<'_>) -> Result<Me, Trouble> {
@@ -23,12 +24,54 @@ pub(super) fn me(ask: &Ask<'_>) -> Result<Me, Trouble> {
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<PersonList, Trouble> {
     let visitor = ask.visitor()?;
+    let leavings = ask.state().leavings()?;
     let line = |p: countersign_store::projection::Person| Person {
         person: id(&p.id),
         keys: count(p.keys.len()),
+        signs_with: p.keys.iter().map(|key| PersonKey { key: key.fingerprint(), algorithm: key.algorithm() }).collect(),
+        left: leavings.iter().rfind(|l| l.person == p.id).map(gone),
         name: p.name.filter(|_| !ask.scope.hides(MaskedField::Names) || p.id == visitor.person),
         roles: p.roles.into_iter().collect(),
         index: p.index,
     };
     Ok(PersonList { items: ask.state().people()?.into_iter().map(line).collect() })
+}
+
+fn gone(left: &Leaving) -> PersonGone {
+    PersonGone {
+        index: left.index,
+        by: id(&left.by),
+        time: left.time,
+        reason: left.reason.clone(),
+        returned: left.returned,
+    }
+}
+
+/// Grants of roles: those that count now, or all.
+pub(super) fn roles(ask: &Ask<'_>) -> Result<RoleList, Trouble> {
+    let now = ask.state().moment();
+    let (all, person) = (ask.filter("all").is_some(), ask.filter("person"));
+    let mut rows = ask.state().role_grants()?;
+    rows.retain(|row| (all || row.is_held(now)) && person.is_none_or(|id| row.person.as_str() == id));
+    let line = |row: RoleRow| RoleGrant {
+        state: row.state(now).to_owned(),
+        person: id(&row.person),
+        role: row.role,
+        by: id(&row.by),
+        reason: row.reason,
+        time: row.time,
+        expires: row.expires,
+        index: row.index,
+        ended: row.ended.map(ended),
+    };
+    Ok(RoleList { items: rows.into_iter().map(line).collect() })
+}
+
+fn ended(end: RoleEnd) -> RoleGone {
+    RoleGone { index: end.index, by: id(&end.by), time: end.time, how: end.how.as_str().to_owned(), reason: end.reason }
+}
+
+pub(super) fn rules(ask: &Ask<'_>) -> Result<RoleRules, Trouble> {
+    let rules = ask.state().role_rules()?;
+    Ok(RoleRules { index: rules.index, refused: rules.refused, idle_days: rules.idle_days.into() })
 }

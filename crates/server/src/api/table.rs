@@ -12,7 +12,8 @@ use super::answers::{GrantList, GrantToSign, GrantToken, GrantWhole, RepositoryH
 use super::ask::Ask;
 use super::wire::{
     self, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
-    Framework, FrameworkList, Ledger, Me, PersonList, Population, Run, RunFindingList, RunList, WaiverList, Wire,
+    Framework, FrameworkList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList,
+    WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
@@ -229,6 +230,11 @@ const FINDINGS: &[Param] = &[
 const RUN_FINDINGS: &[Param] = &[may("after", "So many come before: `next` of the part before.", Kind::Number), LIMIT];
 const WAIVERS: &[Param] = &[may("state", "Only those that stand so.", Kind::Choice(waivers::states))];
 
+const ROLES: &[Param] = &[
+    may("all", "Those that ended or expired as well.", Kind::Choice(|| vec!["true"])),
+    may("person", "Only those of this person, by id.", Kind::Text),
+];
+
 const HELD: &[Param] = &[
     must("repository", "The repository's identity.", Kind::Identity),
     must("commit", "A commit of it.", Kind::Commit),
@@ -291,6 +297,8 @@ resources! {
     "environments" "environments" "Environments that are not retired.": EnvironmentList by Read EVERYBODY of List, &[], environments::list;
     "environments/{environment}" "environment" "An environment and what runs there, as far as deployments say.": Environment by Read EVERYBODY of Environment, &[], environments::one;
     "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS of Firm, &[], people::list;
+    "roles" "roles" "Who holds which role, oldest first.": RoleList by Audit OFFICERS of Firm, ROLES, people::roles;
+    "role-rules" "role-rules" "What holds for grants of roles.": RoleRules by Audit OFFICERS of Firm, &[], people::rules;
     "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS of List, &[], audits::list;
     "audits/{audit}" "audit" "An audit with its requests.": Audit by Audit OFFICERS of Audit, &[], audits::one;
     "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY of Firm, &[], ledger::head;

@@ -1,6 +1,7 @@
 //! What the API says, type by type. A type's fields, their schemas and what is sent are one definition, so that the document cannot say
 //! something else than the server. Every field is always there; what is not known is `null`.
 
+use countersign_model::access::Combination;
 use countersign_model::access::token::TokenScope;
 use countersign_model::{Digest, EventKind, Outcome, Role, Timestamp};
 use serde_json::{Map, Value, json};
@@ -86,6 +87,15 @@ impl Wire for TokenScope {
     }
 }
 
+impl Wire for Combination {
+    fn json(self) -> Value {
+        self.as_str().into()
+    }
+    fn schema() -> Value {
+        choice(Self::ALL.iter().map(|c| c.as_str()))
+    }
+}
+
 impl<T: Wire> Wire for Option<T> {
     fn json(self) -> Value {
         self.map_or(Value::Null, Wire::json)
@@ -153,15 +163,18 @@ macro_rules! wire {
     };
 }
 
+mod access;
 mod environments;
 mod found;
 
+pub(crate) use access::*;
 pub(crate) use environments::*;
 pub(crate) use found::*;
 
 /// The schemas that stand in files of their own, by name.
 pub(crate) fn more_components() -> Map<String, Value> {
-    found::components().into_iter().chain(environments::components()).collect()
+    let all = found::components().into_iter().chain(environments::components());
+    all.chain(access::components()).collect()
 }
 pub(super) use wire;
 
@@ -598,26 +611,6 @@ wire! {
         expires: Timestamp,
         /// How often it was continued.
         renewals: u64,
-    }
-
-    /// Everybody enrolled.
-    PersonList {
-        /// All of them.
-        items: Vec<Person>,
-    }
-
-    /// Somebody enrolled.
-    Person {
-        /// The person's id.
-        person: String,
-        /// Their name; null where it was erased.
-        name: Option<String>,
-        /// Their roles at this moment.
-        roles: Vec<Role>,
-        /// How many keys of theirs sign acts.
-        keys: u64,
-        /// Log index of their enrolment.
-        index: u64,
     }
 
     /// Audits, newest first.

@@ -130,6 +130,16 @@ impl RoleRow {
     pub fn is_held(&self, at: Timestamp) -> bool {
         self.ended.is_none() && self.expires.is_none_or(|e| at < e)
     }
+
+    /// How it stands then, in a word.
+    #[must_use]
+    pub fn state(&self, at: Timestamp) -> &'static str {
+        match &self.ended {
+            Some(end) => end.how.as_str(),
+            None if self.is_held(at) => "held",
+            None => "expired",
+        }
+    }
 }
 
 /// The rules for grants in effect.

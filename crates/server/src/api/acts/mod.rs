@@ -22,7 +22,7 @@ use countersign_evidence::{from_base64, to_base64};
 use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
 use countersign_store::Session;
-use countersign_store::handed::{Away, FRESH, HandedIn, MOST, Written};
+use countersign_store::handed::{Away, FRESH, HandedError, HandedIn, MOST, Written};
 use countersign_store::projection::EntriesAsked;
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,8 +40,8 @@ use crate::auth::lock;
 pub(crate) use keys::Keys;
 pub(super) use schema::{acts_schema, preparation_schema};
 
-/// Bytes of a body here.
-const LARGEST: usize = 256 << 10;
+/// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice.
+const LARGEST: usize = 4 << 20;
 
 /// What a use case says, as a client is told it: what does not verify is a no, and none of this server's faults.
 fn told(error: &dyn Diagnostic) -> Trouble {
@@ -110,8 +110,10 @@ fn prepared(
     admitted(session, who, act)?;
     is_own(session, who, act.command(), key)?;
     let away = Away::Asked { key, host };
-    let Written::ToSign { by, acts } = act.say(session, &app.catalogue, away)? else {
-        return Err(Trouble::internal("something that was not signed was appended"));
+    let (by, acts, already) = match act.say(session, &app.catalogue, away)? {
+        Written::ToSign { by, acts } => (by, acts, Value::Null),
+        Written::Already => (who.person.clone(), Vec::new(), act.already(session)?),
+        Written::Done(_) => return Err(Trouble::internal("something that was not signed was appended")),
     };
     let acts = acts.into_iter().map(|one| StatementToSign {
         namespace: one.namespace.to_owned(),
@@ -126,6 +128,7 @@ fn prepared(
         condition: looked.condition,
         about: looked.about,
         acts: acts.collect(),
+        already,
     }
     .json())
 }
@@ -184,6 +187,12 @@ fn taken(
     }
     match asked.say(session, &app.catalogue, Away::Signed(&handed)) {
         Ok(Written::Done(index)) => recorded(session, who, &asked, &handed, index),
+        Ok(Written::Already) => {
+            // Somebody else said the same meanwhile, so that there is nothing to add.
+            let error = HandedError::Differs;
+            session.record_refusal(asked.command(), None, Some(&who.person), error.code())?;
+            Err(told(&error))
+        }
         Ok(Written::ToSign { .. }) => Err(Trouble::internal("something that was signed was not appended")),
         Err(trouble) => {
             // The same was sent at the same moment, perhaps to another server, and came first.

@@ -7,9 +7,11 @@
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
 //! | `waivers.rs` | `waive …` |
 //! | `emergencies.rs` | `break-glass …` |
+//! | `people.rs` | `role …`, `person leave`, `person return` |
 
 mod decisions;
 mod emergencies;
+mod people;
 mod waivers;
 
 use countersign_evidence::canonical;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Value, json};
 
+use super::told;
 use crate::app::{Scope, Trouble};
 
 /// Something that somebody wants to say.
@@ -42,6 +45,11 @@ pub(super) trait Act: Send + Sync {
 
     /// Says it with a key on another machine: what is to be signed, or the log index of what was.
     fn say(&self, session: &mut Session, catalogue: &Catalogue, away: Away<'_>) -> Result<Written<u64>, Trouble>;
+
+    /// What is answered where it is so already, and nothing is to be signed: what the command line prints then where the ledger is.
+    fn already(&self, _: &mut Session) -> Result<Value, Trouble> {
+        Err(Trouble::internal("something that is never so already was so"))
+    }
 
     /// What is answered when it is in the log: what the command line prints where the ledger is.
     fn result(&self, session: &mut Session, said: &Said<'_>) -> Result<Value, Trouble>;
@@ -101,7 +109,7 @@ struct Family {
     schemas: fn() -> Vec<Value>,
 }
 
-const FAMILIES: &[Family] = &[decisions::FAMILY, waivers::FAMILY, emergencies::FAMILY];
+const FAMILIES: &[Family] = &[decisions::FAMILY, waivers::FAMILY, emergencies::FAMILY, people::FAMILY];
 
 fn read_as<T: Act + DeserializeOwned + 'static>(value: Value) -> serde_json::Result<Asked> {
     Ok(Box::new(serde_json::from_value::<T>(value)?))
@@ -135,6 +143,15 @@ pub(super) fn schemas() -> Vec<Value> {
 
 fn no(why: &str) -> HandedError {
     HandedError::NoAct { why: why.to_owned() }
+}
+
+/// What a use case about people says, as a client is told it. Who is enrolled is at `people`, for whoever may read that.
+fn told_of_people(error: &countersign_govern::Error) -> Trouble {
+    let mut trouble = told(error);
+    if matches!(error, countersign_govern::Error::NoSuchPerson { .. }) {
+        "see who is enrolled: countersign person list".clone_into(&mut trouble.help);
+    }
+    trouble
 }
 
 /// One act alone was handed in.

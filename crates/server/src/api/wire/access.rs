@@ -1,0 +1,107 @@
+//! What the API says of people, their roles and the reviews of all access.
+
+use countersign_model::access::Combination;
+use countersign_model::{Role, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::{Wire, bare, described};
+
+wire! {
+    /// Everybody enrolled.
+    PersonList {
+        /// All of them.
+        items: Vec<Person>,
+    }
+
+    /// Somebody enrolled.
+    Person {
+        /// The person's id.
+        person: String,
+        /// Their name; null where it was erased.
+        name: Option<String>,
+        /// Their roles at this moment.
+        roles: Vec<Role>,
+        /// How many keys of theirs sign acts.
+        keys: u64,
+        /// These keys.
+        signs_with: Vec<PersonKey>,
+        /// Their last leaving; null: they never left.
+        left: Option<PersonGone>,
+        /// Log index of their enrolment.
+        index: u64,
+    }
+
+    /// A key that signs acts.
+    PersonKey {
+        /// Its fingerprint.
+        key: String,
+        /// Its algorithm, as OpenSSH calls it.
+        algorithm: String,
+    }
+
+    /// Somebody left.
+    PersonGone {
+        /// Log index.
+        index: u64,
+        /// Who said so, by id.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// Why.
+        reason: String,
+        /// Log index of their return.
+        returned: Option<u64>,
+    }
+
+    /// Grants of roles, oldest first.
+    RoleList {
+        /// All that are asked for.
+        items: Vec<RoleGrant>,
+    }
+
+    /// A role that was granted to somebody.
+    RoleGrant {
+        /// To whom, by id.
+        person: String,
+        /// Which.
+        role: Role,
+        /// By whom, by id; the first administrator's own is by themselves.
+        by: String,
+        /// Why; null where nobody had to say.
+        reason: Option<String>,
+        /// When.
+        time: Timestamp,
+        /// From when on it does not count; null: it is for good.
+        expires: Option<Timestamp>,
+        /// held, expired, or how it ended: revoked, left or review.
+        state: String,
+        /// Log index.
+        index: u64,
+        /// How it ended before its time.
+        ended: Option<RoleGone>,
+    }
+
+    /// The end of a role.
+    RoleGone {
+        /// Log index.
+        index: u64,
+        /// By whom, by id.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// revoked, left or review.
+        how: String,
+        /// Why.
+        reason: String,
+    }
+
+    /// What holds for grants of roles.
+    RoleRules {
+        /// Log index of the choice; null: nobody chose any.
+        index: Option<u64>,
+        /// Combinations that no grant may make.
+        refused: Vec<Combination>,
+        /// After how many days without a signed act an account is idle.
+        idle_days: u64,
+    }
+}
