@@ -1,6 +1,7 @@
 //! Acts that are signed with a key on another machine: first the exact statement is given out, then it comes back signed. Nothing in it
 //! is believed: whoever takes it makes the same statement once more, by the same use case, and it has to be that, byte for byte. Only what
-//! cannot be made again comes from it: its time, which must be of just now, and random ids, which must be new.
+//! cannot be made again comes from it: its time, which must be of just now, random ids, which must be new, and the size of the log that it was
+//! read at, which must be there and of just before.
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::canonical;
@@ -87,7 +88,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: "CS-HANDED-002",
         exit: Exit::Denied,
         title: "another statement than would be signed here now",
-        text: "Whoever takes an act that was signed on another machine makes its statement once more, from the ledger as it is at that moment, and compares the two byte for byte. They differ: something changed in between, or the statement was changed. Only its time and the ids that it makes up come from what was signed.",
+        text: "Whoever takes an act that was signed on another machine makes its statement once more, from the ledger as it is at that moment, and compares the two byte for byte. They differ: something changed in between, or the statement was changed. Only its time, the ids that it makes up and the size of the log that it was read at come from what was signed.",
     },
     Explanation {
         code: "CS-HANDED-003",

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use countersign_model::access::review::ReviewVerdict;
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
@@ -32,6 +33,8 @@ pub(crate) enum AccessVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -65,12 +68,16 @@ pub(crate) enum ReviewVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List reviews and what waits; ends with 11 while one is open
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -85,6 +92,8 @@ pub(crate) enum ReviewVerb {
         mine: bool,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -106,6 +115,8 @@ pub(crate) enum ReviewVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -128,8 +139,24 @@ pub(crate) enum ReviewVerb {
         review: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl ReviewVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Open { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. }
+            | Self::Decide { server, .. }
+            | Self::Close { server, .. } => Some(server),
+            Self::Remind { .. } => None,
+        }
+    }
 }

@@ -7,13 +7,14 @@ use std::path::Path;
 use countersign_connect::gpg;
 use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
 use countersign_evidence::sshsig::Certificate;
-use countersign_govern::access::certificates;
-use countersign_govern::access::keys::{self, Added, NewKey, Revoked, Window};
+use countersign_govern::access::keys::{self, NewKey, Window};
 use countersign_govern::access::passkeys::{self, Party};
 use countersign_govern::access::people;
+use countersign_govern::access::{Pen, certificates};
 use countersign_model::{Exit, PersonId, Timestamp};
 use countersign_store::Session;
-use countersign_store::projection::{ActRow, KeyRow, Person};
+use countersign_store::handed::Written;
+use countersign_store::projection::{KeyRow, Person};
 use serde_json::{Value, json};
 
 use super::access::{public_key, read_line};
@@ -21,14 +22,18 @@ use super::args::{Format, PlaceArgs};
 use super::handed::{read_small, write_new};
 use super::person_key_args::{PersonKeyArgs, PersonKeyVerb};
 use super::place::notices;
+use super::remote_keys;
 use crate::config::{Config, Environment};
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
 /// `person key`.
 pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().map(|server| server.client(env)).transpose()?.flatten() {
+        return remote_keys::key(&client, &args.verb, env);
+    }
     match &args.verb {
-        PersonKeyVerb::Add { person, given, request, valid_after, valid_before, reason, key, format } => {
+        PersonKeyVerb::Add { person, given, request, valid_after, valid_before, reason, key, format, .. } => {
             let public = given.ssh_key.as_deref().map(public_key).transpose()?;
             let mut session = at.open(env)?;
             let certificate = match &given.openpgp {
@@ -50,9 +55,10 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
             };
             let signer = key.administrator(&session, env)?;
             let window = Window { after: *valid_after, before: *valid_before };
-            let added = keys::add(&mut session, person, new, window, reason.as_deref(), &signer)?;
+            let mut added = keys::add(&mut session, person, new, window, reason.as_deref(), Pen::Key(&signer))?;
+            let index = std::mem::replace(&mut added.written, Written::Already).done()?;
             notices(&mut session);
-            say_added(&session, &added, *format)?;
+            said_added(&added.document(index), &session.state().label(&added.person)?, *format)?;
         }
         PersonKeyVerb::Request { person, out, format } => {
             let session = at.open(env)?;
@@ -67,12 +73,14 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
             notices(&mut session);
             say_certified(&session, &row, &certificate, index, *format)?;
         }
-        PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format } => {
+        PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format, .. } => {
             let mut session = at.open(env)?;
             let signer = key.administrator(&session, env)?;
-            let revoked = keys::revoke(&mut session, person, fingerprint, *compromised_since, reason, &signer)?;
+            let (print, written) =
+                keys::revoke(&mut session, person, fingerprint, *compromised_since, reason, Pen::Key(&signer))?;
             notices(&mut session);
-            say_revoked(&session, &revoked, *format)?;
+            let revoked = keys::revoked(&session, &print, *compromised_since, written.done()?)?;
+            said_revoked(&revoked.document(), &session.state().label(&revoked.key.person)?, *format)?;
         }
         PersonKeyVerb::List { person, format } => list(&at.open(env)?, person.as_deref(), *format)?,
     }
@@ -152,23 +160,33 @@ fn say_requested(
     }
 }
 
-fn say_added(session: &Session, added: &Added, format: Format) -> Result<(), Failure> {
-    let window = added.window;
+fn word(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).map(printable).unwrap_or_default()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn moment(value: &Value, name: &str) -> Option<Timestamp> {
+    value.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok())
+}
+
+/// What is printed of a key that was added.
+pub(super) fn said_added(said: &Value, label: &str, format: Format) -> Result<(), Failure> {
     if format == Format::Json {
-        return output::json(&json!({
-            "version": 1, "person": added.person, "key": added.fingerprint, "valid_after": window.after,
-            "valid_before": window.before, "renewed": added.renewed, "alone": added.alone, "index": added.index,
-        }));
+        return output::json(said);
     }
+    let is = |name: &str| said.get(name).and_then(Value::as_bool) == Some(true);
     let mut text = format!(
         "✓ {} has {}, {}{} (entry {})\n",
-        printable(&session.state().label(&added.person)?),
-        if added.renewed { "the key anew" } else { "one more key" },
-        added.fingerprint,
-        said_window(window.after, window.before),
-        added.index
+        printable(label),
+        if is("renewed") { "the key anew" } else { "one more key" },
+        word(said, "key"),
+        said_window(moment(said, "valid_after"), moment(said, "valid_before")),
+        number(said, "index")
     );
-    if added.alone {
+    if is("alone") {
         text.push_str("There is no other administrator, so nobody else could sign this; the entry says who did.\n");
     }
     output::print(&text)
@@ -185,35 +203,25 @@ pub(super) fn said_window(after: Option<Timestamp>, before: Option<Timestamp>) -
     text
 }
 
-fn act(act: &ActRow) -> Value {
-    json!({"index": act.index, "kind": act.kind, "person": act.person, "time": act.time, "appended": act.placed})
-}
-
-fn say_revoked(session: &Session, revoked: &Revoked, format: Format) -> Result<(), Failure> {
-    let key = &revoked.key;
+/// What is printed of a key that was revoked.
+pub(super) fn said_revoked(said: &Value, label: &str, format: Format) -> Result<(), Failure> {
     if format == Format::Json {
-        return output::json(&json!({
-            "version": 1, "person": key.person, "key": key.fingerprint, "index": revoked.index,
-            "compromised_since": key.revoked.as_ref().and_then(|r| r.since),
-            "suspect": revoked.suspect.iter().map(act).collect::<Vec<_>>(),
-        }));
+        return output::json(said);
     }
-    let mut text = format!(
-        "✓ the key {} of {} does not count any more (entry {})\n",
-        key.fingerprint,
-        printable(&session.state().label(&key.person)?),
-        revoked.index
-    );
-    match key.revoked.as_ref().and_then(|r| r.since) {
+    let (key, index) = (word(said, "key"), number(said, "index"));
+    let mut text = format!("✓ the key {key} of {} does not count any more (entry {index})\n", printable(label));
+    let suspect = said.get("suspect").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    match moment(said, "compromised_since") {
         None => text.push_str("What it signed before stands.\n"),
-        Some(since) if revoked.suspect.is_empty() => {
+        Some(since) if suspect.is_empty() => {
             let _ = writeln!(text, "It signed nothing since {since}.");
         }
         Some(since) => {
-            let n = output::count(revoked.suspect.len() as u64, "entry", "entries");
+            let n = output::count(suspect.len() as u64, "entry", "entries");
             let _ = writeln!(text, "It signed {n} since {since}; approvals among them count no more. Look at each:");
-            for act in &revoked.suspect {
-                let _ = writeln!(text, "  {:>6}  {}  {}", act.index, act.placed, act.kind.as_str());
+            for act in suspect {
+                let (index, placed, kind) = (number(act, "index"), word(act, "appended"), word(act, "kind"));
+                let _ = writeln!(text, "  {index:>6}  {placed}  {kind}");
             }
             text.push_str("Next: countersign ledger show INDEX --payload\n");
         }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use countersign_model::Timestamp;
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct PersonKeyArgs {
@@ -56,6 +57,8 @@ pub(crate) enum PersonKeyVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -96,6 +99,8 @@ pub(crate) enum PersonKeyVerb {
         compromised_since: Option<Timestamp>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -108,4 +113,14 @@ pub(crate) enum PersonKeyVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl PersonKeyVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Add { server, .. } | Self::Revoke { server, .. } => Some(server),
+            Self::Request { .. } | Self::Certify { .. } | Self::List { .. } => None,
+        }
+    }
 }

@@ -66,20 +66,22 @@ pub(super) fn about(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    about_more(client, asked, (namespace, says, Vec::new()), person, key, env)
+    about_more(client, asked, (namespace, says, &["person"]), person, &|_| Ok(()), key, env)
 }
 
-/// As [`about`], with fields that begin with what was asked for.
+/// As [`about`], with fields that are free, and what there is besides to hold a statement against.
 pub(super) fn about_more(
     client: &ApiClient,
     asked: &Value,
-    (namespace, says, begins): (&'static str, Value, Vec<(&'static str, String)>),
+    (namespace, says, free): (&'static str, Value, &'static [&'static str]),
     person: &str,
+    more: &dyn Fn(&Value) -> Result<(), String>,
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    let expects = Expects { namespace, by: "by", says, begins, free: &["person"], lasts: Vec::new() };
-    let said = say_unless_so(client, asked, &[expects], &|about, said| is_about(about, said, person), key, env)?;
+    let expects = Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() };
+    let fits = |about: &Value, said: &Value| is_about(about, said, person).and_then(|()| more(said));
+    let said = say_unless_so(client, asked, &[expects], &fits, key, env)?;
     // Only who was asked about can hold it already.
     match is_about(&said.about, &said.result, person) {
         Ok(()) => Ok(said),
@@ -171,13 +173,20 @@ fn choose(
 pub(super) fn names(client: &ApiClient) -> Result<Names, Failure> {
     let said = match client.get("people", &[]) {
         Ok(said) => said,
-        Err(RemoteError::Refused { code, .. }) if code == "CS-SERVER-052" => {
-            output::note("people are called by their ids: a token with the scope audit shows their names");
+        Err(RemoteError::Refused { code, .. }) if matches!(code.as_str(), "CS-SERVER-052" | "CS-SERVER-024") => {
+            output::note(
+                "people are called by their ids: their names are for officers with a token of the scope audit",
+            );
             return Ok(Names::new());
         }
         Err(other) => return Err(other.into()),
     };
     Ok(names_of(&said))
+}
+
+/// As [`names`], where texts are printed.
+pub(super) fn names_for(client: &ApiClient, format: Format) -> Result<Names, Failure> {
+    if format == Format::Text { names(client) } else { Ok(Names::new()) }
 }
 
 fn names_of(people: &Value) -> Names {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use countersign_govern::access::{people, tokens};
+use countersign_govern::access::{Pen, people, tokens};
 use countersign_model::Exit;
 use countersign_model::access::token::TokenLimits;
 use countersign_store::Session;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::args::{Format, PlaceArgs};
 use super::place::notices;
+use super::remote_keys;
 use super::token_args::{TokenCommand, TokenVerb};
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
@@ -45,20 +46,30 @@ pub(crate) fn run(at: &PlaceArgs, args: &TokenCommand, env: &Environment) -> Out
                 }
             }
         }
-        TokenVerb::Revoke { token, reason, key, format } => {
-            let mut session = at.open(env)?;
-            let (row, index) = tokens::revoke(&mut session, token, reason, &key.signer(env)?)?;
-            notices(&mut session);
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "token": row.token, "index": index}))?,
-                Format::Text => {
-                    output::print(&format!("✓ the token {} opens nothing any more (entry {index})\n", row.name()))?;
-                }
+        TokenVerb::Revoke { token, reason, key, server, format } => {
+            if let Some(client) = server.client(env)? {
+                remote_keys::revoke_token(&client, token, reason, key, *format, env)?;
+                return Ok(Exit::Pass);
             }
+            let mut session = at.open(env)?;
+            let (row, written) = tokens::revoke(&mut session, token, reason, Pen::Key(&key.signer(env)?))?;
+            notices(&mut session);
+            said_token_revoked(&row.token.to_string(), written.done()?, *format)?;
         }
         TokenVerb::List { person, format } => list(&at.open(env)?, person.as_deref(), *format)?,
     }
     Ok(Exit::Pass)
+}
+
+/// What is printed of a token that was ended. Its name is the beginning of its digest.
+pub(super) fn said_token_revoked(token: &str, index: u64, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "token": token, "index": index})),
+        Format::Text => {
+            let name: String = token.strip_prefix("sha256:").unwrap_or(token).chars().take(16).collect();
+            output::print(&format!("✓ the token {} opens nothing any more (entry {index})\n", printable(&name)))
+        }
+    }
 }
 
 fn list(session: &Session, person: Option<&str>, format: Format) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use countersign_model::access::token::TokenScope;
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct TokenCommand {
@@ -43,6 +44,8 @@ pub(crate) enum TokenVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

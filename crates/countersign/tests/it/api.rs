@@ -84,6 +84,8 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
         ["audit", "open", "--name", "SOX 2026", "--from", "2026-01-01", "--to", "2027-01-01", "--format", "json"];
     let audit = world.by("ruth", &opened).expect(0).json()["audit"].as_str().unwrap().to_owned();
     world.by("olga", &["audit", "request", &audit, "--text", "Show me."]).expect(0);
+    let review = ["access", "review", "open", "--from", "2026-01-01", "--due", "2099-01-01", "--reason", "yearly"];
+    let review = world.by("ruth", &[&review[..], &["--format", "json"]].concat()).expect(0).json();
     let found = world.cs(["findings", "--state", "all", "--format", "json"]).expect(0).json();
     let fingerprint = found["findings"][0]["fingerprint"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
     let places = vec![
@@ -96,6 +98,7 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
         ("{audit}", audit),
         ("{slot}", "technical".to_owned()),
         ("{grant}", grant),
+        ("{review}", review["review"].as_str().unwrap().to_owned()),
         ("{submission}", "0".repeat(64)),
     ];
     Some((world, places))

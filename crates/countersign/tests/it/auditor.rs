@@ -33,7 +33,7 @@ struct Things {
 
 impl Things {
     /// What stands in the places of paths.
-    fn places(&self) -> [(&'static str, String); 10] {
+    fn places(&self) -> [(&'static str, String); 11] {
         [
             ("{run}", self.run.clone()),
             ("{grant}", self.grant.clone()),
@@ -45,6 +45,8 @@ impl Things {
             ("{control}", "dual-approval".to_owned()),
             ("{index}", self.population.to_string()),
             ("{fingerprint}", self.fingerprint.clone()),
+            // Access is of the whole firm, whoever of them looks.
+            ("{review}", "latest".to_owned()),
         ]
     }
 
@@ -169,6 +171,8 @@ fn two(masked: &[&str]) -> Option<Firm> {
     world.by("ada", &["role", "grant", "otto", "auditor", "--reason", "audits the other one"]).expect(0);
     let a = things(&world, "gateway", "gate-prod", "CHG-1001", "olga", masked);
     let b = things(&world, "payments", "pay-prod", "CHG-2002", "otto", &[]);
+    let review = ["access", "review", "open", "--from", "2026-01-01", "--due", "2099-01-01", "--reason", "yearly"];
+    world.by("ruth", &review).expect(0);
     Some(Firm { world, a, b })
 }
 

@@ -110,6 +110,9 @@ mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]
 mod remote_people;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_reviews;
 mod reports;
 #[cfg(test)]
 mod repositories;

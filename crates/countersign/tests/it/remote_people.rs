@@ -237,3 +237,127 @@ fn only_the_very_role_that_was_given_out_is_granted_and_once() {
     world.cs(["ledger", "rebuild", "--check"]).expect(0);
     world.cs(["verify"]).expect(0);
 }
+
+#[test]
+fn keys_are_added_and_revoked_and_tokens_ended_from_a_machine_without_the_ledger() {
+    let Some(world) = firm() else { return };
+    let server = serve(&world);
+    let pipeline = Pipeline::new(&world, &server, token(&world, "ada", SCOPES));
+    const KINDS: [&str; 4] = ["PersonKeyAdded", "PersonKeyRevoked", "TokenRevoked", "ActRefused"];
+    let before = entries(&world, &KINDS);
+    let public = |name: &str| {
+        world.key(name);
+        world.public(name).to_str().unwrap().to_owned()
+    };
+    let (second, third) = (public("mia-2"), public("mia-3"));
+    let add = |key, more: &[&'static str]| -> Vec<&str> {
+        [&["person", "key", "add", "mia", "--ssh-key", key][..], more].concat()
+    };
+    shows(&pipeline, "dan");
+    alike(&pipeline, "dan", &add(&second, &[]));
+    assert_eq!(entries(&world, &KINDS)[3], before[3] + 2);
+
+    shows(&pipeline, "ada");
+    let window = ["--valid-before", "2099-01-01", "--reason", "a laptop", "--format", "json"];
+    let there = by(&pipeline, "ada", &add(&second, &window)).expect(0).json();
+    let here = world.by("ada", &add(&third, &window)).expect(0).json();
+    assert_eq!(but(there.clone(), &["index", "key"]), but(here, &["index", "key"]));
+    let listed = world.cs(["person", "key", "list", "mia", "--format", "json"]).expect(0).json();
+    assert_eq!(listed["keys"][1]["fingerprint"], there["key"]);
+    for args in [
+        add(&second, &[]),
+        add(&public("mia-4"), &["--valid-before", "2020-01-01"]),
+        vec!["person", "key", "revoke", "mia", "none", "--reason", "x"],
+        vec!["person", "key", "revoke", "Ada", "SHA256:", "--reason", "x"],
+        vec!["person", "key", "revoke", "nobody", "SHA256:", "--reason", "x"],
+    ] {
+        assert_ne!(alike(&pipeline, "ada", &args).code, 0, "{args:?}");
+    }
+    // Her own she is given by another administrator, where there is one.
+    let own = public("ada-2");
+    let own = ["person", "key", "add", "Ada", "--ssh-key", &own];
+    let ran = by(&pipeline, "ada", &own).expect(0).out;
+    let entry = last(&world, "PersonKeyAdded");
+    assert!(ran.starts_with("✓ Ada has one more key, SHA256:") && ran.contains(&entry), "{ran}");
+    assert!(ran.contains("There is no other administrator"), "{ran}");
+    let ran = by(&pipeline, "ada", &["person", "key", "add", "mia", "--openpgp", &second]).expect(2);
+    assert!(ran.err.contains("only an SSH key"), "{}", ran.err);
+
+    // Who revokes a key hears what was signed with it since somebody else had it.
+    world
+        .by("mia-2", &["waive", "request", "--control", "secrets-out-of-source", "--path", "a", "--accept", "x"])
+        .expect(0);
+    let print = text(&there["key"]);
+    let bare = &print["SHA256:".len()..][..12];
+    let revoke = ["person", "key", "revoke", "mia", bare, "--reason", "lost", "--compromised-since", "2020-01-01"];
+    let out = by(&pipeline, "ada", &revoke).expect(0).out;
+    let entry = last(&world, "PersonKeyRevoked");
+    assert!(
+        out.starts_with(&format!("✓ the key {print} of mia does not count any more {entry}\nIt signed 1 entry since ")),
+        "{out}"
+    );
+    assert!(out.contains("WaiverRequested\n"), "{out}");
+    alike(&pipeline, "ada", &revoke);
+    let third = fingerprint_of(&world, "mia", 2);
+    let revoke = ["person", "key", "revoke", "mia", &third, "--reason", "lost", "--format", "json"];
+    let there = by(&pipeline, "ada", &revoke).expect(0).json();
+    let id = id_of(&world, "mia");
+    assert_eq!(
+        but(there, &["index"]),
+        json!({"version": 1, "person": id, "key": third, "compromised_since": null, "suspect": []})
+    );
+
+    // Tokens are ended by whose they are, and by an administrator or security officer.
+    let (one, two) = (token(&world, "mia", "read"), token(&world, "mia", "read"));
+    let name = |token: &Value| text(&token["token"])["sha256:".len()..][..16].to_owned();
+    let (one, two) = (name(&one), name(&two));
+    let end = |token| vec!["token", "revoke", token, "--reason", "the job is gone"];
+    shows(&pipeline, "dan");
+    alike(&pipeline, "dan", &end(&one));
+    alike(&pipeline, "dan", &end("00000000"));
+    shows(&pipeline, "mia");
+    let out = by(&pipeline, "mia", &end(&one)).expect(0).out;
+    assert_eq!(out, format!("✓ the token {one} opens nothing any more {}\n", last(&world, "TokenRevoked")));
+    shows(&pipeline, "ada");
+    let there = by(&pipeline, "ada", &[&end(&two)[..], &["--format", "json"]].concat()).expect(0).json();
+    assert!(text(&there["token"]).contains(&two) && there["index"].is_u64(), "{there}");
+    alike(&pipeline, "ada", &end(&two));
+
+    // What is signed is one entry, however often it is sent, and another key than the one that was asked for is not added.
+    let ada = Program::new(&server, &token(&world, "ada", SCOPES));
+    let of_ada = fingerprint(&world, "Ada");
+    let line = std::fs::read_to_string(public("mia-5")).unwrap();
+    let asked = json!({"kind": "person-key-add", "person": "mia", "key": line.trim()});
+    let given = body(&prepare(&ada, &of_ada, &asked).expect(200));
+    let statement = statements(&given).remove(0);
+    let mut other: Value = serde_json::from_slice(&statement).unwrap();
+    other["predicate"]["reason"] = json!("x ");
+    let other = signed(&world, "ada", act::PERSON_KEY, &canonical::to_vec(&other).unwrap());
+    let send =
+        |key: &str, act: &Vec<u8>| hand_in(&ada, Some(key), given["condition"].as_str(), std::slice::from_ref(act));
+    assert_eq!(code(&send("0123456789abcdef", &other).expect(409)), "CS-HANDED-002");
+    let good = signed(&world, "ada", act::PERSON_KEY, &statement);
+    let first = body(&send("0123456789abcdeg", &good).expect(200));
+    assert_eq!(body(&send("0123456789abcdeh", &good).expect(200)), first);
+    let asked = json!({"kind": "token-revoke", "token": name(&token(&world, "ada", "read")), "reason": "x"});
+    let given = body(&prepare(&ada, &of_ada, &asked).expect(200));
+    let act = signed(&world, "ada", act::TOKEN_REVOCATION, &statements(&given)[0]);
+    let first = body(&hand_in(&ada, Some("0123456789abcdei"), None, std::slice::from_ref(&act)).expect(200));
+    assert_eq!(body(&hand_in(&ada, Some("0123456789abcdej"), None, &[act]).expect(200)), first);
+    let issue = ["token", "issue", "--scope", SCOPES, "--repository", "git:git.example/acme/pay", "--format", "json"];
+    let limited = Program::new(&server, &world.by("ada", &issue).expect(0).json());
+    for asked in [
+        json!({"kind": "person-key-add", "person": "mia", "key": line.trim()}),
+        json!({"kind": "person-key-revoke", "person": "mia", "fingerprint": print, "reason": "x"}),
+        asked,
+    ] {
+        assert_eq!(code(&prepare(&limited, &of_ada, &asked).expect(404)), "CS-SERVER-022", "{asked}");
+    }
+    world.cs(["ledger", "rebuild", "--check"]).expect(0);
+    world.cs(["verify"]).expect(0);
+}
+
+fn fingerprint_of(world: &World, person: &str, n: usize) -> String {
+    let keys = world.cs(["person", "key", "list", person, "--format", "json"]).expect(0).json();
+    text(&keys["keys"][n]["fingerprint"])
+}

@@ -25,7 +25,7 @@ fn review(w: &World) -> Value {
 }
 
 /// The number of a line: of a person's, of this kind or role.
-fn line(w: &World, person: &str, what: &str) -> u64 {
+pub(crate) fn line(w: &World, person: &str, what: &str) -> u64 {
     let people = w.cs(["person", "list", "--format", "json"]).expect(0).json();
     let people = people["people"].as_array().unwrap();
     let id = people.iter().find(|p| p["name"] == person).unwrap_or_else(|| panic!("{people:?}"))["person"].clone();
@@ -36,7 +36,7 @@ fn line(w: &World, person: &str, what: &str) -> u64 {
 }
 
 /// The key of whoever is to look at a line.
-fn reviewer(w: &World, n: u64) -> &'static str {
+pub(crate) fn reviewer(w: &World, n: u64) -> &'static str {
     let all = review(w);
     let id = all["lines"].as_array().unwrap().iter().find(|l| l["line"] == n).unwrap()["reviewer"].clone();
     let people = w.cs(["person", "list", "--format", "json"]).expect(0).json();

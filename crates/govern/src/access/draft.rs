@@ -46,6 +46,14 @@ impl Pen<'_> {
         };
         signed.map_or_else(super::random_id, Ok)
     }
+
+    /// The place of the log that what an act of this namespace says was read at, where that was signed; none: it is the log as it is.
+    pub(crate) fn size(&self, session: &Session, namespace: &str, field: &str) -> Result<Option<u64>, Error> {
+        match self {
+            Self::Key(_) | Self::Passkey(_) => Ok(None),
+            Self::Away(away) => Ok(away.size(session, namespace, field)?),
+        }
+    }
 }
 
 type May = Box<dyn Fn(&Session, &PersonId) -> Result<(), Error> + Send>;

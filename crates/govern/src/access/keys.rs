@@ -3,7 +3,6 @@
 //! Control objective: every signature leads to one person through a key that was theirs alone at that time.
 //! Regulatory mapping: PCI DSS v4.0.1 8.2.1, 8.2.2, 8.3.1; NIST 800-53r5 IA-5, AC-2.
 
-use countersign_connect::SshSigner;
 use countersign_connect::gpg::Certificate;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::PublicKey;
@@ -11,12 +10,15 @@ use countersign_evidence::webauthn::Registration;
 use countersign_model::access::KeyKind;
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
+use countersign_store::handed::Written;
 use countersign_store::projection::{ActRow, KeyRow, kind_of};
 use countersign_store::{NewBlob, Session, subjects};
+use serde_json::{Value, json};
 
 use super::error::IdentityError;
 use super::people::find;
-use super::{Saying, administrator, line, say, say_with};
+use super::roles::admitted;
+use super::{Pen, Saying, administrator, line, rooted, say_by};
 use crate::Error;
 
 /// From when to when a key counts.
@@ -66,8 +68,8 @@ impl NewKey<'_> {
     }
 }
 
-/// A key that was added.
-#[derive(Debug, Clone)]
+/// A key that is added.
+#[derive(Debug)]
 pub struct Added {
     /// Whose it is.
     pub person: PersonId,
@@ -77,10 +79,21 @@ pub struct Added {
     pub window: Window,
     /// Whether the person had it already.
     pub renewed: bool,
-    /// Log index.
-    pub index: u64,
+    /// Log index, or what is to be signed.
+    pub written: Written<u64>,
     /// Whether somebody gave it to themselves, for there is no other administrator.
     pub alone: bool,
+}
+
+impl Added {
+    /// As it is told, once it is in the log.
+    #[must_use]
+    pub fn document(&self, index: u64) -> Value {
+        json!({
+            "version": 1, "person": self.person, "key": self.fingerprint, "valid_after": self.window.after,
+            "valid_before": self.window.before, "renewed": self.renewed, "alone": self.alone, "index": index,
+        })
+    }
 }
 
 /// A key that was revoked.
@@ -94,6 +107,19 @@ pub struct Revoked {
     pub suspect: Vec<ActRow>,
 }
 
+impl Revoked {
+    /// As it is told.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let act = |act: &ActRow| json!({"index": act.index, "kind": act.kind, "person": act.person, "time": act.time, "appended": act.placed});
+        json!({
+            "version": 1, "person": self.key.person, "key": self.key.fingerprint, "index": self.index,
+            "compromised_since": self.key.revoked.as_ref().and_then(|r| r.since),
+            "suspect": self.suspect.iter().map(act).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// Adds a key to somebody enrolled. An OpenPGP key counts no longer than it says itself.
 ///
 /// # Errors
@@ -105,9 +131,11 @@ pub fn add(
     key: NewKey<'_>,
     mut window: Window,
     reason: Option<&str>,
-    signer: &SshSigner,
+    pen: Pen<'_>,
 ) -> Result<Added, Error> {
+    rooted(session.state())?;
     let reason = reason.map(|text| line("the reason", text)).transpose()?;
+    let by = admitted(session, "person key add", pen, Action::AddKey)?;
     let person = find(session.state(), who)?.id;
     let fingerprint = key.fingerprint();
     let now = session.now();
@@ -128,10 +156,10 @@ pub fn add(
     }
     let alone = !session.state().has_other_administrator(&person, session.place()?)?;
     let saying = saying(EventKind::PersonKeyAdded, act::PERSON_KEY, &person);
-    let mut own = false;
-    let index = say_with(
+    let own = by == person;
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
         sealed,
         |s, by| {
@@ -139,7 +167,6 @@ pub fn add(
             unlisted(s, key.public())
         },
         |s, by| {
-            own = by == person;
             Ok(PersonKeyAdded {
                 origin: s.state().origin().to_owned(),
                 person: person.clone(),
@@ -158,11 +185,11 @@ pub fn add(
                 certificate: named,
                 by,
                 reason,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )?;
-    Ok(Added { person, fingerprint, window, renewed, index, alone: alone && own })
+    Ok(Added { person, fingerprint, window, renewed, written, alone: alone && own })
 }
 
 /// No revocation list may name a key that is added.
@@ -193,7 +220,8 @@ fn may_add(session: &Session, by: &PersonId, person: &PersonId, fingerprint: &st
     }
 }
 
-/// Revokes a key: its fingerprint, or the start of one. `compromised_since` says since when somebody else may have had it.
+/// Revokes a key: its fingerprint, or the start of one. `compromised_since` says since when somebody else may have had it. Returns which it
+/// is, and the log index or what is to be signed; [`revoked`] says what that means.
 ///
 /// # Errors
 /// When the signer is no administrator, there is no such key, it was revoked (and this makes it no stricter), or no administrator
@@ -204,9 +232,11 @@ pub fn revoke(
     key: &str,
     compromised_since: Option<Timestamp>,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<Revoked, Error> {
+    pen: Pen<'_>,
+) -> Result<(String, Written<u64>), Error> {
+    rooted(session.state())?;
     let reason = line("the reason", reason)?;
+    admitted(session, "person key revoke", pen, Action::RevokeKey)?;
     let person = find(session.state(), who)?.id;
     let fingerprint = named(session, &person, key)?.fingerprint;
     let now = session.place()?;
@@ -214,10 +244,11 @@ pub fn revoke(
         return Err(IdentityError::LaterCompromise.into());
     }
     let saying = saying(EventKind::PersonKeyRevoked, act::PERSON_KEY_REVOCATION, &person);
-    let index = say(
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| may_revoke(s, by, &fingerprint, compromised_since),
         |s, by| {
             Ok(PersonKeyRevoked {
@@ -227,16 +258,29 @@ pub fn revoke(
                 compromised_since,
                 by,
                 reason,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )?;
-    let key =
-        session.state().key(&fingerprint)?.ok_or_else(|| IdentityError::NoSuchKey { key: fingerprint.clone() })?;
+    Ok((fingerprint, written))
+}
+
+/// A key that was revoked at a log index, and what was signed with it since somebody else may have had it.
+///
+/// # Errors
+/// When there is no such key.
+pub fn revoked(
+    session: &Session,
+    fingerprint: &str,
+    compromised_since: Option<Timestamp>,
+    index: u64,
+) -> Result<Revoked, Error> {
+    let unknown = || IdentityError::NoSuchKey { key: fingerprint.to_owned() };
+    let key = session.state().key(fingerprint)?.ok_or_else(unknown)?;
     let suspect = match compromised_since {
         // The revocation itself may be signed with the key.
         Some(since) => {
-            let mut acts = session.state().acts_since(&fingerprint, since)?;
+            let mut acts = session.state().acts_since(fingerprint, since)?;
             acts.retain(|act| act.index != index);
             acts
         }

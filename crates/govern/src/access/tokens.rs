@@ -13,10 +13,11 @@ use countersign_model::access::token::{
 use countersign_model::event::{TokenIssued, TokenRevoked};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 use countersign_store::projection::{State, TokenRow};
 
 use super::error::IdentityError;
-use super::{Saying, line, needs, say, signer_of};
+use super::{Pen, Saying, line, needs, say, say_by, signer_of};
 use crate::Error;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -79,11 +80,16 @@ pub fn issue(
     Ok(Issued { text, token, person, expires, index })
 }
 
-/// Ends a token, by its name or digest. Returns which, and the log index.
+/// Ends a token, by its name or digest. Returns which, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When it is none, or was revoked; when it is somebody else's and the signer is no administrator or security officer.
-pub fn revoke(session: &mut Session, which: &str, reason: &str, signer: &SshSigner) -> Result<(TokenRow, u64), Error> {
+pub fn revoke(
+    session: &mut Session,
+    which: &str,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<(TokenRow, Written<u64>), Error> {
     let reason = line("the reason", reason)?;
     let row = find(session.state(), which)?;
     let saying = Saying {
@@ -101,11 +107,11 @@ pub fn revoke(session: &mut Session, which: &str, reason: &str, signer: &SshSign
             None => Ok(()),
         }
     };
-    let index = say(session, signer, &saying, may, |s, by| {
-        let (origin, time) = (s.state().origin().to_owned(), s.now());
+    let written = say_by(session, pen, &saying, Vec::new(), may, |s, by| {
+        let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
         Ok(TokenRevoked { origin, token: row.token, by, reason, time })
     })?;
-    Ok((row, index))
+    Ok((row, written))
 }
 
 /// The one token that a beginning of its digest means.

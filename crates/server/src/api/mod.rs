@@ -33,6 +33,7 @@ mod grants;
 mod ledger;
 mod openapi;
 mod people;
+mod reviews;
 mod runs;
 mod snapshots;
 mod submissions;

@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 
 use super::answers::{GrantList, GrantToSign, GrantToken, GrantWhole, RepositoryHeld, Submission, ToSign};
 use super::ask::Ask;
+use super::reviews::AccessReview;
 use super::wire::{
-    self, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
-    Framework, FrameworkList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList,
-    WaiverList, Wire,
+    self, AccessReviewList, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList,
+    FindingPlaces, Framework, FrameworkList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run,
+    RunFindingList, RunList, WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
-    approvals, audits, controls, entries, environments, findings, frameworks, grants, ledger, people, runs,
+    approvals, audits, controls, entries, environments, findings, frameworks, grants, ledger, people, reviews, runs,
     submissions, waivers,
 };
 use crate::app::{Reach, Trouble};
@@ -299,6 +300,8 @@ resources! {
     "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS of Firm, &[], people::list;
     "roles" "roles" "Who holds which role, oldest first.": RoleList by Audit OFFICERS of Firm, ROLES, people::roles;
     "role-rules" "role-rules" "What holds for grants of roles.": RoleRules by Audit OFFICERS of Firm, &[], people::rules;
+    "access-reviews" "access-reviews" "Reviews of all access, oldest first.": AccessReviewList by Audit OFFICERS of Firm, &[], reviews::list;
+    "access-reviews/{review}" "access-review" "A review of all access, line by line, as the command line prints it.": AccessReview by Audit OFFICERS of Firm, &[], reviews::one;
     "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS of List, &[], audits::list;
     "audits/{audit}" "audit" "An audit with its requests.": Audit by Audit OFFICERS of Audit, &[], audits::one;
     "ledger" "ledger" "The ledger's head and checkpoint.": Ledger by Read EVERYBODY of Firm, &[], ledger::head;

@@ -21,7 +21,8 @@ use super::caller::Sender;
 use super::table::{Kind, Param, may, must};
 use super::wire::Wire;
 use super::{
-    LONGEST_PATH, acts, approvals, ask, bearer, caller, evidence, grants, refused, sent, snapshots, submissions,
+    LONGEST_PATH, acts, approvals, ask, bearer, caller, evidence, grants, refused, reviews, sent, snapshots,
+    submissions,
 };
 use crate::app::{App, Reach, Scope, Trouble};
 
@@ -125,6 +126,7 @@ enum What {
     Snapshot,
     Prepare,
     Take,
+    Shown,
 }
 
 /// The header with the key of a submission.
@@ -332,6 +334,18 @@ pub(crate) const WRITES: &[Write] = &[
         what: What::Take,
     },
     Write {
+        path: "/api/v1/access-reviews/{review}/shown",
+        name: "show-access-lines",
+        does: "Shows the lines of an access review that wait for whoever asks; `latest` is the newest. The ledger remembers when they were shown, each time.",
+        scope: TokenScope::Approve,
+        query: &[],
+        headers: &[],
+        brings: Brings::Nothing,
+        answers: &[("200", "It is recorded that these were shown; where nothing waits, nothing is.")],
+        schema: <super::reviews::Shown as Wire>::schema,
+        what: What::Shown,
+    },
+    Write {
         path: "/api/v1/environments/{environment}/snapshots",
         name: "take-snapshot",
         does: "Holds what runs in an environment against what was let through, and records it. What runs is the word of whoever watches it; what \
@@ -488,6 +502,7 @@ async fn act(what: What, asking: Asking, body: Body) -> Result<Done, Trouble> {
         What::Snapshot => snapshots::take(asking, body).await,
         What::Prepare => acts::prepare(asking, body).await,
         What::Take => acts::take(asking, body).await,
+        What::Shown => reviews::shown(asking).await,
     }
 }
 

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
 use super::{Signer, entries, firm_at, have, head, now, refused, run_with, with_input};
+use crate::api::token;
+use crate::server::serve;
 use crate::support::{World, have_ssh_keygen};
 
 /// What ships, filled in, with these keys pinned for every issuer.
@@ -215,7 +217,15 @@ fn a_workload_that_nobody_kept_in_a_review_shows_no_token_until_it_is_let_in_aga
     assert!(w.cs(["access", "workloads"]).expect(0).out.contains(&workload));
     let back = ["access", "readmit", &workload, "--reason", "still in use"];
     assert!(w.by("dan", &back).expect(4).err.contains("CS-ACCESS-011"));
-    w.by("ruth", &back).expect(0);
+    // Let in again from a machine without the ledger.
+    let server = serve(&w);
+    let token = token(&w, "ruth", "read,approve");
+    std::fs::write(w.path("token"), token["text"].as_str().unwrap()).unwrap();
+    let (file, key) = (w.path("token"), w.path("ruth"));
+    let there = ["--server", &server.url, "--token-file", file.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    let ran = w.cs_in(&w.path(""), [&back[..], &there].concat()).expect(0);
+    assert!(ran.out.starts_with(&format!("✓ {workload} may show tokens again (entry ")), "{}", ran.all());
+    drop(server);
     assert!(w.by("ruth", &back).expect(2).err.contains("CS-REVIEW-013"));
     run_with(&w, &signer.token(&w, &github(&commit, "again"))).expect(11);
     w.cs(["verify"]).expect(0);

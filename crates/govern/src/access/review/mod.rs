@@ -12,9 +12,11 @@
 //! | close | an officer who did not decide all of it alone | first what ends; then, once the log was read again, where each end stands |
 //! | readmit | a security officer | that a workload which a review ended may show tokens again |
 
+mod document;
 mod error;
 mod remind;
 
+pub use document::{document, of_line, summary, waits};
 pub use error::ReviewError;
 pub use remind::{Reminded, To, remind};
 
@@ -28,11 +30,14 @@ use countersign_model::access::review::{
     ReviewVerdict, SHORTEST_REVIEW_SECONDS, WorkloadReadmitted, assign,
 };
 use countersign_model::{Action, Diagnostic as _, Digest, EventKind, PersonId, ReviewId, StreamId, Timestamp};
-use countersign_store::projection::{ReviewRow, ReviewedLine, State, Watch};
+use countersign_store::handed::{HandedError, Written};
+use countersign_store::projection::{ReviewEnds, ReviewRow, ReviewedLine, State, Watch};
+use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
 
+use super::draft::{allowed_or_unproved, author};
 use super::people::find;
-use super::{Saying, allowed, line, needs, random_id, rooted, say, signer_of};
+use super::{Pen, Saying, allowed, line, needs, rooted, say_by, signer_of};
 use crate::Error;
 
 /// What is to be reviewed, by whom, until when.
@@ -40,8 +45,8 @@ use crate::Error;
 pub struct Campaign<'a> {
     /// The period it is for.
     pub from: Timestamp,
-    /// And to.
-    pub to: Timestamp,
+    /// And to; none: the moment at which it is opened.
+    pub to: Option<Timestamp>,
     /// Until when its lines are to be decided.
     pub due: Timestamp,
     /// Names or ids of those who look; none: everybody who may.
@@ -50,23 +55,38 @@ pub struct Campaign<'a> {
     pub reason: &'a str,
 }
 
-fn saying<'a>(act: &'static str, kind: EventKind, namespace: &'a str, id: &ReviewId) -> Saying<'a> {
+fn saying(act: &'static str, kind: EventKind, namespace: &'static str, id: &ReviewId) -> Saying<'static> {
     Saying { act, kind, namespace, stream: StreamId::from(id) }
 }
 
-/// Opens a review of all access that there is. Returns its id and the log index.
+/// Who says it. Whoever may not learns that before anything is looked up for them, and it is recorded.
+fn admitted(session: &mut Session, act: &str, pen: Pen<'_>, action: Action) -> Result<PersonId, Error> {
+    rooted(session.state())?;
+    let (by, _) = author(session, act, pen)?;
+    allowed(session, act, Some(&by), |s| needs(s, &by, action))?;
+    Ok(by)
+}
+
+/// Opens a review of all access that there is. Returns its id, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no officer, a reviewer may not review, something could be looked at by nobody else, or the times make no
 /// sense.
-pub fn open(session: &mut Session, asked: &Campaign<'_>, signer: &SshSigner) -> Result<(ReviewId, u64), Error> {
+pub fn open(session: &mut Session, asked: &Campaign<'_>, pen: Pen<'_>) -> Result<(ReviewId, Written<u64>), Error> {
+    const ACT: &str = "access review open";
     rooted(session.state())?;
     let reason = line("the reason", asked.reason)?;
-    let by = allowed(session, "access review open", None, |s| signer_of(s, signer))?;
-    allowed(session, "access review open", Some(&by), |s| needs(s, &by, Action::OpenReview))?;
+    let by = admitted(session, ACT, pen, Action::OpenReview)?;
+    // What was signed elsewhere says from where it was read; it is read from there once more.
+    let (size, time, id) = allowed_or_unproved(session, ACT, Some(&by), |s| {
+        let size = pen.size(s, act::ACCESS_REVIEW, "/size")?.unwrap_or_else(|| s.state().size());
+        let id = ReviewId::from_random(pen.id(act::ACCESS_REVIEW, "/review", ReviewId::PREFIX)?);
+        Ok((size, pen.time(s)?, id))
+    })?;
+    let to = asked.to.unwrap_or(time);
     let times_fit = |s: &Session| {
         let soonest = s.state().moment().plus_seconds(SHORTEST_REVIEW_SECONDS);
-        let why = if asked.from >= asked.to {
+        let why = if asked.from >= to {
             "its period is over before it begins"
         } else if asked.due < soonest {
             "it would be due within a day"
@@ -77,7 +97,6 @@ pub fn open(session: &mut Session, asked: &Campaign<'_>, signer: &SshSigner) -> 
     };
     times_fit(session)?;
     let reviewers = reviewers(session.state(), asked.reviewers)?;
-    let (size, time) = (session.state().size(), session.now());
     let items = session.state().access_at(size, time)?;
     let lines = match assign(items, &reviewers) {
         Ok(lines) => lines,
@@ -85,12 +104,12 @@ pub fn open(session: &mut Session, asked: &Campaign<'_>, signer: &SshSigner) -> 
     };
     let population = State::population_digest(lines.iter().map(|l| &l.access))?;
     let idle_days = session.state().idle_days_at(size)?;
-    let id = ReviewId::from_random(random_id()?);
-    let saying = saying("access review open", EventKind::AccessReviewOpened, act::ACCESS_REVIEW, &id);
-    let index = say(
+    let saying = saying(ACT, EventKind::AccessReviewOpened, act::ACCESS_REVIEW, &id);
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::OpenReview)?;
             times_fit(s)?;
@@ -104,7 +123,7 @@ pub fn open(session: &mut Session, asked: &Campaign<'_>, signer: &SshSigner) -> 
                 origin: s.state().origin().to_owned(),
                 review: id.clone(),
                 from: asked.from,
-                to: asked.to,
+                to,
                 due: asked.due,
                 reviewers: reviewers.clone(),
                 size,
@@ -117,7 +136,7 @@ pub fn open(session: &mut Session, asked: &Campaign<'_>, signer: &SshSigner) -> 
             })
         },
     )?;
-    Ok((id, index))
+    Ok((id, written))
 }
 
 /// A piece of access as people read it.
@@ -193,10 +212,20 @@ fn waiting_for(state: &State, row: ReviewRow, person: &PersonId) -> Result<Vec<R
 pub fn shown(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(PersonId, Vec<ReviewedLine>), Error> {
     session.require_pin()?;
     let person = allowed(session, "access review show", None, |s| signer_of(s, signer))?;
+    let (_, lines) = shown_to(session, text, &person)?;
+    Ok((person, lines))
+}
+
+/// The lines that wait for somebody who proved who they are; records that they were shown. Returns which review it is.
+///
+/// # Errors
+/// When the review is not there, or nothing can be appended.
+pub fn shown_to(session: &mut Session, text: &str, person: &PersonId) -> Result<(ReviewId, Vec<ReviewedLine>), Error> {
+    session.require_pin()?;
     let id = find_review(session, text)?.opened.review;
     let (_, lines) = session.transact(|s| {
         let row = s.state().review(&id)?.ok_or_else(|| ReviewError::NoSuchReview { review: id.to_string() })?;
-        let mine = waiting_for(s.state(), row, &person)?;
+        let mine = waiting_for(s.state(), row, person)?;
         if mine.is_empty() {
             return Ok::<_, Error>((Plan::default(), mine));
         }
@@ -211,7 +240,7 @@ pub fn shown(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(P
         let entry = s.machine_entry(kind, StreamId::from(&id), subject, predicate, Vec::new(), Vec::new())?;
         Ok((Plan { entries: vec![entry] }, mine))
     })?;
-    Ok((person, lines))
+    Ok((id, lines))
 }
 
 fn subject(id: &ReviewId) -> Subject {
@@ -227,7 +256,7 @@ pub enum Lines {
     Of(String),
 }
 
-/// Decides lines. Returns the review, the lines, and the log index.
+/// Decides lines. Returns the review, the lines, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When a line is another reviewer's, is decided, or is not there, the review is due, or nothing is said about why.
@@ -237,14 +266,15 @@ pub fn decide(
     which: &Lines,
     verdict: ReviewVerdict,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<(ReviewId, Vec<u32>, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(ReviewId, Vec<u32>, Written<u64>), Error> {
+    const ACT: &str = "access review decide";
     rooted(session.state())?;
     let reason =
         if verdict == ReviewVerdict::Keep && reason.is_empty() { String::new() } else { line("the reason", reason)? };
+    let me = admitted(session, ACT, pen, Action::ReviewAccess)?;
     let row = find_review(session, text)?;
     let id = row.opened.review.clone();
-    let me = allowed(session, "access review decide", None, |s| signer_of(s, signer))?;
     let mut lines: Vec<u32> = match which {
         Lines::Numbers(numbers) => numbers.clone(),
         Lines::Of(person) => {
@@ -258,18 +288,19 @@ pub fn decide(
     if lines.is_empty() {
         return Err(ReviewError::NothingToDecide { review: id }.into());
     }
-    let saying = saying("access review decide", EventKind::AccessReviewDecided, act::ACCESS_REVIEW_DECISION, &id);
-    let index = say(
+    let saying = saying(ACT, EventKind::AccessReviewDecided, act::ACCESS_REVIEW_DECISION, &id);
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| may_decide(s, &id, &lines, by),
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(AccessReviewDecided { origin, review: id.clone(), lines: lines.clone(), verdict, reason, by, time })
         },
     )?;
-    Ok((id, lines, index))
+    Ok((id, lines, written))
 }
 
 fn may_decide(session: &Session, id: &ReviewId, lines: &[u32], by: &PersonId) -> Result<(), Error> {
@@ -318,40 +349,66 @@ fn may_close(session: &Session, id: &ReviewId, by: &PersonId) -> Result<ReviewRo
     Ok(row)
 }
 
-/// Ends what is to go, reads the log again from its first entry, and certifies where each end stands.
+/// The act that ends what is to go.
+#[derive(Debug)]
+pub struct Enforcement {
+    /// The review.
+    pub review: ReviewId,
+    /// What it ends, and what it cannot.
+    pub found: ReviewEnds,
+    /// The log index, or what is to be signed; where nothing is to go that is there, nothing is said.
+    pub written: Written<u64>,
+}
+
+const CLOSING: &str = "access review close";
+
+/// Who closes a review, and which.
+fn closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(PersonId, ReviewRow), Error> {
+    rooted(session.state())?;
+    let by = admitted(session, CLOSING, pen, Action::CloseReview)?;
+    let id = find_review(session, text)?.opened.review;
+    let row = allowed(session, CLOSING, Some(&by), |s| may_close(s, &id, &by))?;
+    Ok((by, row))
+}
+
+/// Ends what is to go.
 ///
 /// # Errors
-/// When lines wait and it is not due, the signer is no officer or decided all of it alone, or no administrator would be left: then
-/// what can end has ended, and the review stays open.
-pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<Closed, Error> {
-    const ACT: &str = "access review close";
-    session.require_pin()?;
-    rooted(session.state())?;
-    let id = find_review(session, text)?.opened.review;
-    let by = allowed(session, ACT, None, |s| signer_of(s, signer))?;
-    let row = allowed(session, ACT, Some(&by), |s| may_close(s, &id, &by))?;
-    let found = session.state().review_ends(&row)?;
-    let mut enforced = None;
-    if !found.ends.is_empty() {
-        let saying = saying(ACT, EventKind::AccessReviewEnforced, act::ACCESS_REVIEW_ENFORCEMENT, &id);
-        let index = say(
-            session,
-            signer,
-            &saying,
-            |s, by| {
-                let now = s.state().review_ends(&may_close(s, &id, by)?)?;
-                if now == found { Ok(()) } else { Err(Error::MovedOn { what: "what the review ends".to_owned() }) }
-            },
-            |s, by| {
-                let (origin, time) = (s.state().origin().to_owned(), s.now());
-                Ok(AccessReviewEnforced { origin, review: id.clone(), lines: found.ends.clone(), by, time })
-            },
-        )?;
-        enforced = Some(index);
+/// When lines wait and it is not due, or the signer is no officer or decided all of it alone.
+pub fn enforce(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<Enforcement, Error> {
+    let (_, row) = closing(session, text, pen)?;
+    let (found, id) = (session.state().review_ends(&row)?, row.opened.review);
+    if found.ends.is_empty() {
+        return Ok(Enforcement { review: id, found, written: Written::Already });
     }
+    let saying = saying(CLOSING, EventKind::AccessReviewEnforced, act::ACCESS_REVIEW_ENFORCEMENT, &id);
+    let written = say_by(
+        session,
+        pen,
+        &saying,
+        Vec::new(),
+        |s, by| {
+            let now = s.state().review_ends(&may_close(s, &id, by)?)?;
+            if now == found { Ok(()) } else { Err(Error::MovedOn { what: "what the review ends".to_owned() }) }
+        },
+        |s, by| {
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
+            Ok(AccessReviewEnforced { origin, review: id.clone(), lines: found.ends.clone(), by, time })
+        },
+    )?;
+    Ok(Enforcement { review: id, found, written })
+}
+
+/// Reads the log again from its first entry, and certifies where each end stands.
+///
+/// # Errors
+/// As [`enforce`]; when something that is to go is there still, be it that without it no administrator would be left.
+pub fn certify(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(AccessReviewClosed, Written<u64>), Error> {
+    let (by, row) = closing(session, text, pen)?;
+    let (found, id) = (session.state().review_ends(&row)?, row.opened.review);
     if !found.spared.is_empty() {
         let refused = ReviewError::LastAdministrator { review: id, spared: found.spared };
-        session.record_refusal(ACT, None, Some(&by), refused.code())?;
+        session.record_refusal(CLOSING, None, Some(&by), refused.code())?;
         return Err(refused.into());
     }
     // What this machine keeps of the log is not asked: the log itself is, from its first entry on.
@@ -361,14 +418,23 @@ pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<Cl
     let row = again.review(&id)?.ok_or_else(|| ReviewError::NoSuchReview { review: id.to_string() })?;
     let moved = || Error::MovedOn { what: "what the review is about".to_owned() };
     let gone = row.gone(now).ok_or_else(moved)?;
-    let (size, held, figures, population) = (again.size(), row.held(), row.figures(), row.opened.population);
+    let (read, held, figures, population) = (again.size(), row.held(), row.figures(), row.opened.population);
     drop(again);
-    let saying = saying(ACT, EventKind::AccessReviewClosed, act::ACCESS_REVIEW_CERTIFICATION, &id);
+    let size = allowed_or_unproved(session, CLOSING, Some(&by), |s| {
+        let size = pen.size(s, act::ACCESS_REVIEW_CERTIFICATION, "/size")?.unwrap_or(read);
+        // Whoever read less of the log than that cannot know it.
+        if size > row.index && gone.iter().all(|g| g.index < size) {
+            return Ok(size);
+        }
+        Err(SessionError::from(HandedError::Differs).into())
+    })?;
+    let saying = saying(CLOSING, EventKind::AccessReviewClosed, act::ACCESS_REVIEW_CERTIFICATION, &id);
     let mut said = None;
-    let index = say(
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             let row = may_close(s, &id, by)?;
             let same = row.gone(s.state().moment()).as_ref() == Some(&gone) && row.held() == held;
@@ -384,21 +450,31 @@ pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<Cl
                 gone: gone.clone(),
                 figures: figures.clone(),
                 by,
-                time: s.now(),
+                time: pen.time(s)?,
             };
             said = Some(closed.clone());
             Ok(closed)
         },
     )?;
-    let said = said.ok_or_else(moved)?;
-    Ok(Closed { ended: found.ends, enforced, said, index })
+    Ok((said.ok_or_else(moved)?, written))
 }
 
-/// Lets a workload that a review ended show tokens again. Returns the log index.
+/// Ends what is to go, then certifies it.
+///
+/// # Errors
+/// As [`enforce`] and [`certify`]. Where no administrator would be left, what can end has ended, and the review stays open.
+pub fn close(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<Closed, Error> {
+    let Enforcement { review, found, written } = enforce(session, text, pen)?;
+    let enforced = written.done_if_new()?;
+    let (said, written) = certify(session, review.as_str(), pen)?;
+    Ok(Closed { ended: found.ends, enforced, said, index: written.done()? })
+}
+
+/// Lets a workload that a review ended show tokens again. Returns the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no security officer, or no review ended it.
-pub fn readmit(session: &mut Session, workload: &str, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn readmit(session: &mut Session, workload: &str, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let saying = Saying {
         act: "access readmit",
@@ -406,10 +482,11 @@ pub fn readmit(session: &mut Session, workload: &str, reason: &str, signer: &Ssh
         namespace: act::WORKLOAD_READMISSION,
         stream: StreamId::from_text("issuers"),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::ReadmitWorkload)?;
             if s.state().workload_end(workload)?.is_some() {
@@ -418,7 +495,7 @@ pub fn readmit(session: &mut Session, workload: &str, reason: &str, signer: &Ssh
             Err(ReviewError::NotEnded { workload: workload.to_owned() }.into())
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(WorkloadReadmitted { origin, workload: workload.to_owned(), by, reason, time })
         },
     )

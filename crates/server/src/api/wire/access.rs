@@ -95,6 +95,40 @@ wire! {
         reason: String,
     }
 
+    /// Reviews of all access, oldest first.
+    AccessReviewList {
+        /// All of them.
+        items: Vec<AccessReviewLine>,
+    }
+
+    /// A review in a list.
+    AccessReviewLine {
+        /// The review.
+        review: String,
+        /// Log index of its opening.
+        index: u64,
+        /// Until when lines are to be decided.
+        due: Timestamp,
+        /// How many lines it has.
+        lines: u64,
+        /// How many of them nobody decided.
+        waiting: u64,
+        /// Whether it is open and due: what nobody decided ends when it is closed.
+        overdue: bool,
+        /// Log index of its certification; null: it is open.
+        closed: Option<u64>,
+        /// Whose lines wait, in the order of their ids.
+        waits: Vec<AccessReviewWaits>,
+    }
+
+    /// Lines that wait for somebody.
+    AccessReviewWaits {
+        /// For whom, by id.
+        reviewer: String,
+        /// How many.
+        lines: u64,
+    }
+
     /// What holds for grants of roles.
     RoleRules {
         /// Log index of the choice; null: nobody chose any.

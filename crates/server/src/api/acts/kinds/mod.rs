@@ -8,12 +8,17 @@
 //! | `waivers.rs` | `waive …` |
 //! | `emergencies.rs` | `break-glass …` |
 //! | `people.rs` | `role …`, `person leave`, `person return` |
+//! | `reviews.rs` | `access …` |
+//! | `keys.rs` | `person key add` and `revoke`, `token revoke` |
 
 mod decisions;
 mod emergencies;
+mod keys;
 mod people;
+mod reviews;
 mod waivers;
 
+use axum::http::StatusCode;
 use countersign_evidence::canonical;
 use countersign_model::{Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_policy::Catalogue;
@@ -36,6 +41,11 @@ pub(super) trait Act: Send + Sync {
 
     /// The stream that this entry stands in, once it is signed.
     fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError>;
+
+    /// Whether what was signed does not say in which stream its entry stands: then it is looked for in all of them.
+    fn is_in_any_stream(&self) -> bool {
+        false
+    }
 
     /// What it is about, and whether that is a limited token's to act on.
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble>;
@@ -109,7 +119,8 @@ struct Family {
     schemas: fn() -> Vec<Value>,
 }
 
-const FAMILIES: &[Family] = &[decisions::FAMILY, waivers::FAMILY, emergencies::FAMILY, people::FAMILY];
+const FAMILIES: &[Family] =
+    &[decisions::FAMILY, waivers::FAMILY, emergencies::FAMILY, people::FAMILY, reviews::FAMILY, keys::FAMILY];
 
 fn read_as<T: Act + DeserializeOwned + 'static>(value: Value) -> serde_json::Result<Asked> {
     Ok(Box::new(serde_json::from_value::<T>(value)?))
@@ -150,6 +161,10 @@ fn told_of_people(error: &countersign_govern::Error) -> Trouble {
     let mut trouble = told(error);
     if matches!(error, countersign_govern::Error::NoSuchPerson { .. }) {
         "see who is enrolled: countersign person list".clone_into(&mut trouble.help);
+    }
+    if matches!(error, countersign_govern::Error::MovedOn { .. }) {
+        // Sent once more it would come to the same: something else is signed then.
+        trouble.status = StatusCode::CONFLICT;
     }
     trouble
 }

@@ -138,15 +138,12 @@ impl People {
     }
 }
 
-/// Whom a name or id means, as whoever signs reads it. How they stand is what was looked at, with `more` of it.
-pub(super) fn looked_at(state: &State, text: &str, more: Value) -> Result<Looked, Trouble> {
+/// Whom a name or id means, as whoever signs reads it. How they stand is what was looked at.
+pub(super) fn looked_at(state: &State, text: &str) -> Result<Looked, Trouble> {
     let Ok(who) = find(state, text) else { return Ok(Looked::default()) };
-    let mut about = json!({
+    let about = json!({
         "person": who.id, "name": who.label(), "roles": state.roles_of(&who.id)?, "left": state.has_left(&who.id)?,
     });
-    if let (Some(about), Value::Object(more)) = (about.as_object_mut(), more) {
-        about.extend(more);
-    }
     Looked::at(&about, about.clone())
 }
 
@@ -184,7 +181,7 @@ impl Act for People {
 
     fn looked_at(&self, session: &Session) -> Result<Looked, Trouble> {
         match self.person() {
-            Some(text) => looked_at(session.state(), text, Value::Null),
+            Some(text) => looked_at(session.state(), text),
             None => {
                 let rules = session.state().role_rules()?;
                 let about = json!({"index": rules.index, "refused": rules.refused, "idle_days": rules.idle_days});
