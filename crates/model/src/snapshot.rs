@@ -145,7 +145,13 @@ impl Drift {
     /// Whether it is the same difference, whatever is known of who put it there.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        (self.kind, &self.digest, &self.name) == (other.kind, &other.digest, &other.name)
+        self.identity() == other.identity()
+    }
+
+    /// What makes it this difference of its environment, whatever is known of who put it there.
+    #[must_use]
+    pub fn identity(&self) -> (DriftKind, &Digest, &str) {
+        (self.kind, &self.digest, &self.name)
     }
 
     /// What to do about it: words, and the command that does it, where one does.

@@ -95,6 +95,55 @@ fn the_second_person_grants_refuses_and_ends_a_waiver_on_its_page_as_the_command
 }
 
 #[test]
+fn a_waiver_that_was_granted_is_renewed_on_a_page_and_granted_by_somebody_else() {
+    let Some(site) = Site::new() else { return };
+    let w = &site.world;
+    let (id, page) = asked(&site, "mia", &["--days", "30"]);
+    let renew = format!("{page}/renew");
+    let (mut token, key) = passkey(&site, "mia", 3);
+    let mia = site.browser("mia");
+    let fields = [("key", key.as_str()), ("accept", "it is <i>still</i> old"), ("days", "20")];
+    // What was not granted yet does not go on.
+    assert!(!mia.get(&page).expect(200).body.contains(&renew));
+    let body = mia.get(&renew).expect(200).body;
+    assert!(body.contains("not by you, or not now") && !body.contains("/prepare"), "{body}");
+    assert!(prepare(&mia, &renew, &fields).expect(403).body.contains("CS-WAIVER-005"));
+    w.by("ruth", &["waive", "grant", &id, "--reason", "for a month"]).expect(0);
+    assert!(mia.get(&page).expect(200).body.contains(&format!("href=\"{renew}\"")));
+    let body = mia.get(&renew).expect(200).body;
+    assert!(body.contains("secrets-out-of-source") && body.contains("the key is &lt;b&gt;revoked&lt;/b&gt;"), "{body}");
+    let before = w.size();
+    for (name, value) in [("days", "0"), ("days", "366"), ("days", "x"), ("accept", " "), ("accept", "a\nb")] {
+        let bad: Vec<_> = fields.iter().map(|f| if f.0 == name { (name, value) } else { *f }).collect();
+        let answer = prepare(&mia, &renew, &bad);
+        assert!((400..500).contains(&answer.status), "{name}={value}: {}", answer.status);
+    }
+    let location = prepare(&mia, &renew, &fields).expect(303).header("location").unwrap().to_owned();
+    let body = mia.get(&location).expect(200).body;
+    assert!(body.contains("it is &lt;i&gt;still&lt;/i&gt; old") && body.contains(&id), "{body}");
+    assert_eq!(w.size(), before, "what is only shown is in no log");
+    let asked_once = Asked::on(&mia, &location);
+    let good = asked_once.form(&token.get(&asked_once.challenge));
+    let next = mia.post(&renew, &good).expect(303).header("location").unwrap().to_owned();
+    site.refused_as("waive request", mia.post(&renew, &good), 409, "CS-SERVER-040");
+    let all = w.cs(["waive", "list", "--format", "json"]).expect(0).json();
+    let second = all["waivers"].as_array().unwrap().iter().find(|one| one["renews"] == id.as_str()).unwrap().clone();
+    let of_second = second["waiver"].as_str().unwrap();
+    assert_eq!(next, format!("/waivers/{of_second}"));
+    assert_eq!((&second["renewals"], &second["state"]), (&Value::from(1), &Value::from("requested")));
+    assert_eq!(second["scope"], state(&site, &id)["scope"]);
+    // She who asked does not grant it, and what was ended does not go on.
+    let grant = [("key", key.as_str()), ("decision", "grant"), ("reason", "mine")];
+    site.refused_as("waive grant", prepare(&mia, &next, &grant), 403, "CS-WAIVER-006");
+    w.by("ruth", &["waive", "grant", of_second, "--reason", "once more"]).expect(0);
+    assert_eq!(state(&site, of_second)["state"], "active");
+    w.by("ruth", &["waive", "revoke", &id, "--reason", "it is used"]).expect(0);
+    assert!(prepare(&mia, &renew, &fields).expect(403).body.contains("CS-WAIVER-005"));
+    w.cs(["verify"]).expect(0);
+    w.cs(["ledger", "rebuild", "--check"]).expect(0);
+}
+
+#[test]
 fn whoever_asked_lacks_the_role_or_signs_something_else_grants_nothing_and_it_is_recorded() {
     let Some(site) = Site::new() else { return };
     let w = &site.world;

@@ -151,13 +151,24 @@ pub fn renew(
     catalogue: &Catalogue,
     pen: Pen<'_>,
 ) -> Result<(WaiverId, Written<u64>), Error> {
+    let (id, draft) = draft_renewal(session, text, acceptance, days, catalogue, pen)?;
+    Ok((id, draft.write(session, pen)?))
+}
+
+/// What is signed to ask that a waiver goes on.
+///
+/// # Errors
+/// As [`renew`].
+pub fn draft_renewal(
+    session: &mut Session,
+    text: &str,
+    acceptance: &str,
+    days: u16,
+    catalogue: &Catalogue,
+    pen: Pen<'_>,
+) -> Result<(WaiverId, Draft), Error> {
     let before = find(session, text)?;
-    if !matches!(before.state, WaiverState::Active | WaiverState::Upcoming | WaiverState::Expired)
-        || before.row.granted.is_none()
-    {
-        let waiver = before.row.request.waiver.clone();
-        return Err(Error::WaiverState { waiver, state: before.state.as_str(), act: "renewed" });
-    }
+    renewable(&before)?;
     let asked = Request {
         scope: before.row.request.scope.clone(),
         category: before.row.request.category,
@@ -166,8 +177,27 @@ pub fn renew(
         not_before: None,
         days,
     };
-    let (id, draft) = ask(session, &asked, Some(&before.row), catalogue, pen)?;
-    Ok((id, draft.write(session, pen)?))
+    ask(session, &asked, Some(&before.row), catalogue, pen)
+}
+
+/// Whether a waiver was granted, and was not ended before its time.
+fn renewable(before: &Standing) -> Result<(), Error> {
+    if matches!(before.state, WaiverState::Active | WaiverState::Upcoming | WaiverState::Expired)
+        && before.row.granted.is_some()
+    {
+        return Ok(());
+    }
+    let waiver = before.row.request.waiver.clone();
+    Err(Error::WaiverState { waiver, state: before.state.as_str(), act: "renewed" })
+}
+
+/// Whether somebody may ask that a waiver goes on, at this moment.
+///
+/// # Errors
+/// As [`renew`].
+pub fn may_renew(session: &Session, before: &Standing, by: &PersonId) -> Result<(), Error> {
+    renewable(before)?;
+    needs(session, by, Action::RequestWaiver)
 }
 
 fn ask(

@@ -21,6 +21,7 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
     let at = moment(ask.session)?;
     let mut emergencies = state.emergencies()?;
     emergencies.retain(|e| ask.scope.has_emergency(e));
+    let drift = ask.scope.drifting_counts(state)?;
     let mut items = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let name = &env.what.id;
@@ -37,7 +38,7 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
             tier: env.what.tier.to_string(),
             closed: closed(state.closed(name, at)?),
             overdue: emergencies.iter().any(|e| e.opened.environment == *name && !e.is_compliant(at)),
-            drift: ask.scope.drifting(state, Some(name))?.len() as u64,
+            drift: drift.get(name).copied().unwrap_or(0),
             snapshot: state.snapshots_page(&ask.scope.snapshots(name), 1)?.pop().map(|s| s.index),
             deployments: state.deployments_count(&asked)?,
             last: state.deployments_page(&asked, 1)?.pop().map(|d| d.index),

@@ -4,7 +4,7 @@
 //! about that admits them: its applications, in its period. What is of the whole firm (roles, policy, controls, the list of the log)
 //! they see as everybody does. Everything that is not found to be in the scope is outside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_evidence::encoding;
 use countersign_govern::assess::Window;
@@ -450,6 +450,38 @@ impl Scope {
             }
         }
         Ok(shown)
+    }
+
+    /// In which time a difference was found that is shown; none: at any.
+    fn found_in(&self) -> Option<(Timestamp, Timestamp)> {
+        self.limits.as_ref().map(|limits| (limits.within.from, limits.within.to))
+    }
+
+    /// How many such differences stand in each environment that has any.
+    pub(crate) fn drifting_counts(&self, state: &State) -> Result<BTreeMap<String, u64>, Trouble> {
+        if !self.is_of_some() {
+            return Ok(state.drifting_counts(self.found_in())?);
+        }
+        let mut counts = BTreeMap::new();
+        for row in self.drifting(state, None)? {
+            *counts.entry(row.environment).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// The oldest of them in an environment, `most` at the most.
+    pub(crate) fn drifting_page(
+        &self,
+        state: &State,
+        environment: &str,
+        most: usize,
+    ) -> Result<Vec<DriftRow>, Trouble> {
+        if !self.is_of_some() {
+            return Ok(state.drifting_page(environment, self.found_in(), most)?);
+        }
+        let mut rows = self.drifting(state, Some(environment))?;
+        rows.truncate(most);
+        Ok(rows)
     }
 
     /// Which snapshots of an environment are.

@@ -140,6 +140,20 @@ pub(crate) const ACTS: &[Act] = &[
         run: pages::waiver::complete,
     },
     Act {
+        path: "/waivers/{waiver}/renew/prepare",
+        page: "/waivers/{waiver}/renew",
+        does: "asks whether you may ask that the waiver goes on, and shows what you would sign",
+        actions: &[Action::RequestWaiver],
+        run: pages::renewal::prepare,
+    },
+    Act {
+        path: "/waivers/{waiver}/renew",
+        page: "/waivers/{waiver}/renew",
+        does: "takes the answer of your passkey, and appends the request if it counts",
+        actions: &[Action::RequestWaiver],
+        run: pages::renewal::complete,
+    },
+    Act {
         path: "/audits/{audit}/pack",
         page: "/audits/{audit}",
         does: "begins to make the evidence pack of an audit",

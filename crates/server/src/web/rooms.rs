@@ -144,6 +144,14 @@ pub(crate) const ROOMS: &[Room] = &[
         pages::waiver::show,
     ),
     room(
+        "/waivers/{waiver}/renew",
+        "",
+        "Should it go on, and why still?",
+        PARTAKERS,
+        Reach::Waiver,
+        pages::renewal::show,
+    ),
+    room(
         "/environments",
         "Environments",
         "What may be deployed where, and is anything owed?",

@@ -1,5 +1,7 @@
 //! The use case `snapshot`: what runs is held against what the log lets run there, and recorded with what came of it.
 
+use std::collections::HashSet;
+
 use countersign_model::event::{DriftDetected, SnapshotTaken};
 use countersign_model::snapshot::{Drift, MOST_SEEN};
 use countersign_model::submission::SentBy;
@@ -101,8 +103,8 @@ fn plan(s: &Session, taking: &Taking<'_>) -> Result<(Plan, Taken), Error> {
         Ok::<_, Error>(found.map(|f| Known { here, grant: f.grant, run: f.run }))
     })?;
     let open = state.drifting(Some(&environment))?;
-    let is_open = |d: &Drift| open.iter().any(|o| o.drift.is_same(d));
-    let new: Vec<Drift> = drift.iter().filter(|d| !is_open(d)).cloned().collect();
+    let open: HashSet<_> = open.iter().map(|o| o.drift.identity()).collect();
+    let new: Vec<Drift> = drift.iter().filter(|d| !open.contains(&d.identity())).cloned().collect();
     let snapshot = SnapshotTaken {
         environment: environment.clone(),
         observed: taking.looked.observed,

@@ -3,6 +3,8 @@
 //! What a snapshot says is in it whole: which deployment each part belongs to was looked up when it was taken, so it stays readable when
 //! the deployment's own payloads are disposed of.
 
+use std::collections::{BTreeMap, HashSet};
+
 use countersign_model::event::{DriftDetected, SnapshotTaken};
 use countersign_model::snapshot::{Drift, DriftKind, Observed};
 use countersign_model::{Digest, GrantId, RunId, StreamId, Timestamp};
@@ -200,13 +202,15 @@ impl State {
     /// What was open and is not there any more is resolved, as far as the snapshot looked; what is new is found.
     fn differ(&self, index: u64, series: &str, arisen: Timestamp, p: &SnapshotTaken) -> Fold {
         let open = self.open_drifts(Some(&p.environment))?;
+        let there: HashSet<_> = p.drift.iter().map(Drift::identity).collect();
+        let known: HashSet<_> = open.iter().map(|(row, _)| row.drift.identity()).collect();
         let mut resolve = self.db.prepare_cached(
             "UPDATE drifts SET resolved = ?1, resolved_time = ?2
              WHERE idx = ?3 AND environment = ?4 AND kind = ?5 AND digest = ?6 AND name = ?7",
         )?;
         for (row, looked_at) in &open {
             let covered = series.is_empty() || looked_at == series;
-            if covered && !p.drift.iter().any(|d| d.is_same(&row.drift)) {
+            if covered && !there.contains(&row.drift.identity()) {
                 let (kind, digest) = (row.drift.kind.as_str(), row.drift.digest.to_string());
                 resolve.execute((index, p.time.millis(), row.index, &p.environment, kind, digest, &row.drift.name))?;
             }
@@ -215,7 +219,7 @@ impl State {
             "INSERT INTO drifts (idx, environment, series, kind, digest, name, grant_id, run, arisen, detected)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
-        for d in p.drift.iter().filter(|d| !open.iter().any(|(row, _)| d.is_same(&row.drift))) {
+        for d in p.drift.iter().filter(|d| !known.contains(&d.identity())) {
             insert.execute((
                 index,
                 &p.environment,
@@ -347,6 +351,48 @@ impl State {
              (SELECT environment FROM environments WHERE retired IS NULL) ORDER BY idx, kind, digest, name"
         ))?;
         Ok(query.query_map([environment], drift)?.collect::<Result<_, _>>()?)
+    }
+
+    /// How many differences there are now in each environment that has any and is not retired, found from a moment on and before another.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn drifting_counts(&self, found: Option<(Timestamp, Timestamp)>) -> Result<BTreeMap<String, u64>, Error> {
+        const COUNT: &str = "SELECT environment, count(*) FROM drifts WHERE resolved IS NULL AND environment IN
+             (SELECT environment FROM environments WHERE retired IS NULL)";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let rows = match found {
+            // Without a period the index alone answers.
+            None => {
+                let mut query = self.db.prepare_cached(&format!("{COUNT} GROUP BY environment"))?;
+                query.query_map([], read)?.collect::<Result<_, _>>()?
+            }
+            Some((from, to)) => {
+                let sql = format!("{COUNT} AND detected >= ?1 AND detected < ?2 GROUP BY environment");
+                let mut query = self.db.prepare_cached(&sql)?;
+                query.query_map((from.millis(), to.millis()), read)?.collect::<Result<_, _>>()?
+            }
+        };
+        Ok(rows)
+    }
+
+    /// The oldest differences that are there now in an environment, found in a period, `most` at the most.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn drifting_page(
+        &self,
+        environment: &str,
+        found: Option<(Timestamp, Timestamp)>,
+        most: usize,
+    ) -> Result<Vec<DriftRow>, Error> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {DRIFT} FROM drifts WHERE resolved IS NULL AND environment = ?1 AND environment IN
+             (SELECT environment FROM environments WHERE retired IS NULL)
+             AND (?2 IS NULL OR detected >= ?2 AND detected < ?3) ORDER BY idx, kind, digest, name LIMIT ?4"
+        ))?;
+        let (from, to) = (found.map(|(from, _)| from.millis()), found.map(|(_, to)| to.millis()));
+        Ok(query.query_map((environment, from, to, most), drift)?.collect::<Result<_, _>>()?)
     }
 
     /// Each with the applications that were looked at when it was found.

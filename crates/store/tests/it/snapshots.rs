@@ -5,8 +5,8 @@ use countersign_model::event::{DriftDetected, EnvironmentRegistered, Predicate, 
 use countersign_model::governance::{DeploymentEnvironment, Tier};
 use countersign_model::snapshot::{Drift, DriftKind, Observed, Seen};
 use countersign_model::submission::SentBy;
-use countersign_model::{Digest, EventKind, PersonId, StreamId};
-use countersign_store::projection::SnapshotsAsked;
+use countersign_model::{Digest, EventKind, PersonId, StreamId, Timestamp};
+use countersign_store::projection::{SnapshotsAsked, State};
 
 use crate::support::ORIGIN;
 use crate::workloads::{House, disbelieved};
@@ -73,6 +73,20 @@ impl House {
     }
 }
 
+/// What is counted, and shown page by page, is what stands; in a period it is what was found there.
+fn counted(state: &State, periods: &[(Timestamp, Timestamp, usize)]) {
+    let all = state.drifting(Some(PLACE)).unwrap();
+    let count = |found| state.drifting_counts(found).unwrap().get(PLACE).copied().unwrap_or(0);
+    assert_eq!(count(None), all.len() as u64);
+    assert_eq!(state.drifting_page(PLACE, None, all.len() + 1).unwrap(), all);
+    assert_eq!(state.drifting_page(PLACE, None, 0).unwrap(), []);
+    assert_eq!(state.drifting_page("elsewhere", None, 9).unwrap(), []);
+    for (from, to, wanted) in periods {
+        let found = Some((*from, *to));
+        assert_eq!((count(found), state.drifting_page(PLACE, found, 9).unwrap().len()), (*wanted as u64, *wanted));
+    }
+}
+
 fn unknown_part(name: &str) -> Drift {
     Drift { kind: DriftKind::Unknown, digest: Digest::of(name.as_bytes()), name: name.into(), grant: None, run: None }
 }
@@ -90,6 +104,7 @@ fn a_difference_stands_from_the_snapshot_that_found_it_to_the_one_in_which_it_is
     let [row] = state.drifting(None).unwrap().try_into().unwrap();
     assert_eq!((row.arisen, row.detected, row.resolved), (first.time, second.time, None));
     assert_eq!(row.told, Some(row.index + 1));
+    counted(&state, &[(second.time, second.time.plus_seconds(1), 1), (first.time, second.time, 0)]);
     // The same again finds nothing new; the content stands once.
     let third = house.taken(&["pay"], &["shell"]);
     assert_eq!(house.looks(TAKEN, third.clone()), None);

@@ -24,13 +24,14 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
     };
     let mut emergencies = state.emergencies()?;
     emergencies.retain(|e| look.scope.has_emergency(e));
+    let differences = look.scope.drifting_counts(state)?;
     let mut rows: Vec<Markup> = Vec::new();
     for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
         let id = &env.what.id;
         if !look.scope.has_environment(state, id)? {
             continue;
         }
-        if only && seen::drifting(look, Some(id))?.is_empty() {
+        if only && !differences.contains_key(id) {
             continue;
         }
         let closed = state.closed(id, at)?;
@@ -45,7 +46,7 @@ pub(crate) fn list(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 td { (env.what.tier) }
                 td { (openness(closed.as_ref())) }
                 td { @if compliant { (parts::state(Tone::Good, "nothing overdue")) } @else { (parts::state(Tone::Bad, "overdue after an emergency")) } }
-                td { (seen::standing(look, id)?) }
+                td { (seen::standing(look, id, differences.get(id).copied())?) }
                 td.n { (parts::number(own, &look.address("/deployments", &[("environment", id)]))) }
                 td { @if let Some(last) = &last { (parts::time(last.time)) " " (parts::entry(last.index)) } }
             }

@@ -401,9 +401,12 @@ fn seen(look: &LookLine) -> Markup {
     }
 }
 
+/// For how many days something is asked for where nobody says.
+pub(super) const DAYS: u16 = 90;
+
 /// For how many days something is asked for.
-fn days_of(text: Option<&str>) -> Result<u16, Trouble> {
-    let Some(text) = text else { return Ok(90) };
+pub(super) fn days_of(text: Option<&str>) -> Result<u16, Trouble> {
+    let Some(text) = text else { return Ok(DAYS) };
     let number = text.parse::<u16>().ok().filter(|n| (1..=LONGEST_DAYS).contains(n));
     number.ok_or_else(|| Trouble::bad_request("`days` is none from 1 to 365"))
 }

@@ -17,6 +17,7 @@ pub(super) mod passkeys;
 pub(super) mod populations;
 pub(super) mod posture;
 pub(super) mod reject;
+pub(super) mod renewal;
 pub(super) mod requests;
 pub(super) mod run;
 pub(super) mod runbook;

@@ -41,10 +41,11 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         found::index(look.app, look.session)?.index.counts(&Asked { within: within.clone(), ..Asked::default() })?;
     // Those that are retired are on no list.
     let (mut drifted, mut unknown) = (0_u64, false);
+    let differences = look.scope.drifting_counts(look.state())?;
     for env in look.state().environments()?.into_iter().filter(|e| e.retired.is_none()) {
         let shown = look.scope.has_environment(look.state(), &env.what.id)?;
         if shown {
-            drifted += u64::from(!seen::drifting(look, Some(&env.what.id))?.is_empty());
+            drifted += u64::from(differences.contains_key(&env.what.id));
             unknown = unknown || !seen::is_looked_at(look, &env.what.id)?;
         }
     }
@@ -169,9 +170,8 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
         }
     }
     if look.visitor.is_any(&[Role::SecurityOfficer, Role::ReleaseManager]) {
-        let mut told = std::collections::BTreeSet::new();
-        for row in seen::drifting(look, None)?.iter().filter(|row| told.insert(row.environment.clone())) {
-            let environment = &row.environment;
+        for environment in look.scope.drifting_counts(look.state())?.keys() {
+            let Some(row) = look.scope.drifting_page(look.state(), environment, 1)?.pop() else { continue };
             needs.push(Need {
                 what: html! { a href={ "/environments/" (encode(environment)) "#drift" } { (environment) } " runs what was not let through, or not what was, since " (parts::time(row.detected)) " " (parts::entry(row.told.unwrap_or(row.index))) },
                 how: format!("countersign drift {environment}"),

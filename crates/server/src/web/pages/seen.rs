@@ -2,7 +2,7 @@
 
 use countersign_model::RunId;
 use countersign_model::snapshot::DriftKind;
-use countersign_store::projection::{DeploymentsAsked, DriftRow, SnapshotRow};
+use countersign_store::projection::{DeploymentsAsked, SnapshotRow};
 use maud::{Markup, html};
 
 use crate::app::Trouble;
@@ -10,14 +10,9 @@ use crate::web::look::{Look, encode};
 use crate::web::parts::{self, Tone};
 
 /// Rows of a part that may be long; the rest is counted.
-const SHOWN: usize = 200;
+const SHOWN: usize = 50;
 /// Snapshots that an environment's page names.
 const SNAPSHOTS: u32 = 20;
-
-/// The differences that stand in an environment, or in all, as far as they are shown to who looks.
-pub(super) fn drifting(look: &Look<'_>, environment: Option<&str>) -> Result<Vec<DriftRow>, Trouble> {
-    look.scope.drifting(look.state(), environment)
-}
 
 fn is_shown(look: &Look<'_>, run: Option<&RunId>) -> Result<bool, Trouble> {
     look.scope.has_part(look.state(), run)
@@ -36,9 +31,9 @@ pub(super) fn is_looked_at(look: &Look<'_>, environment: &str) -> Result<bool, T
     Ok(is_looked_at || state.deployments_count(&deployed)? == 0)
 }
 
-/// How an environment stands, in a line of a list.
-pub(super) fn standing(look: &Look<'_>, environment: &str) -> Result<Markup, Trouble> {
-    let open = drifting(look, Some(environment))?.len();
+/// How an environment stands, in a line of a list, with so many differences.
+pub(super) fn standing(look: &Look<'_>, environment: &str, differences: Option<u64>) -> Result<Markup, Trouble> {
+    let open = differences.unwrap_or(0);
     let newest = look.state().snapshots_page(&look.scope.snapshots(environment), 1)?.pop();
     Ok(match newest {
         _ if open == 1 => parts::state(Tone::Bad, "1 difference"),
@@ -61,9 +56,10 @@ const fn word(kind: DriftKind) -> (Tone, &'static str) {
 
 /// What differs, since when, and what to do.
 pub(super) fn differences(look: &Look<'_>, environment: &str) -> Result<Markup, Trouble> {
-    let all = drifting(look, Some(environment))?;
+    let all = look.scope.drifting_counts(look.state())?.get(environment).copied().unwrap_or(0);
+    let shown = look.scope.drifting_page(look.state(), environment, SHOWN)?;
     let mut rows = Vec::new();
-    for row in all.iter().take(SHOWN) {
+    for row in &shown {
         let (tone, name) = word(row.drift.kind);
         let (text, command) = row.drift.fix(environment);
         rows.push(html! {
@@ -77,7 +73,7 @@ pub(super) fn differences(look: &Look<'_>, environment: &str) -> Result<Markup, 
             }
         });
     }
-    let more = all.len().saturating_sub(SHOWN);
+    let more = all.saturating_sub(shown.len() as u64);
     Ok(html! {
         (parts::table("Differences", &["Difference", "What", "Digest", "Run", "Since", "What to do"], &rows, "What runs is what was let through, as far as anybody looked."))
         @if more > 0 { p.quiet { "and " (more) " more: " code { "countersign drift " (environment) } } }
@@ -178,8 +174,13 @@ fn running(look: &Look<'_>, found: &SnapshotRow) -> Result<Markup, Trouble> {
             }
         });
     }
+    let mut missing = 0;
     for drift in taken.drift.iter().filter(|d| d.kind == DriftKind::Missing) {
         if is_shown(look, drift.run.as_ref())? {
+            missing += 1;
+            if missing > SHOWN {
+                continue;
+            }
             rows.push(html! {
                 tr {
                     td.long { (drift.name) }
@@ -197,7 +198,7 @@ fn running(look: &Look<'_>, found: &SnapshotRow) -> Result<Markup, Trouble> {
             html! { tr { td.long { (name) } td { } td { } td { } td { (parts::state(Tone::Missing, "no digest")) } } }
         }));
     }
-    let more = usize::saturating_sub(shown, SHOWN);
+    let more = usize::saturating_sub(shown, SHOWN) + usize::saturating_sub(missing, SHOWN);
     Ok(html! {
         (parts::table("What was seen", &["What", "Digest", "Places", "Run", "State"], &rows, "Nothing ran."))
         @if more > 0 { p.quiet { "and " (more) " more in the recorded snapshot" } }

@@ -13,6 +13,7 @@ use countersign_store::projection::{MAX_TEXT, Said, WaiverRow, WaiverState};
 use maud::{Markup, html};
 
 use super::findings;
+use super::renewal;
 use super::waivers::tone;
 use crate::app::{Trouble, found};
 use crate::web::acts::Doing;
@@ -87,7 +88,8 @@ impl Decision {
     }
 }
 
-fn place(id: &WaiverId) -> String {
+/// Where a waiver's page is.
+pub(super) fn place(id: &WaiverId) -> String {
     format!("/waivers/{}", encode(id.as_str()))
 }
 
@@ -114,6 +116,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (covers(look, &w)?)
         (said(look, &w.row)?)
         @if !look.visitor.is_auditor() { (decide(look, &w)?) }
+        (renewal::way(look, &w))
     };
     let page = Page::new(title, body).aside(parts::state(tone(w.state), w.state.as_str()));
     // Not live while it is decided about: what somebody reads before they sign does not change under their eyes.
