@@ -137,7 +137,12 @@ fn a_waiver_that_was_granted_is_renewed_on_a_page_and_granted_by_somebody_else()
     site.refused_as("waive grant", prepare(&mia, &next, &grant), 403, "CS-WAIVER-006");
     w.by("ruth", &["waive", "grant", of_second, "--reason", "once more"]).expect(0);
     assert_eq!(state(&site, of_second)["state"], "active");
+    // What is ended while somebody looks at what they would sign does not go on either.
+    let late = shown(&mia, &renew, &fields);
     w.by("ruth", &["waive", "revoke", &id, "--reason", "it is used"]).expect(0);
+    let requests = said(w, "WaiverRequested").len();
+    site.refused_as("waive request", mia.post(&renew, &late.form(&token.get(&late.challenge))), 403, "CS-WAIVER-005");
+    assert_eq!(said(w, "WaiverRequested").len(), requests);
     assert!(prepare(&mia, &renew, &fields).expect(403).body.contains("CS-WAIVER-005"));
     w.cs(["verify"]).expect(0);
     w.cs(["ledger", "rebuild", "--check"]).expect(0);

@@ -83,6 +83,19 @@ pub(crate) fn author(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<(
     })
 }
 
+/// Who is about to say something that `may` lets them say. Whoever may not learns that before anything is looked up for them, and it is
+/// recorded.
+pub(crate) fn admitted(
+    session: &mut Session,
+    act: &str,
+    pen: Pen<'_>,
+    may: impl FnOnce(&Session, &PersonId) -> Result<(), Error>,
+) -> Result<PersonId, Error> {
+    let (by, _) = author(session, act, pen)?;
+    allowed(session, act, Some(&by), |s| may(s, &by))?;
+    Ok(by)
+}
+
 /// The one passkey that counts now and whose fingerprint begins so, of somebody who is here.
 fn passkey_named(session: &Session, text: &str) -> Result<KeyRow, Error> {
     let mut found = session.state().keys_named(text)?;

@@ -17,7 +17,7 @@ use countersign_store::handed::Written;
 use countersign_store::projection::{Person, RoleRow, State};
 use serde_json::{Value, json};
 
-use super::draft::author;
+use super::draft;
 use super::people::find;
 use super::{Pen, Saying, administrator, allowed, line, needs, rooted, say_by};
 use crate::Error;
@@ -48,11 +48,9 @@ fn stream(person: &PersonId) -> StreamId {
     StreamId::from(person)
 }
 
-/// Who says it. Whoever may not learns that before anybody is looked up for them, and it is recorded.
+/// Who says it, if they are an administrator.
 pub(super) fn admitted(session: &mut Session, act: &str, pen: Pen<'_>, action: Action) -> Result<PersonId, Error> {
-    let (by, _) = author(session, act, pen)?;
-    allowed(session, act, Some(&by), |s| administrator(s.state(), &by, action))?;
-    Ok(by)
+    draft::admitted(session, act, pen, |s, by| administrator(s.state(), by, action))
 }
 
 /// Grants a role. One that is held already, until the same time, is not granted twice.

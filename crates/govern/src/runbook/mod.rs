@@ -15,6 +15,7 @@ pub mod lint;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_model::access::emergencies::Owed;
+use countersign_model::audit::threads::MaskedField;
 use countersign_model::governance::gates::Asked;
 use countersign_model::governance::{Criticality, GATES, Level, Tier};
 use countersign_model::{Diagnostic as _, Exit, PersonId, Retention, Role};
@@ -93,10 +94,10 @@ fn readable<T: Default>(read: Result<T, Error>, code: &'static str, unread: &mut
 /// # Errors
 /// When the ledger cannot be read.
 pub fn write(session: &Session, engine: &dyn PolicyEngine, catalogue: &Catalogue) -> Result<Page, Error> {
-    write_for(session, engine, catalogue, false)
+    write_for(session, engine, catalogue, &[])
 }
 
-/// As [`write`]; `masked`: people are called by their ids.
+/// As [`write`]; of what is masked, people are called by their ids, and tickets are not said.
 ///
 /// # Errors
 /// As [`write`].
@@ -104,9 +105,9 @@ pub fn write_for(
     session: &Session,
     engine: &dyn PolicyEngine,
     catalogue: &Catalogue,
-    masked: bool,
+    masked: &[MaskedField],
 ) -> Result<Page, Error> {
-    let all = collect(session, engine, masked)?;
+    let all = collect(session, engine, masked.contains(&MaskedField::Names))?;
     let mut page = Page { title: "Pipeline Governance Runbook".to_owned(), blocks: Vec::new() };
     written_from(session, &mut page)?;
     page.heading(2, "What is wrong now");
@@ -127,7 +128,7 @@ pub fn write_for(
     people(&all, &mut page);
     registry(session, &all, &mut page)?;
     waivers_of(session, &all, &mut page)?;
-    emergencies(session, &all, &mut page)?;
+    emergencies(session, &all, masked.contains(&MaskedField::Tickets), &mut page)?;
     retention(session, &mut page)?;
     page.heading(2, "Clocks of regulators");
     page.text("While a gate is shut, these may run. Those that nobody has compared with their source say so.");
@@ -333,7 +334,7 @@ fn registry(session: &Session, all: &Collected, page: &mut Page) -> Result<(), E
     Ok(())
 }
 
-fn emergencies(session: &Session, all: &Collected, page: &mut Page) -> Result<(), Error> {
+fn emergencies(session: &Session, all: &Collected, masked: bool, page: &mut Page) -> Result<(), Error> {
     page.heading(2, "Break-glass");
     page.text(
         "In an emergency a security officer lets a run past the gates, for at most a day: countersign break-glass open RUN \
@@ -365,7 +366,7 @@ fn emergencies(session: &Session, all: &Collected, page: &mut Page) -> Result<()
         vec![
             row.opened.id.to_string(),
             row.opened.environment.clone(),
-            row.opened.ticket.clone(),
+            if masked { "masked".to_owned() } else { row.opened.ticket.clone() },
             row.opened.time.to_string(),
             duty(Owed::Ratification),
             duty(Owed::Review),

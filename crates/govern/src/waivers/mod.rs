@@ -168,7 +168,6 @@ pub fn draft_renewal(
     pen: Pen<'_>,
 ) -> Result<(WaiverId, Draft), Error> {
     let before = find(session, text)?;
-    renewable(&before)?;
     let asked = Request {
         scope: before.row.request.scope.clone(),
         category: before.row.request.category,
@@ -232,7 +231,7 @@ fn ask(
     let expires = not_before.plus_seconds(i64::from(asked.days) * 86_400);
     waiver::check_period(now, not_before, expires).map_err(|why| Error::BadWaiver { why })?;
     let id = WaiverId::from_random(pen.id(act::WAIVER_REQUEST, "/waiver", WaiverId::PREFIX)?);
-    let new = id.clone();
+    let (new, before) = (id.clone(), renewed.map(|row| row.request.waiver.clone()));
     let saying = Saying {
         act: "waive request",
         kind: EventKind::WaiverRequested,
@@ -246,6 +245,10 @@ fn ask(
         |_, _| Ok(Vec::new()),
         move |s, by| {
             needs(s, by, Action::RequestWaiver)?;
+            // What was ended since somebody looked at it does not go on.
+            if let Some(before) = &before {
+                renewable(&find(s, before.as_str())?)?;
+            }
             if s.state().waiver(&new)?.is_some() {
                 Err(SessionError::from(HandedError::Differs).into())
             } else {

@@ -35,7 +35,7 @@ use countersign_store::projection::{ReviewEnds, ReviewRow, ReviewedLine, State, 
 use countersign_store::session::SessionError;
 use countersign_store::{Plan, Session};
 
-use super::draft::{allowed_or_unproved, author};
+use super::draft::{self, allowed_or_unproved};
 use super::people::find;
 use super::{Pen, Saying, allowed, line, needs, rooted, say_by, signer_of};
 use crate::Error;
@@ -59,12 +59,9 @@ fn saying(act: &'static str, kind: EventKind, namespace: &'static str, id: &Revi
     Saying { act, kind, namespace, stream: StreamId::from(id) }
 }
 
-/// Who says it. Whoever may not learns that before anything is looked up for them, and it is recorded.
+/// Who says it, if they hold a role that the act takes.
 fn admitted(session: &mut Session, act: &str, pen: Pen<'_>, action: Action) -> Result<PersonId, Error> {
-    rooted(session.state())?;
-    let (by, _) = author(session, act, pen)?;
-    allowed(session, act, Some(&by), |s| needs(s, &by, action))?;
-    Ok(by)
+    draft::admitted(session, act, pen, |s, by| needs(s, by, action))
 }
 
 /// Opens a review of all access that there is. Returns its id, and the log index or what is to be signed.

@@ -43,11 +43,18 @@ pub(super) use schema::{acts_schema, preparation_schema};
 /// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice.
 const LARGEST: usize = 4 << 20;
 
+/// What somebody looked at is not so any more (`govern`'s `MovedOn`).
+const MOVED_ON: &str = "CS-ACCESS-013";
+
 /// What a use case says, as a client is told it: what does not verify is a no, and none of this server's faults.
 fn told(error: &dyn Diagnostic) -> Trouble {
     let mut trouble = Trouble::of(error);
     if error.exit() == Exit::Unverified {
         trouble.status = StatusCode::FORBIDDEN;
+    }
+    if error.code() == MOVED_ON {
+        // Sent once more it would come to the same: something else is signed then.
+        trouble.status = StatusCode::CONFLICT;
     }
     trouble
 }

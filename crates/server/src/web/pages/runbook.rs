@@ -16,8 +16,8 @@ use crate::web::parts::{self, Tone};
 const ROWS: usize = 100;
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let written =
-        runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, look.scope.hides(MaskedField::Names))?;
+    let masked: Vec<MaskedField> = MaskedField::ALL.into_iter().filter(|field| look.scope.hides(*field)).collect();
+    let written = runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, &masked)?;
     let body = html! {
         @for block in &written.blocks { (part(block)) }
         (notifications(look)?)

@@ -192,13 +192,14 @@ fn running(look: &Look<'_>, found: &SnapshotRow) -> Result<Markup, Trouble> {
             });
         }
     }
+    let mut more = usize::saturating_sub(shown, SHOWN) + usize::saturating_sub(missing, SHOWN);
     // What has no digest belongs to nobody known.
     if is_shown(look, None)? {
+        more += taken.untold.len().saturating_sub(SHOWN);
         rows.extend(taken.untold.iter().take(SHOWN).map(|name| {
             html! { tr { td.long { (name) } td { } td { } td { } td { (parts::state(Tone::Missing, "no digest")) } } }
         }));
     }
-    let more = usize::saturating_sub(shown, SHOWN) + usize::saturating_sub(missing, SHOWN);
     Ok(html! {
         (parts::table("What was seen", &["What", "Digest", "Places", "Run", "State"], &rows, "Nothing ran."))
         @if more > 0 { p.quiet { "and " (more) " more in the recorded snapshot" } }

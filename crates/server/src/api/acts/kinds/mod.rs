@@ -18,7 +18,6 @@ mod people;
 mod reviews;
 mod waivers;
 
-use axum::http::StatusCode;
 use countersign_evidence::canonical;
 use countersign_model::{Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_policy::Catalogue;
@@ -161,10 +160,6 @@ fn told_of_people(error: &countersign_govern::Error) -> Trouble {
     let mut trouble = told(error);
     if matches!(error, countersign_govern::Error::NoSuchPerson { .. }) {
         "see who is enrolled: countersign person list".clone_into(&mut trouble.help);
-    }
-    if matches!(error, countersign_govern::Error::MovedOn { .. }) {
-        // Sent once more it would come to the same: something else is signed then.
-        trouble.status = StatusCode::CONFLICT;
     }
     trouble
 }
