@@ -3,16 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use countersign_model::Exit;
-use countersign_model::access::emergencies::Owed;
+use countersign_model::{Exit, PersonId};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::break_glass::{self as acts, Asked, Broken, Review, moment};
-use countersign_stages::release::emergency::{self, stored, to_json, whole, word};
-use countersign_stages::release::grant as tokens;
+use countersign_stages::release::emergency::{self, to_json, whole};
 use countersign_stages::release::paging::{To, page as tell};
 use countersign_stages::release::pen::Pen;
 use countersign_store::Session;
-use countersign_store::projection::EmergencyRow;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
@@ -22,7 +19,7 @@ use super::place::{find_run, notices};
 use super::remote_glass;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
-use crate::output::{self, Paint, printable};
+use crate::output::{self, Paint, printable, word};
 
 /// `break-glass`.
 pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> Outcome {
@@ -79,15 +76,18 @@ pub(crate) fn run(at: &PlaceArgs, args: &BreakGlassArgs, env: &Environment) -> O
             let what = json!({"break_glass": id, "reviewed": true, "late": late});
             said(*format, &format!("{id} is reviewed{}", lateness(*late)), what, index)?;
         }
-        BreakGlassVerb::List { due, format } => exit = list(&session, *due, *format)?,
-        BreakGlassVerb::Show { emergency, format } => {
-            let row = acts::find(&session, emergency)?;
-            match format {
-                Format::Json => output::json(&whole(&session, &row)?)?,
-                Format::Text => output::print(&page(&session, &row)?)?,
-            }
+        BreakGlassVerb::List { due, format, .. } => {
+            let at = moment(&session)?;
+            let mut rows = session.state().emergencies()?;
+            rows.retain(|row| !*due || !row.is_compliant(at));
+            let all = rows.iter().map(|row| to_json(&session, row)).collect::<Result<Vec<_>, _>>()?;
+            exit = listed(&all, *due, *format)?;
         }
-        BreakGlassVerb::Notify { command, webhook, format } => {
+        BreakGlassVerb::Show { emergency, format, .. } => {
+            let one = whole(&session, &acts::find(&session, emergency)?)?;
+            shown(&one, *format, &|id| Ok(printable(&session.state().label(&PersonId::from_text(id))?)))?;
+        }
+        BreakGlassVerb::Notify { command, webhook, format, .. } => {
             let to = match (command, webhook) {
                 (Some(program), _) => To::Command(program.clone()),
                 (None, url) => To::Webhook(url.clone().unwrap_or_default()),
@@ -139,7 +139,6 @@ pub(super) fn told(
     format: Format,
     env: &Environment,
 ) -> Result<(), Failure> {
-    let word = |v: &Value| printable(v.as_str().unwrap_or("?"));
     if format == Format::Json {
         said["grant"]["file"] = path.map(Path::to_string_lossy).into();
         return output::json(&said);
@@ -169,7 +168,6 @@ pub(super) fn told(
 /// How it stood: what an ordinary grant would have had in its way.
 fn stood(standing: &Value) -> String {
     let mut out = String::new();
-    let word = |v: &Value| printable(v.as_str().unwrap_or("?"));
     for gate in standing["gates"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "  gate {:<10} {}", word(&gate["gate"]), word(&gate["outcome"]));
         for reason in gate["reasons"].as_array().into_iter().flatten().filter(|r| r["effect"] != "note") {
@@ -189,93 +187,89 @@ fn stood(standing: &Value) -> String {
     out
 }
 
-fn line(row: &EmergencyRow, at: countersign_model::Timestamp) -> String {
-    let open = if row.is_open(at) { "open" } else { "over" };
+fn line(one: &Value) -> String {
+    let open = if one["open"] == true { "open" } else { "over" };
     format!(
         "{}  {open}  {:<16}  {}  ratification {} (until {})  review {} (until {})\n",
-        row.opened.id,
-        printable(&row.opened.environment),
-        printable(&row.opened.ticket),
-        word(row.standing(Owed::Ratification, at)),
-        row.opened.ratify_by,
-        word(row.standing(Owed::Review, at)),
-        row.opened.review_by
+        word(&one["break_glass"]),
+        word(&one["environment"]),
+        word(&one["ticket"]),
+        word(&one["ratification"]),
+        word(&one["ratify_by"]),
+        word(&one["review"]),
+        word(&one["review_by"])
     )
 }
 
-fn list(session: &Session, due: bool, format: Format) -> Result<Exit, Failure> {
-    let at = moment(session)?;
-    let mut rows = session.state().emergencies()?;
-    rows.retain(|row| !due || !row.is_compliant(at));
+/// Prints them, those of which something is overdue alone where `due`.
+pub(super) fn listed(all: &[Value], due: bool, format: Format) -> Outcome {
     match format {
-        Format::Json => {
-            let rows = rows.iter().map(|row| to_json(session, row)).collect::<Result<Vec<_>, _>>()?;
-            output::json(&json!({"version": 1, "emergencies": rows}))?;
-        }
+        Format::Json => output::json(&json!({"version": 1, "emergencies": all}))?,
         Format::Text => {
-            let mut out: String = rows.iter().map(|row| line(row, at)).collect();
+            let mut out: String = all.iter().map(line).collect();
             let what = if due { " overdue" } else { "" };
-            let _ = writeln!(out, "{}{what}", output::count(rows.len() as u64, "emergency", "emergencies"));
+            let _ = writeln!(out, "{}{what}", output::count(all.len() as u64, "emergency", "emergencies"));
             output::print(&out)?;
         }
     }
-    Ok(if due && !rows.is_empty() { Exit::Waiting } else { Exit::Pass })
+    Ok(if due && !all.is_empty() { Exit::Waiting } else { Exit::Pass })
 }
 
-fn page(session: &Session, row: &EmergencyRow) -> Result<String, Failure> {
-    let at = moment(session)?;
-    let label = |id: &countersign_model::PersonId| session.state().label(id).map(|name| printable(&name));
-    let o = &row.opened;
-    let mut out = line(row, at);
-    let scope = o.application.as_ref().or(o.repository.as_ref());
-    let _ = writeln!(
-        out,
-        "  past        the gates of {}, for {}",
-        printable(&o.environment),
-        printable(scope.map_or("?", |s| s))
-    );
-    let _ = writeln!(out, "  commit      {}", printable(o.commit.as_deref().unwrap_or("any")));
-    let _ = writeln!(out, "  reason      {}", printable(&o.reason));
-    let _ = writeln!(out, "  opened      by {}, {} until {} (entry {})", label(&o.by)?, o.time, o.expires, row.index);
-    if let Some(s) = &row.closed {
-        let _ = writeln!(
-            out,
-            "  closed      by {}, {} (entry {}): {}",
-            label(&s.by)?,
-            s.time,
-            s.index,
-            printable(&s.reason)
-        );
+/// Prints one, from what programs are told of it. `name` says what somebody is called.
+pub(super) fn shown(
+    one: &Value,
+    format: Format,
+    name: &dyn Fn(&str) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(one),
+        Format::Text => output::print(&page(one, name)?),
     }
-    for id in session.state().emergency_grants(&o.id)? {
-        let Some(grant) = session.state().grant(&id)? else { continue };
-        let state = tokens::standing(session, &grant)?;
-        let by = label(&grant.grant.by)?;
-        let _ = writeln!(out, "  grant       {id} by {by}, {state} (entry {}): {}", grant.index, grant.grant.run);
-        for text in stood(&stored(session, grant.index)?).lines() {
+}
+
+fn page(one: &Value, name: &dyn Fn(&str) -> Result<String, Failure>) -> Result<String, Failure> {
+    let label = |of: &Value| name(of.as_str().unwrap_or_default());
+    let each = |name: &str| one[name].as_array().into_iter().flatten();
+    let mut out = line(one);
+    let scope = if one["application"].is_null() { &one["repository"] } else { &one["application"] };
+    let environment = word(&one["environment"]);
+    let _ = writeln!(out, "  past        the gates of {environment}, for {}", word(scope));
+    let _ = writeln!(out, "  commit      {}", printable(one["commit"].as_str().unwrap_or("any")));
+    let _ = writeln!(out, "  reason      {}", word(&one["reason"]));
+    let (by, opened, expires) = (label(&one["by"])?, word(&one["opened"]), word(&one["expires"]));
+    let _ = writeln!(out, "  opened      by {by}, {opened} until {expires} (entry {})", one["index"]);
+    let closed = &one["closed"];
+    if closed.is_object() {
+        let (by, time, why) = (label(&closed["by"])?, word(&closed["time"]), word(&closed["reason"]));
+        let _ = writeln!(out, "  closed      by {by}, {time} (entry {}): {why}", closed["index"]);
+    }
+    for grant in each("grants") {
+        let (id, by, state) = (word(&grant["grant"]), label(&grant["by"])?, word(&grant["state"]));
+        let run = word(&grant["run"]);
+        let _ = writeln!(out, "  grant       {id} by {by}, {state} (entry {}): {run}", grant["index"]);
+        for text in stood(&grant["standing"]).lines() {
             let _ = writeln!(out, "  {text}");
         }
     }
-    for (what, done) in [("ratified", &row.ratified), ("reviewed", &row.reviewed)] {
-        if let Some(d) = done {
-            let (by, s) = (label(&d.said.by)?, &d.said);
-            let late = lateness(d.late);
-            let _ =
-                writeln!(out, "  {what}    by {by}, {}{late} (entry {}): {}", s.time, s.index, printable(&s.reason));
+    for what in ["ratified", "reviewed"] {
+        let done = &one[what];
+        if done.is_object() {
+            let (by, time, late) = (label(&done["by"])?, word(&done["time"]), lateness(done["late"] == true));
+            // A review is a document.
+            let said = done["said"].as_str().map_or_else(|| done["said"].to_string(), str::to_owned);
+            let _ = writeln!(out, "  {what}    by {by}, {time}{late} (entry {}): {}", done["index"], printable(&said));
         }
     }
-    for p in session.state().pages(&o.id)? {
-        let how = if p.delivered { "told" } else { "could not be told" };
-        let _ = writeln!(
-            out,
-            "  step {}      {how} that the {} is overdue, {} (entry {})",
-            p.rung, p.owed, p.time, p.index
-        );
+    for p in each("pages") {
+        let how = if p["delivered"] == true { "told" } else { "could not be told" };
+        let (owed, time) = (word(&p["owed"]), word(&p["time"]));
+        let _ =
+            writeln!(out, "  step {}      {how} that the {owed} is overdue, {time} (entry {})", p["rung"], p["index"]);
     }
-    if !row.is_compliant(at) {
-        let _ = writeln!(out, "  {} is non-compliant", printable(&o.environment));
-    } else if !row.was_compliant(at) {
-        let _ = writeln!(out, "  {} was non-compliant", printable(&o.environment));
+    if one["compliant"] != true {
+        let _ = writeln!(out, "  {environment} is non-compliant");
+    } else if one["was_compliant"] != true {
+        let _ = writeln!(out, "  {environment} was non-compliant");
     }
     Ok(out)
 }

@@ -97,6 +97,8 @@ pub(crate) enum BreakGlassVerb {
         /// Only those of which something is overdue; exit 11 when there are any
         #[arg(long)]
         due: bool,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -105,6 +107,8 @@ pub(crate) enum BreakGlassVerb {
     Show {
         /// The emergency: its id or the start of it
         emergency: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -117,6 +121,8 @@ pub(crate) enum BreakGlassVerb {
         /// An address that takes each message by POST, over HTTPS or on this machine
         #[arg(long, value_name = "URL")]
         webhook: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -131,8 +137,10 @@ impl BreakGlassVerb {
             Self::Grant { server, .. }
             | Self::Close { server, .. }
             | Self::Ratify { server, .. }
-            | Self::Review { server, .. } => Some(server),
-            Self::List { .. } | Self::Show { .. } | Self::Notify { .. } => None,
+            | Self::Review { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. }
+            | Self::Notify { server, .. } => Some(server),
         }
     }
 }

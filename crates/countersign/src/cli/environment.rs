@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use countersign_model::Timestamp;
 use countersign_model::access::emergencies::Owed;
 use countersign_stages::release::break_glass::moment;
-use countersign_stages::release::emergency::word;
+use countersign_stages::release::emergency::word as standing_word;
 use countersign_stages::release::freeze as acts;
+use countersign_stages::release::pen::Pen;
 use countersign_store::Session;
 use countersign_store::projection::{Closed, FreezeRow, Standing};
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use super::place::day_or_time;
 use super::registry_args::FreezeVerb;
 use crate::config::Environment;
 use crate::errors::Failure;
-use crate::output::{self, printable};
+use crate::output::{self, printable, word};
 
 /// What is overdue, a line each.
 pub(super) fn overdue(session: &Session) -> Result<Vec<String>, Failure> {
@@ -69,62 +71,80 @@ pub(super) fn show(session: &Session, id: &str, format: Format) -> Result<(), Fa
         let glass = state.grant(&d.grant)?.and_then(|g| g.grant.break_glass);
         running.push((d, glass));
     }
-    if format == Format::Json {
-        let runs: Vec<Value> = running
-            .iter()
-            .map(|(d, glass)| json!({"repository": d.repository, "commit": d.commit, "time": d.time, "break_glass": glass}))
-            .collect();
-        let owed: Vec<Value> = emergencies
-            .iter()
-            .map(|e| {
-                json!({
-                    "break_glass": e.opened.id, "open": e.is_open(at),
-                    "ratification": word(e.standing(Owed::Ratification, at)), "review": word(e.standing(Owed::Review, at)),
-                    "compliant": e.is_compliant(at), "was_compliant": e.was_compliant(at),
-                })
+    let runs: Vec<Value> = running
+        .iter()
+        .map(|(d, glass)| json!({"repository": d.repository, "commit": d.commit, "time": d.time, "break_glass": glass}))
+        .collect();
+    let owed: Vec<Value> = emergencies
+        .iter()
+        .map(|e| {
+            json!({
+                "break_glass": e.opened.id, "open": e.is_open(at),
+                "ratification": standing_word(e.standing(Owed::Ratification, at)),
+                "review": standing_word(e.standing(Owed::Review, at)),
+                "compliant": e.is_compliant(at), "was_compliant": e.was_compliant(at),
             })
-            .collect();
-        return output::json(&json!({
-            "version": 1, "id": id, "tier": known.what.tier, "index": known.index, "open": closed.is_none(),
-            "freezes": freezes.iter().map(freeze_json).collect::<Vec<_>>(),
-            "windows": windows.map_or_else(Vec::new, |w| w.windows), "deployed": runs, "emergencies": owed,
-            "compliant": compliant,
-        }));
+        })
+        .collect();
+    let closed = match closed {
+        None => Why::Open,
+        Some(Closed::Frozen(f)) => Why::Frozen(freeze_json(&f)),
+        Some(Closed::OutsideWindows(_)) => Why::OutsideWindows,
+    };
+    let one = json!({
+        "version": 1, "id": id, "tier": known.what.tier, "index": known.index, "open": closed == Why::Open,
+        "freezes": freezes.iter().map(freeze_json).collect::<Vec<_>>(),
+        "windows": windows.map_or_else(Vec::new, |w| w.windows), "deployed": runs, "emergencies": owed,
+        "compliant": compliant,
+    });
+    let ahead: Vec<Value> = freezes.iter().filter(|f| f.from > at).map(freeze_json).collect();
+    shown(&one, &closed, &ahead, format)
+}
+
+/// Whether an environment is open.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is.
+    Open,
+    /// It is not: a freeze holds.
+    Frozen(Value),
+    /// It is not: none of its windows is open.
+    OutsideWindows,
+}
+
+/// Prints one, from what programs are told of it; besides, why it is not open, and which freezes are ahead.
+pub(super) fn shown(one: &Value, closed: &Why, ahead: &[Value], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(one);
     }
-    let mut out = format!("{}  {}\n", printable(id), known.what.tier);
-    match &closed {
-        None => out.push_str("  open        for grants and deployments\n"),
-        Some(Closed::Frozen(f)) => {
-            let until = f.until.map_or(String::new(), |u| format!(" until {u}"));
-            let _ = writeln!(out, "  frozen      {}{until}: {}", f.freeze, printable(&f.reason));
+    let each = |name: &str| one[name].as_array().into_iter().flatten();
+    let mut out = format!("{}  {}\n", word(&one["id"]), word(&one["tier"]));
+    match closed {
+        Why::Open => out.push_str("  open        for grants and deployments\n"),
+        Why::Frozen(f) => {
+            let until = f["until"].as_str().map_or(String::new(), |until| format!(" until {}", printable(until)));
+            let _ = writeln!(out, "  frozen      {}{until}: {}", word(&f["freeze"]), word(&f["reason"]));
         }
-        Some(Closed::OutsideWindows(_)) => out.push_str("  not open    none of its windows is open\n"),
+        Why::OutsideWindows => out.push_str("  not open    none of its windows is open\n"),
     }
-    for window in windows.iter().flat_map(|w| &w.windows) {
-        let _ = writeln!(out, "  window      {window}");
+    for window in each("windows") {
+        let _ = writeln!(out, "  window      {}", word(window));
     }
-    for f in freezes.iter().filter(|f| f.from > at) {
-        let _ = writeln!(out, "  will freeze {} from {}: {}", f.freeze, f.from, printable(&f.reason));
+    for f in ahead {
+        let (from, why) = (word(&f["from"]), word(&f["reason"]));
+        let _ = writeln!(out, "  will freeze {} from {from}: {why}", word(&f["freeze"]));
     }
-    for (d, glass) in &running {
-        let past = glass.as_ref().map_or(String::new(), |g| format!(", past the gates ({g})"));
-        let _ = writeln!(
-            out,
-            "  runs        {} of {}, since {}{past}",
-            printable(&d.commit),
-            printable(&d.repository),
-            d.time
-        );
+    for d in each("deployed") {
+        let past = d["break_glass"].as_str().map_or(String::new(), |g| format!(", past the gates ({})", printable(g)));
+        let (commit, repository, time) = (word(&d["commit"]), word(&d["repository"]), word(&d["time"]));
+        let _ = writeln!(out, "  runs        {commit} of {repository}, since {time}{past}");
     }
-    for e in &emergencies {
-        let _ = writeln!(
-            out,
-            "  emergency   {}: ratification {}, review {}",
-            e.opened.id,
-            word(e.standing(Owed::Ratification, at)),
-            word(e.standing(Owed::Review, at))
-        );
+    for e in each("emergencies") {
+        let (ratification, review) = (word(&e["ratification"]), word(&e["review"]));
+        let _ =
+            writeln!(out, "  emergency   {}: ratification {ratification}, review {review}", word(&e["break_glass"]));
     }
+    let compliant = one["compliant"] == true;
     out.push_str(if compliant { "  compliant\n" } else { "  NON-COMPLIANT: countersign break-glass list --due\n" });
     output::print(&out)
 }
@@ -140,46 +160,63 @@ fn freeze_json(f: &FreezeRow) -> Value {
 /// `environment freeze`.
 pub(super) fn freeze(session: &mut Session, verb: &FreezeVerb, env: &Environment) -> Result<(), Failure> {
     match verb {
-        FreezeVerb::Add { environment, from, until, reason, key, format } => {
-            let from = from.as_deref().map(day_or_time).transpose()?;
-            let until = until.as_deref().map(day_or_time).transpose()?;
-            let (id, index) = acts::add(session, environment, from, until, reason, &key.signer(env)?)?;
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "freeze": id, "index": index})),
-                Format::Text => {
-                    output::print(&format!("✓ {} is frozen: {id} (entry {index})\n", printable(environment)))
-                }
-            }
+        FreezeVerb::Add { environment, from, until, reason, key, format, .. } => {
+            let (from, until) = times(from.as_deref(), until.as_deref())?;
+            let (id, done) = acts::add(session, environment, from, until, reason, Pen::Key(&key.signer(env)?))?;
+            added(id.as_str(), environment, done.done()?, *format)
         }
-        FreezeVerb::Lift { freeze, reason, key, format } => {
+        FreezeVerb::Lift { freeze, reason, key, format, .. } => {
             let id = acts::find(session, freeze)?.freeze;
-            let index = acts::lift(session, &id, reason, &key.signer(env)?)?;
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "freeze": id, "lifted": true, "index": index})),
-                Format::Text => output::print(&format!("✓ {id} is lifted (entry {index})\n")),
-            }
+            let index = acts::lift(session, &id, reason, Pen::Key(&key.signer(env)?))?.done()?;
+            lifted(id.as_str(), index, *format)
         }
-        FreezeVerb::List { format } => {
+        FreezeVerb::List { format, .. } => {
             let at = moment(session)?;
             let all = session.state().freezes(None)?;
-            if *format == Format::Json {
-                let rows: Vec<Value> = all.iter().map(freeze_json).collect();
-                return output::json(&json!({"version": 1, "freezes": rows}));
-            }
-            let mut out = String::new();
-            for f in &all {
-                let state = match (&f.lifted, f.holds(at)) {
-                    (Some(_), _) => "lifted",
-                    (None, true) => "frozen",
-                    (None, false) if f.from > at => "ahead",
-                    (None, false) => "over",
-                };
-                let until = f.until.map_or("until it is lifted".to_owned(), |u| format!("until {u}"));
-                let (environment, reason) = (printable(&f.environment), printable(&f.reason));
-                let _ = writeln!(out, "{}  {state:<6}  {environment:<16}  from {} {until}: {reason}", f.freeze, f.from);
-            }
-            let _ = writeln!(out, "{}", output::count(all.len() as u64, "freeze", "freezes"));
-            output::print(&out)
+            let all: Vec<_> = all.iter().map(|f| (freeze_json(f), f.state(at).to_owned())).collect();
+            listed(&all, *format)
         }
     }
+}
+
+/// From when and until when.
+pub(super) fn times(
+    from: Option<&str>,
+    until: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    Ok((from.map(day_or_time).transpose()?, until.map(day_or_time).transpose()?))
+}
+
+/// Says that an environment is frozen.
+pub(super) fn added(id: &str, environment: &str, index: u64, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "freeze": id, "index": index})),
+        Format::Text => output::print(&format!("✓ {} is frozen: {id} (entry {index})\n", printable(environment))),
+    }
+}
+
+/// Says that a freeze is lifted.
+pub(super) fn lifted(id: &str, index: u64, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "freeze": id, "lifted": true, "index": index})),
+        Format::Text => output::print(&format!("✓ {id} is lifted (entry {index})\n")),
+    }
+}
+
+/// Prints freezes, from what programs are told of them, with where each stands.
+pub(super) fn listed(all: &[(Value, String)], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        let rows: Vec<&Value> = all.iter().map(|(f, _)| f).collect();
+        return output::json(&json!({"version": 1, "freezes": rows}));
+    }
+    let mut out = String::new();
+    for (f, state) in all {
+        let until = f["until"].as_str();
+        let until = until.map_or("until it is lifted".to_owned(), |until| format!("until {}", printable(until)));
+        let (id, environment) = (word(&f["freeze"]), word(&f["environment"]));
+        let (from, reason, state) = (word(&f["from"]), word(&f["reason"]), printable(state));
+        let _ = writeln!(out, "{id}  {state:<6}  {environment:<16}  from {from} {until}: {reason}");
+    }
+    let _ = writeln!(out, "{}", output::count(all.len() as u64, "freeze", "freezes"));
+    output::print(&out)
 }

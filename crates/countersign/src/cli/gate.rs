@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign_connect::git::Head;
+use countersign_govern::access::Pen;
 use countersign_govern::gates::{self as acts, Owned};
 use countersign_govern::runbook::lint::duration;
 use countersign_model::governance::GateOwners;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
 use super::ci;
 use super::place::{find_run, notices};
-use super::remote;
+use super::{remote, remote_gates};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
@@ -32,6 +33,11 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
         && let Some(client) = server.client(env)?
     {
         return remote::check(&client, run.as_deref(), *format, at, env);
+    }
+    if let GateVerb::Acknowledge { server, .. } | GateVerb::Review { server, .. } = &args.verb
+        && let Some(client) = server.client(env)?
+    {
+        return remote_gates::run(&client, &args.verb, env);
     }
     let mut session = at.open(env)?;
     match &args.verb {
@@ -77,13 +83,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
             let index = acts::activate(&mut session, &owners, reason.as_deref(), &key.signer(env)?)?;
             said(*format, index, "the owners of the gates are in effect from here on", json!(owners))?;
         }
-        GateVerb::Acknowledge { gate, key, format } => {
-            let index = acts::acknowledge(&mut session, gate, &key.signer(env)?)?;
-            said(*format, Some(index), &format!("the gate {gate} is taken on"), json!({"gate": gate}))?;
+        GateVerb::Acknowledge { gate, key, format, .. } => {
+            let index = acts::acknowledge(&mut session, gate, Pen::Key(&key.signer(env)?))?.done()?;
+            said(*format, Some(index), &taken_on(gate), json!({"gate": gate}))?;
         }
-        GateVerb::Review { gate, finding, key, format } => {
-            let index = acts::review(&mut session, gate, finding, &key.signer(env)?)?;
-            said(*format, Some(index), &format!("the gate {gate} is reviewed"), json!({"gate": gate}))?;
+        GateVerb::Review { gate, finding, key, format, .. } => {
+            let index = acts::review(&mut session, gate, finding, Pen::Key(&key.signer(env)?))?.done()?;
+            said(*format, Some(index), &reviewed(gate), json!({"gate": gate}))?;
         }
     }
     notices(&mut session);
@@ -179,7 +185,18 @@ fn read(session: &Session, file: &Path) -> Result<GateOwners, Failure> {
     Ok(owners)
 }
 
-fn said(format: Format, index: Option<u64>, text: &str, what: Value) -> Result<(), Failure> {
+/// In a sentence, that its owner took a gate on.
+pub(super) fn taken_on(gate: &str) -> String {
+    format!("the gate {} is taken on", printable(gate))
+}
+
+/// In a sentence, that a gate was reviewed.
+pub(super) fn reviewed(gate: &str) -> String {
+    format!("the gate {} is reviewed", printable(gate))
+}
+
+/// Says in which entry something is said now; or that it was said before.
+pub(super) fn said(format: Format, index: Option<u64>, text: &str, what: Value) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(&json!({"version": 1, "index": index, "said": what})),
         Format::Text => output::print(&match index {

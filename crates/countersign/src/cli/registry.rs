@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use countersign_govern::access::{Pen, people};
 use countersign_govern::registry as acts;
-use countersign_model::Exit;
+use countersign_model::access::freezes::Window;
 use countersign_model::governance::{Application, CardholderScope, DeploymentEnvironment};
-use countersign_stages::release::freeze::set_windows;
+use countersign_model::{Exit, PersonId};
+use countersign_stages::release::{self, freeze::set_windows};
 use countersign_store::Session;
 use countersign_store::projection::Registered;
 use serde_json::{Value, json};
@@ -15,51 +16,47 @@ use serde_json::{Value, json};
 use super::args::{Format, PlaceArgs};
 use super::place::notices;
 use super::registry_args::{ApplicationArgs, ApplicationDetails, ApplicationVerb, EnvironmentArgs, EnvironmentVerb};
+use super::remote_registry;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, printable};
+use crate::output::{self, printable, word};
 
 /// `application`.
 pub(crate) fn application(at: &PlaceArgs, args: &ApplicationArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().client(env)? {
+        return remote_registry::application(&client, at, &args.verb, env);
+    }
     let mut session = at.open(env)?;
     match &args.verb {
-        ApplicationVerb::Register { id, details, reason, key, format } => {
-            let application = new(at, &session, id, details)?;
+        ApplicationVerb::Register { id, details, reason, key, format, .. } => {
+            let application = new(at, id, details, &|name| named(&session, name))?;
             let signer = key.administrator(&session, env)?;
-            let index = acts::register_application(&mut session, &application, true, reason.as_deref(), &signer)?;
-            said(*format, index, &format!("{id} is registered as {}", application.criticality), json!(application))?;
+            let pen = Pen::Key(&signer);
+            let done = acts::register_application(&mut session, &application, true, reason.as_deref(), pen)?;
+            said(
+                *format,
+                done.done_if_new()?,
+                &format!("{id} is registered as {}", application.criticality),
+                json!(application),
+            )?;
         }
-        ApplicationVerb::Change { id, details, without_repository, reason, key, format } => {
+        ApplicationVerb::Change { id, details, without_repository, reason, key, format, .. } => {
             let before = acts::application(&session, id)?.what;
-            let application = changed(at, &session, &before, details, without_repository)?;
+            let application = changed(at, &before, details, without_repository, &|name| named(&session, name))?;
             let signer = key.administrator(&session, env)?;
-            let index = acts::register_application(&mut session, &application, false, reason.as_deref(), &signer)?;
-            said(*format, index, &format!("{id} is changed"), json!(application))?;
+            let pen = Pen::Key(&signer);
+            let done = acts::register_application(&mut session, &application, false, reason.as_deref(), pen)?;
+            said(*format, done.done_if_new()?, &format!("{id} is changed"), json!(application))?;
         }
-        ApplicationVerb::List { format } => {
-            let all = session.state().applications()?;
-            match format {
-                Format::Json => {
-                    let rows: Vec<Value> = all.iter().map(row).collect();
-                    output::json(&json!({"version": 1, "applications": rows}))?;
-                }
-                Format::Text => output::print(&list(&all))?,
-            }
+        ApplicationVerb::List { format, .. } => {
+            let all: Vec<Value> = session.state().applications()?.iter().map(row).collect();
+            applications(&all, *format)?;
         }
-        ApplicationVerb::Show { id, format } => {
-            let known = acts::application(&session, id)?;
-            match format {
-                Format::Json => {
-                    let mut one = row(&known);
-                    if let Some(object) = one.as_object_mut() {
-                        object.insert("version".into(), 1.into());
-                    }
-                    output::json(&one)?;
-                }
-                Format::Text => output::print(&page(&session, &known)?)?,
-            }
+        ApplicationVerb::Show { id, format, .. } => {
+            let known = row(&acts::application(&session, id)?);
+            shown(known, *format, &|id| Ok(printable(&session.state().label(&PersonId::from_text(id))?)))?;
         }
-        ApplicationVerb::Retire { id, reason, key, format } => {
+        ApplicationVerb::Retire { id, reason, key, format, .. } => {
             let signer = key.administrator(&session, env)?;
             let index = acts::retire_application(&mut session, id, reason, Pen::Key(&signer))?.done()?;
             said(*format, Some(index), &format!("{id} is retired"), json!({"id": id}))?;
@@ -71,43 +68,37 @@ pub(crate) fn application(at: &PlaceArgs, args: &ApplicationArgs, env: &Environm
 
 /// `environment`.
 pub(crate) fn environment(at: &PlaceArgs, args: &EnvironmentArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().client(env)? {
+        return remote_registry::environment(&client, &args.verb, env);
+    }
     let mut session = at.open(env)?;
     match &args.verb {
-        EnvironmentVerb::Register { id, tier, reason, key, format }
-        | EnvironmentVerb::Change { id, tier, reason, key, format } => {
+        EnvironmentVerb::Register { id, tier, reason, key, format, .. }
+        | EnvironmentVerb::Change { id, tier, reason, key, format, .. } => {
             let is_new = matches!(args.verb, EnvironmentVerb::Register { .. });
             let environment = DeploymentEnvironment { id: id.clone(), tier: *tier };
             let signer = key.administrator(&session, env)?;
-            let index = acts::register_environment(&mut session, &environment, is_new, reason.as_deref(), &signer)?;
-            said(*format, index, &format!("{} is of the tier {tier}", printable(id)), json!(environment))?;
+            let pen = Pen::Key(&signer);
+            let done = acts::register_environment(&mut session, &environment, is_new, reason.as_deref(), pen)?;
+            said(
+                *format,
+                done.done_if_new()?,
+                &format!("{} is of the tier {tier}", printable(id)),
+                json!(environment),
+            )?;
         }
-        EnvironmentVerb::List { format } => {
-            let all = session.state().environments()?;
-            match format {
-                Format::Json => {
-                    let rows: Vec<Value> = all.iter().map(row).collect();
-                    output::json(&json!({"version": 1, "environments": rows}))?;
-                }
-                Format::Text => {
-                    let mut out = String::new();
-                    for e in &all {
-                        let over = if e.retired.is_some() { "  retired" } else { "" };
-                        let _ = writeln!(out, "{:<24} {}{over}", printable(&e.what.id), e.what.tier);
-                    }
-                    let _ = writeln!(out, "{}", output::count(all.len() as u64, "environment", "environments"));
-                    out.push_str("What is released to any other is judged by the strictest default.\n");
-                    output::print(&out)?;
-                }
-            }
+        EnvironmentVerb::List { format, .. } => {
+            let all: Vec<Value> = session.state().environments()?.iter().map(row).collect();
+            environments(&all, *format)?;
         }
-        EnvironmentVerb::Show { id, format } => super::environment::show(&session, id, *format)?,
+        EnvironmentVerb::Show { id, format, .. } => super::environment::show(&session, id, *format)?,
         EnvironmentVerb::Freeze { verb } => super::environment::freeze(&mut session, verb, env)?,
-        EnvironmentVerb::Windows { id, window, reason, key, format } => {
-            let index = set_windows(&mut session, id, window, reason, &key.signer(env)?)?;
-            let said_of = if window.is_empty() { "is open at any time" } else { "is open in its windows only" };
-            said(*format, Some(index), &format!("{} {said_of}", printable(id)), json!({"id": id, "windows": window}))?;
+        EnvironmentVerb::Windows { id, window, reason, key, format, .. } => {
+            let pen = release::pen::Pen::Key(&key.signer(env)?);
+            let index = set_windows(&mut session, id, window, reason, pen)?.done()?;
+            said(*format, Some(index), &opened(id, window), json!({"id": id, "windows": window}))?;
         }
-        EnvironmentVerb::Retire { id, reason, key, format } => {
+        EnvironmentVerb::Retire { id, reason, key, format, .. } => {
             let signer = key.administrator(&session, env)?;
             let index = acts::retire_environment(&mut session, id, reason, Pen::Key(&signer))?.done()?;
             said(*format, Some(index), &format!("{} is retired", printable(id)), json!({"id": id}))?;
@@ -115,6 +106,17 @@ pub(crate) fn environment(at: &PlaceArgs, args: &EnvironmentArgs, env: &Environm
     }
     notices(&mut session);
     Ok(Exit::Pass)
+}
+
+/// The person of that name or id.
+fn named(session: &Session, text: &str) -> Result<PersonId, Failure> {
+    Ok(people::find(session.state(), text)?.id)
+}
+
+/// In a sentence, when an environment is open.
+pub(super) fn opened(id: &str, windows: &[Window]) -> String {
+    let said = if windows.is_empty() { "is open at any time" } else { "is open in its windows only" };
+    format!("{} {said}", printable(id))
 }
 
 /// The identity of the repository around the current directory.
@@ -130,15 +132,21 @@ fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
     })
 }
 
-fn new(at: &PlaceArgs, session: &Session, id: &str, details: &ApplicationDetails) -> Result<Application, Failure> {
+/// An application as it is described. `person` finds people.
+pub(super) fn new(
+    at: &PlaceArgs,
+    id: &str,
+    details: &ApplicationDetails,
+    person: &dyn Fn(&str) -> Result<PersonId, Failure>,
+) -> Result<Application, Failure> {
     let deputy = match details.deputy.as_deref() {
         None | Some("none") => None,
-        Some(name) => Some(people::find(session.state(), name)?.id),
+        Some(name) => Some(person(name)?),
     };
     Ok(Application {
         id: id.to_owned(),
         name: details.name.clone().unwrap_or_else(|| id.to_owned()),
-        owner: people::find(session.state(), &required(details.owner.clone(), "an owner: --owner PERSON")?)?.id,
+        owner: person(&required(details.owner.clone(), "an owner: --owner PERSON")?)?,
         deputy,
         criticality: required(details.criticality, "a criticality: --criticality low|medium|high|critical")?,
         data: sorted(details.data.iter().copied()),
@@ -148,24 +156,25 @@ fn new(at: &PlaceArgs, session: &Session, id: &str, details: &ApplicationDetails
     })
 }
 
-fn changed(
+/// What an application becomes where this is changed about it.
+pub(super) fn changed(
     at: &PlaceArgs,
-    session: &Session,
     before: &Application,
     details: &ApplicationDetails,
     without: &[String],
+    person: &dyn Fn(&str) -> Result<PersonId, Failure>,
 ) -> Result<Application, Failure> {
     let mut after = before.clone();
     if let Some(name) = &details.name {
         after.name.clone_from(name);
     }
     if let Some(owner) = &details.owner {
-        after.owner = people::find(session.state(), owner)?.id;
+        after.owner = person(owner)?;
     }
     match details.deputy.as_deref() {
         None => {}
         Some("none") => after.deputy = None,
-        Some(name) => after.deputy = Some(people::find(session.state(), name)?.id),
+        Some(name) => after.deputy = Some(person(name)?),
     }
     after.criticality = details.criticality.unwrap_or(before.criticality);
     if !details.data.is_empty() {
@@ -191,7 +200,7 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 }
 
 /// Says in which entry something is said now; or that it was said before.
-fn said(format: Format, index: Option<u64>, text: &str, what: Value) -> Result<(), Failure> {
+pub(super) fn said(format: Format, index: Option<u64>, text: &str, what: Value) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(&json!({"version": 1, "index": index, "registered": what})),
         Format::Text => output::print(&match index {
@@ -208,38 +217,67 @@ fn row<T: serde::Serialize>(registered: &Registered<T>) -> Value {
     })
 }
 
-fn list(all: &[Registered<Application>]) -> String {
+/// Prints the applications, from what programs are told of them.
+pub(super) fn applications(all: &[Value], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(&json!({"version": 1, "applications": all}));
+    }
     let mut out = String::new();
     for a in all {
-        let over = if a.retired.is_some() { "  retired" } else { "" };
-        let what = &a.what;
-        let n = output::count(what.repositories.len() as u64, "repository", "repositories");
-        let _ = writeln!(out, "{:<24} {:<9} {:<9} {n}{over}", what.id, what.criticality, what.cardholder_scope);
+        let (what, over) = (&a["what"], if a["retired"].is_null() { "" } else { "  retired" });
+        let repositories = what["repositories"].as_array().map_or(0, Vec::len);
+        let n = output::count(repositories as u64, "repository", "repositories");
+        let (id, criticality, scope) = (word(&what["id"]), word(&what["criticality"]), word(&what["cardholder_scope"]));
+        let _ = writeln!(out, "{id:<24} {criticality:<9} {scope:<9} {n}{over}");
     }
     let _ = writeln!(out, "{}", output::count(all.len() as u64, "application", "applications"));
     out.push_str("A repository of none is judged by the strictest default.\n");
-    out
+    output::print(&out)
 }
 
-fn page(session: &Session, known: &Registered<Application>) -> Result<String, Failure> {
-    let a = &known.what;
-    let label = |id| session.state().label(id).map(|name| printable(&name));
-    let data: Vec<&str> = a.data.iter().map(|d| d.as_str()).collect();
-    let mut out = format!("{}  {}\n", a.id, printable(&a.name));
-    let _ = writeln!(out, "  owner             {}", label(&a.owner)?);
-    if let Some(deputy) = &a.deputy {
-        let _ = writeln!(out, "  deputy            {}", label(deputy)?);
+/// Prints the environments, from what programs are told of them.
+pub(super) fn environments(all: &[Value], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(&json!({"version": 1, "environments": all}));
     }
-    let _ = writeln!(out, "  criticality       {}", a.criticality);
-    let _ = writeln!(out, "  data              {}", data.join(", "));
-    let _ = writeln!(out, "  cardholder scope  {}", a.cardholder_scope);
-    let _ = writeln!(out, "  SOX key system    {}", if a.sox_key_system { "yes" } else { "no" });
-    for repository in &a.repositories {
-        let _ = writeln!(out, "  repository        {}", printable(repository));
+    let mut out = String::new();
+    for e in all {
+        let (what, over) = (&e["what"], if e["retired"].is_null() { "" } else { "  retired" });
+        let _ = writeln!(out, "{:<24} {}{over}", word(&what["id"]), word(&what["tier"]));
     }
-    let _ = writeln!(out, "  as of entry       {}, by {}, {}", known.index, label(&known.by)?, known.time);
-    if let Some(index) = known.retired {
+    let _ = writeln!(out, "{}", output::count(all.len() as u64, "environment", "environments"));
+    out.push_str("What is released to any other is judged by the strictest default.\n");
+    output::print(&out)
+}
+
+/// Prints an application, from what programs are told of it. `name` says what somebody is called.
+pub(super) fn shown(
+    mut one: Value,
+    format: Format,
+    name: &dyn Fn(&str) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        one["version"] = 1.into();
+        return output::json(&one);
+    }
+    let label = |of: &Value| name(of.as_str().unwrap_or_default());
+    let (a, each) = (&one["what"], |list: &Value| list.as_array().into_iter().flatten().map(word).collect::<Vec<_>>());
+    let mut out = format!("{}  {}\n", word(&a["id"]), word(&a["name"]));
+    let _ = writeln!(out, "  owner             {}", label(&a["owner"])?);
+    if a["deputy"].is_string() {
+        let _ = writeln!(out, "  deputy            {}", label(&a["deputy"])?);
+    }
+    let _ = writeln!(out, "  criticality       {}", word(&a["criticality"]));
+    let _ = writeln!(out, "  data              {}", each(&a["data"]).join(", "));
+    let _ = writeln!(out, "  cardholder scope  {}", word(&a["cardholder_scope"]));
+    let _ = writeln!(out, "  SOX key system    {}", if a["sox_key_system"] == true { "yes" } else { "no" });
+    for repository in each(&a["repositories"]) {
+        let _ = writeln!(out, "  repository        {repository}");
+    }
+    let (by, time) = (label(&one["by"])?, word(&one["time"]));
+    let _ = writeln!(out, "  as of entry       {}, by {by}, {time}", one["index"]);
+    if let Some(index) = one["retired"].as_u64() {
         let _ = writeln!(out, "  retired           in entry {index}");
     }
-    Ok(out)
+    output::print(&out)
 }

@@ -5,6 +5,7 @@ use countersign_model::access::freezes::Window;
 use countersign_model::governance::{CardholderScope, Criticality, DataClass, Tier};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplicationArgs {
@@ -65,6 +66,8 @@ pub(crate) enum ApplicationVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -83,12 +86,16 @@ pub(crate) enum ApplicationVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List applications
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -97,6 +104,8 @@ pub(crate) enum ApplicationVerb {
     Show {
         /// Its id
         id: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -110,10 +119,25 @@ pub(crate) enum ApplicationVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl ApplicationVerb {
+    /// The server that does it, where one is named.
+    pub(crate) const fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Register { server, .. }
+            | Self::Change { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. }
+            | Self::Retire { server, .. } => server,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +160,8 @@ pub(crate) enum EnvironmentVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -152,12 +178,16 @@ pub(crate) enum EnvironmentVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List environments
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -166,6 +196,8 @@ pub(crate) enum EnvironmentVerb {
     Show {
         /// Its id
         id: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -187,6 +219,8 @@ pub(crate) enum EnvironmentVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -200,6 +234,8 @@ pub(crate) enum EnvironmentVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -223,6 +259,8 @@ pub(crate) enum FreezeVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -236,14 +274,41 @@ pub(crate) enum FreezeVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List freezes, those that are over included
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl EnvironmentVerb {
+    /// The server that does it, where one is named.
+    pub(crate) const fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Register { server, .. }
+            | Self::Change { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. }
+            | Self::Windows { server, .. }
+            | Self::Retire { server, .. } => server,
+            Self::Freeze { verb } => verb.server(),
+        }
+    }
+}
+
+impl FreezeVerb {
+    const fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Add { server, .. } | Self::Lift { server, .. } | Self::List { server, .. } => server,
+        }
+    }
 }

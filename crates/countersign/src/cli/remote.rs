@@ -126,6 +126,37 @@ pub(super) fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// Everything in a list that is sent in parts, oldest first, as where the ledger is.
+pub(super) fn whole_list(client: &ApiClient, path: &str, asked: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
+    let (mut all, mut before) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = vec![("limit", "200")];
+        query.extend(asked);
+        query.extend(before.as_deref().map(|before| ("before", before)));
+        let part = client.get(path, &query)?;
+        let had = all.len();
+        all.extend(array(&part, "items").cloned());
+        match part.get("next").and_then(Value::as_u64) {
+            Some(next) if all.len() > had => before = Some(next.to_string()),
+            _ => break,
+        }
+    }
+    all.reverse();
+    Ok(all)
+}
+
+/// The one whose id begins so.
+pub(super) fn beginning<'a>(all: &'a [Value], id: &str, start: &str) -> Option<&'a Value> {
+    let mut found =
+        all.iter().filter(|one| one.get(id).and_then(Value::as_str).is_some_and(|id| id.starts_with(start)));
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// People are named by id over the network.
+pub(super) fn by_id(id: &str) -> Result<String, Failure> {
+    Ok(printable(id))
+}
+
 /// The text of a field that the API always sends.
 pub(super) fn field<'a>(client: &ApiClient, value: &'a Value, name: &str) -> Result<&'a str, RemoteError> {
     let stranger =

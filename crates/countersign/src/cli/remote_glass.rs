@@ -11,10 +11,11 @@ use super::args::PlaceArgs;
 use super::break_glass::{lateness, said, told};
 use super::break_glass_args::{BreakGlassVerb, OpenArgs};
 use super::deploy::write_grant;
-use super::remote::{field, only_here, run_named, stranger};
+use super::remote::{field, run_named, stranger};
 use super::remote_acts::{Expects, Said, index, say, word};
+use super::remote_lists;
 use crate::config::Environment;
-use crate::errors::{Failure, Outcome};
+use crate::errors::{CliError, Failure, Outcome};
 
 /// What a grant says besides the run, where it goes and under which emergency: how it stands, by the server's word.
 const OF_GRANT: &[&str] = &[
@@ -80,8 +81,12 @@ pub(super) fn run(client: &ApiClient, at: &PlaceArgs, verb: &BreakGlassVerb, env
             let text = format!("{id} is reviewed{}", lateness(*late));
             said(*format, &text, done.result.clone(), index(client, &done)?)?;
         }
-        BreakGlassVerb::List { .. } | BreakGlassVerb::Show { .. } | BreakGlassVerb::Notify { .. } => {
-            return Err(only_here("this verb"));
+        BreakGlassVerb::List { due, format, .. } => return remote_lists::emergencies(client, *due, *format),
+        BreakGlassVerb::Show { emergency, format, .. } => remote_lists::emergency(client, emergency, *format)?,
+        BreakGlassVerb::Notify { .. } => {
+            let what = "`break-glass notify` signs what it tells with the recorder's key, which is where the ledger is";
+            let help = "run it there without --server; a server with channels tells what is overdue by itself: countersign serve --help";
+            return Err(CliError::Usage { what: what.into(), help: help.into() }.into());
         }
     }
     Ok(Exit::Pass)

@@ -21,7 +21,7 @@ use super::args::{Format, PlaceArgs};
 use super::deploy::{Issuing, ended, present, write_grant};
 use super::grant::{Line, artifacts, completed, lines, valid};
 use super::grant_args::{DeployArgs, GrantVerb, VerifyGrantArgs};
-use super::remote::{array, field, only_here, run_named, stranger};
+use super::remote::{field, only_here, run_named, stranger, whole_list};
 use super::remote_says;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -132,23 +132,6 @@ fn end(client: &ApiClient, grant: &str, success: bool, outcome: ExitOutcome) -> 
     said.get("index").and_then(Value::as_u64).ok_or_else(|| stranger(client, "its answer lacks `index`"))
 }
 
-fn all(client: &ApiClient) -> Result<Vec<Value>, Failure> {
-    let (mut all, mut before) = (Vec::new(), None::<String>);
-    loop {
-        let mut query = vec![("limit", "200")];
-        query.extend(before.as_deref().map(|before| ("before", before)));
-        let part = client.get("grants", &query)?;
-        all.extend(array(&part, "items").cloned());
-        match part.get("next").and_then(Value::as_u64) {
-            Some(next) if !all.is_empty() => before = Some(next.to_string()),
-            _ => break,
-        }
-    }
-    // Oldest first, as where the ledger is.
-    all.reverse();
-    Ok(all)
-}
-
 /// The grant that an id, or the start of one, means.
 fn find(client: &ApiClient, text: &str) -> Result<String, Failure> {
     const WHOLE: usize = GrantId::PREFIX.len() + 20;
@@ -158,7 +141,9 @@ fn find(client: &ApiClient, text: &str) -> Result<String, Failure> {
     {
         return Ok(text.to_owned());
     }
-    let mut found = all(client)?.into_iter().filter_map(|g| g.get("grant").and_then(Value::as_str).map(str::to_owned));
+    let mut found = whole_list(client, "grants", &[])?
+        .into_iter()
+        .filter_map(|g| g.get("grant").and_then(Value::as_str).map(str::to_owned));
     let mut of = found.by_ref().filter(|id| id.starts_with(text));
     match (of.next(), of.next()) {
         (Some(id), None) => Ok(id),
@@ -178,7 +163,7 @@ fn as_here(client: &ApiClient, said: &Value) -> Result<Value, Failure> {
 }
 
 fn list(client: &ApiClient, format: Format) -> Result<(), Failure> {
-    let all = all(client)?;
+    let all = whole_list(client, "grants", &[])?;
     if format == Format::Json {
         let rows = all.iter().map(|said| as_here(client, said)).collect::<Result<Vec<_>, _>>()?;
         return output::json(&json!({"version": 1, "grants": rows}));

@@ -13,6 +13,7 @@ use super::args::{Format, KeyArgs, PlaceArgs};
 use super::registry::this_repository;
 use super::remote::{array, field, run_named, shown_below, stranger};
 use super::remote_acts::{Expects, Said, index, say, who, word};
+use super::remote_lists;
 use super::waive_args::{RequestArgs, WaiveVerb};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
@@ -111,7 +112,8 @@ pub(super) fn waive(client: &ApiClient, at: &PlaceArgs, verb: &WaiveVerb, env: &
             let said = named("waive-revoke", act::WAIVER_REVOCATION, waiver, reason, key)?;
             told(client, &said, *format, "is revoked", "What it covered counts again.\n")?;
         }
-        WaiveVerb::List { .. } | WaiveVerb::Show { .. } => return Err(super::remote::only_here("this verb")),
+        WaiveVerb::List { format, .. } => remote_lists::waivers(client, *format)?,
+        WaiveVerb::Show { waiver, format, .. } => remote_lists::waiver(client, waiver, *format)?,
     }
     Ok(Exit::Pass)
 }

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use countersign_govern::access::Pen;
 use countersign_govern::waivers::{self as acts, Request, Standing};
 use countersign_model::governance::Scope;
-use countersign_model::{Digest, Exit, WaiverId};
+use countersign_model::{Digest, Exit, PersonId, WaiverId};
 use countersign_stages::build::decide::read_joined;
 use countersign_store::Session;
 use countersign_store::projection::WaiverState;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
@@ -20,7 +21,7 @@ use super::remote_says;
 use super::waive_args::{RequestArgs, WaiveArgs, WaiveVerb};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, printable};
+use crate::output::{self, printable, word};
 
 /// `waive`.
 pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcome {
@@ -67,28 +68,13 @@ pub(crate) fn run(at: &PlaceArgs, args: &WaiveArgs, env: &Environment) -> Outcom
             );
             said(*format, &id, written.done()?, "is asked for", &next)?;
         }
-        WaiveVerb::List { format } => {
-            let all = acts::list(&session)?;
-            match format {
-                Format::Json => {
-                    let rows: Vec<Value> = all.iter().map(Standing::to_json).collect();
-                    output::json(&json!({"version": 1, "waivers": rows}))?;
-                }
-                Format::Text => output::print(&list(&all))?,
-            }
+        WaiveVerb::List { format, .. } => {
+            let all: Vec<Value> = acts::list(&session)?.iter().map(Standing::to_json).collect();
+            listed(&all, *format)?;
         }
-        WaiveVerb::Show { waiver, format } => {
-            let one = acts::find(&session, waiver)?;
-            match format {
-                Format::Json => {
-                    let mut one = one.to_json();
-                    if let Some(object) = one.as_object_mut() {
-                        object.insert("version".into(), 1.into());
-                    }
-                    output::json(&one)?;
-                }
-                Format::Text => output::print(&page(&session, &one)?)?,
-            }
+        WaiveVerb::Show { waiver, format, .. } => {
+            let one = acts::find(&session, waiver)?.to_json();
+            shown(one, *format, &|id| Ok(printable(&session.state().label(&PersonId::from_text(id))?)))?;
         }
     }
     notices(&mut session);
@@ -148,19 +134,50 @@ fn said(format: Format, id: &WaiverId, index: u64, what: &str, next: &str) -> Re
     }
 }
 
-fn list(all: &[Standing]) -> String {
+/// Prints all of them.
+pub(super) fn listed(all: &[Value], format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "waivers": all})),
+        Format::Text => output::print(&list(all)),
+    }
+}
+
+/// Prints one.
+pub(super) fn shown(
+    mut one: Value,
+    format: Format,
+    name: &dyn Fn(&str) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => {
+            one["version"] = 1.into();
+            output::json(&one)
+        }
+        Format::Text => output::print(&page(&one, name)?),
+    }
+}
+
+fn covers(one: &Value) -> String {
+    Scope::deserialize(&one["scope"]).map_or_else(|_| "?".to_owned(), |scope| printable(&scope.describe()))
+}
+
+/// The list in words, from what programs are told.
+fn list(all: &[Value]) -> String {
     let mut out = String::new();
     for one in all {
-        let r = &one.row.request;
-        let renewed = if r.renewals > 0 { format!(", renewal {}", r.renewals) } else { String::new() };
-        let _ =
-            writeln!(out, "{}  {:<9}  {:<9}  until {}{renewed}", r.waiver, one.state.as_str(), r.category, r.expires);
-        let _ = writeln!(out, "    {}", printable(&r.scope.describe()));
-        if one.is_unmatched() {
-            let _ = writeln!(out, "    finding: it covers nothing any more: countersign waive revoke {}", r.waiver);
+        let id = word(&one["waiver"]);
+        let renewed = match one["renewals"].as_u64() {
+            Some(n) if n > 0 => format!(", renewal {n}"),
+            _ => String::new(),
+        };
+        let (state, category, expires) = (word(&one["state"]), word(&one["category"]), word(&one["expires"]));
+        let _ = writeln!(out, "{id}  {state:<9}  {category:<9}  until {expires}{renewed}");
+        let _ = writeln!(out, "    {}", covers(one));
+        if one["unmatched"] == true {
+            let _ = writeln!(out, "    finding: it covers nothing any more: countersign waive revoke {id}");
         }
     }
-    let count = |state: WaiverState| all.iter().filter(|w| w.state == state).count();
+    let count = |state: WaiverState| all.iter().filter(|w| w["state"] == state.as_str()).count();
     let _ = writeln!(
         out,
         "{}: {} in force, {} asked for, {} expired; {} covering nothing",
@@ -168,46 +185,42 @@ fn list(all: &[Standing]) -> String {
         count(WaiverState::Active),
         count(WaiverState::Requested),
         count(WaiverState::Expired),
-        all.iter().filter(|w| w.is_unmatched()).count()
+        all.iter().filter(|w| w["unmatched"] == true).count()
     );
     out
 }
 
-fn page(session: &Session, one: &Standing) -> Result<String, Failure> {
-    let label = |id| session.state().label(id).map(|name| printable(&name));
-    let r = &one.row.request;
-    let mut out = format!("{}  {}\n", r.waiver, one.state.as_str());
-    let _ = writeln!(out, "  covers      {}", printable(&r.scope.describe()));
-    match &r.compensating {
+/// One in words, from what programs are told. `name` says what somebody is called.
+fn page(one: &Value, name: &dyn Fn(&str) -> Result<String, Failure>) -> Result<String, Failure> {
+    let label = |of: &Value| name(of.as_str().unwrap_or_default());
+    let mut out = format!("{}  {}\n", word(&one["waiver"]), word(&one["state"]));
+    let _ = writeln!(out, "  covers      {}", covers(one));
+    let category = word(&one["category"]);
+    match one["compensating"].as_str() {
         Some(control) => {
-            let _ = writeln!(out, "  category    {}: {control} meets the objective", r.category);
+            let _ = writeln!(out, "  category    {category}: {} meets the objective", printable(control));
         }
         None => {
-            let _ = writeln!(out, "  category    {}", r.category);
+            let _ = writeln!(out, "  category    {category}");
         }
     }
-    let _ = writeln!(out, "  acceptance  {}", printable(&r.acceptance));
-    let _ = writeln!(out, "  holds       from {} until {}", r.not_before, r.expires);
-    if let Some(before) = &r.renews {
-        let _ = writeln!(out, "  renews      {before} (renewal {})", r.renewals);
+    let _ = writeln!(out, "  acceptance  {}", word(&one["acceptance"]));
+    let _ = writeln!(out, "  holds       from {} until {}", word(&one["not_before"]), word(&one["expires"]));
+    if let Some(before) = one["renews"].as_str() {
+        let _ = writeln!(out, "  renews      {} (renewal {})", printable(before), one["renewals"]);
     }
-    let _ = writeln!(out, "  requested   by {}, {} (entry {})", label(&r.by)?, r.time, one.row.index);
-    for (what, said) in [("granted", &one.row.granted), ("rejected", &one.row.rejected), ("revoked", &one.row.revoked)]
-    {
-        if let Some(s) = said {
-            let _ = writeln!(
-                out,
-                "  {what:<11} by {}, {} (entry {}): {}",
-                label(&s.by)?,
-                s.time,
-                s.index,
-                printable(&s.reason)
-            );
+    let (by, at) = (label(&one["requested_by"])?, word(&one["requested_at"]));
+    let _ = writeln!(out, "  requested   by {by}, {at} (entry {})", one["index"]);
+    for what in ["granted", "rejected", "revoked"] {
+        let said = &one[what];
+        if said.is_object() {
+            let (by, at, why) = (label(&said["by"])?, word(&said["time"]), word(&said["reason"]));
+            let _ = writeln!(out, "  {what:<11} by {by}, {at} (entry {}): {why}", said["index"]);
         }
     }
-    match one.covers {
-        None => out.push_str("  no decision is about it yet\n"),
-        Some((findings, reasons)) => {
+    let covered = &one["covers"];
+    match (covered["findings"].as_u64(), covered["reasons"].as_u64()) {
+        (Some(findings), Some(reasons)) => {
             let _ = writeln!(
                 out,
                 "  in the newest decision that it is about, it covers {} and lifts {}",
@@ -215,6 +228,7 @@ fn page(session: &Session, one: &Standing) -> Result<String, Failure> {
                 output::count(reasons, "reason", "reasons")
             );
         }
+        _ => out.push_str("  no decision is about it yet\n"),
     }
     Ok(out)
 }

@@ -87,6 +87,8 @@ pub(crate) enum WaiveVerb {
     },
     /// List every waiver with where it stands, those that are over included
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -95,6 +97,8 @@ pub(crate) enum WaiveVerb {
     Show {
         /// The waiver: its id or the start of it
         waiver: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -109,8 +113,9 @@ impl WaiveVerb {
             Self::Grant { server, .. }
             | Self::Reject { server, .. }
             | Self::Revoke { server, .. }
-            | Self::Renew { server, .. } => Some(server),
-            Self::List { .. } | Self::Show { .. } => None,
+            | Self::Renew { server, .. }
+            | Self::List { server, .. }
+            | Self::Show { server, .. } => Some(server),
         }
     }
 }

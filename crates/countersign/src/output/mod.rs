@@ -165,6 +165,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
+/// A text of a document; `?` where there is none.
+pub(crate) fn word(value: &serde_json::Value) -> String {
+    printable(value.as_str().unwrap_or("?"))
+}
+
 /// The same for texts of our own that may have several lines: each stays one, indented below the first.
 fn lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n    ")

@@ -70,6 +70,8 @@ fn documented(document: &Value, path: &str, answer: &Answer) {
 fn full() -> Option<(World, Vec<(&'static str, String)>)> {
     let world = firm()?;
     world.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    let register = ["application", "register", "pay", "--owner", "mia", "--criticality", "low", "--data", "public"];
+    world.by("ada", &register).expect(0);
     world.commit_signed("mia", "leak.sh", &format!("export AWS_ACCESS_KEY_ID={}\n", planted_secret()));
     world.cs(["run", "--ticket", "CHG-0"]).expect(10);
     world.commit_signed("mia", "leak.sh", "echo\n");
@@ -86,6 +88,10 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
     world.by("olga", &["audit", "request", &audit, "--text", "Show me."]).expect(0);
     let review = ["access", "review", "open", "--from", "2026-01-01", "--due", "2099-01-01", "--reason", "yearly"];
     let review = world.by("ruth", &[&review[..], &["--format", "json"]].concat()).expect(0).json();
+    let open = ["break-glass", "open", "latest", "--environment", "production", "--reason", "x", "--ticket", "INC-1"];
+    let emergency = world.by("ruth", &[&open[..], &["--format", "json"]].concat()).expect(0).json();
+    let request = ["waive", "request", "--control", "secrets-out-of-source", "--path", "a", "--accept", "x"];
+    let waiver = world.by("mia", &[&request[..], &["--format", "json"]].concat()).expect(0).json();
     let found = world.cs(["findings", "--state", "all", "--format", "json"]).expect(0).json();
     let fingerprint = found["findings"][0]["fingerprint"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
     let places = vec![
@@ -99,6 +105,9 @@ fn full() -> Option<(World, Vec<(&'static str, String)>)> {
         ("{slot}", "technical".to_owned()),
         ("{grant}", grant),
         ("{review}", review["review"].as_str().unwrap().to_owned()),
+        ("{application}", "pay".to_owned()),
+        ("{waiver}", waiver["waiver"].as_str().unwrap().to_owned()),
+        ("{emergency}", emergency["break_glass"].as_str().unwrap().to_owned()),
         ("{submission}", "0".repeat(64)),
     ];
     Some((world, places))

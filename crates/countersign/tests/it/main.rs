@@ -109,7 +109,13 @@ mod remote_acts;
 mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]
+mod remote_lists;
+#[cfg(test)]
+#[cfg(unix)]
 mod remote_people;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_registry;
 #[cfg(test)]
 #[cfg(unix)]
 mod remote_reviews;

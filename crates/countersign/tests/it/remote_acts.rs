@@ -62,7 +62,7 @@ pub(crate) fn by(pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> Ran {
     pipeline.cs(&[args, &["--key", key.to_str().unwrap()]].concat())
 }
 
-fn shows(pipeline: &Pipeline<'_>, person: &str) {
+pub(crate) fn shows(pipeline: &Pipeline<'_>, person: &str) {
     pipeline.shows(&token(pipeline.world, person, SCOPES));
 }
 

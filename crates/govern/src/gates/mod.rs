@@ -16,15 +16,18 @@ use countersign_model::event::{GateAcknowledged, GateOwnersAssigned, GateReviewe
 use countersign_model::governance::{FailureMode, GateOwners, GateOwnership, Level};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::{Assignment, GateVerdict, PolicyEngine, decide};
+use countersign_store::handed::Written;
 use countersign_store::projection::{AssignedOwners, GateMark, read_gate_owners};
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
 use serde_json::json;
 
-use crate::access::{Saying, line, needs, say, say_with};
+use crate::access::{Pen, Saying, line, needs, say_by, say_with};
 use crate::{Error, enforcement};
 
-fn stream() -> StreamId {
+/// The stream of what is said of gates.
+#[must_use]
+pub fn stream() -> StreamId {
     StreamId::from_text("gates")
 }
 
@@ -133,7 +136,7 @@ fn is_party(ownership: &GateOwnership, person: &PersonId) -> bool {
 ///
 /// # Errors
 /// When the signer is neither, or the owners changed meanwhile.
-pub fn acknowledge(session: &mut Session, gate: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn acknowledge(session: &mut Session, gate: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let (digest, _) = owned(session, gate)?;
     let saying = Saying {
         act: "gate acknowledge",
@@ -141,10 +144,11 @@ pub fn acknowledge(session: &mut Session, gate: &str, signer: &SshSigner) -> Res
         namespace: act::GATE_ACKNOWLEDGEMENT,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             let (now, ownership) = owned(s, gate)?;
             if !is_party(&ownership, by) {
@@ -153,7 +157,7 @@ pub fn acknowledge(session: &mut Session, gate: &str, signer: &SshSigner) -> Res
             unchanged(digest, now)
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(GateAcknowledged { origin, gate: gate.to_owned(), owners: digest, by, time })
         },
     )
@@ -163,15 +167,16 @@ pub fn acknowledge(session: &mut Session, gate: &str, signer: &SshSigner) -> Res
 ///
 /// # Errors
 /// When the signer is neither owner, deputy nor officer, or the owners changed meanwhile.
-pub fn review(session: &mut Session, gate: &str, finding: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn review(session: &mut Session, gate: &str, finding: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let finding = line("what came of the review", finding)?;
     let (digest, _) = owned(session, gate)?;
     let saying =
         Saying { act: "gate review", kind: EventKind::GateReviewed, namespace: act::GATE_REVIEW, stream: stream() };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             let (now, ownership) = owned(s, gate)?;
             if !may_review(s, &ownership, by)? {
@@ -181,7 +186,7 @@ pub fn review(session: &mut Session, gate: &str, finding: &str, signer: &SshSign
             unchanged(digest, now)
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(GateReviewed { origin, gate: gate.to_owned(), owners: digest, finding, by, time })
         },
     )

@@ -7,7 +7,6 @@
 //! strictest default, so a first registration weakens as well unless it says `critical` and `production`; and what is retired
 //! is not known to policies any more, so an administrator retires.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{ApplicationRegistered, ApplicationRetired, EnvironmentRegistered, EnvironmentRetired};
 use countersign_model::governance::{Application, DeploymentEnvironment};
@@ -17,10 +16,11 @@ use countersign_store::handed::Written;
 use countersign_store::projection::Registered;
 
 use crate::Error;
-use crate::access::{Pen, Saying, line, needs, say, say_by};
+use crate::access::{Pen, Saying, line, needs, say_by};
 
 /// The stream of everything that is registered.
-fn stream() -> StreamId {
+#[must_use]
+pub fn stream() -> StreamId {
     StreamId::from_text("registry")
 }
 
@@ -49,7 +49,7 @@ fn in_use<T>(found: Option<Registered<T>>) -> Option<Registered<T>> {
     found.filter(|r| r.retired.is_none())
 }
 
-/// Registers an application, or changes one. Returns the log index; `None` when nothing about it is new.
+/// Registers an application, or changes one. Returns the log index; [`Written::Already`] when nothing about it is new.
 ///
 /// # Errors
 /// When the signer may not, something about it cannot be, or `is_new` is not as it is.
@@ -58,8 +58,8 @@ pub fn register_application(
     application: &Application,
     is_new: bool,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
     let id = application.id.clone();
     application.check().map_err(|why| Error::NotRegistrable { kind: "application", id: id.clone(), why })?;
@@ -69,7 +69,7 @@ pub fn register_application(
             return Err(Error::RegisteredAlready { kind: "application", id, index: known.index });
         }
         None if !is_new => return Err(not_registered_application(session, &id)?),
-        Some(known) if known.what == *application => return Ok(None),
+        Some(known) if known.what == *application => return Ok(Written::Already),
         _ => {}
     }
     let replaces = before.map(|b| b.index);
@@ -79,10 +79,11 @@ pub fn register_application(
         namespace: act::APPLICATION,
         stream: stream(),
     };
-    let index = say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             let now = in_use(s.state().application(&application.id)?);
             let weakens = application.weakens(now.as_ref().map(|n| &n.what));
@@ -107,11 +108,10 @@ pub fn register_application(
             Ok(())
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(ApplicationRegistered { origin, application: application.clone(), replaces, by, reason, time })
         },
-    )?;
-    Ok(Some(index))
+    )
 }
 
 /// Retires an application: its repositories are judged by the strictest default from here on. Returns the log index.
@@ -170,8 +170,8 @@ pub fn register_environment(
     environment: &DeploymentEnvironment,
     is_new: bool,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
     let id = environment.id.clone();
     environment.check().map_err(|why| Error::NotRegistrable { kind: "environment", id: id.clone(), why })?;
@@ -181,7 +181,7 @@ pub fn register_environment(
             return Err(Error::RegisteredAlready { kind: "environment", id, index: known.index });
         }
         None if !is_new => return Err(not_registered_environment(session, &id)?),
-        Some(known) if known.what == *environment => return Ok(None),
+        Some(known) if known.what == *environment => return Ok(Written::Already),
         _ => {}
     }
     let replaces = before.map(|b| b.index);
@@ -191,10 +191,11 @@ pub fn register_environment(
         namespace: act::ENVIRONMENT,
         stream: stream(),
     };
-    let index = say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             let now = in_use(s.state().environment(&environment.id)?);
             let weakens = environment.weakens(now.as_ref().map(|n| &n.what));
@@ -202,11 +203,10 @@ pub fn register_environment(
             same(replaces, now.map(|n| n.index), "the environment")
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(EnvironmentRegistered { origin, environment: environment.clone(), replaces, by, reason, time })
         },
-    )?;
-    Ok(Some(index))
+    )
 }
 
 /// Retires an environment: what is released to it is judged by the strictest default. Returns the log index.

@@ -1,11 +1,15 @@
 //! Environments: what may be deployed where, and what was.
 
+use countersign_model::Timestamp;
+use countersign_model::access::emergencies::Owed;
 use countersign_stages::release::break_glass::moment;
-use countersign_store::projection::{Closed, DeploymentsAsked, DriftRow};
+use countersign_stages::release::emergency::word;
+use countersign_store::projection::{Closed, DeploymentsAsked, DriftRow, FreezeRow};
 
 use super::ask::{Ask, id};
 use super::wire::{
-    Deployment, DriftFound, Emergency, Environment, EnvironmentLine, EnvironmentList, SeenPart, Snapshot,
+    Deployment, DriftFound, Emergency, Environment, EnvironmentLine, EnvironmentList, Freeze, FreezeEnded, FreezeList,
+    SeenPart, Snapshot,
 };
 use crate::app::Trouble;
 
@@ -23,7 +27,8 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
     emergencies.retain(|e| ask.scope.has_emergency(e));
     let drift = ask.scope.drifting_counts(state)?;
     let mut items = Vec::new();
-    for env in state.environments()?.iter().filter(|e| e.retired.is_none()) {
+    let with_retired = ask.filter("retired").is_some();
+    for env in state.environments()?.iter().filter(|e| with_retired || e.retired.is_none()) {
         let name = &env.what.id;
         if !ask.scope.has_environment(state, name)? {
             continue;
@@ -36,6 +41,10 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<EnvironmentList, Trouble> {
         items.push(EnvironmentLine {
             environment: name.clone(),
             tier: env.what.tier.to_string(),
+            index: env.index,
+            by: id(&env.by),
+            time: env.time,
+            retired: env.retired,
             closed: closed(state.closed(name, at)?),
             overdue: emergencies.iter().any(|e| e.opened.environment == *name && !e.is_compliant(at)),
             drift: drift.get(name).copied().unwrap_or(0),
@@ -72,24 +81,64 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<Environment, Trouble> {
         break_glass: e.opened.id.to_string(),
         index: e.index,
         open: e.is_open(at),
+        ratification: word(e.standing(Owed::Ratification, at)).to_owned(),
+        review: word(e.standing(Owed::Review, at)).to_owned(),
         compliant: e.is_compliant(at),
+        was_compliant: e.was_compliant(at),
         person: id(&e.opened.by),
         time: e.opened.time,
     });
     let asked = DeploymentsAsked { environment: Some(name.to_owned()), within, ..DeploymentsAsked::default() };
     let deployments = state.deployments_count(&asked)?;
+    let mut freezes = state.freezes(Some(name))?;
+    freezes.retain(|f| f.holds(at) || f.from > at);
+    let windows = state.windows(name)?;
     Ok(Environment {
         environment: name.to_owned(),
         tier: known.what.tier.to_string(),
         index: known.index,
         retired: known.retired,
         closed: closed(state.closed(name, at)?),
+        freezes: freezes.iter().map(|f| freeze(f, at)).collect(),
+        windows: windows.map_or_else(Vec::new, |row| row.windows.iter().map(ToString::to_string).collect()),
         running,
         deployments,
         emergencies: emergencies.collect(),
         snapshot: snapshot(ask, name)?,
         drift: ask.scope.drifting(state, Some(name))?.iter().map(difference).collect(),
     })
+}
+
+/// The freezes, newest first.
+pub(super) fn freezes(ask: &Ask<'_>) -> Result<FreezeList, Trouble> {
+    let at = moment(ask.session)?;
+    let mut items = Vec::new();
+    for row in ask.state().freezes(ask.filter("environment"))?.iter().rev() {
+        if ask.scope.has_environment(ask.state(), &row.environment)? {
+            items.push(freeze(row, at));
+        }
+    }
+    Ok(FreezeList { items })
+}
+
+fn freeze(row: &FreezeRow, at: Timestamp) -> Freeze {
+    let lifted = row.lifted.as_ref().map(|s| FreezeEnded {
+        index: s.index,
+        by: id(&s.by),
+        time: s.time,
+        reason: s.reason.clone(),
+    });
+    Freeze {
+        freeze: row.freeze.to_string(),
+        index: row.index,
+        environment: row.environment.clone(),
+        state: row.state(at).to_owned(),
+        from: row.from,
+        until: row.until,
+        by: id(&row.by),
+        reason: row.reason.clone(),
+        lifted,
+    }
 }
 
 fn difference(row: &DriftRow) -> DriftFound {

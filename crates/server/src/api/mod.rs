@@ -19,11 +19,13 @@
 
 mod acts;
 mod answers;
+mod applications;
 mod approvals;
 mod ask;
 mod audits;
 mod caller;
 mod controls;
+mod emergencies;
 mod entries;
 mod environments;
 mod evidence;

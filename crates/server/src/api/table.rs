@@ -12,14 +12,14 @@ use super::answers::{GrantList, GrantToSign, GrantToken, GrantWhole, RepositoryH
 use super::ask::Ask;
 use super::reviews::AccessReview;
 use super::wire::{
-    self, AccessReviewList, Audit, AuditList, ControlList, Entry, EntryList, Environment, EnvironmentList, FindingList,
-    FindingPlaces, Framework, FrameworkList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run,
-    RunFindingList, RunList, WaiverList, Wire,
+    self, AccessReviewList, Application, ApplicationList, Audit, AuditList, ControlList, EmergencyList, EmergencyWhole,
+    Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces, Framework, FrameworkList, FreezeList,
+    Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList, Waiver, WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
-    approvals, audits, controls, entries, environments, findings, frameworks, grants, ledger, people, reviews, runs,
-    submissions, waivers,
+    applications, approvals, audits, controls, emergencies, entries, environments, findings, frameworks, grants,
+    ledger, people, reviews, runs, submissions, waivers,
 };
 use crate::app::{Reach, Trouble};
 use crate::web::rooms::{EVERYBODY, OFFICERS};
@@ -230,6 +230,14 @@ const FINDINGS: &[Param] = &[
 ];
 const RUN_FINDINGS: &[Param] = &[may("after", "So many come before: `next` of the part before.", Kind::Number), LIMIT];
 const WAIVERS: &[Param] = &[may("state", "Only those that stand so.", Kind::Choice(waivers::states))];
+const ENVIRONMENTS: &[Param] = &[may("retired", "Those that are retired as well.", Kind::Choice(|| vec!["true"]))];
+const FREEZES: &[Param] = &[may("environment", "Only those of this environment.", Kind::Text)];
+const EMERGENCIES: &[Param] = &[
+    BEFORE,
+    LIMIT,
+    may("state", "Only those that stand so.", Kind::Choice(emergencies::states)),
+    may("due", "Only those of which something is overdue.", Kind::Choice(|| vec!["true"])),
+];
 
 const ROLES: &[Param] = &[
     may("all", "Those that ended or expired as well.", Kind::Choice(|| vec!["true"])),
@@ -295,8 +303,14 @@ resources! {
     "frameworks" "frameworks" "Frameworks with what the newest assessment says of them.": FrameworkList by Read EVERYBODY of Firm, &[], frameworks::list;
     "frameworks/{framework}" "framework" "A framework, requirement by requirement.": Framework by Read EVERYBODY of Firm, &[OUTCOME], frameworks::one;
     "waivers" "waivers" "Waivers, newest first.": WaiverList by Read EVERYBODY of List, WAIVERS, waivers::list;
-    "environments" "environments" "Environments that are not retired.": EnvironmentList by Read EVERYBODY of List, &[], environments::list;
+    "waivers/{waiver}" "waiver" "A waiver, and everything that was said about it.": Waiver by Read EVERYBODY of Waiver, &[], waivers::one;
+    "emergencies" "emergencies" "Emergencies, newest first, and what they owe.": EmergencyList by Read EVERYBODY of List, EMERGENCIES, emergencies::list;
+    "emergencies/{emergency}" "emergency" "An emergency, and everything it left behind.": EmergencyWhole by Read EVERYBODY of Emergency, &[], emergencies::one;
+    "environments" "environments" "Environments, those that are retired where that is asked for.": EnvironmentList by Read EVERYBODY of List, ENVIRONMENTS, environments::list;
     "environments/{environment}" "environment" "An environment and what runs there, as far as deployments say.": Environment by Read EVERYBODY of Environment, &[], environments::one;
+    "freezes" "freezes" "Freezes of environments, newest first.": FreezeList by Read EVERYBODY of List, FREEZES, environments::freezes;
+    "applications" "applications" "What the firm answers for: applications by id.": ApplicationList by Read EVERYBODY of List, &[], applications::list;
+    "applications/{application}" "application" "An application.": Application by Read EVERYBODY of Application, &[], applications::one;
     "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS of Firm, &[], people::list;
     "roles" "roles" "Who holds which role, oldest first.": RoleList by Audit OFFICERS of Firm, ROLES, people::roles;
     "role-rules" "role-rules" "What holds for grants of roles.": RoleRules by Audit OFFICERS of Firm, &[], people::rules;

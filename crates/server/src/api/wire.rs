@@ -164,17 +164,30 @@ macro_rules! wire {
 }
 
 mod access;
+mod applications;
+mod emergencies;
 mod environments;
 mod found;
+mod waivers;
 
 pub(crate) use access::*;
+pub(crate) use applications::*;
+pub(crate) use emergencies::*;
 pub(crate) use environments::*;
 pub(crate) use found::*;
+pub(crate) use waivers::*;
 
 /// The schemas that stand in files of their own, by name.
 pub(crate) fn more_components() -> Map<String, Value> {
-    let all = found::components().into_iter().chain(environments::components());
-    all.chain(access::components()).collect()
+    let all = [
+        found::components(),
+        environments::components(),
+        waivers::components(),
+        emergencies::components(),
+        applications::components(),
+        access::components(),
+    ];
+    all.into_iter().flatten().collect()
 }
 pub(super) use wire;
 
@@ -585,32 +598,6 @@ wire! {
         control: String,
         /// What came of it.
         outcome: Outcome,
-    }
-
-    /// Waivers, newest first.
-    WaiverList {
-        /// All that are asked for.
-        items: Vec<Waiver>,
-    }
-
-    /// A waiver.
-    Waiver {
-        /// The waiver.
-        waiver: String,
-        /// Log index of the request.
-        index: u64,
-        /// How it stands at this moment.
-        state: String,
-        /// The controls that it covers.
-        controls: Vec<String>,
-        /// Who asked, by id.
-        person: String,
-        /// Who granted it, by id.
-        granted_by: Option<String>,
-        /// Until when.
-        expires: Timestamp,
-        /// How often it was continued.
-        renewals: u64,
     }
 
     /// Audits, newest first.

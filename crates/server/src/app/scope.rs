@@ -43,6 +43,10 @@ pub enum Reach {
     Environment,
     /// It is about the waiver in its path.
     Waiver,
+    /// It is about the emergency in its path.
+    Emergency,
+    /// It is about the application in its path.
+    Application,
     /// It is about the sealed population in its path, by index.
     Population,
     /// It is about the audit in its path, which admits whoever looks.
@@ -61,6 +65,8 @@ impl Reach {
             Self::Entry => "an entry of the firm, or of what the audit is about",
             Self::Environment => "an environment that the audit is about",
             Self::Waiver => "a waiver for what the audit is about, or for everybody",
+            Self::Emergency => "an emergency of what the audit is about",
+            Self::Application => "an application that the audit is about",
             Self::Population => "a population of what the audit is about",
             Self::Audit => "an audit that admits them",
         }
@@ -375,6 +381,11 @@ impl Scope {
                 let row = state.waiver(&WaiverId::from_text(param("waiver")))?;
                 ("waiver", row.is_some_and(|row| self.has_waiver(&row)))
             }
+            Reach::Emergency => {
+                let row = state.emergency(&BreakGlassId::from_text(param("emergency")))?;
+                ("emergency", row.is_some_and(|row| self.has_emergency(&row)))
+            }
+            Reach::Application => ("application", self.has_application(param("application"))),
             Reach::Population => {
                 let row = match param("index").parse() {
                     Ok(index) => state.population(index)?,

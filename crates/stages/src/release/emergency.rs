@@ -12,11 +12,21 @@ use super::error::ReleaseError;
 use super::grant as tokens;
 use crate::Error;
 
-fn done(done: Option<&Done>) -> Value {
+fn done(done: Option<&Done>, said: impl Fn(&str) -> Value) -> Value {
     done.map_or(Value::Null, |d| {
-        let text = serde_json::from_str(&d.said.reason).unwrap_or_else(|_| Value::String(d.said.reason.clone()));
+        let text = said(&d.said.reason);
         json!({"index": d.said.index, "by": d.said.by, "time": d.said.time, "late": d.late, "said": text})
     })
+}
+
+/// A ratification is a line, whatever it looks like.
+fn line(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// A review has parts.
+fn parts(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| line(text))
 }
 
 /// Where a duty stands, as a word.
@@ -43,8 +53,8 @@ pub fn to_json(session: &Session, row: &EmergencyRow) -> Result<Value, Error> {
         "repository": o.repository, "commit": o.commit, "reason": o.reason, "ticket": o.ticket, "by": o.by,
         "device": o.device, "opened": o.time, "expires": o.expires, "open": row.is_open(at), "closed": closed,
         "ratify_by": o.ratify_by, "review_by": o.review_by,
-        "ratification": word(row.standing(Owed::Ratification, at)), "ratified": done(row.ratified.as_ref()),
-        "review": word(row.standing(Owed::Review, at)), "reviewed": done(row.reviewed.as_ref()),
+        "ratification": word(row.standing(Owed::Ratification, at)), "ratified": done(row.ratified.as_ref(), line),
+        "review": word(row.standing(Owed::Review, at)), "reviewed": done(row.reviewed.as_ref(), parts),
         "compliant": row.is_compliant(at), "was_compliant": row.was_compliant(at),
     }))
 }

@@ -5,18 +5,19 @@
 //!
 //! It is asked when a grant is issued and again when it is redeemed, and by everybody who reads the log.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::access::freezes::{MOST_WINDOWS, Window};
 use countersign_model::event::{EnvironmentFrozen, FreezeLifted, WindowsSet};
 use countersign_model::{Action, EventKind, FreezeId, StreamId, Timestamp};
 use countersign_store::Session;
+use countersign_store::handed::{HandedError, Written};
 use countersign_store::projection::{Closed, FreezeRow};
+use countersign_store::session::SessionError;
 
 use super::error::ReleaseError;
-use super::saying::{Saying, line, needs, say};
+use super::pen::Pen;
+use super::saying::{Saying, line, needs, write};
 use crate::Error;
-use crate::build::observe::random_id;
 
 /// Refuses where an environment is not open at `now`, or at the newest time of the log where that is later.
 ///
@@ -48,7 +49,9 @@ fn registered(session: &Session, environment: &str) -> Result<(), Error> {
     }
 }
 
-fn stream() -> StreamId {
+/// The stream of freezes and windows.
+#[must_use]
+pub fn stream() -> StreamId {
     StreamId::from_text("registry")
 }
 
@@ -62,16 +65,15 @@ pub fn add(
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<(FreezeId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(FreezeId, Written<u64>), Error> {
     let reason = line("the reason", reason)?;
     let now = session.now();
-    let from = from.unwrap_or(now);
-    if until.is_some_and(|until| until <= from || until <= now) {
+    if until.is_some_and(|until| from.is_some_and(|from| until <= from) || until <= now) {
         return Err(ReleaseError::FreezeOver.into());
     }
     registered(session, environment)?;
-    let id = FreezeId::from_random(random_id()?);
+    let id = FreezeId::from_random(pen.id(act::FREEZE, "/freeze", FreezeId::PREFIX)?);
     let saying = Saying {
         act: "environment freeze add",
         run: None,
@@ -79,20 +81,28 @@ pub fn add(
         namespace: act::FREEZE,
         stream: stream(),
     };
-    let index = say(
+    let written = write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| {
             registered(s, environment)?;
-            needs(s, by, Action::FreezeEnvironment)
+            needs(s, by, Action::FreezeEnvironment)?;
+            if s.state().freeze(&id)?.is_some() {
+                return Err(SessionError::from(HandedError::Differs).into());
+            }
+            Ok(())
         },
-        |s, by| {
+        |s, by, time| {
             let (origin, environment) = (s.state().origin().to_owned(), environment.to_owned());
-            Ok(EnvironmentFrozen { origin, freeze: id.clone(), environment, from, until, by, reason, time: now })
+            let from = from.unwrap_or(time);
+            if until.is_some_and(|until| until <= from) {
+                return Err(ReleaseError::FreezeOver.into());
+            }
+            Ok(EnvironmentFrozen { origin, freeze: id.clone(), environment, from, until, by, reason, time })
         },
     )?;
-    Ok((id, index))
+    Ok((id, written))
 }
 
 /// The one freeze that an id, or the start of one, means.
@@ -112,7 +122,7 @@ pub fn find(session: &Session, text: &str) -> Result<FreezeRow, Error> {
 ///
 /// # Errors
 /// When the signer is no officer or put it in place, or it was lifted.
-pub fn lift(session: &mut Session, id: &FreezeId, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn lift(session: &mut Session, id: &FreezeId, reason: &str, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     let saying = Saying {
         act: "environment freeze lift",
@@ -121,9 +131,9 @@ pub fn lift(session: &mut Session, id: &FreezeId, reason: &str, signer: &SshSign
         namespace: act::FREEZE_LIFT,
         stream: stream(),
     };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| {
             let row = find(s, id.as_str())?;
@@ -136,8 +146,8 @@ pub fn lift(session: &mut Session, id: &FreezeId, reason: &str, signer: &SshSign
             }
             Ok(())
         },
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+        |s, by, time| {
+            let origin = s.state().origin().to_owned();
             Ok(FreezeLifted { origin, freeze: id.clone(), by, reason, time })
         },
     )
@@ -152,8 +162,8 @@ pub fn set_windows(
     environment: &str,
     windows: &[Window],
     reason: &str,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = line("the reason", reason)?;
     if windows.len() > MOST_WINDOWS {
         return Err(ReleaseError::TooManyWindows { most: MOST_WINDOWS }.into());
@@ -166,16 +176,16 @@ pub fn set_windows(
         namespace: act::WINDOWS,
         stream: stream(),
     };
-    say(
+    write(
         session,
-        signer,
+        pen,
         &saying,
         |s, by| {
             registered(s, environment)?;
             needs(s, by, Action::SetWindows)
         },
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+        |s, by, time| {
+            let origin = s.state().origin().to_owned();
             let (environment, windows) = (environment.to_owned(), windows.to_vec());
             Ok(WindowsSet { origin, environment, windows, by, reason, time })
         },

@@ -1,6 +1,5 @@
 //! What a person says by signature in this stage, from the question whether they may to the entry.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_model::event::Predicate;
 use countersign_model::{Action, ActorId, EventKind, PersonId, RunId, StreamId, Timestamp};
@@ -33,18 +32,8 @@ impl Saying<'_> {
     }
 }
 
-/// Signs and appends an act. `may` is asked before anybody signs, and again on the state that it is appended to.
-pub(crate) fn say<P: Predicate>(
-    session: &mut Session,
-    signer: &SshSigner,
-    saying: &Saying<'_>,
-    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
-    predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
-) -> Result<u64, Error> {
-    Ok(write(session, Pen::Key(signer), saying, may, |s, by, _| predicate(s, by))?.done()?)
-}
-
-/// As [`say`], also with a key on another machine. The time is when it is said.
+/// Signs and appends an act, with a key that is here or on another machine. `may` is asked before anybody signs, and again on the state that it
+/// is appended to. The time is when it is said.
 pub(crate) fn write<P: Predicate>(
     session: &mut Session,
     pen: Pen<'_>,

@@ -55,6 +55,17 @@ pub struct FreezeRow {
 }
 
 impl FreezeRow {
+    /// Where it stands at a moment, as a word: lifted, frozen, ahead or over.
+    #[must_use]
+    pub fn state(&self, at: Timestamp) -> &'static str {
+        match (&self.lifted, self.holds(at)) {
+            (Some(_), _) => "lifted",
+            (None, true) => "frozen",
+            (None, false) if self.from > at => "ahead",
+            (None, false) => "over",
+        }
+    }
+
     /// Whether it holds at a moment.
     #[must_use]
     pub fn holds(&self, at: Timestamp) -> bool {

@@ -8,7 +8,7 @@ use super::{Wire, bare, described};
 wire! {
     /// Environments by id.
     EnvironmentList {
-        /// Those that are not retired.
+        /// Those that are not retired, or all where that is asked for.
         items: Vec<EnvironmentLine>,
     }
 
@@ -18,6 +18,14 @@ wire! {
         environment: String,
         /// Its tier.
         tier: String,
+        /// Log index of its registration.
+        index: u64,
+        /// Who registered it so, by id.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// Log index of its retirement.
+        retired: Option<u64>,
         /// Why nothing may be deployed there now: frozen or outside-windows; null: it is open.
         closed: Option<String>,
         /// Whether something is overdue after an emergency.
@@ -44,6 +52,10 @@ wire! {
         retired: Option<u64>,
         /// Why nothing may be deployed there now: frozen or outside-windows; null: it is open.
         closed: Option<String>,
+        /// Freezes that hold now or will, the oldest first.
+        freezes: Vec<Freeze>,
+        /// The windows in which it is open, as `mon-thu 20:00-23:30 +01:00`; none: always.
+        windows: Vec<String>,
         /// The newest successful deployment of each repository.
         running: Vec<Deployment>,
         /// How many deployments ended there.
@@ -82,12 +94,58 @@ wire! {
         index: u64,
         /// Whether it is open.
         open: bool,
-        /// Whether what is owed for it was done in time, or is not due yet.
+        /// Where its ratification stands: owed, overdue, done or late.
+        ratification: String,
+        /// Where its review stands: owed, overdue, done or late.
+        review: String,
+        /// Whether nothing that it owes is overdue.
         compliant: bool,
+        /// Whether everything that it owes was done in time, or is not due yet.
+        was_compliant: bool,
         /// Who, by id.
         person: String,
         /// When.
         time: Timestamp,
+    }
+
+    /// Freezes, the newest first.
+    FreezeList {
+        /// All that are asked for, those that are over included.
+        items: Vec<Freeze>,
+    }
+
+    /// For a while nothing is deployed to an environment.
+    Freeze {
+        /// The freeze.
+        freeze: String,
+        /// Log index.
+        index: u64,
+        /// The environment.
+        environment: String,
+        /// frozen: it holds; ahead: it will; over; lifted: somebody ended it.
+        state: String,
+        /// From when.
+        from: Timestamp,
+        /// Until when; null: until it is lifted.
+        until: Option<Timestamp>,
+        /// Who put it in place, by id.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Who ended it before its time.
+        lifted: Option<FreezeEnded>,
+    }
+
+    /// That a freeze was lifted.
+    FreezeEnded {
+        /// Log index.
+        index: u64,
+        /// Who, by id.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// Why.
+        reason: String,
     }
 
     /// What ran in an environment at a moment.

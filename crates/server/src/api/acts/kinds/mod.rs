@@ -10,11 +10,17 @@
 //! | `people.rs` | `role …`, `person leave`, `person return` |
 //! | `reviews.rs` | `access …` |
 //! | `keys.rs` | `person key add` and `revoke`, `token revoke` |
+//! | `registry.rs` | `application …`, `environment register`, `change` and `retire` |
+//! | `environments.rs` | `environment freeze …`, `environment windows` |
+//! | `gates.rs` | `gate acknowledge`, `gate review` |
 
 mod decisions;
 mod emergencies;
+mod environments;
+mod gates;
 mod keys;
 mod people;
+mod registry;
 mod reviews;
 mod waivers;
 
@@ -118,8 +124,17 @@ struct Family {
     schemas: fn() -> Vec<Value>,
 }
 
-const FAMILIES: &[Family] =
-    &[decisions::FAMILY, waivers::FAMILY, emergencies::FAMILY, people::FAMILY, reviews::FAMILY, keys::FAMILY];
+const FAMILIES: &[Family] = &[
+    decisions::FAMILY,
+    waivers::FAMILY,
+    emergencies::FAMILY,
+    people::FAMILY,
+    reviews::FAMILY,
+    keys::FAMILY,
+    registry::FAMILY,
+    environments::FAMILY,
+    gates::FAMILY,
+];
 
 fn read_as<T: Act + DeserializeOwned + 'static>(value: Value) -> serde_json::Result<Asked> {
     Ok(Box::new(serde_json::from_value::<T>(value)?))
