@@ -7,7 +7,8 @@
 use std::fmt;
 
 use chacha20poly1305::aead::{Aead as _, Payload};
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+use chacha20poly1305::consts::U10;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, XChaCha20Poly1305};
 use countersign_model::digest::{from_hex, to_hex};
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
@@ -77,6 +78,42 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
+/// What opens the bytes that were sealed under one nonce, and nothing else of their subject: the key that XChaCha20 derives from the
+/// subject's key and the first 16 bytes of the nonce, HChaCha20 (draft-irtf-cfrg-xchacha-03, sections 2.2 and 2.3). These bytes are
+/// random each time something is sealed, so it opens no other. It tells nothing of the subject's key: HChaCha20 is a pseudorandom
+/// function of it. Whoever has it can also seal, under this one nonce: it goes to nobody but the writer of what is sealed. Memory is
+/// overwritten when it is dropped.
+#[derive(Clone)]
+pub struct Opener([u8; 32]);
+
+impl Opener {
+    /// From the 32 raw bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 raw bytes: the secret itself.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Opener {}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opener(…)")
+    }
+}
+
 /// What is authenticated beside the ciphertext: the format, and the caller's context.
 fn context(aad: &[u8]) -> Vec<u8> {
     [MAGIC, aad].concat()
@@ -103,10 +140,38 @@ pub fn seal(key: &SubjectKey, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, E
 /// # Errors
 /// [`Error::Sealed`] when they are not in sealed form; [`Error::Unsealable`] when key, context or bytes are others.
 pub fn open(key: &SubjectKey, sealed: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let rest = sealed.strip_prefix(MAGIC).ok_or(Error::Sealed("it does not start with its mark"))?;
-    let (nonce, ciphertext) = rest.split_first_chunk::<24>().ok_or(Error::Sealed("it is cut short"))?;
+    let (nonce, ciphertext) = parts(sealed)?;
     XChaCha20Poly1305::new(key.as_bytes().into())
         .decrypt(nonce.into(), Payload { msg: ciphertext, aad: &context(aad) })
+        .map(Zeroizing::new)
+        .map_err(|_| Error::Unsealable)
+}
+
+fn parts(sealed: &[u8]) -> Result<(&[u8; 24], &[u8]), Error> {
+    let rest = sealed.strip_prefix(MAGIC).ok_or(Error::Sealed("it does not start with its mark"))?;
+    rest.split_first_chunk::<24>().ok_or(Error::Sealed("it is cut short"))
+}
+
+/// What opens exactly these sealed bytes, for somebody who does not hold the subject's key.
+///
+/// # Errors
+/// [`Error::Sealed`] when they are not in sealed form. Whether the key opens them is not asked.
+pub fn opener(key: &SubjectKey, sealed: &[u8]) -> Result<Opener, Error> {
+    let ([first @ .., _, _, _, _, _, _, _, _], _) = parts(sealed)?;
+    Ok(Opener(chacha20::hchacha::<U10>(key.as_bytes().into(), first.into()).into()))
+}
+
+/// Opens sealed bytes with what opens them alone. Where that was made for them from a subject's key, it says what [`open`] says with that
+/// key (draft-irtf-cfrg-xchacha-03, section 2.3: ChaCha20-Poly1305 with the derived key, and four zero bytes before what is left of the
+/// nonce).
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(opener: &Opener, sealed: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let ([.., a, b, c, d, e, f, g, h], ciphertext) = parts(sealed)?;
+    let nonce = [0, 0, 0, 0, *a, *b, *c, *d, *e, *f, *g, *h];
+    ChaCha20Poly1305::new(opener.as_bytes().into())
+        .decrypt(&nonce.into(), Payload { msg: ciphertext, aad: &context(aad) })
         .map(Zeroizing::new)
         .map_err(|_| Error::Unsealable)
 }

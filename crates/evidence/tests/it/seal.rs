@@ -1,7 +1,8 @@
 //! Sealed personal data.
 
 use countersign_evidence::Error;
-use countersign_evidence::seal::{self, SubjectKey};
+use countersign_evidence::seal::{self, MAGIC, Opener, SubjectKey};
+use countersign_model::digest::{from_hex, to_hex};
 use proptest::prelude::*;
 
 #[test]
@@ -50,7 +51,55 @@ fn every_altered_bit_closes_it() {
     assert!(matches!(seal::open(&SubjectKey::generate().unwrap(), &sealed, b"context"), Err(Error::Unsealable)));
 }
 
+/// The test vector of draft-irtf-cfrg-xchacha-03, section 2.2.1: HChaCha20.
+#[test]
+fn an_opener_is_the_key_that_xchacha20_derives() {
+    let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    let nonce = from_hex("000000090000004a0000000031415927").unwrap();
+    let sealed = [&MAGIC[..], &nonce, &[9; 8]].concat();
+    let opener = seal::opener(&SubjectKey::from_bytes(key), &sealed).unwrap();
+    assert_eq!(to_hex(opener.as_bytes()), "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc");
+    assert!(!format!("{opener:?}").contains("82413b42"));
+}
+
+#[test]
+fn an_opener_opens_what_it_was_made_for_and_nothing_else() {
+    let key = SubjectKey::generate().unwrap();
+    let sealed = seal::seal(&key, b"Ada", b"context").unwrap();
+    let opener = seal::opener(&key, &sealed).unwrap();
+    assert_eq!(seal::open_with(&opener, &sealed, b"context").unwrap().as_slice(), b"Ada");
+    // Another context, another text of the same subject, somebody else's opener, the subject's key itself.
+    assert!(matches!(seal::open_with(&opener, &sealed, b"other"), Err(Error::Unsealable)));
+    let other = seal::seal(&key, b"Ada", b"context").unwrap();
+    assert!(matches!(seal::open_with(&opener, &other, b"context"), Err(Error::Unsealable)));
+    let stranger = seal::opener(&SubjectKey::generate().unwrap(), &sealed).unwrap();
+    assert!(matches!(seal::open_with(&stranger, &sealed, b"context"), Err(Error::Unsealable)));
+    let whole = Opener::from_bytes(*key.as_bytes());
+    assert!(matches!(seal::open_with(&whole, &sealed, b"context"), Err(Error::Unsealable)));
+    for at in 0..sealed.len() {
+        let mut altered = sealed.clone();
+        altered[at] ^= 1;
+        let opens = seal::open_with(&opener, &altered, b"context");
+        // The nonce's first bytes are in the opener; that the subject's key opens them no more is asked with that key.
+        let in_opener = (MAGIC.len()..MAGIC.len() + 16).contains(&at);
+        assert_eq!(opens.is_ok(), in_opener, "byte {at}");
+        assert!(seal::open(&key, &altered, b"context").is_err(), "byte {at}");
+    }
+    for len in 0..sealed.len() {
+        assert!(seal::open_with(&opener, &sealed[..len], b"context").is_err(), "{len}");
+        assert_eq!(seal::opener(&key, &sealed[..len]).is_err(), len < MAGIC.len() + 24, "{len}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn an_opener_says_what_the_key_says(bytes: [u8; 32], plaintext: Vec<u8>, aad: Vec<u8>) {
+        let key = SubjectKey::from_bytes(bytes);
+        let sealed = seal::seal(&key, &plaintext, &aad).unwrap();
+        let opener = seal::opener(&key, &sealed).unwrap();
+        prop_assert_eq!(seal::open_with(&opener, &sealed, &aad).unwrap(), seal::open(&key, &sealed, &aad).unwrap());
+    }
+
     #[test]
     fn whatever_is_sealed_opens(bytes: [u8; 32], plaintext: Vec<u8>, aad: Vec<u8>) {
         let key = SubjectKey::from_bytes(bytes);
