@@ -72,9 +72,11 @@ pub struct WriteInfo {
     pub scope: countersign_model::access::token::TokenScope,
     /// What it brings, as `Content-Type` calls it.
     pub media: Option<&'static str>,
+    /// Whether an auditor may send it, who has the acts of an audit alone.
+    pub is_of_auditors: bool,
 }
 
-/// Every request to the API that changes something. No auditor sends one.
+/// Every request to the API that changes something.
 pub fn writes() -> impl Iterator<Item = WriteInfo> {
     api::writes()
 }

@@ -1,13 +1,14 @@
 //! Acts that are signed with a key on another machine: first the exact statement is given out, then it comes back signed. Nothing in it
 //! is believed: whoever takes it makes the same statement once more, by the same use case, and it has to be that, byte for byte. Only what
-//! cannot be made again comes from it: its time, which must be of just now, random ids, which must be new, and the size of the log that it was
-//! read at, which must be there and of just before.
+//! cannot be made again comes from it: its time, which must be of just now, random ids, which must be new, the size of the log that it was
+//! read at, which must be there and of just before, and texts that were sealed with a random nonce, which must open with their writer's key.
 
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::canonical;
+use countersign_evidence::seal::Opener;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::{Device, Predicate};
-use countersign_model::{Diagnostic, Exit, Explanation, PersonId, Timestamp};
+use countersign_model::{Diagnostic, Digest, Exit, Explanation, PersonId, Timestamp};
 use serde_json::Value;
 
 use crate::projection::{KeyTrouble, is_ahead};
@@ -46,6 +47,12 @@ pub enum HandedError {
     /// Something is to be signed elsewhere where a key is here.
     #[error("the act is not signed yet")]
     Unsigned,
+    /// The text that the act names is not handed in with it as it was given out.
+    #[error("the sealed text {why}")]
+    Sealed {
+        /// What is wrong with it.
+        why: &'static str,
+    },
 }
 
 impl Diagnostic for HandedError {
@@ -56,6 +63,7 @@ impl Diagnostic for HandedError {
             Self::NotFresh { .. } => "CS-HANDED-003",
             Self::OtherKey { .. } => "CS-HANDED-004",
             Self::Unsigned => "CS-HANDED-005",
+            Self::Sealed { .. } => "CS-HANDED-006",
         }
     }
 
@@ -65,7 +73,7 @@ impl Diagnostic for HandedError {
 
     fn help(&self) -> String {
         match self {
-            Self::NoAct { .. } | Self::OtherKey { .. } => {
+            Self::NoAct { .. } | Self::OtherKey { .. } | Self::Sealed { .. } => {
                 "have it prepared and sign that: the command with `--server` does both".into()
             }
             Self::Differs | Self::NotFresh { .. } => {
@@ -108,15 +116,32 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "not signed yet",
         text: "A key that is here signs at once; this act waits for a key on another machine. It is a fault of this program to ask for what came of it.",
     },
+    Explanation {
+        code: "CS-HANDED-006",
+        exit: Exit::Denied,
+        title: "not the sealed text that the act names",
+        text: "What people write in an audit is sealed with their key, and what they sign names the digest of the sealed bytes. The bytes are given out to be looked at, and are handed in beside the act. They are missing, no act names them, or they do not open with the writer's key, for this request, to a text that may be said.",
+    },
 ];
 
 /// Something to sign on another machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ToSign {
     /// What it is signed for.
     pub namespace: &'static str,
     /// The canonical statement: exactly what is signed.
     pub statement: Vec<u8>,
+    /// The text that the statement names by its digest, where it names one.
+    pub sealed: Option<Sealed>,
+}
+
+/// A text that was sealed for a statement. It comes back with the act, for it cannot be sealed to the same bytes again.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+    /// What opens exactly these: whoever wrote it looks whether it is what they wrote.
+    pub opener: Opener,
 }
 
 /// What came of something that a person says.
@@ -170,6 +195,8 @@ impl<T> Written<T> {
 #[derive(Debug)]
 pub struct HandedIn {
     acts: Vec<One>,
+    /// Texts, by the digest that one of the acts names.
+    sealed: Vec<(Digest, Vec<u8>)>,
     key: String,
     time: Timestamp,
 }
@@ -212,7 +239,36 @@ impl HandedIn {
                 return Err(HandedError::OtherKey { fingerprint });
             }
         }
-        Ok(Self { acts, key: fingerprint, time })
+        Ok(Self { acts, sealed: Vec::new(), key: fingerprint, time })
+    }
+
+    /// The same with the texts that were sealed for the acts. Nothing in them is opened by that.
+    ///
+    /// # Errors
+    /// [`HandedError::Sealed`] where none of the acts names one, or one is handed in twice.
+    pub fn with(mut self, sealed: Vec<Vec<u8>>) -> Result<Self, HandedError> {
+        for bytes in sealed {
+            let digest = Digest::of(&bytes);
+            let name = digest.to_string();
+            if !self.acts.iter().any(|one| one.names(TEXT) == Some(name.as_str())) {
+                return Err(HandedError::Sealed { why: "is another than the act names" });
+            }
+            if self.sealed.iter().any(|(known, _)| *known == digest) {
+                return Err(HandedError::Sealed { why: "is handed in twice" });
+            }
+            self.sealed.push((digest, bytes));
+        }
+        Ok(self)
+    }
+
+    /// The sealed text that the act of a namespace names.
+    ///
+    /// # Errors
+    /// [`HandedError::Sealed`] where it was not handed in.
+    pub fn sealed(&self, namespace: &str) -> Result<&[u8], HandedError> {
+        let name = self.text(namespace, TEXT);
+        let found = self.sealed.iter().find(|(digest, _)| name == Some(digest.to_string().as_str()));
+        found.map(|(_, bytes)| bytes.as_slice()).ok_or(HandedError::Sealed { why: "is missing" })
     }
 
     /// What the act that the command is about was signed for.
@@ -266,7 +322,16 @@ impl HandedIn {
     }
 
     fn text(&self, namespace: &str, field: &str) -> Option<&str> {
-        self.of(namespace)?.said.predicate.pointer(field)?.as_str()
+        self.of(namespace)?.names(field)
+    }
+}
+
+/// Where a statement names its sealed text by its digest.
+const TEXT: &str = "/text";
+
+impl One {
+    fn names(&self, field: &str) -> Option<&str> {
+        self.said.predicate.pointer(field)?.as_str()
     }
 }
 
@@ -406,6 +471,7 @@ mod tests {
             HandedError::NotFresh { time },
             HandedError::OtherKey { fingerprint: "SHA256:x".into() },
             HandedError::Unsigned,
+            HandedError::Sealed { why: "is missing" },
         ];
         let codes: std::collections::BTreeSet<_> = EXPLANATIONS.iter().map(|e| e.code).collect();
         assert_eq!(codes.len(), EXPLANATIONS.len());

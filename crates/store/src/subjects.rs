@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_evidence::payload_key::PayloadKey;
-use countersign_evidence::seal::{self, SubjectKey};
+use countersign_evidence::seal::{self, Opener, SubjectKey};
 use countersign_model::access::account::Account;
 use countersign_model::event::Profile;
 use countersign_model::{PayloadRef, PersonId, digest};
@@ -226,6 +226,40 @@ pub fn seal_text(keys: &dyn SubjectKeys, person: &PersonId, about: &str, text: &
     let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
     let key = keys.get(person)?.ok_or_else(missing)?;
     Ok(seal::seal(&key, text.as_bytes(), &text_context(person, about))?)
+}
+
+/// What a sealed text says that is not in the ledger yet: `None` where the writer's key does not open it in this context.
+///
+/// # Errors
+/// When the person's key is not here.
+pub fn unseal_text(
+    keys: &dyn SubjectKeys,
+    person: &PersonId,
+    about: &str,
+    sealed: &[u8],
+) -> Result<Option<String>, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    let key = keys.get(person)?.ok_or_else(missing)?;
+    let plain = seal::open(&key, sealed, &text_context(person, about)).ok();
+    Ok(plain.and_then(|plain| String::from_utf8(plain.to_vec()).ok()))
+}
+
+/// What opens a text that was sealed with its writer's key just now, and nothing else of theirs: for the writer, who is not where the
+/// key is.
+///
+/// # Errors
+/// When the person's key is not here, or these bytes are no sealed text.
+pub fn text_opener(keys: &dyn SubjectKeys, person: &PersonId, sealed: &[u8]) -> Result<Opener, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    let key = keys.get(person)?.ok_or_else(missing)?;
+    Ok(seal::opener(&key, sealed)?)
+}
+
+/// What a sealed text says, by what opens it alone: `None` where it does not, in this context.
+#[must_use]
+pub fn read_text(opener: &Opener, person: &PersonId, about: &str, sealed: &[u8]) -> Option<String> {
+    let plain = seal::open_with(opener, sealed, &text_context(person, about)).ok()?;
+    String::from_utf8(plain.to_vec()).ok()
 }
 
 /// Opens a sealed text; `None` when the person's key was destroyed, or is not kept here.

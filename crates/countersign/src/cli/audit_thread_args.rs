@@ -6,6 +6,7 @@ use countersign_model::{Digest, Timestamp};
 
 use super::args::{Format, KeyArgs};
 use super::catalogue_args::moment;
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ThreadVerb {
@@ -34,6 +35,8 @@ pub(crate) enum ThreadVerb {
         mask: Vec<MaskedField>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -66,6 +69,8 @@ pub(crate) enum ThreadVerb {
         pack: Vec<Digest>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -84,6 +89,8 @@ pub(crate) enum ThreadVerb {
         what: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -95,6 +102,8 @@ pub(crate) enum ThreadVerb {
         /// Those alone that wait for an answer
         #[arg(long)]
         open: bool,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -103,10 +112,26 @@ pub(crate) enum ThreadVerb {
     Thread {
         /// The request: its id or the start of it
         request: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl ThreadVerb {
+    /// The server that does it.
+    pub(crate) fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Request { asked, .. } | Self::FollowUp { asked, .. } => &asked.server,
+            Self::Open { server, .. }
+            | Self::Answer { server, .. }
+            | Self::Close { server, .. }
+            | Self::Requests { server, .. }
+            | Self::Thread { server, .. } => server,
+        }
+    }
 }
 
 /// What is asked.
@@ -120,6 +145,8 @@ pub(crate) struct AskedArgs {
     pub(crate) due: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

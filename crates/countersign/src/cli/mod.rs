@@ -71,6 +71,7 @@ mod registry;
 mod registry_args;
 mod remote;
 mod remote_acts;
+mod remote_audits;
 mod remote_gates;
 mod remote_glass;
 mod remote_grants;

@@ -4,9 +4,11 @@
 use countersign_connect::host_name;
 use countersign_connect::remote::{ApiClient, Sends};
 use countersign_evidence::act::SignedAct;
+use countersign_evidence::seal::Opener;
 use countersign_evidence::statement::Statement;
 use countersign_evidence::{canonical, from_base64, to_base64};
-use countersign_model::{Timestamp, digest};
+use countersign_model::{Digest, PersonId, Timestamp, digest};
+use countersign_store::subjects;
 use serde_json::{Map, Value, json};
 
 use super::args::KeyArgs;
@@ -46,6 +48,14 @@ impl Expects {
     }
 }
 
+/// What somebody wrote: it is sealed where the ledger is, and what is signed names the digest of the sealed bytes as its `text`.
+pub(super) struct Wrote<'a> {
+    /// In words.
+    pub(super) text: &'a str,
+    /// The field that says what it is about, without which it does not open.
+    pub(super) about: &'static str,
+}
+
 /// What somebody said.
 pub(super) struct Said {
     /// What the command prints of it as JSON where the ledger is.
@@ -76,12 +86,33 @@ pub(super) fn say(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    let said = say_unless_so(client, act, expects, &|_, _| Ok(()), key, env)?;
+    let said = say_all(client, act, expects, (&|_, _| Ok(()), None), key, env)?;
+    something(client, said)
+}
+
+/// What was said, where there always is something to sign.
+fn something(client: &ApiClient, said: Said) -> Result<Said, Failure> {
     if said.acts.is_empty() {
         return Err(stranger(client, "it says that there is nothing to sign, where there always is"));
     }
     Ok(said)
 }
+
+/// As [`say`], with what somebody wrote: nothing is signed unless the sealed bytes open to that, and the statement is over them.
+pub(super) fn say_written(
+    client: &ApiClient,
+    act: &Value,
+    expects: &[Expects],
+    wrote: &Wrote<'_>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
+    let said = say_all(client, act, expects, (&|_, _| Ok(()), Some(wrote)), key, env)?;
+    something(client, said)
+}
+
+/// Whether a statement fits what it is about, as the ledger says that.
+type Fits<'a> = &'a dyn Fn(&Value, &Value) -> Result<(), String>;
 
 /// As [`say`]; what is so already is not signed, and has no act. `fits` holds each statement against what it is about, as the ledger says
 /// that, before anything is signed.
@@ -89,7 +120,18 @@ pub(super) fn say_unless_so(
     client: &ApiClient,
     act: &Value,
     expects: &[Expects],
-    fits: &dyn Fn(&Value, &Value) -> Result<(), String>,
+    fits: Fits<'_>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
+    say_all(client, act, expects, (fits, None), key, env)
+}
+
+fn say_all(
+    client: &ApiClient,
+    act: &Value,
+    expects: &[Expects],
+    (fits, wrote): (Fits<'_>, Option<&Wrote<'_>>),
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
@@ -114,7 +156,7 @@ pub(super) fn say_unless_so(
         return Err(stranger(client, "it gives out another number of statements than are signed for this"));
     }
     let (mut acts, mut signed) = (Vec::new(), Vec::new());
-    let mut read = Vec::new();
+    let (mut read, mut sealed) = (Vec::new(), Vec::new());
     for (one, expects) in all.into_iter().zip(expects) {
         let statement = from_base64(field(client, one, "statement")?)
             .ok_or_else(|| stranger(client, "what is to be signed is no base64"))?;
@@ -126,6 +168,14 @@ pub(super) fn say_unless_so(
         if let Err(what) = is_asked(&said.predicate, expects, &party).and_then(|()| fits(&about, &said.predicate)) {
             let what = format!("what is to be signed is not what was asked for: {what}");
             return Err(stranger(client, &what));
+        }
+        if let Some(wrote) = wrote {
+            let holds = holds(one, &said.predicate, wrote, &party);
+            sealed.push(
+                holds.map_err(|what| {
+                    stranger(client, &format!("what was written is not what would be signed: {what}"))
+                })?,
+            );
         }
         read.push((statement, said.predicate));
     }
@@ -140,7 +190,12 @@ pub(super) fn say_unless_so(
     let once = digest::to_hex(&countersign_evidence::random::<16>()?);
     let mut headers = vec![("idempotency-key", once.as_str())];
     headers.extend(condition.as_deref().map(|condition| ("if-match", condition)));
-    let sent = json!({"acts": acts.iter().map(|act| to_base64(act)).collect::<Vec<_>>()}).to_string();
+    let encoded = |all: &[Vec<u8>]| all.iter().map(|one| to_base64(one)).collect::<Vec<_>>();
+    let mut sent = json!({"acts": encoded(&acts)});
+    if !sealed.is_empty() {
+        sent["sealed"] = json!(encoded(&sealed));
+    }
+    let sent = sent.to_string();
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;
     let result = done.get("result").filter(|result| result.is_object()).cloned();
     let result = result.ok_or_else(|| stranger(client, "its answer lacks `result`"))?;
@@ -196,6 +251,23 @@ fn is_asked(said: &Value, expects: &Expects, party: &Party) -> Result<(), String
     }
 }
 
+/// The sealed bytes that a statement names, if they open to exactly what was written.
+fn holds(given: &Value, said: &Value, wrote: &Wrote<'_>, party: &Party) -> Result<Vec<u8>, String> {
+    let part = |name: &str| given.get("sealed").and_then(|sealed| sealed.get(name)).and_then(Value::as_str);
+    let bytes = part("bytes").and_then(from_base64).ok_or("it is not given out")?;
+    let opener = part("opener").and_then(from_base64).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let opener = opener.map(Opener::from_bytes).ok_or("nothing opens it")?;
+    let text = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("text") != Digest::of(&bytes).to_string() {
+        return Err("another text is named".to_owned());
+    }
+    match subjects::read_text(&opener, &PersonId::from_text(&party.person), text(wrote.about), &bytes) {
+        Some(read) if read == wrote.text.trim() => Ok(bytes),
+        Some(_) => Err("it says something else".to_owned()),
+        None => Err("it does not open".to_owned()),
+    }
+}
+
 /// A statement in a line.
 fn words(said: &Value) -> String {
     let parts = said.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {value}"));
@@ -220,6 +292,8 @@ pub(super) fn word(client: &ApiClient, said: &Value, name: &str) -> Result<Strin
 
 #[cfg(test)]
 mod tests {
+    use countersign_evidence::seal::{self, SubjectKey};
+
     use super::*;
 
     fn party() -> Party {
@@ -237,6 +311,47 @@ mod tests {
     fn expects() -> Expects {
         let lasts = vec![("time", "expires", 86_400)];
         Expects { lasts, ..Expects::about("n", "waiver", "wai-1", json!({"reason": "why"})).free(&["request"]) }
+    }
+
+    /// What a server gives out for a text, and a statement about it.
+    fn written(text: &str, person: &str, request: &str) -> (Value, Value) {
+        let key = SubjectKey::generate().unwrap();
+        let bytes = seal::seal(&key, text.as_bytes(), format!("{person} text {request}").as_bytes()).unwrap();
+        let opener = seal::opener(&key, &bytes).unwrap();
+        let said = json!({"request": "arq-1", "text": Digest::of(&bytes)});
+        (json!({"sealed": {"bytes": to_base64(&bytes), "opener": to_base64(opener.as_bytes())}}), said)
+    }
+
+    #[test]
+    fn only_what_was_written_is_signed() {
+        let wrote = Wrote { text: " Who approved it?\n", about: "request" };
+        let holds = |(given, said): &(Value, Value)| super::holds(given, said, &wrote, &party());
+        let good = written("Who approved it?", "per-1", "arq-1");
+        assert_eq!(to_base64(&holds(&good).unwrap()), good.0["sealed"]["bytes"].as_str().unwrap());
+        // Another text of the same length, one that is not trimmed, another writer's, one of another request.
+        for other in [
+            written("Who approved me?", "per-1", "arq-1"),
+            written("Who approved it?\n", "per-1", "arq-1"),
+            written("Who approved it?", "per-2", "arq-1"),
+            written("Who approved it?", "per-1", "arq-2"),
+        ] {
+            assert!(holds(&other).is_err(), "{other:?}");
+            // Its digest where the right text is shown, and the right digest where it is.
+            assert!(holds(&(good.0.clone(), other.1.clone())).is_err() && holds(&(other.0, good.1.clone())).is_err());
+        }
+        for (field, value) in [
+            ("bytes", json!("")),
+            ("bytes", json!("!")),
+            ("opener", json!("AAAA")),
+            ("opener", json!(to_base64(&[0; 32]))),
+            ("opener", Value::Null),
+        ] {
+            let mut changed = good.clone();
+            changed.0["sealed"][field] = value;
+            assert!(holds(&changed).is_err(), "{field}");
+        }
+        assert!(holds(&(json!({"sealed": null}), good.1.clone())).is_err());
+        assert!(holds(&(good.0.clone(), json!({"request": "arq-1"}))).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod assess;
 pub(crate) mod assess_html;
 pub(crate) mod audit;
 pub(crate) mod audit_furnish;
+pub(crate) mod audit_threads;
 pub(crate) mod catalogue;
 pub(crate) mod disposal;
 pub(crate) mod explain;

@@ -776,6 +776,15 @@ fn a_token_of_one_application_opens_nothing_of_another() {
             "reason": "x", "ticket": "INC-1", "minutes": 1, "ratify_hours": 1, "review_days": 1,
         })
     };
+    let packs = world.cs(["audit", "list", "--format", "json"]).expect(0).json()["packs"].clone();
+    let pack = |things: &Things| {
+        let mut all = packs.as_array().unwrap().iter().map(|pack| text(&pack["sha256"]));
+        all.find(|digest| digest.trim_start_matches("sha256:").starts_with(&things.pack)).unwrap()
+    };
+    let opens = |applications: &[&str]| {
+        let (from, to) = ("2026-01-01T00:00:00Z", "2031-01-01T00:00:00Z");
+        json!({"kind": "audit-open", "name": "x", "from": from, "to": to, "applications": applications})
+    };
     for asked in [
         json!({"kind": "reject", "run": b.run, "reason": "no"}),
         json!({"kind": "withdraw", "run": b.run, "reason": "no"}),
@@ -790,6 +799,16 @@ fn a_token_of_one_application_opens_nothing_of_another() {
         glass(&a.run, json!("payments")),
         json!({"kind": "break-glass-grant", "emergency": "brk-", "run": a.run}),
         json!({"kind": "break-glass-close", "emergency": "brk-", "reason": "no"}),
+        opens(&[]),
+        opens(&["payments"]),
+        opens(&["gateway", "payments"]),
+        json!({"kind": "audit-request", "audit": b.audit, "text": "no"}),
+        json!({"kind": "audit-close", "audit": b.audit}),
+        json!({"kind": "audit-answer", "request": b.request, "text": "no"}),
+        json!({"kind": "audit-answer", "request": a.request, "text": "no", "evidence": [b.population]}),
+        json!({"kind": "audit-answer", "request": a.request, "text": "no", "packs": [pack(&b)]}),
+        json!({"kind": "audit-follow-up", "request": b.request, "text": "no"}),
+        json!({"kind": "audit-request-close", "request": b.request}),
         json!({"kind": "reject", "run": "run-00000000000000000000", "reason": "no"}),
     ] {
         let answer = prepare(&program, own_key, &asked);
@@ -799,6 +818,9 @@ fn a_token_of_one_application_opens_nothing_of_another() {
     assert_eq!(said(&world, "ActRefused").len(), before + sent, "each is recorded");
     let own = json!({"controls": ["secrets-out-of-source"], "application": "gateway"});
     prepare(&program, own_key, &asks(&own)).expect(200);
+    prepare(&program, own_key, &opens(&["gateway"])).expect(200);
+    let answers = json!({"kind": "audit-answer", "request": a.request, "text": "yes", "evidence": [a.population], "packs": [pack(&a)]});
+    prepare(&program, own_key, &answers).expect(200);
     let list = world.cs(["token", "list"]).expect(0).out;
     assert!(list.contains("of gateway"), "{list}");
     world.cs(["ledger", "rebuild", "--check"]).expect(0);

@@ -106,6 +106,9 @@ mod release;
 #[cfg(unix)]
 mod remote_acts;
 #[cfg(test)]
+#[cfg(unix)]
+mod remote_audits;
+#[cfg(test)]
 mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]

@@ -8,10 +8,10 @@ use countersign_evidence::canonical;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::Predicate;
 use countersign_model::{Diagnostic as _, Exit, PersonId, Timestamp};
-use countersign_store::handed::{Away, ToSign, Written};
+use countersign_store::handed::{Away, Sealed, ToSign, Written};
 use countersign_store::projection::KeyRow;
 use countersign_store::session::{SessionError, act_statement};
-use countersign_store::{NewBlob, Session, passkey};
+use countersign_store::{NewBlob, Session, passkey, subjects};
 use serde_json::Value;
 
 use super::saying::{Saying, append};
@@ -118,7 +118,7 @@ impl Draft {
     ) -> Result<Self, Error> {
         let (by, passkey) = author(session, saying.act, pen)?;
         allowed(session, saying.act, Some(&by), |s| may(s, &by))?;
-        let attachments = attachments(session, &by)?;
+        let attachments = allowed_or_unproved(session, saying.act, Some(&by), |s| attachments(s, &by))?;
         let predicate =
             allowed_or_unproved(session, saying.act, Some(&by), |s| predicate(s, by.clone(), &attachments))?;
         let statement = act_statement(session.subject(), predicate)?;
@@ -167,13 +167,20 @@ impl Draft {
         let (act, by, namespace) = (self.saying.act, self.by.clone(), self.saying.namespace);
         match signed(session, pen, act, &by, namespace, &self.statement)? {
             Some(signed) => Ok(Written::Done(self.append(session, &signed)?)),
-            None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement: self.statement }] }),
+            None => {
+                let sealed = self.sealed(session)?;
+                Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement: self.statement, sealed }] })
+            }
         }
     }
 
-    /// Signs it with a key that is here, and appends it. Returns the log index.
-    pub(crate) fn sign(self, session: &mut Session, signer: &SshSigner) -> Result<u64, Error> {
-        Ok(self.write(session, Pen::Key(signer))?.done()?)
+    /// The text that was sealed for it, with what opens that alone.
+    fn sealed(&self, session: &Session) -> Result<Option<Sealed>, Error> {
+        let Some(blob) = self.attachments.iter().find(|blob| blob.media == subjects::SEALED_TEXT) else {
+            return Ok(None);
+        };
+        let opener = subjects::text_opener(session.ledger().subject_keys(), &self.by, &blob.bytes)?;
+        Ok(Some(Sealed { bytes: blob.bytes.clone(), opener }))
     }
 
     /// Takes what the browser answered, and appends the act if it may still be said. Returns the log index.
@@ -222,6 +229,17 @@ pub(crate) fn signed(
 /// When something is said; what was signed elsewhere, and not just now, is recorded.
 pub(crate) fn time(session: &mut Session, act: &str, pen: Pen<'_>) -> Result<Timestamp, Error> {
     allowed_or_unproved(session, act, None, |s| pen.time(s))
+}
+
+/// The random part of an id that an act makes up; what was signed elsewhere, and is no such id, is recorded.
+pub(crate) fn id(
+    session: &mut Session,
+    act: &str,
+    pen: Pen<'_>,
+    (namespace, field): (&str, &str),
+    prefix: &str,
+) -> Result<[u8; 10], Error> {
+    allowed_or_unproved(session, act, None, |_| pen.id(namespace, field, prefix))
 }
 
 /// As [`allowed`]; an answer that proves nothing, or something else than was asked, is recorded too.

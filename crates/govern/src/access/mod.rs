@@ -20,8 +20,8 @@ mod saying;
 pub mod second_key;
 pub mod tokens;
 
-pub(crate) use draft::time;
 pub use draft::{Draft, Pen};
+pub(crate) use draft::{id, time};
 pub use error::IdentityError;
 pub(crate) use people::rooted;
 pub(crate) use saying::{Saying, line, needs, say, say_by, say_with};

@@ -65,7 +65,7 @@ pub(crate) fn say_by<P: Predicate>(
     let statement = act_statement(session.subject(), predicate)?;
     match signed(session, pen, act, &by, namespace, &statement)? {
         Some(signed) => Ok(Written::Done(append(session, saying, &by, &signed, &attachments, &may)?)),
-        None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement }] }),
+        None => Ok(Written::ToSign { by, acts: vec![ToSign { namespace, statement, sealed: None }] }),
     }
 }
 

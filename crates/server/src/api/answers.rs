@@ -97,6 +97,16 @@ wire! {
         statement: String,
         /// SHA-256 of the statement.
         digest: Digest,
+        /// The text that it names by its digest: it is handed in with the act. Null where it names none.
+        sealed: Option<SealedText>,
+    }
+
+    /// What somebody wrote, sealed with their key. It opens to the same text by what is given out here and by that key.
+    SealedText {
+        /// The sealed bytes in base64: the statement names their SHA-256.
+        bytes: String,
+        /// What opens exactly these, in base64 (HChaCha20 of the key and of the first 16 bytes of the nonce).
+        opener: String,
     }
 
     /// What somebody said, in the log.

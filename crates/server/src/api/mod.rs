@@ -100,7 +100,12 @@ pub(crate) fn resources() -> impl Iterator<Item = crate::ResourceInfo> {
 
 /// Every request that changes something, for the same.
 pub(crate) fn writes() -> impl Iterator<Item = crate::WriteInfo> {
-    writes::WRITES.iter().map(|w| crate::WriteInfo { path: w.path, scope: w.scope, media: w.brings.media() })
+    writes::WRITES.iter().map(|w| crate::WriteInfo {
+        path: w.path,
+        scope: w.scope,
+        media: w.brings.media(),
+        is_of_auditors: w.is_of_auditors(),
+    })
 }
 
 /// Everything under `/api`.

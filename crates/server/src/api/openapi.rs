@@ -134,7 +134,7 @@ fn request(write: &Write) -> Value {
     for (status, _) in PROBLEMS.iter().chain(&PROBLEMS_OF_WRITES) {
         responses.insert((*status).to_owned(), json!({"$ref": format!("#/components/responses/Problem{status}")}));
     }
-    let roles: Vec<&str> = writes::WORKERS.iter().map(|r| r.as_str()).collect();
+    let roles: Vec<&str> = write.roles().iter().map(|r| r.as_str()).collect();
     let mut operation = json!({
         "operationId": write.name,
         "summary": write.does,

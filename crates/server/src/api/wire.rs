@@ -620,6 +620,16 @@ wire! {
         applications: Vec<String>,
         /// The frameworks; none: all.
         frameworks: Vec<String>,
+        /// The auditors who are admitted; none: all.
+        auditors: Vec<Named>,
+        /// What no auditor of it is shown here.
+        masked: Vec<String>,
+        /// Who opened it.
+        opened_by: Named,
+        /// When.
+        opened_at: Timestamp,
+        /// Who closed it and when; null: nobody.
+        closed: Option<AuditClosing>,
         /// Whether it is open.
         open: bool,
         /// How many requests there are.
@@ -628,6 +638,24 @@ wire! {
         unanswered: u64,
         /// Log index.
         index: u64,
+    }
+
+    /// Somebody.
+    Named {
+        /// Who, by id.
+        person: String,
+        /// What they are called: their id, where their name was erased or is kept from whoever asks.
+        name: String,
+    }
+
+    /// That an audit is over.
+    AuditClosing {
+        /// Log index.
+        index: u64,
+        /// Who said so, by id.
+        person: String,
+        /// When.
+        time: Timestamp,
     }
 
     /// An audit with its requests.
@@ -650,6 +678,8 @@ wire! {
         application: Option<String>,
         /// Until when an answer is due.
         due: Option<Timestamp>,
+        /// When what was asked last stopped to wait; null: it waits.
+        ended: Option<Timestamp>,
         /// Whether it came too late, or is late now.
         late: bool,
         /// What was said, oldest first.
@@ -664,8 +694,12 @@ wire! {
         kind: String,
         /// Who, by id.
         person: String,
+        /// What they are called: their id, where their name was erased or is kept from whoever asks.
+        name: String,
         /// When.
         time: Timestamp,
+        /// Until when it awaits an answer; of what was asked alone.
+        due: Option<Timestamp>,
         /// What it says; null: nothing, or its writer's data was erased.
         text: Option<String>,
         /// Log indices that it points at.

@@ -25,8 +25,10 @@ use super::{
     submissions,
 };
 use crate::app::{App, Reach, Scope, Trouble};
+use crate::auth;
+use crate::web::rooms::EVERYBODY;
 
-/// Whoever has a role and is no auditor: an auditor changes nothing.
+/// Whoever has a role and is no auditor: an auditor changes nothing, but for the acts of an audit.
 pub(crate) const WORKERS: &[Role] = &[
     Role::Developer,
     Role::Engineer,
@@ -366,6 +368,8 @@ pub(super) struct Asking {
     pub(super) sender: Sender,
     /// What their token opens of what belongs to applications.
     pub(super) scope: Scope,
+    /// Whether they are an auditor, who has the acts of an audit alone.
+    pub(super) is_auditor: bool,
     params: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     pub(super) headers: HeaderMap,
@@ -375,6 +379,16 @@ impl Write {
     /// Whether a job that shows its identity token alone may send it, about its own repository. What people sign, people hand in.
     pub(crate) fn is_of_jobs(&self) -> bool {
         matches!(self.scope, TokenScope::Submit | TokenScope::Deploy)
+    }
+
+    /// Whether an auditor may send it: what they sign in an audit. Which acts that are is asked when it is read.
+    pub(crate) fn is_of_auditors(&self) -> bool {
+        matches!(self.what, What::Prepare | What::Take)
+    }
+
+    /// Roles of which its person must hold one.
+    pub(crate) fn roles(&self) -> &'static [Role] {
+        if self.is_of_auditors() { EVERYBODY } else { WORKERS }
     }
 }
 
@@ -442,13 +456,19 @@ async fn done(
     let token = bearer(&head.headers).map(str::to_owned).ok_or_else(Trouble::no_token)?;
     let inner = Arc::clone(&app);
     let places = params.clone();
-    let (sender, scope) = app
+    let (sender, scope, is_auditor) = app
         .with(move |session| {
             let caller = caller::of(&inner, session, &token)?;
-            caller.opens(write.scope, write.is_of_jobs(), WORKERS, "this request")?;
-            if caller.visit().is_some_and(|(_, visitor)| visitor.is_auditor()) {
+            caller.opens(write.scope, write.is_of_jobs(), write.roles(), "this request")?;
+            let auditor = caller.visit().filter(|(_, visitor)| visitor.is_auditor());
+            if auditor.is_some() && !write.is_of_auditors() {
                 return Err(Trouble::no_role("this request"));
             }
+            // What is given out to be signed says something of how an audit stands: an auditor's look.
+            if let (Some((visit, _)), What::Prepare) = (auditor, write.what) {
+                auth::viewed(&inner.looks, session, visit, write.path, None)?;
+            }
+            let is_auditor = auditor.is_some();
             let (sender, scope) = (caller.sender(), caller.scope(session, None)?);
             for (name, reach) in [("run", Reach::Run), ("grant", Reach::Grant), ("environment", Reach::Environment)] {
                 if let Some(place) = places.get(name)
@@ -457,7 +477,7 @@ async fn done(
                     return Err(outside_of(session, write.name, &sender, outside)?);
                 }
             }
-            Ok((sender, scope))
+            Ok((sender, scope, is_auditor))
         })
         .await?;
     if head.uri.path().len() > LONGEST_PATH {
@@ -473,7 +493,7 @@ async fn done(
             return Err(Trouble::wrong_media(media));
         }
     }
-    let asking = Asking { app, sender, scope, params, query, headers: head.headers };
+    let asking = Asking { app, sender, scope, is_auditor, params, query, headers: head.headers };
     Box::pin(act(write.what, asking, body)).await
 }
 
@@ -517,12 +537,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_request_has_a_name_of_its_own_and_no_auditor_sends_one() {
+    fn every_request_has_a_name_of_its_own_and_auditors_send_what_they_sign_alone() {
         let mut names: Vec<_> = WRITES.iter().map(|w| w.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), WRITES.len());
         assert!(!WORKERS.contains(&Role::Auditor));
+        let of_auditors: Vec<_> = WRITES.iter().filter(|w| w.roles().contains(&Role::Auditor)).collect();
+        assert_eq!(of_auditors.iter().map(|w| w.name).collect::<Vec<_>>(), ["prepare-act", "act"]);
+        assert!(of_auditors.iter().all(|w| w.scope == TokenScope::Approve && w.is_of_auditors()));
         assert!(WRITES.iter().all(|w| matches!(
             w.scope,
             TokenScope::Submit | TokenScope::Approve | TokenScope::Deploy | TokenScope::Observe

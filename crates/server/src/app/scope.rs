@@ -324,6 +324,11 @@ impl Scope {
         self.limits.is_some()
     }
 
+    /// Whether the token that was shown is limited to some applications.
+    pub(crate) const fn is_of_token(&self) -> bool {
+        self.of_token.is_some()
+    }
+
     /// The audit whose scope it is.
     pub(crate) fn audit(&self) -> Option<&AuditRow> {
         self.limits.as_ref().and_then(|limits| limits.audit.as_ref())

@@ -294,7 +294,7 @@ fn issue(
     let mut signed = |session: &mut Session, namespace: &'static str, statement: Vec<u8>| {
         let signed = pen.sign(session, &attempt, &by, namespace, &statement)?;
         if signed.is_none() {
-            unsigned.push(ToSign { namespace, statement });
+            unsigned.push(ToSign { namespace, statement, sealed: None });
         }
         Ok::<_, Error>(signed)
     };

@@ -80,5 +80,5 @@ impl Pen<'_> {
 
 /// One statement that is to be signed elsewhere.
 pub(crate) fn to_sign<T>(by: PersonId, namespace: &'static str, statement: Vec<u8>) -> Written<T> {
-    Written::ToSign { by, acts: vec![ToSign { namespace, statement }] }
+    Written::ToSign { by, acts: vec![ToSign { namespace, statement, sealed: None }] }
 }

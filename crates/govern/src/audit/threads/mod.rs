@@ -11,7 +11,8 @@
 //! | answer | whoever holds any other role; never whoever asked in the thread, nor an auditor |
 //! | close | an auditor or an officer, when no request waits for an answer |
 //!
-//! Texts are sealed with the key of whoever writes them; entries and statements hold none.
+//! Texts are sealed with the key of whoever writes them; entries and statements hold none. A key on another machine signs over bytes that
+//! were sealed here, and they come back with what it signed.
 
 mod error;
 
@@ -19,7 +20,6 @@ pub use error::{EXPLANATIONS, ThreadError};
 
 use std::collections::BTreeSet;
 
-use countersign_connect::SshSigner;
 use countersign_evidence::{act, canonical};
 use countersign_model::audit::threads::{LONGEST_TEXT, MOST_POINTERS, MaskedField};
 use countersign_model::event::{
@@ -27,13 +27,15 @@ use countersign_model::event::{
 };
 use countersign_model::{Action, AuditId, AuditRequestId, Digest, EventKind, PersonId, Role, StreamId, Timestamp};
 use countersign_policy::Catalogue;
+use countersign_store::handed::{Away, HandedError, HandedIn, Written};
 use countersign_store::projection::{AuditRow, MessageRow, RequestState, ThreadRow};
+use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Session, subjects};
 use serde_json::Value;
 
 use super::AuditError;
 use crate::Error;
-use crate::access::{Draft, Pen, Saying, line, needs, random_id, say};
+use crate::access::{Draft, Pen, Saying, id, line, needs, say_by, time};
 use crate::assess::Window;
 
 /// How many days an answer is awaited unless somebody says otherwise.
@@ -147,8 +149,13 @@ fn checked(text: &str) -> Result<&str, Error> {
     Ok(text)
 }
 
-fn awaited(session: &Session, due: Option<Timestamp>) -> Result<Timestamp, Error> {
-    let now = session.now();
+/// What somebody writes, if it may be said. What was signed elsewhere is sealed already, and is asked when it is opened.
+fn words<'a>(pen: Pen<'_>, text: &'a str) -> Result<&'a str, Error> {
+    if matches!(pen, Pen::Away(Away::Signed(_))) { Ok(text) } else { checked(text) }
+}
+
+/// Until when an answer is awaited to what is asked at a moment.
+fn awaited(now: Timestamp, due: Option<Timestamp>) -> Result<Timestamp, Error> {
     let due = due.unwrap_or_else(|| now.plus_seconds(DEFAULT_DAYS * 86_400));
     if due <= now {
         return Err(ThreadError::BadTime { what: "it would be due before it is asked" }.into());
@@ -190,8 +197,8 @@ pub fn open(
     session: &mut Session,
     asked: &Engagement<'_>,
     catalogue: &Catalogue,
-    signer: &SshSigner,
-) -> Result<(AuditId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(AuditId, Written<u64>), Error> {
     let name = line("the name of the audit", asked.name)?;
     check_period(session, asked.window)?;
     check_names(session, catalogue, asked.frameworks, &[], asked.applications)?;
@@ -199,19 +206,21 @@ pub fn open(
     let named = asked.auditors.iter().map(|text| Ok(crate::access::people::find(session.state(), text)?.id));
     let auditors = sorted(&named.collect::<Result<Vec<PersonId>, Error>>()?);
     let masked = sorted(asked.masked);
-    let audit = AuditId::from_random(random_id()?);
+    let audit = AuditId::from_random(id(session, "audit open", pen, (act::AUDIT, "/audit"), AuditId::PREFIX)?);
     let saying = Saying {
         act: "audit open",
         kind: EventKind::AuditOpened,
         namespace: act::AUDIT,
         stream: StreamId::from(&audit),
     };
-    let index = say(
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::OpenAudit)?;
+            is_new(s.state().audit(&audit)?.is_some())?;
             check_period(s, asked.window)?;
             auditors.iter().try_for_each(|person| is_auditor(s, person))?;
             super::repositories_of(s.state(), &applications).map(|_| ())
@@ -228,11 +237,16 @@ pub fn open(
                 auditors: auditors.clone(),
                 masked: masked.clone(),
                 by,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )?;
-    Ok((audit, index))
+    Ok((audit, written))
+}
+
+/// What was signed elsewhere makes up no id that is there.
+fn is_new(is_known: bool) -> Result<(), Error> {
+    if is_known { Err(SessionError::from(HandedError::Differs).into()) } else { Ok(()) }
 }
 
 fn is_auditor(session: &Session, person: &PersonId) -> Result<(), Error> {
@@ -295,14 +309,39 @@ fn say_text<P: Predicate>(
     may: impl Fn(&Session, &PersonId) -> Result<(), Error> + Send + 'static,
     predicate: impl FnOnce(&Session, PersonId, Digest) -> Result<P, Error>,
 ) -> Result<Draft, Error> {
+    let namespace = saying.namespace;
     let seal = |s: &Session, by: &PersonId| {
-        let bytes = subjects::seal_text(s.ledger().subject_keys(), by, request.as_str(), text)?;
+        let bytes = match pen {
+            Pen::Away(Away::Signed(handed)) => sealed_before(s, handed, namespace, by, request)?,
+            Pen::Away(Away::Asked { .. }) | Pen::Key(_) | Pen::Passkey(_) => {
+                subjects::seal_text(s.ledger().subject_keys(), by, request.as_str(), text)?
+            }
+        };
         Ok(vec![NewBlob { bytes, media: subjects::SEALED_TEXT.into() }])
     };
     Draft::new(session, pen, saying, seal, may, |s, by, sealed| {
         let text = sealed.first().ok_or(ThreadError::BadText { most: LONGEST_TEXT })?;
         predicate(s, by, Digest::of(&text.bytes))
     })
+}
+
+/// The sealed text that came back with what was signed elsewhere: the bytes whose digest that names, if they open with the key of whoever
+/// signs, in this request, to a text that may be said.
+fn sealed_before(
+    session: &Session,
+    handed: &HandedIn,
+    namespace: &str,
+    by: &PersonId,
+    request: &AuditRequestId,
+) -> Result<Vec<u8>, Error> {
+    let no = |why| Error::from(SessionError::from(HandedError::Sealed { why }));
+    let bytes = handed.sealed(namespace).map_err(SessionError::from)?;
+    let text = subjects::unseal_text(session.ledger().subject_keys(), by, request.as_str(), bytes)?;
+    let text = text.ok_or_else(|| no("does not open with the writer's key, for this request"))?;
+    match checked(&text) {
+        Ok(said) if said == text => Ok(bytes.to_vec()),
+        _ => Err(no("says nothing that may be said")),
+    }
 }
 
 /// Asks in an audit. Returns the request's id and the log index.
@@ -314,10 +353,10 @@ pub fn request(
     audit: &str,
     asked: &Question<'_>,
     catalogue: &Catalogue,
-    signer: &SshSigner,
-) -> Result<(AuditRequestId, u64), Error> {
-    let (request, draft) = draft_request(session, audit, asked, catalogue, Pen::Key(signer))?;
-    Ok((request, draft.sign(session, signer)?))
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Written<u64>), Error> {
+    let (request, draft) = draft_request(session, audit, asked, catalogue, pen)?;
+    Ok((request, draft.write(session, pen)?))
 }
 
 /// What is signed to ask in an audit.
@@ -332,7 +371,7 @@ pub fn draft_request(
     pen: Pen<'_>,
 ) -> Result<(AuditRequestId, Draft), Error> {
     let audit = find_audit(session, audit)?.said;
-    let text = checked(asked.text)?;
+    let text = words(pen, asked.text)?;
     let applications: Vec<String> = asked.application.map(str::to_owned).into_iter().collect();
     let controls: Vec<String> = asked.control.map(str::to_owned).into_iter().collect();
     check_names(session, catalogue, &[], &controls, &applications)?;
@@ -343,15 +382,17 @@ pub fn draft_request(
     if let Some(control) = asked.control {
         check_control_then(session, control, audit.to)?;
     }
-    let due = awaited(session, asked.due)?;
-    let request = AuditRequestId::from_random(random_id()?);
+    let now = time(session, "audit request", pen)?;
+    let due = awaited(now, asked.due)?;
+    let new = id(session, "audit request", pen, (act::AUDIT_REQUEST, "/request"), AuditRequestId::PREFIX)?;
+    let request = AuditRequestId::from_random(new);
     let saying = Saying {
         act: "audit request",
         kind: EventKind::AuditRequested,
         namespace: act::AUDIT_REQUEST,
         stream: StreamId::from(&request),
     };
-    let within = audit.audit.clone();
+    let (within, new) = (audit.audit.clone(), request.clone());
     let draft = say_text(
         session,
         pen,
@@ -361,6 +402,7 @@ pub fn draft_request(
         move |s, by| {
             needs(s, by, Action::AskInAudit)?;
             admitting_audit(s, &within, by)?;
+            is_new(s.state().audit_thread(&new)?.is_some())?;
             super::repositories_of(s.state(), &applications).map(|_| ())
         },
         |s, by, text| {
@@ -373,7 +415,7 @@ pub fn draft_request(
                 text,
                 due,
                 by,
-                time: s.now(),
+                time: now,
             })
         },
     )?;
@@ -389,10 +431,10 @@ pub fn answer(
     session: &mut Session,
     text: &str,
     reply: &Reply<'_>,
-    signer: &SshSigner,
-) -> Result<(AuditRequestId, u64), Error> {
-    let (request, draft) = draft_answer(session, text, reply, Pen::Key(signer))?;
-    Ok((request, draft.sign(session, signer)?))
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Written<u64>), Error> {
+    let (request, draft) = draft_answer(session, text, reply, pen)?;
+    Ok((request, draft.write(session, pen)?))
 }
 
 /// What is signed to answer a request.
@@ -406,7 +448,7 @@ pub fn draft_answer(
     pen: Pen<'_>,
 ) -> Result<(AuditRequestId, Draft), Error> {
     let request = find_request(session, text)?.request;
-    let text = checked(reply.text)?;
+    let text = words(pen, reply.text)?;
     let (evidence, packs) = (sorted(reply.evidence), sorted(reply.packs));
     if evidence.len() + packs.len() > MOST_POINTERS {
         return Err(ThreadError::TooMuch { most: MOST_POINTERS }.into());
@@ -447,7 +489,7 @@ pub fn draft_answer(
                 evidence: evidence.clone(),
                 packs: packs.clone(),
                 by,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )?;
@@ -474,10 +516,10 @@ pub fn follow_up(
     text: &str,
     asked: &str,
     due: Option<Timestamp>,
-    signer: &SshSigner,
-) -> Result<(AuditRequestId, u64), Error> {
-    let (request, draft) = draft_follow_up(session, text, asked, due, Pen::Key(signer))?;
-    Ok((request, draft.sign(session, signer)?))
+    pen: Pen<'_>,
+) -> Result<(AuditRequestId, Written<u64>), Error> {
+    let (request, draft) = draft_follow_up(session, text, asked, due, pen)?;
+    Ok((request, draft.write(session, pen)?))
 }
 
 /// What is signed to ask on.
@@ -492,8 +534,9 @@ pub fn draft_follow_up(
     pen: Pen<'_>,
 ) -> Result<(AuditRequestId, Draft), Error> {
     let request = find_request(session, text)?.request;
-    let text = checked(asked)?;
-    let due = awaited(session, due)?;
+    let text = words(pen, asked)?;
+    let now = time(session, "audit follow-up", pen)?;
+    let due = awaited(now, due)?;
     let saying = Saying {
         act: "audit follow-up",
         kind: EventKind::AuditFollowedUp,
@@ -514,8 +557,8 @@ pub fn draft_follow_up(
             still_newest(s, &id, &[RequestState::Answered], "followed up", &answer)
         },
         |s, by, text| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
-            Ok(AuditFollowedUp { origin, request: request.clone(), answer: leaf, text, due, by, time })
+            let origin = s.state().origin().to_owned();
+            Ok(AuditFollowedUp { origin, request: request.clone(), answer: leaf, text, due, by, time: now })
         },
     )?;
     Ok((request, draft))
@@ -525,9 +568,9 @@ pub fn draft_follow_up(
 ///
 /// # Errors
 /// When the signer is no auditor, or it is closed.
-pub fn close_request(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditRequestId, u64), Error> {
-    let (request, draft) = draft_closing(session, text, Pen::Key(signer))?;
-    Ok((request, draft.sign(session, signer)?))
+pub fn close_request(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(AuditRequestId, Written<u64>), Error> {
+    let (request, draft) = draft_closing(session, text, pen)?;
+    Ok((request, draft.write(session, pen)?))
 }
 
 /// What is signed to close a request.
@@ -556,7 +599,7 @@ pub fn draft_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<
             still_newest(s, &id, WANTED, "closed", &newest)
         },
         |s, by, _| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(AuditRequestClosed { origin, request: request.clone(), last, by, time })
         },
     )?;
@@ -567,9 +610,9 @@ pub fn draft_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<
 ///
 /// # Errors
 /// When the signer is neither auditor nor officer, a request waits for an answer, or it is closed already.
-pub fn close(session: &mut Session, text: &str, signer: &SshSigner) -> Result<(AuditId, u64), Error> {
-    let (audit, draft) = draft_audit_closing(session, text, Pen::Key(signer))?;
-    Ok((audit, draft.sign(session, signer)?))
+pub fn close(session: &mut Session, text: &str, pen: Pen<'_>) -> Result<(AuditId, Written<u64>), Error> {
+    let (audit, draft) = draft_audit_closing(session, text, pen)?;
+    Ok((audit, draft.write(session, pen)?))
 }
 
 /// What is signed to close an audit.
@@ -602,7 +645,7 @@ pub fn draft_audit_closing(session: &mut Session, text: &str, pen: Pen<'_>) -> R
         may,
         |s, by, _| {
             let (requests, answered) = counted(s, &audit)?;
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(AuditClosed { origin, audit: audit.clone(), requests, answered, by, time })
         },
     )?;

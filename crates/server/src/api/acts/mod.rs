@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::IF_MATCH;
 use countersign_evidence::{from_base64, to_base64};
+use countersign_model::audit::threads::LONGEST_TEXT;
 use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
 use countersign_store::Session;
@@ -28,7 +29,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::kinds::{Asked, Said};
-use super::answers::{ActRecorded, ActToSign, StatementToSign};
+use super::answers::{ActRecorded, ActToSign, SealedText, StatementToSign};
 use super::caller::Sender;
 use super::submissions;
 use super::table::Kind;
@@ -42,6 +43,8 @@ pub(super) use schema::{acts_schema, preparation_schema};
 
 /// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice.
 const LARGEST: usize = 4 << 20;
+/// Bytes of a text that is sealed.
+const LARGEST_SEALED: usize = LONGEST_TEXT + countersign_evidence::seal::OVERHEAD;
 
 /// What somebody looked at is not so any more (`govern`'s `MovedOn`).
 const MOVED_ON: &str = "CS-ACCESS-013";
@@ -71,12 +74,15 @@ struct Preparation {
 #[serde(deny_unknown_fields)]
 struct Acts {
     acts: Vec<String>,
+    #[serde(default)]
+    sealed: Vec<String>,
 }
 
 /// Whoever asks, and what their token opens.
 struct Who {
     sender: Sender,
     person: PersonId,
+    is_auditor: bool,
     scope: Scope,
 }
 
@@ -91,7 +97,8 @@ fn no_such(error: &serde_json::Error) -> Trouble {
 }
 
 fn who(asking: &Asking) -> Result<Who, Trouble> {
-    Ok(Who { sender: asking.sender.clone(), person: asking.person()?, scope: asking.scope.clone() })
+    let (sender, scope) = (asking.sender.clone(), asking.scope.clone());
+    Ok(Who { sender, person: asking.person()?, is_auditor: asking.is_auditor, scope })
 }
 
 /// What somebody has to sign to say something, if they may say it now; who may not finds it recorded, as where the ledger is.
@@ -114,6 +121,7 @@ fn prepared(
     act: &Asked,
     (key, host): (&str, &str),
 ) -> Result<Value, Trouble> {
+    is_theirs(session, who, act)?;
     admitted(session, who, act)?;
     is_own(session, who, act.command(), key)?;
     let away = Away::Asked { key, host };
@@ -126,6 +134,9 @@ fn prepared(
         namespace: one.namespace.to_owned(),
         statement: to_base64(&one.statement),
         digest: Digest::of(&one.statement),
+        sealed: one
+            .sealed
+            .map(|sealed| SealedText { bytes: to_base64(&sealed.bytes), opener: to_base64(sealed.opener.as_bytes()) }),
     });
     let looked = act.looked_at(session)?;
     Ok(ActToSign {
@@ -146,20 +157,26 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
     let said = asking.headers.get(IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().trim_matches('"'));
     let condition: Option<Digest> = said.map(|text| text.parse().map_err(|_| Trouble::no_condition())).transpose()?;
-    let (acts, request): (Acts, _) = body(sent).await?;
+    let (Acts { acts, sealed }, request) = body(sent).await?;
     let bad = || Trouble::bad_body("an act is not as the document says: one, or the two of one command, in base64");
-    if acts.acts.is_empty() || acts.acts.len() > MOST {
+    if acts.is_empty() || acts.len() > MOST {
         return Err(bad());
     }
-    let acts: Option<Vec<Vec<u8>>> = acts.acts.iter().map(|one| from_base64(one)).collect();
+    let acts: Option<Vec<Vec<u8>>> = acts.iter().map(|one| from_base64(one)).collect();
     let acts = acts.ok_or_else(bad)?;
+    let bad = || Trouble::bad_body("a sealed text is not as the document says: of each act one, in base64");
+    if sealed.len() > acts.len() {
+        return Err(bad());
+    }
+    let sealed: Option<Vec<Vec<u8>>> = sealed.iter().map(|one| from_base64(one)).collect();
+    let sealed = sealed.filter(|all| all.iter().all(|one| one.len() <= LARGEST_SEALED)).ok_or_else(bad)?;
     if !lock(&asking.app.acts).begin(key, request, Instant::now()) {
         return Err(told(&countersign_stages::Error::from(SubmissionError::KeyReused { index: None })))
             .map_err(|trouble| Trouble { status: StatusCode::UNPROCESSABLE_ENTITY, ..trouble });
     }
     let app = Arc::clone(&asking.app);
     let inner = Arc::clone(&app);
-    let done = app.with(move |session| taken(&inner, session, &who, condition, &acts)).await;
+    let done = app.with(move |session| taken(&inner, session, &who, condition, (&acts, sealed))).await;
     if done.is_err() {
         lock(&app.acts).forget(&key);
     }
@@ -171,9 +188,9 @@ fn taken(
     session: &mut Session,
     who: &Who,
     condition: Option<Digest>,
-    acts: &[Vec<u8>],
+    (acts, sealed): (&[Vec<u8>], Vec<Vec<u8>>),
 ) -> Result<Value, Trouble> {
-    let read = HandedIn::read(acts).and_then(|handed| Ok((kinds::of(&handed)?, handed)));
+    let read = HandedIn::read(acts).and_then(|handed| Ok((kinds::of(&handed)?, handed.with(sealed)?)));
     let (asked, handed) = match read {
         Ok(read) => read,
         Err(error) => {
@@ -181,6 +198,7 @@ fn taken(
             return Err(told(&error));
         }
     };
+    is_theirs(session, who, &asked)?;
     is_own(session, who, asked.command(), handed.key())?;
     admitted(session, who, &asked)?;
     // Whoever lost the answer sends it once more.
@@ -210,6 +228,16 @@ fn taken(
             }
         }
     }
+}
+
+/// An auditor has the acts of an audit, and no other; whether they may do this one is asked by its use case.
+fn is_theirs(session: &mut Session, who: &Who, asked: &Asked) -> Result<(), Trouble> {
+    if !who.is_auditor || asked.is_of_audit() {
+        return Ok(());
+    }
+    let trouble = Trouble::no_role("what is no act of an audit");
+    session.record_refusal(asked.command(), None, Some(&who.person), trouble.code)?;
+    Err(trouble)
 }
 
 /// Whether the key is one of the person's whose token was shown: what others sign, others hand in.

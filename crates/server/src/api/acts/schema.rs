@@ -4,7 +4,7 @@ use countersign_store::handed::MOST;
 use serde_json::{Map, Value, json};
 
 use super::super::table::Kind;
-use super::kinds;
+use super::{LARGEST_SEALED, kinds};
 
 /// Characters of a line that somebody signs.
 const LONGEST: usize = 1000;
@@ -62,6 +62,10 @@ pub(crate) fn preparation_schema() -> Value {
 
 /// The schema of what was signed.
 pub(crate) fn acts_schema() -> Value {
+    let sealed = json!({
+        "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_SEALED.div_ceil(3) * 4,
+        "pattern": "^[A-Za-z0-9+/=]+$", "description": "A sealed text, as it was given out with the statement that names it.",
+    });
     let act = json!({
         "type": "string", "contentEncoding": "base64", "minLength": 4, "pattern": "^[A-Za-z0-9+/=]+$",
         "description": "A signed act, as the ledger stores it.",
@@ -71,6 +75,9 @@ pub(crate) fn acts_schema() -> Value {
         "properties": {"acts": {
             "type": "array", "minItems": 1, "maxItems": MOST, "items": act,
             "description": "What was signed, in the order in which it was given out.",
+        }, "sealed": {
+            "type": "array", "maxItems": MOST, "items": sealed,
+            "description": "The texts that were sealed for it, where any were given out.",
         }},
     })
 }

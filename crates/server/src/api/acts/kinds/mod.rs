@@ -4,6 +4,7 @@
 //!
 //! | file | acts |
 //! |---|---|
+//! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
 //! | `waivers.rs` | `waive …` |
 //! | `emergencies.rs` | `break-glass …` |
@@ -14,6 +15,7 @@
 //! | `environments.rs` | `environment freeze …`, `environment windows` |
 //! | `gates.rs` | `gate acknowledge`, `gate review` |
 
+mod audits;
 mod decisions;
 mod emergencies;
 mod environments;
@@ -43,6 +45,11 @@ pub(super) trait Act: Send + Sync {
 
     /// What its entry is, of those that it appends the first.
     fn event(&self) -> EventKind;
+
+    /// Whether it is an act of an audit: an auditor has these, and no other.
+    fn is_of_audit(&self) -> bool {
+        false
+    }
 
     /// The stream that this entry stands in, once it is signed.
     fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError>;
@@ -134,6 +141,7 @@ const FAMILIES: &[Family] = &[
     registry::FAMILY,
     environments::FAMILY,
     gates::FAMILY,
+    audits::FAMILY,
 ];
 
 fn read_as<T: Act + DeserializeOwned + 'static>(value: Value) -> serde_json::Result<Asked> {
