@@ -396,6 +396,8 @@ fn what_an_audit_masks_is_on_no_page_and_in_no_answer_for_its_auditor() {
     let host = run.split("<th scope=\"col\">Host</th>").nth(1).expect("a host");
     let host = host.split("<td>").nth(5).unwrap().split('<').next().unwrap().to_owned();
     assert!(!host.is_empty() && run.contains(a.ticket) && run.contains(">dan<"), "{host}: {run}");
+    let incident = a.ticket.replace("CHG", "INC");
+    assert!(ruth.get("/runbook").expect(200).body.contains(&incident));
     let words = |body: &str| -> std::collections::BTreeSet<String> {
         body.split(|c: char| !c.is_alphanumeric() && c != '-').map(str::to_owned).collect()
     };
@@ -414,11 +416,9 @@ fn what_an_audit_masks_is_on_no_page_and_in_no_answer_for_its_auditor() {
         asked += 1;
         let body = answer.expect(200).body;
         let found = words(&body);
-        for hidden in ["dan", "ruth", "mia", "omar", "ada", "Ada", "otto", host.as_str(), a.ticket] {
+        for hidden in ["dan", "ruth", "mia", "omar", "ada", "Ada", "otto", host.as_str(), a.ticket, &incident] {
             assert!(!found.contains(hidden), "{path} says {hidden}: {body}");
         }
-        let incident = a.ticket.replace("CHG", "INC");
-        assert!(!path.starts_with("/api") || !found.contains(&incident), "{path} says {incident}: {body}");
     }
     assert!(asked > 80, "{asked}");
     assert!(olga.get("/").expect(200).body.contains(">olga<"), "her own name is no secret to her");

@@ -23,11 +23,10 @@ fn here(id: &WaiverId) -> String {
     format!("{}/renew", place(id))
 }
 
-/// The way to renew a waiver, for whoever may, where it may be.
-pub(super) fn way(look: &Look<'_>, w: &Standing) -> Markup {
-    let id = &w.row.request.waiver;
+/// The way to renew a waiver, for whoever may, where it may be; `words` is what the link says.
+pub(super) fn way(look: &Look<'_>, w: &Standing, words: &str) -> Markup {
     let may = !look.visitor.is_auditor() && waivers::may_renew(look.session, w, &look.visitor.person).is_ok();
-    html! { @if may { p { a href=(here(id)) { "Ask that it goes on after its end" } } } }
+    html! { @if may { a href=(here(&w.row.request.waiver)) { (words) } } }
 }
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {

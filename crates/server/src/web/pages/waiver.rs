@@ -116,7 +116,8 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (covers(look, &w)?)
         (said(look, &w.row)?)
         @if !look.visitor.is_auditor() { (decide(look, &w)?) }
-        (renewal::way(look, &w))
+        @let renew = renewal::way(look, &w, "Ask that it goes on after its end");
+        @if !renew.0.is_empty() { p { (renew) } }
     };
     let page = Page::new(title, body).aside(parts::state(tone(w.state), w.state.as_str()));
     // Not live while it is decided about: what somebody reads before they sign does not change under their eyes.

@@ -4,6 +4,7 @@ use countersign_govern::waivers;
 use countersign_store::projection::WaiverState;
 use maud::{Markup, html};
 
+use super::renewal;
 use super::waiver;
 use crate::app::Trouble;
 use crate::web::layout::Page;
@@ -67,7 +68,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
                 td { (request.scope.controls.join(", ")) }
                 td { (look.name(&request.by)?) }
                 td { (by.as_deref().unwrap_or("nobody yet")) }
-                td { (parts::time(request.expires)) }
+                td { (parts::time(request.expires)) " " (renewal::way(look, &w, "Renew")) }
                 td.n { (request.renewals) }
             }
         });
