@@ -210,6 +210,12 @@ fn certificate_context(person: &PersonId, fingerprint: &str) -> Vec<u8> {
     format!("{person} openpgp {fingerprint}").into_bytes()
 }
 
+/// The key of somebody whose data is sealed, where it has to be there.
+fn held(keys: &dyn SubjectKeys, person: &PersonId) -> Result<SubjectKey, Error> {
+    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
+    keys.get(person)?.ok_or_else(missing)
+}
+
 /// Media type of a text that is sealed with the key of whoever wrote it.
 pub const SEALED_TEXT: &str = "application/vnd.countersign.sealed-text.v1";
 
@@ -223,8 +229,7 @@ fn text_context(person: &PersonId, about: &str) -> Vec<u8> {
 /// # Errors
 /// When no randomness is to be had, or the person's key is not here.
 pub fn seal_text(keys: &dyn SubjectKeys, person: &PersonId, about: &str, text: &str) -> Result<Vec<u8>, Error> {
-    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
-    let key = keys.get(person)?.ok_or_else(missing)?;
+    let key = held(keys, person)?;
     Ok(seal::seal(&key, text.as_bytes(), &text_context(person, about))?)
 }
 
@@ -238,8 +243,7 @@ pub fn unseal_text(
     about: &str,
     sealed: &[u8],
 ) -> Result<Option<String>, Error> {
-    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
-    let key = keys.get(person)?.ok_or_else(missing)?;
+    let key = held(keys, person)?;
     let plain = seal::open(&key, sealed, &text_context(person, about)).ok();
     Ok(plain.and_then(|plain| String::from_utf8(plain.to_vec()).ok()))
 }
@@ -250,8 +254,7 @@ pub fn unseal_text(
 /// # Errors
 /// When the person's key is not here, or these bytes are no sealed text.
 pub fn text_opener(keys: &dyn SubjectKeys, person: &PersonId, sealed: &[u8]) -> Result<Opener, Error> {
-    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
-    let key = keys.get(person)?.ok_or_else(missing)?;
+    let key = held(keys, person)?;
     Ok(seal::opener(&key, sealed)?)
 }
 
@@ -298,8 +301,7 @@ pub fn seal_account(
     pseudonym: &str,
     account: &Account,
 ) -> Result<Vec<u8>, Error> {
-    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
-    let key = keys.get(person)?.ok_or_else(missing)?;
+    let key = held(keys, person)?;
     let plain = countersign_evidence::canonical::to_vec(account)?;
     Ok(seal::seal(&key, &plain, &account_context(person, pseudonym))?)
 }
@@ -332,8 +334,7 @@ pub fn seal_certificate(
     fingerprint: &str,
     certificate: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let missing = || Error::corrupt(keys.name(person), None, "the key that seals this person's data is missing");
-    let key = keys.get(person)?.ok_or_else(missing)?;
+    let key = held(keys, person)?;
     Ok(seal::seal(&key, certificate, &certificate_context(person, fingerprint))?)
 }
 

@@ -269,7 +269,6 @@ fn known(session: &Session, asked: &Asked, handed: &HandedIn) -> Result<Option<u
     let stream = asked.stream(handed).map_err(|e| told(&e))?;
     let act = handed.act()?;
     let oldest = handed.time().plus_seconds(-FRESH);
-    let stream = (!asked.is_in_any_stream()).then_some(stream);
     let page = EntriesAsked { kind: Some(asked.event()), stream, before: None };
     for line in session.state().entries_page(&page, 200)? {
         if line.time < oldest {

@@ -241,15 +241,15 @@ impl Act for Audit {
         true
     }
 
-    fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self {
+    fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self {
             Self::Open { .. } => StreamId::from(&handed.said::<AuditOpened>(act::AUDIT)?.audit),
             Self::Request { .. } => StreamId::from(&handed.said::<AuditRequested>(act::AUDIT_REQUEST)?.request),
             Self::Answer { request, .. } | Self::FollowUp { request, .. } | Self::CloseRequest { request } => {
                 StreamId::from(&AuditRequestId::from_text(request))
             }
             Self::Close { audit } => StreamId::from(&AuditId::from_text(audit)),
-        })
+        }))
     }
 
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble> {

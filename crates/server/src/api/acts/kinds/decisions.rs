@@ -86,11 +86,11 @@ impl Act for Decision {
         }
     }
 
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self {
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self {
             Self::Reject { run, .. } | Self::Withdraw { run, .. } => StreamId::from(&RunId::from_text(run)),
             Self::GrantRevoke { grant, .. } => StreamId::from(&GrantId::from_text(grant)),
-        })
+        }))
     }
 
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble> {

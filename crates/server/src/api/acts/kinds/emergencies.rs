@@ -183,14 +183,14 @@ impl Act for Glass {
         }
     }
 
-    fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self {
+    fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self {
             Self::Open { .. } => StreamId::from(&handed.said::<BreakGlassOpened>(act::BREAK_GLASS)?.id),
             Self::Grant { .. } => StreamId::from(&handed.said::<GrantIssued>(act::GRANT)?.grant),
             Self::Close { emergency, .. } | Self::Ratify { emergency, .. } | Self::Review { emergency, .. } => {
                 StreamId::from(&BreakGlassId::from_text(emergency))
             }
-        })
+        }))
     }
 
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble> {

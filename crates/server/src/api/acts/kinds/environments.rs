@@ -118,8 +118,8 @@ impl Act for Opening {
         }
     }
 
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(freeze::stream())
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(freeze::stream()))
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {

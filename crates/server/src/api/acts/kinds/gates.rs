@@ -85,8 +85,8 @@ impl Act for Gate {
         }
     }
 
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(acts::stream())
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(acts::stream()))
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {

@@ -147,15 +147,13 @@ impl Act for Keys {
     }
 
     /// Of a token it is its person's, whom what is signed does not name.
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
         Ok(match self {
-            Self::Add { person, .. } | Self::Revoke { person, .. } => StreamId::from(&PersonId::from_text(person)),
-            Self::Token { token, .. } => StreamId::from_text(token),
+            Self::Add { person, .. } | Self::Revoke { person, .. } => {
+                Some(StreamId::from(&PersonId::from_text(person)))
+            }
+            Self::Token { .. } => None,
         })
-    }
-
-    fn is_in_any_stream(&self) -> bool {
-        matches!(self, Self::Token { .. })
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {

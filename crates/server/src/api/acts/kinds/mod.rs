@@ -51,13 +51,8 @@ pub(super) trait Act: Send + Sync {
         false
     }
 
-    /// The stream that this entry stands in, once it is signed.
-    fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError>;
-
-    /// Whether what was signed does not say in which stream its entry stands: then it is looked for in all of them.
-    fn is_in_any_stream(&self) -> bool {
-        false
-    }
+    /// The stream that this entry stands in, once it is signed; none, where what was signed does not say it: then it is looked for in all.
+    fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError>;
 
     /// What it is about, and whether that is a limited token's to act on.
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble>;

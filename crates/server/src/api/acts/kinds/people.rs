@@ -168,11 +168,11 @@ impl Act for People {
         }
     }
 
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self.person() {
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self.person() {
             Some(person) => StreamId::from(&PersonId::from_text(person)),
             None => StreamId::from_text("access"),
-        })
+        }))
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {

@@ -218,8 +218,8 @@ impl Act for Registry {
         }
     }
 
-    fn stream(&self, _: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(acts::stream())
+    fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(acts::stream()))
     }
 
     fn inside(&self, _: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble> {

@@ -174,14 +174,14 @@ impl Act for Review {
         }
     }
 
-    fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self {
+    fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self {
             Self::Open { .. } => StreamId::from(&handed.said::<AccessReviewOpened>(act::ACCESS_REVIEW)?.review),
             Self::Decide { review, .. } | Self::Enforce { review } | Self::Close { review } => {
                 StreamId::from(&ReviewId::from_text(review))
             }
             Self::Readmit { .. } => StreamId::from_text("issuers"),
-        })
+        }))
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {

@@ -159,15 +159,15 @@ impl Act for Waive {
         }
     }
 
-    fn stream(&self, handed: &HandedIn) -> Result<StreamId, HandedError> {
-        Ok(match self {
+    fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError> {
+        Ok(Some(match self {
             Self::Request { .. } | Self::Renew { .. } => {
                 StreamId::from(&handed.said::<WaiverRequested>(act::WAIVER_REQUEST)?.waiver)
             }
             Self::Grant { waiver, .. } | Self::Reject { waiver, .. } | Self::Revoke { waiver, .. } => {
                 StreamId::from(&WaiverId::from_text(waiver))
             }
-        })
+        }))
     }
 
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble> {
