@@ -41,6 +41,10 @@ const NO_LIST: [&str; 17] = [
 
 /// The number that a link says, if it says one: alone, before its words as tiles do, or after them as filters do.
 fn number_of(link: &super::walk::Link) -> Option<u64> {
+    // The beginning of an id is no number, be it of digits alone by chance.
+    if link.text.len() >= 12 && link.href.rsplit('/').next().is_some_and(|id| id.starts_with(&link.text)) {
+        return None;
+    }
     let text = link.text.replace('\u{202f}', "");
     let digits =
         |word: &str| (!word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())).then(|| word.parse().unwrap());
