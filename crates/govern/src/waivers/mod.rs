@@ -84,8 +84,8 @@ impl Standing {
 /// # Errors
 /// When the projection cannot be read.
 pub fn list(session: &Session) -> Result<Vec<Standing>, Error> {
-    let rows = session.state().waivers()?;
-    rows.into_iter().map(|row| standing(session, row)).collect()
+    let (rows, newest) = (session.state().waivers()?, session.state().newest_time()?);
+    rows.into_iter().map(|row| standing_at(session, row, newest)).collect()
 }
 
 /// How a waiver stands.
@@ -93,7 +93,13 @@ pub fn list(session: &Session) -> Result<Vec<Standing>, Error> {
 /// # Errors
 /// When the projection cannot be read.
 pub fn standing(session: &Session, row: WaiverRow) -> Result<Standing, Error> {
-    let state = row.state(session.now(), session.state().newest_time()?);
+    let newest = session.state().newest_time()?;
+    standing_at(session, row, newest)
+}
+
+/// The same, where the newest entry is of that moment.
+fn standing_at(session: &Session, row: WaiverRow, newest: Timestamp) -> Result<Standing, Error> {
+    let state = row.state(session.now(), newest);
     let covers = session.state().waiver_use(&row.request.waiver)?;
     Ok(Standing { row, state, covers })
 }

@@ -38,15 +38,15 @@ fn part(block: &Block) -> Markup {
 }
 
 fn table<'a>(head: &[&'static str], rows: impl Iterator<Item = &'a [String]>) -> Markup {
-    let mut rows: Vec<Markup> =
-        rows.map(|row| html! { tr { @for cell in row { td { (parts::prose(cell)) } } } }).collect();
-    let count = rows.len();
-    rows.truncate(ROWS);
+    let all: Vec<&[String]> = rows.collect();
+    let shown = all.iter().take(ROWS);
+    let rows: Vec<Markup> =
+        shown.map(|row| html! { tr { @for cell in *row { td { (parts::prose(cell)) } } } }).collect();
     let begun: Vec<String> = head.iter().map(|name| capital(name)).collect();
     let names: Vec<&str> = begun.iter().map(String::as_str).collect();
     html! {
         (parts::table(&head.join(", "), &names, &rows, ""))
-        @if count > ROWS { p.quiet { "The first " (ROWS) " of " (count) ". All of them: " code { "countersign runbook" } "." } }
+        @if all.len() > ROWS { p.quiet { "The first " (ROWS) " of " (all.len()) ". All of them: " code { "countersign runbook" } "." } }
     }
 }
 
