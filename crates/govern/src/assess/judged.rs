@@ -100,6 +100,12 @@ pub(crate) fn judge_all(catalogue: &Catalogue, folded: &Folded, ask: &Ask) -> (V
     (judged, assessed)
 }
 
+/// Judges every control of a catalogue.
+pub(crate) fn judge_each(catalogue: &Catalogue, folded: &Folded) -> Vec<JudgedControl> {
+    let controls: Vec<&Control> = catalogue.controls.values().collect();
+    on_all_cores(&controls, folded, &Ready::new(&folded.facts))
+}
+
 /// Controls are judged independently of each other, so each core takes its part of them.
 fn on_all_cores(controls: &[&Control], folded: &Folded, ready: &Ready<'_>) -> Vec<JudgedControl> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);

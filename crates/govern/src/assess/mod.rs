@@ -50,7 +50,7 @@ use crate::audit::verify::Verified;
 pub use facts::{Folded, Unreadable, fold};
 pub(crate) use facts::{Sight, fold_seen};
 pub use judged::{Assessed, JudgedControl, JudgedRequirement};
-pub(crate) use judged::{judge_all, one as judged_one};
+pub(crate) use judged::{judge_all, judge_each, one as judged_one};
 pub use maturity::Maturity;
 pub use plan::Plan;
 pub use record::{record, record_of};

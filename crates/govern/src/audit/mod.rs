@@ -7,6 +7,7 @@
 //! | [`witness`] | checkpoints that others cosign |
 //! | [`pack`] | evidence packs: made, and checked |
 //! | [`population`] | everything a control was applied to, sealed; samples of it |
+//! | [`populations`] | those of all controls of a window, made at once |
 //! | [`furnish`] | what regulators asked for, and what was handed over |
 //! | [`mock`] | rehearsals of an audit |
 //! | [`threads`] | audits, what was asked in them, and what was answered |
@@ -21,6 +22,7 @@ pub mod mock;
 pub mod oscal;
 pub mod pack;
 pub mod population;
+pub mod populations;
 pub mod reconcile;
 pub mod threads;
 pub mod verify;

@@ -1,22 +1,21 @@
 //! Populations: everything that a control was applied to in a window of time. An auditor needs it complete, and before
 //! anybody knows which of it will be looked at (PCAOB AS 1105 on information produced by the company).
 //!
-//! The members come from the same facts as `assess` and `control certify`, so there is one truth. A population is sealed by
+//! [`super::populations`] makes them. The members come from the same facts as `assess` and `control certify`, so there is one truth. A population is sealed by
 //! an entry that names its digest; only then a seed is taken ([`countersign_evidence::sample`]).
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_evidence::merkle::{MemoryTree, leaf_hash};
 use countersign_evidence::statement::Subject;
 use countersign_evidence::{canonical, sample};
 use countersign_model::event::{PopulationSealed, SampleDrawn};
-use countersign_model::{Action, BreakGlassId, Digest, EventKind, Outcome, PersonId, StreamId, Timestamp, WaiverId};
+use countersign_model::{Action, Digest, EventKind, Outcome, PersonId, StreamId, Timestamp};
 use countersign_policy::Catalogue;
 use countersign_policy::catalogue::{Frequency, Ready};
-use countersign_store::projection::{PopulationRow, SampleRow, State};
+use countersign_store::projection::{PopulationRow, SampleRow};
 use countersign_store::{NewBlob, Plan, Session};
 use serde::{Deserialize, Serialize};
 
+use super::populations::Populations;
 use super::{AuditError, csv_cell};
 use crate::Error;
 use crate::access::needs;
@@ -156,116 +155,9 @@ pub fn population(
         nearest: catalogue.nearest(id).map(str::to_owned),
     })?;
     let folded = fold(session, None, window, 0)?;
-    let times = session.state().entry_times()?;
-    let judged = judged_one(control, &folded, &Ready::new(&folded.facts)).judgement;
-    let Some(query) = control.decides.as_ref().map(|d| d.over.clone()) else {
-        let why = "people attest it: no entry of the log shows it at work".to_owned();
-        return Err(AuditError::EmptyPopulation { control: id.to_owned(), why }.into());
-    };
-    let at = |index: u64| usize::try_from(index).ok().and_then(|i| times.get(i)).copied().unwrap_or(window.from);
-    let broken: BTreeMap<&str, &str> = judged.failing.iter().map(|f| (f.subject.as_str(), f.text.as_str())).collect();
-    let wanted = of_applications(session, &query, &folded.facts[&query], applications)?;
-    let mut members: Vec<Member> = judged
-        .subjects
-        .iter()
-        .filter(|(subject, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(subject)))
-        .map(|(subject, entries)| Member {
-            subject: subject.clone(),
-            time: at(entries.iter().copied().max().unwrap_or_default()),
-            outcome: if broken.contains_key(subject.as_str()) { Outcome::Fail } else { Outcome::Pass },
-            text: broken.get(subject.as_str()).map(|text| (*text).to_owned()),
-            entries: entries.clone(),
-        })
-        .collect();
-    members.sort_by(|a, b| (a.time, &a.subject).cmp(&(b.time, &b.subject)));
-    if members.len() as u64 > sample::LARGEST {
-        return Err(AuditError::LargePopulation { count: members.len() as u64, most: sample::LARGEST }.into());
-    }
-    if members.is_empty() {
-        return Err(AuditError::EmptyPopulation { control: id.to_owned(), why: judged.why }.into());
-    }
-    Ok(Population {
-        control: control.id.clone(),
-        title: control.title.clone(),
-        definition: control.digest,
-        window,
-        applications: applications.to_vec(),
-        query,
-        size: session.state().size(),
-        members,
-    })
-}
-
-/// Ids of the elements that belong to these applications; `None` when all are wanted.
-fn of_applications(
-    session: &Session,
-    query: &str,
-    elements: &serde_json::Value,
-    applications: &[String],
-) -> Result<Option<BTreeSet<String>>, Error> {
-    if applications.is_empty() {
-        return Ok(None);
-    }
-    let wanted = Wanted {
-        state: session.state(),
-        applications,
-        repositories: super::repositories_of(session.state(), applications)?,
-    };
-    let mut ids = BTreeSet::new();
-    for element in elements.as_array().map(Vec::as_slice).unwrap_or_default() {
-        if let Some(id) = element["id"].as_str()
-            && wanted.has(query, id, element)?
-        {
-            ids.insert(id.to_owned());
-        }
-    }
-    Ok(Some(ids))
-}
-
-/// Some applications and their repositories.
-struct Wanted<'a> {
-    state: &'a State,
-    applications: &'a [String],
-    repositories: BTreeSet<String>,
-}
-
-impl Wanted<'_> {
-    /// Whether an element belongs to one of them. What belongs to no application alone stays, for leaving it out would hide it.
-    fn has(&self, query: &str, id: &str, element: &serde_json::Value) -> Result<bool, Error> {
-        if let Some(repository) = element["repository"].as_str() {
-            return Ok(self.repositories.contains(repository));
-        }
-        if query == "applications" {
-            return Ok(self.has_application(Some(id)));
-        }
-        if id.starts_with(WaiverId::PREFIX)
-            && let Some(row) = self.state.waiver(&WaiverId::from_text(id))?
-        {
-            let scope = row.request.scope;
-            let of_one = scope.application.is_some() || scope.repository.is_some();
-            return Ok(!of_one || self.is_of(scope.application.as_deref(), scope.repository.as_deref()));
-        }
-        if id.starts_with(BreakGlassId::PREFIX)
-            && let Some(row) = self.state.emergency(&BreakGlassId::from_text(id))?
-        {
-            return Ok(self.is_of(row.opened.application.as_deref(), row.opened.repository.as_deref()));
-        }
-        let Some(first) = element["entries"].get(0).and_then(serde_json::Value::as_u64) else { return Ok(true) };
-        let entry = self.state.entries_from(first, 1)?.into_iter().find(|line| line.index == first);
-        let run = entry.map(|line| self.state.run_of_stream(&line.stream)).transpose()?.flatten();
-        match run {
-            Some(run) => Ok(self.state.repository_of_run(&run)?.is_none_or(|of| self.repositories.contains(&of))),
-            None => Ok(true),
-        }
-    }
-
-    fn is_of(&self, application: Option<&str>, repository: Option<&str>) -> bool {
-        self.has_application(application) || repository.is_some_and(|r| self.repositories.contains(r))
-    }
-
-    fn has_application(&self, id: Option<&str>) -> bool {
-        id.is_some_and(|id| self.applications.iter().any(|known| known == id))
-    }
+    let judged = judged_one(control, &folded, &Ready::new(&folded.facts));
+    let all = Populations::of(session, catalogue, &folded.facts, &[judged], window, applications)?;
+    Ok(all.get(id)?.whole())
 }
 
 /// Seals a population; the log index. One that is sealed already just so is not sealed again.

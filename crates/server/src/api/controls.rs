@@ -1,12 +1,12 @@
 //! Controls, and what each was applied to.
 
-use countersign_govern::assess::Window;
 use countersign_govern::audit::population;
 
 use super::ask::{Ask, count};
 use super::frameworks::{as_of, newest};
 use super::wire::{ControlLine, ControlList, Member, Population};
-use crate::app::{Trouble, WINDOW_DAYS};
+use crate::app::Trouble;
+use crate::app::populations::{Asked, Stands};
 
 pub(super) fn list(ask: &Ask<'_>) -> Result<ControlList, Trouble> {
     let a = newest(ask)?;
@@ -26,25 +26,28 @@ pub(super) fn list(ask: &Ask<'_>) -> Result<ControlList, Trouble> {
 }
 
 pub(super) fn population(ask: &Ask<'_>) -> Result<Population, Trouble> {
-    const DAY: i64 = 24 * 60 * 60;
     let id = ask.param("control");
     if ask.app.catalogue.get(id).is_none() {
         return Err(Trouble::not_found("control"));
     }
-    let to = ask.day("to").unwrap_or_else(|| ask.now().plus_seconds(1));
-    let from = ask.day("from").unwrap_or_else(|| to.plus_seconds(-WINDOW_DAYS * DAY));
-    if from >= to {
+    let applications: Vec<String> = ask.filter("application").map(str::to_owned).into_iter().collect();
+    let asked = Asked { from: ask.day("from"), to: ask.day("to"), applications };
+    let now = ask.now();
+    let window = asked.window(now);
+    if window.from >= window.to {
         return Err(Trouble::bad_query("the window is over before it begins", "`from` comes before `to`"));
     }
-    let applications: Vec<String> = ask.filter("application").map(str::to_owned).into_iter().collect();
-    if applications.iter().any(|id| !ask.scope.has_application(id)) {
+    if asked.applications.iter().any(|id| !ask.scope.has_application(id)) {
         return Err(Trouble::not_found("application"));
     }
-    let (window, applications) = ask.scope.population(ask.now(), Window { from, to }, applications)?;
-    let p = population::population(ask.session, &ask.app.catalogue, id, window, &applications)?;
-    let root = p.root()?;
-    let (all, exceptions) = (p.members.len(), p.exceptions());
-    let skipped = usize::try_from(ask.number("after").unwrap_or(0)).unwrap_or(usize::MAX);
+    let asked = asked.inside(&ask.scope, now)?;
+    let after = ask.number("after");
+    let Stands::Ready(of) = ask.app.populations.stands(ask.session, &asked, after.is_some())? else {
+        return Err(Trouble::population_being_read());
+    };
+    let p = of.get(id)?;
+    let all = p.count();
+    let skipped = usize::try_from(after.unwrap_or(0)).unwrap_or(usize::MAX);
     let limit = ask.limit() as usize;
     let member = |m: population::Member| Member {
         subject: m.subject,
@@ -55,16 +58,16 @@ pub(super) fn population(ask: &Ask<'_>) -> Result<Population, Trouble> {
     };
     let end = skipped.saturating_add(limit);
     Ok(Population {
-        control: p.control,
-        definition: p.definition,
-        query: p.query,
-        from: p.window.from,
-        to: p.window.to,
-        size: p.size,
+        control: id.to_owned(),
+        definition: p.definition(),
+        query: p.query().to_owned(),
+        from: of.window.from,
+        to: of.window.to,
+        size: of.size,
         count: count(all),
-        exceptions,
-        root,
-        members: p.members.into_iter().skip(skipped).take(limit).map(member).collect(),
+        exceptions: p.exceptions(),
+        root: p.root(),
+        members: p.members(skipped..end).into_iter().map(member).collect(),
         next: (end < all).then_some(count(end)),
     })
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use countersign_govern::assess::{Ask, Assessment, JudgedControl, Week, Window, assess, weeks};
+use countersign_govern::assess::{Ask, Assessment, JudgedControl, Week, assess, weeks};
+use countersign_govern::audit::populations::Populations;
 use countersign_model::Timestamp;
 use serde_json::Value;
 
+use super::populations::{Asked, seen};
 use super::{App, Trouble};
 
 /// How many days the assessment looks back.
@@ -44,28 +46,33 @@ impl Assessed {
 
     /// Computes it on the log as it is now. One that fails leaves the last one and says why.
     pub(super) fn renew(&self, app: &App) {
+        let _one = app.populations.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let mut at = Timestamp::from_millis(0);
         let made = app.pool.lend(|session| {
             let now = session.now();
             at = now;
-            let window = Window { from: now.plus_seconds(-WINDOW_DAYS * 24 * 60 * 60), to: now.plus_seconds(1) };
+            let window = Asked::newest().window(now);
             let made = assess(session, &app.catalogue, None, &Ask { window, framework: None, repeat: 0 })?;
             let times = session.state().entry_times()?;
             let of = |control: &JudgedControl| Arc::new(weeks(&control.judgement, window, &times));
             let weeks = made.controls.iter().map(|control| (control.id.clone(), of(control))).collect();
-            Ok((thin(made), weeks))
+            let all = Populations::of(session, &app.catalogue, &made.facts, &made.controls, window, &[])?;
+            Ok((thin(made), weeks, all, seen(session)?))
         });
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.took = began.elapsed();
         match made {
-            Ok((made, weeks)) => {
+            Ok((made, weeks, all, seen)) => {
+                app.populations.put(Asked::newest(), all, seen, inner.took);
                 app.metrics.assessed(at, inner.took);
                 (inner.newest, inner.weeks) = (Some(Arc::new(made)), weeks);
                 inner.trouble = None;
             }
             Err(trouble) => inner.trouble = Some(trouble),
         }
+        drop(inner);
+        app.tell_computed();
     }
 }
 

@@ -1,12 +1,13 @@
 //! How far the log is. One thread looks, whoever waits is told, and what is computed beside the requests is computed anew.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use countersign_stages::notify::{self, Sending};
 use countersign_store::Session;
 
-use super::{App, found};
+use super::{App, found, populations};
 use crate::Error;
 
 /// How often the log is looked at: an entry is on an open page well within a second.
@@ -23,6 +24,9 @@ pub(super) fn follow(app: &Arc<App>) -> Result<(), Error> {
     spawn("follows", follows)?;
     spawn("assesses", assesses)?;
     spawn("finds", finds)?;
+    let (weak, all) = (Arc::downgrade(app), Arc::clone(&app.populations));
+    let makes = std::thread::Builder::new().name("population".to_owned());
+    makes.spawn(move || populations::populates(&weak, &all)).map_err(Error::Start)?;
     if !app.options.notifies.channels.is_empty() {
         spawn("notifies", notifies)?;
     }
@@ -42,6 +46,11 @@ fn follows(app: &Weak<App>) {
             let size = open.state().size();
             if let Ok(newest) = open.state().newest_time() {
                 app.metrics.followed(open.now(), size, newest);
+            }
+            if *app.head.borrow() != size
+                && let Ok(seen) = populations::seen(&open)
+            {
+                app.seen.store(seen, Ordering::Relaxed);
             }
             app.head.send_if_modified(|seen| std::mem::replace(seen, size) != size);
             session = Some(open);
@@ -85,7 +94,8 @@ fn assesses(app: &Weak<App>) {
     let mut last: Option<(u64, Instant)> = None;
     loop {
         let Some(app) = app.upgrade() else { return };
-        let size = *app.head.borrow();
+        // That auditors looked is in the log, and changes nothing of what it is assessed by.
+        let size = app.seen.load(Ordering::Relaxed);
         let due = last.is_none_or(|(seen, at)| {
             // It takes a while in a large ledger, and is never more than a tenth of a core.
             let pause = app.assessed.took().saturating_mul(10).max(Duration::from_secs(2));

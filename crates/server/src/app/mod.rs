@@ -5,6 +5,7 @@
 //! | `pool.rs` | ledgers held open, lent to one request at a time |
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
+//! | `populations.rs` | what controls were applied to, made beside the requests |
 //! | `found.rs` | the index of findings, brought up beside the requests |
 //! | `packs.rs` | evidence packs of audits, made beside the requests |
 //! | `verification.rs` | the whole ledger verified, beside the requests |
@@ -17,11 +18,13 @@ pub(crate) mod found;
 mod live;
 pub(crate) mod packs;
 mod pool;
+pub(crate) mod populations;
 mod preparations;
 pub(crate) mod scope;
 mod trouble;
 pub(crate) mod verification;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -185,7 +188,13 @@ pub(crate) struct App {
     pub(crate) catalogue: Arc<Catalogue>,
     /// How many entries the log has.
     pub(crate) head: watch::Sender<u64>,
+    /// How many of them are more than an auditor's look.
+    pub(crate) seen: AtomicU64,
     pub(crate) assessed: Assessed,
+    /// Its thread keeps it alive, and nothing else of the server.
+    pub(crate) populations: Arc<populations::Populations>,
+    /// How often something that pages wait for was computed beside the requests.
+    pub(crate) computed: watch::Sender<u64>,
     pub(crate) found: found::Found,
     pub(crate) visits: Mutex<Visits>,
     pub(crate) looks: Looks,
@@ -214,6 +223,7 @@ impl App {
         let pool = Pool::new(open, options.at_once);
         let session = pool.open().map_err(Error::Told)?;
         let head = watch::Sender::new(session.state().size());
+        let seen = AtomicU64::new(populations::seen(&session).map_err(Error::trouble)?);
         let ledger = session.state().origin().to_owned();
         let packs = packs::Packs::new(&session.cache_dir());
         pool.give_back(session);
@@ -233,7 +243,10 @@ impl App {
             pool,
             catalogue,
             head,
+            seen,
             assessed: Assessed::default(),
+            populations: Arc::default(),
+            computed: watch::Sender::new(0),
             found: found::Found::default(),
             open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
             metrics: Arc::default(),
@@ -245,6 +258,11 @@ impl App {
     /// Begins to follow the log. It ends when nobody holds the app any more.
     pub(crate) fn follow(self: &Arc<Self>) -> Result<(), Error> {
         live::follow(self)
+    }
+
+    /// Pages that wait for something are loaded again.
+    pub(crate) fn tell_computed(&self) {
+        self.computed.send_modify(|n| *n = n.saturating_add(1));
     }
 
     /// Does something with the ledger as it is now, on a thread that may wait.

@@ -207,6 +207,15 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn population_being_read() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "CS-SERVER-114",
+            "what controls were applied to in this window is being read",
+            "come again in a few seconds, a minute in a large ledger; it is then kept",
+        )
+    }
+
     pub(crate) fn no_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,

@@ -77,7 +77,8 @@ async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::S
     let mut head = app.head.subscribe();
     let mut next = from.unwrap_or_else(|| *head.borrow());
     let mut verification = app.verification.subscribe();
-    let mut told = None;
+    let mut computed = app.computed.subscribe();
+    let (mut told, mut came) = (None, None);
     send.send(Bytes::from_static(b"retry: 1000\n\n")).await.ok()?;
     loop {
         let size = *head.borrow_and_update();
@@ -111,9 +112,17 @@ async fn follow(app: &Arc<App>, visit: &Visit, from: Option<u64>, send: &mpsc::S
             send.send(verified(now)).await.ok()?;
             told = Some(now);
         }
+        let count = *computed.borrow_and_update();
+        if came.replace(count) != Some(count) {
+            send.send(Bytes::from(format!("event: computed\ndata: {count}\n\n"))).await.ok()?;
+        }
         // Waiting takes no turn and keeps nothing of the ledger.
         let waited = async {
-            tokio::select! { changed = head.changed() => changed, changed = verification.changed() => changed }
+            tokio::select! {
+                changed = head.changed() => changed,
+                changed = verification.changed() => changed,
+                changed = computed.changed() => changed,
+            }
         };
         let changed = tokio::time::timeout(BEAT, waited).await;
         if !lock(&app.visits).lasts(&visit.name, Instant::now()) {

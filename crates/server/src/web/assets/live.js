@@ -11,6 +11,8 @@ let again = false;
 let missed = false;
 /** The state of the newest verification that the page was loaded for. */
 let told;
+/** How much had been computed when the page was loaded last because it waits. */
+let computed;
 
 // Nobody's typing or choosing is thrown away.
 const isBusy = () => !!document.activeElement?.closest("#content form");
@@ -119,6 +121,14 @@ const connect = () => {
     // An auditor's own looks are entries too; a page that is loaded for them would never rest.
     if (entry.kind === "EvidenceViewed") return;
     if (body.hasAttribute("data-live")) load();
+  });
+  // What a page waits for is computed beside the requests. It is loaded for each once: an auditor's load is an entry.
+  events.addEventListener("computed", (event) => {
+    const waits = document.querySelector("[data-waits]");
+    if (waits && waits.dataset.waits !== event.data && computed !== event.data) {
+      computed = event.data;
+      load();
+    }
   });
   // A verification of the ledger, on the page that shows it. Its progress is written here; only its beginning and its end are loaded, each
   // once, for what an auditor loads is an entry.

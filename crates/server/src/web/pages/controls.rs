@@ -1,13 +1,13 @@
 //! Controls: did it operate, over what, what broke it, and who answers for it.
 
-use countersign_govern::assess::{Week, Window};
-use countersign_govern::audit::population::{self, Population};
+use countersign_govern::assess::Week;
 use countersign_model::{Outcome, RunId, Timestamp};
 use maud::{Markup, html};
 
 use super::frameworks::{about, asked, filters, newest};
 use super::{populations, requests};
 use crate::app::Trouble;
+use crate::app::populations::{Asked, Stands};
 use crate::web::chart::{self, Bar};
 use crate::web::files::{self, File};
 use crate::web::layout::Page;
@@ -185,34 +185,34 @@ fn day(look: &Look<'_>, name: &str) -> Result<Option<Timestamp>, Trouble> {
 }
 
 /// The window and the applications that the address asks for, no more than the visitor's scope.
-fn asked_population(look: &Look<'_>) -> Result<(Window, Vec<String>), Trouble> {
-    const DAY: i64 = 24 * 60 * 60;
-    let to = day(look, "to")?.unwrap_or_else(|| look.now().plus_seconds(1));
-    let from = day(look, "from")?.unwrap_or_else(|| to.plus_seconds(-90 * DAY));
-    if from >= to {
-        return Err(Trouble::bad_request("the window is over before it begins: `from` comes before `to`"));
-    }
+fn asked_population(look: &Look<'_>) -> Result<Asked, Trouble> {
+    let (from, to) = (day(look, "from")?, day(look, "to")?);
     let application = look.filter("application");
     if !application.is_none_or(|id| look.scope.has_application(id)) {
         return Err(Trouble::not_found("application"));
     }
-    Ok((Window { from, to }, application.map(str::to_owned).into_iter().collect()))
+    let asked = Asked { from, to, applications: application.map(str::to_owned).into_iter().collect() };
+    let now = look.now();
+    let window = asked.window(now);
+    if window.from >= window.to {
+        return Err(Trouble::bad_request("the window is over before it begins: `from` comes before `to`"));
+    }
+    asked.inside(&look.scope, now)
 }
 
-/// The population that the address asks for, no more than the visitor's scope.
-fn asked_for(look: &Look<'_>) -> Result<Population, Trouble> {
-    let id = look.param("control");
-    if look.app.catalogue.get(id).is_none() {
+/// The populations that the address asks for, no more than the visitor's scope.
+fn asked_for(look: &Look<'_>) -> Result<Stands, Trouble> {
+    if look.app.catalogue.get(look.param("control")).is_none() {
         return Err(Trouble::not_found("control"));
     }
-    let (window, applications) = asked_population(look)?;
-    let (window, applications) = look.scope.population(look.now(), window, applications)?;
-    Ok(population::population(look.session, &look.app.catalogue, id, window, &applications)?)
+    look.app.populations.stands(look.session, &asked_population(look)?, false)
 }
 
 /// The population as a file.
 pub(crate) fn export(look: &mut Look<'_>) -> Result<File, Trouble> {
-    files::population(look, &asked_for(look)?)
+    let Stands::Ready(all) = asked_for(look)? else { return Err(Trouble::population_being_read()) };
+    let whole = all.get(look.param("control"))?.whole();
+    files::population(look, &whole)
 }
 
 /// The form that asks for another window or application.
@@ -239,7 +239,16 @@ fn population_form(look: &Look<'_>, here: &str) -> Result<Markup, Trouble> {
 pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let id = look.param("control");
     let here = format!("/controls/{id}/population");
-    let p = match asked_for(look) {
+    let Stands::Ready(all) = asked_for(look)? else {
+        let body = html! {
+            (population_form(look, &here)?)
+            p.none data-waits=(*look.app.computed.borrow()) {
+                "What controls were applied to in this window is being read; this page shows it when it is there. In a large ledger it takes a minute."
+            }
+        };
+        return Ok(Page::new(format!("Population of {id}"), body).aside(parts::state(Tone::Wait, "being read")).live());
+    };
+    let p = match all.get(id).map_err(Trouble::from) {
         Ok(p) => p,
         // Another window may have some.
         Err(trouble) if trouble.code == EMPTY => {
@@ -249,7 +258,7 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
         Err(trouble) => return Err(trouble),
     };
     let mut rows: Vec<Markup> = Vec::new();
-    for m in p.members.iter().take(SHOWN) {
+    for m in p.members(0..SHOWN) {
         let links = look.entries(&m.entries, 8)?;
         rows.push(html! {
             tr {
@@ -260,14 +269,14 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
             }
         });
     }
-    let root = p.root()?;
+    let (count, exceptions) = (p.count(), p.exceptions());
     let said = format!(
         "operated {} of {} times, {} exceptions",
-        p.members.len() as u64 - p.exceptions(),
-        p.members.len(),
-        p.exceptions()
+        parts::grouped((count as u64).saturating_sub(exceptions)),
+        parts::grouped(count as u64),
+        parts::grouped(exceptions)
     );
-    let (from, to) = (p.window.from.to_string(), p.window.to.to_string());
+    let (from, to) = (all.window.from.to_string(), all.window.to.to_string());
     let chosen = look.filter("application").unwrap_or("");
     let files = format!("{here}/export?from={}&to={}&", encode(&from), encode(&to));
     let files = if chosen.is_empty() { files } else { format!("{files}application={}&", encode(chosen)) };
@@ -275,16 +284,16 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (population_form(look, &here)?)
         (parts::facts(&[
             ("The control's sentence", html! { strong { (said) } }),
-            ("Query", html! { code { (p.query) } }),
+            ("Query", html! { code { (p.query()) } }),
             ("From", html! { code { (from) } }),
             ("Before", html! { code { (to) } }),
-            ("Read up to", look.entry(p.size.saturating_sub(1))?),
-            ("Rows", html! { (p.members.len()) }),
-            ("Root over them (RFC 6962)", parts::whole(root)),
-            ("Control's version", parts::short(&p.definition.to_string())),
+            ("Read up to", look.entry(all.size.saturating_sub(1))?),
+            ("Rows", html! { (parts::grouped(count as u64)) }),
+            ("Root over them (RFC 6962)", parts::whole(p.root())),
+            ("Control's version", parts::short(&p.definition().to_string())),
         ]))
         (parts::table("Population", &["What", "When", "State", "Entries"], &rows, ""))
-        @if p.members.len() > SHOWN { p.quiet { "and " (p.members.len() - SHOWN) " more; all of them in the files below" } }
+        @if count > SHOWN { p.quiet { "and " (parts::grouped((count - SHOWN) as u64)) " more; all of them in the files below" } }
         section {
             h2 { "To take away, and to sample" }
             p { "All of it, with this query, these parameters, the number of rows and the root: " (populations::downloads(&files)) }
@@ -296,5 +305,5 @@ pub(crate) fn population(look: &mut Look<'_>) -> Result<Page, Trouble> {
             } }
         }
     };
-    Ok(Page::new(format!("Population of {id}"), body).aside(parts::count(p.members.len(), "member", "members")))
+    Ok(Page::new(format!("Population of {id}"), body).aside(parts::count(count, "member", "members")))
 }

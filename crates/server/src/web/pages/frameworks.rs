@@ -25,7 +25,7 @@ pub(super) fn newest(look: &Look<'_>) -> Result<Arc<Assessment>, Page> {
         )),
         (None, None) => Err(Page::new(
             "No assessment yet",
-            html! { p.none { "The first assessment is being computed; this page shows it when it is there." } },
+            html! { p.none data-waits=(*look.app.computed.borrow()) { "The first assessment is being computed; this page shows it when it is there." } },
         )
         .live()),
     }

@@ -1,5 +1,7 @@
 //! Sealed populations: what was sealed, and what an auditor's seed chooses from it.
 
+use std::sync::Arc;
+
 use countersign_evidence::sample::PYTHON;
 use countersign_govern::audit::population::{self, Member, Population};
 use countersign_store::projection::{PopulationRow, SampleRow};
@@ -18,22 +20,21 @@ pub(super) const SHOWN: usize = 200;
 /// The largest sample of which a page shows every row.
 const LARGEST_SAMPLE: u64 = 1000;
 
-fn sealed(look: &Look<'_>) -> Result<(PopulationRow, Population), Trouble> {
+fn sealed(look: &Look<'_>) -> Result<Arc<(PopulationRow, Population)>, Trouble> {
     let index = look.param("index").parse().map_err(|_| Trouble::not_found("population"))?;
-    look.state().population(index)?.ok_or_else(|| Trouble::not_found("population"))?;
-    let (row, members) = population::sealed(look.session, index)?;
+    let row = look.state().population(index)?.ok_or_else(|| Trouble::not_found("population"))?;
     let title = look.app.catalogue.get(&row.said.control).map_or("", |control| control.title.as_str());
-    let whole = Population::sealed(&row, title, members);
-    Ok((row, whole))
+    look.app.populations.sealed(look.session, index, title)
 }
 
 pub(crate) fn export(look: &mut Look<'_>) -> Result<File, Trouble> {
-    let (_, whole) = sealed(look)?;
-    files::population(look, &whole)
+    let kept = sealed(look)?;
+    files::population(look, &kept.1)
 }
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
-    let (row, whole) = sealed(look)?;
+    let kept = sealed(look)?;
+    let (row, whole) = &*kept;
     let (said, index) = (&row.said, row.index);
     let samples = look.state().samples_of(index)?;
     let chosen = match look.index("sample")? {
@@ -56,7 +57,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let shown = match chosen {
         Some(sample) => parts::section(
             &format!("Sample by the seed {}", sample.seed),
-            &chosen_rows(look, &row, sample, &whole.members)?,
+            &chosen_rows(look, row, sample, &whole.members)?,
         ),
         None => html! {},
     };
@@ -77,7 +78,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
         (shown)
         section {
             h2 { "Samples" }
-            (ask(look, &row)?)
+            (ask(look, row)?)
             (parts::table("Samples", &["Entry", "Seed", "Rows", "Named by", "When"], &drawn, "No sample was drawn yet."))
         }
         section id="members" {
