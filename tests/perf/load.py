@@ -20,10 +20,11 @@ import urllib.parse
 PAGES = [
     "/", "/approvals", "/frameworks", "/controls", "/runs", "/runs?outcome=pending", "/findings", "/findings?state=all",
     "/findings?late=true", "/findings?severity=low", "/deployments", "/waivers", "/environments", "/runbook", "/ledger",
-    "/ledger?kind=RunStarted", "/ledger/5", "/access", "/audits",
+    "/ledger?kind=RunStarted", "/ledger/5", "/access", "/audits", "/controls/dual-approval/population",
+    "/controls/secrets-out-of-source/population",
 ]
 # Of these lists the first that is linked is asked for as well.
-LISTS = ["/runs", "/controls", "/frameworks", "/environments", "/findings"]
+LISTS = ["/runs", "/controls", "/frameworks", "/environments", "/findings", "/waivers", "/approvals"]
 
 
 def ask(host, method, path, cookie=None, body=None):

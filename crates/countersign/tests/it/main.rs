@@ -99,6 +99,9 @@ mod passkeys;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+#[cfg(unix)]
+mod populations;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod release;

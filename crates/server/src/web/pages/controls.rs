@@ -17,7 +17,7 @@ use crate::web::parts::{self, Tone};
 /// Outcomes of controls in the order of the filters.
 const OUTCOMES: [Outcome; 4] = [Outcome::Fail, Outcome::Error, Outcome::NotEvaluated, Outcome::Pass];
 /// Rows of what broke it, and of a population, on one page; the rest is counted.
-const SHOWN: usize = 200;
+const SHOWN: usize = 100;
 
 /// What says that a control was applied to nothing in a window (`AuditError::EmptyPopulation`).
 const EMPTY: &str = "CS-AUDIT-040";

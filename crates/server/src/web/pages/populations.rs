@@ -16,7 +16,7 @@ use crate::web::look::Look;
 use crate::web::parts;
 
 /// Rows of a population on one page; the rest is in the file.
-pub(super) const SHOWN: usize = 200;
+pub(super) const SHOWN: usize = 100;
 /// The largest sample of which a page shows every row.
 const LARGEST_SAMPLE: u64 = 1000;
 

@@ -1,0 +1,173 @@
+//! What controls were applied to, as the server keeps it: the same as the command line reads, as it is now in a small ledger, and
+//! made beside the requests in a large one.
+
+use std::time::{Duration, Instant};
+
+use countersign_evidence::statement::Subject;
+use countersign_model::event::EvidenceViewed;
+use countersign_model::{Digest, EventKind, StreamId};
+use countersign_store::Plan;
+use countersign_store::session::SessionError;
+use serde_json::Value;
+
+use super::api::{Program, body, code, token};
+use super::attacks::session;
+use super::audit::deploy;
+use super::server::{Answer, Browser, firm, serve};
+use super::support::World;
+
+const WINDOW: &str = "from=2020-01-01&to=2040-01-01";
+
+/// What the command line reads of the same window.
+fn read(world: &World, control: &str, more: &[&str]) -> Result<Value, String> {
+    let ask =
+        ["audit", "population", "--control", control, "--from", "2020-01-01", "--to", "2040-01-01", "--format", "json"];
+    let ran = world.cs(ask.iter().chain(more));
+    // It ends with 10 where there are exceptions.
+    if [0, 10].contains(&ran.code) { Ok(ran.json()) } else { Err(ran.err) }
+}
+
+fn release(world: &World, file: &str) {
+    world.commit_signed("mia", file, "echo app\n");
+    deploy(world);
+}
+
+#[test]
+fn of_every_control_it_is_what_the_command_line_reads() {
+    let Some(world) = firm() else { return };
+    world.by("ada", &["environment", "register", "production", "--tier", "production"]).expect(0);
+    let register = ["application", "register", "pay", "--owner", "mia", "--criticality", "low", "--data", "public"];
+    world.by("ada", &register).expect(0);
+    release(&world, "app.sh");
+    world.commit_signed("mia", "unsent.sh", "echo\n");
+    world.cs(["run"]).expect(11);
+    release(&world, "more.sh");
+    let token = token(&world, "mia", "read");
+    let server = serve(&world);
+    let program = Program::new(&server, &token);
+    let controls = body(&program.settled("/api/v1/controls"));
+    let (mut full, mut empty) = (0, 0);
+    for control in controls["items"].as_array().unwrap() {
+        let id = control["control"].as_str().unwrap();
+        for more in ["", "&application=pay"] {
+            let answer = program.get(&format!("/api/v1/controls/{id}/population?{WINDOW}{more}"));
+            let told = read(&world, id, if more.is_empty() { &[] } else { &["--application", "pay"] });
+            match told {
+                Ok(told) => {
+                    let kept = body(&answer.expect(200));
+                    for field in ["root", "query", "exceptions", "size", "members"] {
+                        assert_eq!(kept[field], told[field], "{id}{more}: {field}");
+                    }
+                    assert_eq!(kept["count"], told["members"].as_array().unwrap().len(), "{id}{more}");
+                    full += 1;
+                }
+                Err(told) => {
+                    assert!(told.contains(&code(&answer)), "{id}{more}: {told}\n{}", answer.body);
+                    empty += 1;
+                }
+            }
+        }
+    }
+    assert!(full > 40 && empty > 10, "{full} {empty}");
+}
+
+/// The members that a page shows, and how far of the log it goes.
+fn shown(page: &Answer) -> (String, String) {
+    let of = |name: &str| {
+        let part = page.body.split(&format!("<dt>{name}</dt>")).nth(1).unwrap_or_else(|| panic!("{}", page.body));
+        part.split("</dd>").next().unwrap().to_owned()
+    };
+    (of("Rows"), of("Read up to"))
+}
+
+#[test]
+fn in_a_small_ledger_it_is_as_it_is_now() {
+    let Some(world) = firm() else { return };
+    let server = serve(&world);
+    let mia = Browser::of(&server, &world, "mia");
+    let page = "/controls/dual-approval/population";
+    let none = mia.get(page).expect(200);
+    assert!(none.body.contains("was applied to nothing in this window"), "{}", none.body);
+    for n in 1..4 {
+        release(&world, &format!("app{n}.sh"));
+        let (rows, _) = shown(&mia.get(page).expect(200));
+        assert!(rows.ends_with(&format!(">{n}")), "{rows}");
+        let fixed = mia.get(&format!("{page}?{WINDOW}")).expect(200);
+        assert!(shown(&fixed).0.ends_with(&format!(">{n}")));
+    }
+}
+
+/// Waits for what is made beside the requests.
+#[track_caller]
+fn made(browser: &Browser<'_>, path: &str) -> Answer {
+    let begun = Instant::now();
+    loop {
+        let answer = browser.get(path).expect(200);
+        if !answer.body.contains("data-waits=") {
+            return answer;
+        }
+        assert!(answer.body.contains("is being read; this page shows it when it is there"), "{}", answer.body);
+        assert!(begun.elapsed() < Duration::from_secs(120), "it is never there");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// As many looks of an auditor as make a ledger a large one.
+fn many_looks(world: &World) {
+    {
+        let server = serve(world);
+        drop(Browser::of(&server, world, "olga"));
+    }
+    let mut session = session(world);
+    let visit = session.state().visits(1).unwrap().pop().unwrap();
+    let look = EvidenceViewed {
+        person: visit.person,
+        visit: visit.visit,
+        path: "/runs".to_owned(),
+        query: None,
+        time: session.now(),
+    };
+    let subject = vec![Subject::sha256("ledger", &Digest::of(b"ledger"))];
+    session
+        .transact::<_, SessionError>(|s| {
+            let stream = || StreamId::from_text("visits");
+            let entry =
+                || s.machine_entry(EventKind::EvidenceViewed, stream(), subject.clone(), look.clone(), vec![], vec![]);
+            Ok((Plan { entries: (0..10_000).map(|_| entry()).collect::<Result<_, _>>()? }, ()))
+        })
+        .unwrap();
+    assert_eq!(session.state().anomalies().unwrap().len(), 0);
+}
+
+#[test]
+fn in_a_large_ledger_it_is_made_beside_the_requests_kept_and_said_how_far_it_goes() {
+    let Some(world) = firm() else { return };
+    release(&world, "app.sh");
+    many_looks(&world);
+    let token = token(&world, "mia", "read");
+    let server = serve(&world);
+    let (mia, program) = (Browser::of(&server, &world, "mia"), Program::new(&server, &token));
+    let page = format!("/controls/dual-approval/population?{WINDOW}");
+    let answer = made(&mia, &page);
+    let (rows, size) = shown(&answer);
+    assert!(rows.ends_with(">1"), "{rows}");
+    // A program that asks for it, and the file, are answered from the same.
+    let kept = body(&program.get(&format!("/api/v1{page}")).expect(200));
+    let told = read(&world, "dual-approval", &[]).unwrap();
+    assert_eq!((&kept["root"], &kept["members"]), (&told["root"], &told["members"]));
+    let link = answer.body.split("href=\"").find(|rest| rest.contains("format=jsonl")).unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let file = mia.get(&link).expect(200);
+    assert_eq!(file.header("countersign-root"), kept["root"].as_str());
+    assert!(file.body.contains(kept["members"][0]["subject"].as_str().unwrap()));
+    // It is kept for a while, whatever is appended, and says so; a server that begins anew reads anew.
+    release(&world, "more.sh");
+    assert_eq!(shown(&made(&mia, &page)), (rows, size.clone()));
+    // Another window is read of the log as it is now.
+    let other = made(&mia, "/controls/dual-approval/population?from=2020-01-01&to=2041-01-01");
+    assert!(shown(&other).0.ends_with(">2"), "{}", other.body);
+    assert_ne!(shown(&other).1, size);
+    // Applications that are not there are refused at once, and nothing is made for them.
+    let answer = program.get(&format!("/api/v1{page}&application=nobody")).expect(400);
+    assert_eq!(code(&answer), "CS-AUDIT-034");
+}
