@@ -338,6 +338,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "What is handed in signed names how it stood what its signer looked at: a waiver that was asked for, a grant that was issued, an emergency that was \
          open. Somebody was faster, or its time was over.",
     ),
+    explained(
+        "CS-SERVER-114",
+        Exit::Backend,
+        "what controls were applied to is being read",
+        "To say what controls were applied to in a window, every decision in it is read, beside the requests. The header `Retry-After` says when to come again; \
+         what was read is kept, and its page shows it when it is there.",
+    ),
 ];
 
 #[cfg(test)]

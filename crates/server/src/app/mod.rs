@@ -6,6 +6,7 @@
 //! | `live.rs` | how far the log is, told to whoever waits for it |
 //! | `assessed.rs` | the newest assessment, computed beside the requests |
 //! | `populations.rs` | what controls were applied to, made beside the requests |
+//! | `engine.rs` | what the policy says without any facts, kept for pages |
 //! | `found.rs` | the index of findings, brought up beside the requests |
 //! | `packs.rs` | evidence packs of audits, made beside the requests |
 //! | `verification.rs` | the whole ledger verified, beside the requests |
@@ -14,6 +15,7 @@
 //! | `trouble.rs` | an error as a client is told it |
 
 mod assessed;
+mod engine;
 pub(crate) mod found;
 mod live;
 pub(crate) mod packs;
@@ -195,6 +197,8 @@ pub(crate) struct App {
     pub(crate) populations: Arc<populations::Populations>,
     /// How often something that pages wait for was computed beside the requests.
     pub(crate) computed: watch::Sender<u64>,
+    /// For pages that say what gates serve.
+    pub(crate) engine: engine::Reading,
     pub(crate) found: found::Found,
     pub(crate) visits: Mutex<Visits>,
     pub(crate) looks: Looks,
@@ -247,6 +251,7 @@ impl App {
             assessed: Assessed::default(),
             populations: Arc::default(),
             computed: watch::Sender::new(0),
+            engine: engine::Reading::default(),
             found: found::Found::default(),
             open_pages: Arc::new(Semaphore::new(http::OPEN_PAGES)),
             metrics: Arc::default(),

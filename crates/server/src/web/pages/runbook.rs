@@ -3,7 +3,6 @@
 use countersign_govern::page::Block;
 use countersign_govern::runbook;
 use countersign_model::audit::threads::MaskedField;
-use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::notify;
 use maud::{Markup, html};
 
@@ -17,7 +16,7 @@ const ROWS: usize = 100;
 
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let masked: Vec<MaskedField> = MaskedField::ALL.into_iter().filter(|field| look.scope.hides(*field)).collect();
-    let written = runbook::write_for(look.session, &ConfinedEngine, &look.app.catalogue, &masked)?;
+    let written = runbook::write_for(look.session, &look.app.engine, &look.app.catalogue, &masked)?;
     let body = html! {
         @for block in &written.blocks { (part(block)) }
         (notifications(look)?)
