@@ -47,7 +47,7 @@ pub(super) const TABLES: &[Table] = &[
             kind TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, grant_id TEXT, run TEXT,
             arisen INTEGER NOT NULL, detected INTEGER NOT NULL, told INTEGER, resolved INTEGER, resolved_time INTEGER)
             STRICT;
-            CREATE INDEX drifts_open ON drifts (environment, idx, detected) WHERE resolved IS NULL;
+            CREATE INDEX drifts_open ON drifts (environment, idx, detected, resolved) WHERE resolved IS NULL;
             CREATE INDEX drifts_by_time ON drifts (detected);",
     },
 ];
