@@ -48,7 +48,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// Text as it may stand in an address (RFC 3986 unreserved characters stay).
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

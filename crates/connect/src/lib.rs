@@ -58,6 +58,7 @@ pub use git::{
     BlobContent, BlobReader, ChangeStatus, ChangedFile, Commit, Head, Ident, ObjectFormat, RawSignature, Repository,
     SignatureStatus, Submodule, Tree, TreeFile, verify_commit,
 };
+pub use http::encoded;
 pub use process::{ExitOutcome, host_name, run};
 pub use ssh::SshSigner;
 pub use witness::{Submission, WitnessClient, WitnessError};

@@ -189,8 +189,11 @@ fn status(session: &Session, channels: &Channels, format: Format) -> Outcome {
                     .map_or("not configured here".to_owned(), |c| format!("{} to {}", c.way.as_str(), c.shown()));
                 let _ = writeln!(out, "{}  {}", s.channel, printable(&to));
                 let taken = output::count(s.sent, "message", "messages");
-                let _ =
-                    write!(out, "    {taken} taken, {} to be told", output::count(s.waiting as u64, "thing", "things"));
+                let _ = write!(
+                    out,
+                    "    {taken} taken, {} to be told",
+                    output::count(s.waiting.unwrap_or_default() as u64, "thing", "things")
+                );
                 let last = s.last.as_ref().map_or(String::new(), |l| {
                     format!("; last {} ({}, entry {})", l.time, l.standing.as_str(), l.last)
                 });
@@ -227,7 +230,7 @@ fn trouble(row: &NotificationRow, what: &str) -> String {
 /// What `doctor` says of channels: what is wrong with them, or nothing.
 pub(super) fn troubles(session: &Session, channels: &Channels) -> Result<Vec<String>, Failure> {
     let mut all = Vec::new();
-    for Standing { channel, failing, given_up, .. } in notify::standing(session, &channels.channels)? {
+    for Standing { channel, failing, given_up, .. } in notify::arrivals(session, &channels.channels)? {
         for (n, what) in [(given_up.len(), "given up"), (failing.len(), "failing")] {
             if n > 0 {
                 all.push(format!("{channel}: {} {what}", output::count(n as u64, "message is", "messages are")));

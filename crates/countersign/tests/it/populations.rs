@@ -64,6 +64,8 @@ fn of_every_control_it_is_what_the_command_line_reads() {
                 Err(told) => {
                     assert!(told.contains(&code(&answer)), "{id}{more}: {told}\n{}", answer.body);
                     empty += 1;
+                    // What is empty is so of an application, too.
+                    break;
                 }
             }
         }

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{MatchedPath, Query, RawPathParams, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
+pub(crate) use countersign_connect::encoded as encode;
 use countersign_model::{PersonId, Role, Timestamp};
 use countersign_store::Session;
 use countersign_store::projection::State as Tables;
@@ -131,20 +132,6 @@ impl Look<'_> {
         let pairs: Vec<String> = query.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
         if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
     }
-}
-
-/// Text as it may stand in an address (RFC 3986 unreserved characters stay).
-pub(crate) fn encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// Answers for every page in [`rooms::ROOMS`].

@@ -23,6 +23,6 @@ mod shape;
 mod wanted;
 
 pub use channel::{Channel, Way};
-pub use send::{Delivery, Outcome, Sending, Standing, pass, standing, test};
+pub use send::{Delivery, Outcome, Sending, Standing, arrivals, pass, standing, test};
 pub use shape::Message;
 pub use wanted::{Notice, wanted};

@@ -298,8 +298,8 @@ pub struct Standing {
     pub channel: String,
     /// How many messages it took.
     pub sent: u64,
-    /// Things that it was not told yet.
-    pub waiting: usize,
+    /// Things that it was not told yet, where they were counted.
+    pub waiting: Option<usize>,
     /// Messages that failed and are tried again, whose things are still wanted.
     pub failing: Vec<NotificationRow>,
     /// Messages that were given up, whose things are still wanted.
@@ -313,9 +313,37 @@ pub struct Standing {
 /// # Errors
 /// When ledger or projection cannot be read.
 pub fn standing(session: &Session, channels: &[Channel]) -> Result<Vec<Standing>, Error> {
-    let state = session.state();
     let all = wanted(session)?;
-    let keys: BTreeSet<&NoticeKey> = all.iter().map(|n| &n.key).collect();
+    let mut out = arrived(session, channels, || Ok(all.iter().map(|n| n.key.clone()).collect()))?;
+    for one in &mut out {
+        let Some(channel) = channels.iter().find(|c| c.name == one.channel) else {
+            one.waiting = Some(0);
+            continue;
+        };
+        let mut waiting = 0;
+        for notice in all.iter().filter(|n| channel.takes(n)) {
+            waiting += usize::from(session.state().noticed(&one.channel, &notice.key)?.is_none());
+        }
+        one.waiting = Some(waiting);
+    }
+    Ok(out)
+}
+
+/// The same without what waits: everything that is wanted is looked for only where something did not arrive.
+///
+/// # Errors
+/// As [`standing`].
+pub fn arrivals(session: &Session, channels: &[Channel]) -> Result<Vec<Standing>, Error> {
+    arrived(session, channels, || Ok(wanted(session)?.into_iter().map(|n| n.key).collect()))
+}
+
+fn arrived(
+    session: &Session,
+    channels: &[Channel],
+    wanted: impl Fn() -> Result<BTreeSet<NoticeKey>, Error>,
+) -> Result<Vec<Standing>, Error> {
+    let state = session.state();
+    let mut keys: Option<BTreeSet<NoticeKey>> = None;
     let counts = state.notification_counts()?;
     let mut names: Vec<String> = channels.iter().map(|c| c.name.clone()).collect();
     for (name, ..) in &counts {
@@ -329,19 +357,20 @@ pub fn standing(session: &Session, channels: &[Channel]) -> Result<Vec<Standing>
         let mut failing = of(MessageStanding::Failed)?;
         failing.extend(of(MessageStanding::Started)?);
         let mut given_up = of(MessageStanding::GivenUp)?;
-        for rows in [&mut failing, &mut given_up] {
-            rows.retain(|row| row.notices.iter().any(|key| keys.contains(key)));
-        }
-        let mut waiting = 0;
-        if let Some(channel) = channels.iter().find(|c| c.name == name) {
-            for notice in all.iter().filter(|n| channel.takes(n)) {
-                waiting += usize::from(state.noticed(&name, &notice.key)?.is_none());
+        if !failing.is_empty() || !given_up.is_empty() {
+            let known = match keys.take() {
+                Some(known) => known,
+                None => wanted()?,
+            };
+            for rows in [&mut failing, &mut given_up] {
+                rows.retain(|row| row.notices.iter().any(|key| known.contains(key)));
             }
+            keys = Some(known);
         }
         let sent = counts.iter().filter(|(n, standing, _)| *n == name && *standing == MessageStanding::Sent);
         out.push(Standing {
             sent: sent.map(|(.., n)| n).sum(),
-            waiting,
+            waiting: None,
             failing,
             given_up,
             last: state.notifications(Some(&name), None, 1)?.into_iter().next(),

@@ -1,7 +1,8 @@
 //! What somebody has to be told: a function of the log and the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use countersign_connect::encoded;
 use countersign_model::access::emergencies::Owed;
 use countersign_model::governance::GateOwners;
 use countersign_model::governance::gates::Asked;
@@ -9,7 +10,7 @@ use countersign_model::notice::{NoticeKey, NoticeKind};
 use countersign_model::snapshot::DriftKind;
 use countersign_model::{Diagnostic as _, Outcome, PersonId, Role, Timestamp};
 use countersign_store::projection::{
-    DriftRow, RequestState, RunLine, RunsAsked, Standing, WaiverRow, WaiverState, read_gate_owners,
+    RequestState, RunLine, RunsAsked, Standing, WaiverRow, WaiverState, read_gate_owners,
 };
 use countersign_store::{Session, code};
 
@@ -338,12 +339,11 @@ fn emergencies(
 
 fn waivers(session: &Session, now: Timestamp, all: &mut Vec<Notice>) -> Result<(), Error> {
     let (rows, newest) = (session.state().waivers()?, session.state().newest_time()?);
-    let is_renewed = |row: &WaiverRow| {
-        let of = |other: &&WaiverRow| other.request.renews.as_ref() == Some(&row.request.waiver);
-        rows.iter().filter(of).any(|other| {
-            matches!(other.state(now, newest), WaiverState::Requested | WaiverState::Upcoming | WaiverState::Active)
-        })
+    let stands = |row: &&WaiverRow| {
+        matches!(row.state(now, newest), WaiverState::Requested | WaiverState::Upcoming | WaiverState::Active)
     };
+    let renewed: BTreeSet<_> = rows.iter().filter(stands).filter_map(|row| row.request.renews.as_ref()).collect();
+    let is_renewed = |row: &WaiverRow| renewed.contains(&row.request.waiver);
     for row in &rows {
         let (id, controls) = (&row.request.waiver, row.request.scope.controls.join(", "));
         let role = row.request.category.granted_by();
@@ -499,21 +499,14 @@ fn differences(
 
 /// What runs and was not let through, or does not run and was: as long as that is so.
 fn drifts(session: &Session, owners: Option<&GateOwners>, now: Timestamp, all: &mut Vec<Notice>) -> Result<(), Error> {
-    let mut told: BTreeMap<u64, Vec<DriftRow>> = BTreeMap::new();
-    for row in session.state().drifting(None)? {
-        if let Some(index) = row.told {
-            told.entry(index).or_default().push(row);
-        }
-    }
     let own = owners.and_then(|o| o.of("release"));
     let answers = own.into_iter().flat_map(|own| [Some(&own.owner), own.deputy.as_ref()]).flatten();
     let mut asked: Vec<Asked> = answers.cloned().map(Asked::Person).collect();
     asked.extend([Role::SecurityOfficer, Role::ReleaseManager].map(Asked::Role));
-    for (index, rows) in told {
-        let Some(first) = rows.first() else { continue };
-        let environment = &first.environment;
-        let due = first.detected.plus_seconds(RESOLVE_DAYS * DAY);
-        let count = |kind: DriftKind| rows.iter().filter(|r| r.drift.kind == kind).count();
+    for one in session.state().drifts_told()? {
+        let environment = &one.environment;
+        let due = one.detected.plus_seconds(RESOLVE_DAYS * DAY);
+        let count = |kind: DriftKind| one.kinds.iter().find(|(of, _)| *of == kind).map_or(0, |(_, n)| *n);
         let kinds = DriftKind::ALL.into_iter().map(|kind| (kind, count(kind))).filter(|(_, n)| *n > 0);
         let kinds: Vec<String> = kinds.map(|(kind, n)| format!("{n} {kind}")).collect();
         let (kind, what) = if now > due {
@@ -528,9 +521,9 @@ fn drifts(session: &Session, owners: Option<&GateOwners>, now: Timestamp, all: &
                 minute(due)
             ),
             command: format!("countersign drift {environment}"),
-            path: format!("/environments/{environment}"),
+            path: format!("/environments/{}", encoded(environment)),
             due: Some(due),
-            ..Notice::new(kind, index).ask(&asked)
+            ..Notice::new(kind, one.told).ask(&asked)
         });
     }
     Ok(())

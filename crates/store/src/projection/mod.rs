@@ -124,7 +124,7 @@ pub use runs::{RunRow, RunSummary};
 pub use schedule::MAX_TEXT;
 pub use scope::Within;
 pub use second_keys::SecondKeyRow;
-pub use snapshots::{DriftRow, Sighting, SnapshotLine, SnapshotRow, SnapshotsAsked, stream_of};
+pub use snapshots::{DriftRow, Sighting, SnapshotLine, SnapshotRow, SnapshotsAsked, ToldDrifts, stream_of};
 pub use state::{State, Watch};
 pub use storages::StorageRow;
 pub use submissions::{DifferenceRow, SubmissionRow};

@@ -118,6 +118,19 @@ pub struct DriftRow {
     pub resolved: Option<(u64, Timestamp)>,
 }
 
+/// Differences that an entry told of and that are there still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldDrifts {
+    /// Log index of the entry.
+    pub told: u64,
+    /// The environment.
+    pub environment: String,
+    /// When they were found.
+    pub detected: Timestamp,
+    /// How many there are of each kind that has any.
+    pub kinds: Vec<(DriftKind, u64)>,
+}
+
 /// Something that ran in an environment, from the first snapshot to the last one that saw it there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
@@ -393,6 +406,30 @@ impl State {
         ))?;
         let (from, to) = (found.map(|(from, _)| from.millis()), found.map(|(_, to)| to.millis()));
         Ok(query.query_map((environment, from, to, most), drift)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The differences that are there now in environments that are not retired, by the entry that told of them, oldest first.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn drifts_told(&self) -> Result<Vec<ToldDrifts>, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT told, environment, min(detected), kind, count(*) FROM drifts WHERE resolved IS NULL AND told IS NOT NULL
+             AND environment IN (SELECT environment FROM environments WHERE retired IS NULL)
+             GROUP BY told, environment, kind",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, time(row, 2)?, text(row, 3)?, row.get(4)?))
+        })?;
+        let mut all: BTreeMap<(u64, String), ToldDrifts> = BTreeMap::new();
+        for row in rows {
+            let (told, environment, detected, kind, count) = row?;
+            let one = all.entry((told, environment.clone()));
+            let one = one.or_insert_with(|| ToldDrifts { told, environment, detected, kinds: Vec::new() });
+            one.detected = one.detected.min(detected);
+            one.kinds.push((kind, count));
+        }
+        Ok(all.into_values().collect())
     }
 
     /// Each with the applications that were looked at when it was found.

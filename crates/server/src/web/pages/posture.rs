@@ -151,7 +151,13 @@ fn needs(look: &Look<'_>) -> Result<Vec<Need>, Trouble> {
         }
     }
     let (now, newest) = (look.now(), look.state().newest_time()?);
-    for waiver in look.state().undecided_waivers()? {
+    let grants = [WaiverCategory::Mitigated, WaiverCategory::Waived].map(|category| Action::granting(category).roles());
+    let undecided = if grants.iter().any(|roles| look.visitor.is_any(roles)) {
+        look.state().undecided_waivers()?
+    } else {
+        Vec::new()
+    };
+    for waiver in undecided {
         let request = &waiver.request;
         let theirs = look.visitor.is_any(Action::granting(request.category).roles());
         let mine = request.by == look.visitor.person;

@@ -58,7 +58,7 @@ fn capital(name: &str) -> String {
 /// Channels through which people are told what they must act on, and what did not arrive.
 fn notifications(look: &Look<'_>) -> Result<Markup, Trouble> {
     let channels = &look.app.options.notifies.channels;
-    let standing = notify::standing(look.session, channels)?;
+    let standing = notify::arrivals(look.session, channels)?;
     let mut rows = Vec::with_capacity(standing.len());
     for s in &standing {
         let channel = channels.iter().find(|c| c.name == s.channel);
