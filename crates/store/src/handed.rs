@@ -1,14 +1,16 @@
 //! Acts that are signed with a key on another machine: first the exact statement is given out, then it comes back signed. Nothing in it
 //! is believed: whoever takes it makes the same statement once more, by the same use case, and it has to be that, byte for byte. Only what
 //! cannot be made again comes from it: its time, which must be of just now, random ids, which must be new, the size of the log that it was
-//! read at, which must be there and of just before, and texts that were sealed with a random nonce, which must open with their writer's key.
+//! read at, which must be there and of just before, and what was sealed with a random nonce, which must open with the key of whom it belongs to. What a browser said of a
+//! new passkey comes along, and is verified once more.
 
-use countersign_evidence::act::SignedAct;
+use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
 use countersign_evidence::seal::Opener;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::{Device, Predicate};
 use countersign_model::{Diagnostic, Digest, Exit, Explanation, PersonId, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::projection::{KeyTrouble, is_ahead};
@@ -47,8 +49,8 @@ pub enum HandedError {
     /// Something is to be signed elsewhere where a key is here.
     #[error("the act is not signed yet")]
     Unsigned,
-    /// The text that the act names is not handed in with it as it was given out.
-    #[error("the sealed text {why}")]
+    /// What was sealed for the act is not handed in with it as it was given out.
+    #[error("what was sealed for the act {why}")]
     Sealed {
         /// What is wrong with it.
         why: &'static str,
@@ -119,8 +121,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         code: "CS-HANDED-006",
         exit: Exit::Denied,
-        title: "not the sealed text that the act names",
-        text: "What people write in an audit is sealed with their key, and what they sign names the digest of the sealed bytes. The bytes are given out to be looked at, and are handed in beside the act. They are missing, no act names them, or they do not open with the writer's key, for this request, to a text that may be said.",
+        title: "not what was sealed for the act",
+        text: "What people write in an audit is sealed with their key; an account elsewhere and an OpenPGP key are sealed with the key of whom they belong to. What is signed names the digest of the sealed bytes. The bytes are given out to be looked at, and are handed in beside the act. They are missing, no act names them, or they do not open with that key, for what the act is about, to something that may be said.",
     },
 ];
 
@@ -131,17 +133,27 @@ pub struct ToSign {
     pub namespace: &'static str,
     /// The canonical statement: exactly what is signed.
     pub statement: Vec<u8>,
-    /// The text that the statement names by its digest, where it names one.
+    /// What was sealed for it, where the statement names that by its digest.
     pub sealed: Option<Sealed>,
 }
 
-/// A text that was sealed for a statement. It comes back with the act, for it cannot be sealed to the same bytes again.
+/// Something that was sealed for a statement. It comes back with the act, for it cannot be sealed to the same bytes again.
 #[derive(Debug, Clone)]
 pub struct Sealed {
     /// The sealed bytes.
     pub bytes: Vec<u8>,
-    /// What opens exactly these: whoever wrote it looks whether it is what they wrote.
+    /// What opens exactly these: whoever signs looks whether it is what they gave.
     pub opener: Opener,
+}
+
+/// A new passkey as a browser made it. No statement holds it: it comes along with the act that enrols the passkey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceremony {
+    /// What the browser was asked, as JSON.
+    pub request: String,
+    /// What it answered, as JSON.
+    pub answer: String,
 }
 
 /// What came of something that a person says.
@@ -195,8 +207,10 @@ impl<T> Written<T> {
 #[derive(Debug)]
 pub struct HandedIn {
     acts: Vec<One>,
-    /// Texts, by the digest that one of the acts names.
+    /// What was sealed, by the digest that one of the acts names.
     sealed: Vec<(Digest, Vec<u8>)>,
+    /// What made the passkey that is enrolled.
+    ceremony: Option<Ceremony>,
     key: String,
     time: Timestamp,
 }
@@ -239,18 +253,18 @@ impl HandedIn {
                 return Err(HandedError::OtherKey { fingerprint });
             }
         }
-        Ok(Self { acts, sealed: Vec::new(), key: fingerprint, time })
+        Ok(Self { acts, sealed: Vec::new(), ceremony: None, key: fingerprint, time })
     }
 
-    /// The same with the texts that were sealed for the acts. Nothing in them is opened by that.
+    /// The same with what was sealed for the acts. Nothing of it is opened by that.
     ///
     /// # Errors
-    /// [`HandedError::Sealed`] where none of the acts names one, or one is handed in twice.
+    /// [`HandedError::Sealed`] where none of the acts names it, or one is handed in twice.
     pub fn with(mut self, sealed: Vec<Vec<u8>>) -> Result<Self, HandedError> {
         for bytes in sealed {
             let digest = Digest::of(&bytes);
             let name = digest.to_string();
-            if !self.acts.iter().any(|one| one.names(TEXT) == Some(name.as_str())) {
+            if !self.acts.iter().any(|one| one.sealed().any(|named| named == name)) {
                 return Err(HandedError::Sealed { why: "is another than the act names" });
             }
             if self.sealed.iter().any(|(known, _)| *known == digest) {
@@ -261,13 +275,31 @@ impl HandedIn {
         Ok(self)
     }
 
-    /// The sealed text that the act of a namespace names.
+    /// The same with what a browser said of the passkey that is enrolled. Nothing of it is verified by that.
     ///
     /// # Errors
-    /// [`HandedError::Sealed`] where it was not handed in.
+    /// [`HandedError::NoAct`] where the act enrols no key.
+    pub fn with_ceremony(mut self, ceremony: Option<Ceremony>) -> Result<Self, HandedError> {
+        if ceremony.is_some() && self.namespace() != act::PERSON_KEY {
+            return Err(HandedError::NoAct { why: "a passkey is handed in with it, and it enrols none".to_owned() });
+        }
+        self.ceremony = ceremony;
+        Ok(self)
+    }
+
+    /// What a browser said of the passkey that is enrolled, where it was handed in.
+    #[must_use]
+    pub const fn ceremony(&self) -> Option<&Ceremony> {
+        self.ceremony.as_ref()
+    }
+
+    /// The sealed bytes that the act of a namespace names.
+    ///
+    /// # Errors
+    /// [`HandedError::Sealed`] where they were not handed in.
     pub fn sealed(&self, namespace: &str) -> Result<&[u8], HandedError> {
-        let name = self.text(namespace, TEXT);
-        let found = self.sealed.iter().find(|(digest, _)| name == Some(digest.to_string().as_str()));
+        let names: Vec<&str> = self.of(namespace).map(|one| one.sealed().collect()).unwrap_or_default();
+        let found = self.sealed.iter().find(|(digest, _)| names.contains(&digest.to_string().as_str()));
         found.map(|(_, bytes)| bytes.as_slice()).ok_or(HandedError::Sealed { why: "is missing" })
     }
 
@@ -326,12 +358,16 @@ impl HandedIn {
     }
 }
 
-/// Where a statement names its sealed text by its digest.
-const TEXT: &str = "/text";
+/// Where statements name what was sealed for them by its digest: a text, an account, an OpenPGP key.
+const SEALED: [&str; 3] = ["/text", "/sealed", "/certificate"];
 
 impl One {
     fn names(&self, field: &str) -> Option<&str> {
         self.said.predicate.pointer(field)?.as_str()
+    }
+
+    fn sealed(&self) -> impl Iterator<Item = &str> {
+        SEALED.iter().filter_map(|field| self.names(field))
     }
 }
 

@@ -248,12 +248,12 @@ pub fn unseal_text(
     Ok(plain.and_then(|plain| String::from_utf8(plain.to_vec()).ok()))
 }
 
-/// What opens a text that was sealed with its writer's key just now, and nothing else of theirs: for the writer, who is not where the
-/// key is.
+/// What opens these bytes, which were sealed with a person's key just now, and nothing else of theirs: for whoever gave what is sealed, and
+/// is not where the key is.
 ///
 /// # Errors
-/// When the person's key is not here, or these bytes are no sealed text.
-pub fn text_opener(keys: &dyn SubjectKeys, person: &PersonId, sealed: &[u8]) -> Result<Opener, Error> {
+/// When the person's key is not here, or these bytes are not in sealed form.
+pub fn opener(keys: &dyn SubjectKeys, person: &PersonId, sealed: &[u8]) -> Result<Opener, Error> {
     let key = held(keys, person)?;
     Ok(seal::opener(&key, sealed)?)
 }
@@ -324,6 +324,29 @@ pub fn open_account(
     Ok(Some(countersign_evidence::canonical::from_slice(&plain)?))
 }
 
+/// The account that sealed bytes hold which are not in the ledger yet: `None` where the person's key does not open them in this context, or
+/// to no account.
+///
+/// # Errors
+/// When the person's key is not here.
+pub fn unseal_account(
+    keys: &dyn SubjectKeys,
+    person: &PersonId,
+    pseudonym: &str,
+    sealed: &[u8],
+) -> Result<Option<Account>, Error> {
+    let key = held(keys, person)?;
+    let plain = seal::open(&key, sealed, &account_context(person, pseudonym)).ok();
+    Ok(plain.and_then(|plain| countersign_evidence::canonical::from_slice(&plain).ok()))
+}
+
+/// The account that sealed bytes hold, by what opens them alone: `None` where it does not, in this context.
+#[must_use]
+pub fn read_account(opener: &Opener, person: &PersonId, pseudonym: &str, sealed: &[u8]) -> Option<Account> {
+    let plain = seal::open_with(opener, sealed, &account_context(person, pseudonym)).ok()?;
+    countersign_evidence::canonical::from_slice(&plain).ok()
+}
+
 /// Seals an OpenPGP certificate with the key of the person it belongs to.
 ///
 /// # Errors
@@ -354,4 +377,26 @@ pub fn open_certificate(
     let plain = seal::open(&key, &sealed, &certificate_context(person, fingerprint))
         .map_err(|_| Error::corrupt(keys.name(person), None, "this key does not open the person's OpenPGP key"))?;
     Ok(Some(plain.to_vec()))
+}
+
+/// The OpenPGP certificate that sealed bytes hold which are not in the ledger yet: `None` where the person's key does not open them in this
+/// context.
+///
+/// # Errors
+/// When the person's key is not here.
+pub fn unseal_certificate(
+    keys: &dyn SubjectKeys,
+    person: &PersonId,
+    fingerprint: &str,
+    sealed: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
+    let key = held(keys, person)?;
+    Ok(seal::open(&key, sealed, &certificate_context(person, fingerprint)).ok().map(|plain| plain.to_vec()))
+}
+
+/// The OpenPGP certificate that sealed bytes hold, by what opens them alone: `None` where it does not, in this context.
+#[must_use]
+pub fn read_certificate(opener: &Opener, person: &PersonId, fingerprint: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let plain = seal::open_with(opener, sealed, &certificate_context(person, fingerprint)).ok()?;
+    Some(plain.to_vec())
 }

@@ -70,6 +70,7 @@ mod record;
 mod registry;
 mod registry_args;
 mod remote;
+mod remote_accounts;
 mod remote_acts;
 mod remote_audits;
 mod remote_gates;

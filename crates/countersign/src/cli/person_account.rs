@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use countersign_govern::access::{accounts, people};
-use countersign_model::{Exit, PersonId};
+use countersign_govern::access::accounts::{self, Linked};
+use countersign_govern::access::{Pen, people};
+use countersign_model::Exit;
 use countersign_store::Session;
 use countersign_store::projection::{AccountRow, Person};
 use serde_json::json;
@@ -11,41 +12,55 @@ use serde_json::json;
 use super::args::{Format, PlaceArgs};
 use super::person_account_args::{PersonAccountArgs, PersonAccountVerb};
 use super::place::notices;
+use super::remote_accounts;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output::{self, printable};
 
 /// `person account`.
 pub(crate) fn run(at: &PlaceArgs, args: &PersonAccountArgs, env: &Environment) -> Outcome {
+    if let Some(client) = args.verb.server().map(|server| server.client(env)).transpose()?.flatten() {
+        return remote_accounts::run(&client, &args.verb, env);
+    }
     match &args.verb {
-        PersonAccountVerb::Add { person, account, login, key, format } => {
+        PersonAccountVerb::Add { person, account, login, key, format, .. } => {
             let account = account.account(login.as_deref())?;
             let mut session = at.open(env)?;
             let signer = key.administrator(&session, env)?;
-            let (person, index) = accounts::link(&mut session, person, &account, &signer)?;
+            let (person, written) = accounts::link(&mut session, person, &account, Pen::Key(&signer))?;
+            let index = written.done()?;
             notices(&mut session);
-            say(&session, "is now", &person, index, *format)?;
+            said_linked(person.as_str(), &session.state().label(&person)?, index, *format)?;
         }
-        PersonAccountVerb::Remove { person, account, reason, key, format } => {
+        PersonAccountVerb::Remove { person, account, reason, key, format, .. } => {
             let account = account.account(None)?;
             let mut session = at.open(env)?;
             let signer = key.administrator(&session, env)?;
-            let (person, index) = accounts::unlink(&mut session, person, &account, reason, &signer)?;
+            let account = Linked::Account(&account);
+            let (person, written) = accounts::unlink(&mut session, person, account, reason, Pen::Key(&signer))?;
+            let index = written.done()?;
             notices(&mut session);
-            say(&session, "is no longer", &person, index, *format)?;
+            said_unlinked(person.as_str(), &session.state().label(&person)?, index, *format)?;
         }
         PersonAccountVerb::List { person, format } => list(&at.open(env)?, person.as_deref(), *format)?,
     }
     Ok(Exit::Pass)
 }
 
-fn say(session: &Session, what: &str, person: &PersonId, index: u64, format: Format) -> Result<(), Failure> {
+/// What is printed of an account that is somebody's.
+pub(super) fn said_linked(person: &str, label: &str, index: u64, format: Format) -> Result<(), Failure> {
+    said_of("is now", person, label, index, format)
+}
+
+/// What is printed of an account that is not somebody's any more.
+pub(super) fn said_unlinked(person: &str, label: &str, index: u64, format: Format) -> Result<(), Failure> {
+    said_of("is no longer", person, label, index, format)
+}
+
+fn said_of(what: &str, person: &str, label: &str, index: u64, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(&json!({"version": 1, "person": person, "index": index})),
-        Format::Text => {
-            let who = printable(&session.state().label(person)?);
-            output::print(&format!("✓ the account {what} {who}'s (entry {index})\n"))
-        }
+        Format::Text => output::print(&format!("✓ the account {what} {}'s (entry {index})\n", printable(label))),
     }
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use countersign_model::access::account::Account;
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 use crate::errors::{CliError, Failure};
 
 #[derive(Debug, Args)]
@@ -57,6 +58,8 @@ pub(crate) enum PersonAccountVerb {
         login: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -72,6 +75,8 @@ pub(crate) enum PersonAccountVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -84,4 +89,14 @@ pub(crate) enum PersonAccountVerb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl PersonAccountVerb {
+    /// The server that does it, where one can.
+    pub(crate) fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Add { server, .. } | Self::Remove { server, .. } => Some(server),
+            Self::List { .. } => None,
+        }
+    }
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
 }
 
 /// Reads an exported OpenPGP key.
-fn certificate(path: &Path, now: Timestamp) -> Result<gpg::Certificate, Failure> {
+pub(super) fn certificate(path: &Path, now: Timestamp) -> Result<gpg::Certificate, Failure> {
     let read = |source| CliError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let most = u64::try_from(LARGEST_CERTIFICATE).unwrap_or(u64::MAX).saturating_add(1);
@@ -131,7 +131,7 @@ fn say_certified(
     }
 }
 
-fn no_key() -> CliError {
+pub(super) fn no_key() -> CliError {
     CliError::Usage {
         what: "no key is named".into(),
         help: "--ssh-key FILE.pub, --openpgp FILE, or --passkey FILE --request FILE".into(),

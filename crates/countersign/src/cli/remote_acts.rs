@@ -56,6 +56,48 @@ pub(super) struct Wrote<'a> {
     pub(super) about: &'static str,
 }
 
+/// What was sealed for a statement, with what opens it.
+pub(super) struct Opened<'a> {
+    /// The sealed bytes.
+    pub(super) bytes: &'a [u8],
+    /// What opens them alone.
+    pub(super) opener: &'a Opener,
+    /// The statement that names them.
+    said: &'a Value,
+    /// Who signs it.
+    by: PersonId,
+}
+
+impl Opened<'_> {
+    /// What the statement says in a field that is a text.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.said.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whom the statement names in a field.
+    pub(super) fn person(&self, name: &str) -> PersonId {
+        PersonId::from_text(self.text(name))
+    }
+}
+
+/// Something that is sealed where the ledger is: what is signed names the digest of the sealed bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Sealing<'a> {
+    /// The field that names it.
+    pub(super) field: &'static str,
+    /// Whether it opens to what was given; none, where it does not open.
+    pub(super) opens: &'a dyn Fn(&Opened<'_>) -> Option<bool>,
+}
+
+/// What there is beside the statements of an act.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    /// What is sealed for them: nothing is signed unless it opens to what was given.
+    pub(super) sealing: Option<Sealing<'a>>,
+    /// What a browser said of a new passkey: it is handed in once more.
+    pub(super) passkey: Option<&'a Value>,
+}
+
 /// What somebody said.
 pub(super) struct Said {
     /// What the command prints of it as JSON where the ledger is.
@@ -86,7 +128,7 @@ pub(super) fn say(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    let said = say_all(client, act, expects, (&|_, _| Ok(()), None), key, env)?;
+    let said = say_beside(client, act, expects, (&|_, _| Ok(()), Beside::default()), key, env)?;
     something(client, said)
 }
 
@@ -107,12 +149,14 @@ pub(super) fn say_written(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    let said = say_all(client, act, expects, (&|_, _| Ok(()), Some(wrote)), key, env)?;
+    let opens = |sealed: &Opened<'_>| wrote.is_in(sealed);
+    let beside = Beside { sealing: Some(Sealing { field: "text", opens: &opens }), passkey: None };
+    let said = say_beside(client, act, expects, (&|_, _| Ok(()), beside), key, env)?;
     something(client, said)
 }
 
 /// Whether a statement fits what it is about, as the ledger says that.
-type Fits<'a> = &'a dyn Fn(&Value, &Value) -> Result<(), String>;
+pub(super) type Fits<'a> = &'a dyn Fn(&Value, &Value) -> Result<(), String>;
 
 /// As [`say`]; what is so already is not signed, and has no act. `fits` holds each statement against what it is about, as the ledger says
 /// that, before anything is signed.
@@ -124,14 +168,15 @@ pub(super) fn say_unless_so(
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
-    say_all(client, act, expects, (fits, None), key, env)
+    say_beside(client, act, expects, (fits, Beside::default()), key, env)
 }
 
-fn say_all(
+/// As [`say_unless_so`], with what there is beside the statements.
+pub(super) fn say_beside(
     client: &ApiClient,
     act: &Value,
     expects: &[Expects],
-    (fits, wrote): (Fits<'_>, Option<&Wrote<'_>>),
+    (fits, beside): (Fits<'_>, Beside<'_>),
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
@@ -169,13 +214,12 @@ fn say_all(
             let what = format!("what is to be signed is not what was asked for: {what}");
             return Err(stranger(client, &what));
         }
-        if let Some(wrote) = wrote {
-            let holds = holds(one, &said.predicate, wrote, &party);
-            sealed.push(
-                holds.map_err(|what| {
-                    stranger(client, &format!("what was written is not what would be signed: {what}"))
-                })?,
-            );
+        if let Some(sealing) = beside.sealing {
+            let holds = holds(one, &said.predicate, sealing, &party);
+            sealed
+                .push(holds.map_err(|what| {
+                    stranger(client, &format!("what was given is not what would be signed: {what}"))
+                })?);
         }
         read.push((statement, said.predicate));
     }
@@ -194,6 +238,9 @@ fn say_all(
     let mut sent = json!({"acts": encoded(&acts)});
     if !sealed.is_empty() {
         sent["sealed"] = json!(encoded(&sealed));
+    }
+    if let Some(passkey) = beside.passkey {
+        sent["passkey"] = passkey.clone();
     }
     let sent = sent.to_string();
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;
@@ -251,19 +298,27 @@ fn is_asked(said: &Value, expects: &Expects, party: &Party) -> Result<(), String
     }
 }
 
-/// The sealed bytes that a statement names, if they open to exactly what was written.
-fn holds(given: &Value, said: &Value, wrote: &Wrote<'_>, party: &Party) -> Result<Vec<u8>, String> {
+impl Wrote<'_> {
+    /// Whether sealed bytes hold exactly this.
+    fn is_in(&self, sealed: &Opened<'_>) -> Option<bool> {
+        let read = subjects::read_text(sealed.opener, &sealed.by, sealed.text(self.about), sealed.bytes)?;
+        Some(read == self.text.trim())
+    }
+}
+
+/// The sealed bytes that a statement names, if they open to exactly what was given.
+fn holds(given: &Value, said: &Value, sealing: Sealing<'_>, party: &Party) -> Result<Vec<u8>, String> {
     let part = |name: &str| given.get("sealed").and_then(|sealed| sealed.get(name)).and_then(Value::as_str);
     let bytes = part("bytes").and_then(from_base64).ok_or("it is not given out")?;
     let opener = part("opener").and_then(from_base64).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let opener = opener.map(Opener::from_bytes).ok_or("nothing opens it")?;
-    let text = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
-    if text("text") != Digest::of(&bytes).to_string() {
-        return Err("another text is named".to_owned());
+    let sealed = Opened { bytes: &bytes, opener: &opener, said, by: PersonId::from_text(&party.person) };
+    if sealed.text(sealing.field) != Digest::of(&bytes).to_string() {
+        return Err("something else is named".to_owned());
     }
-    match subjects::read_text(&opener, &PersonId::from_text(&party.person), text(wrote.about), &bytes) {
-        Some(read) if read == wrote.text.trim() => Ok(bytes),
-        Some(_) => Err("it says something else".to_owned()),
+    match (sealing.opens)(&sealed) {
+        Some(true) => Ok(bytes),
+        Some(false) => Err("it says something else".to_owned()),
         None => Err("it does not open".to_owned()),
     }
 }
@@ -325,7 +380,9 @@ mod tests {
     #[test]
     fn only_what_was_written_is_signed() {
         let wrote = Wrote { text: " Who approved it?\n", about: "request" };
-        let holds = |(given, said): &(Value, Value)| super::holds(given, said, &wrote, &party());
+        let opens = |sealed: &Opened<'_>| wrote.is_in(sealed);
+        let sealing = Sealing { field: "text", opens: &opens };
+        let holds = |(given, said): &(Value, Value)| super::holds(given, said, sealing, &party());
         let good = written("Who approved it?", "per-1", "arq-1");
         assert_eq!(to_base64(&holds(&good).unwrap()), good.0["sealed"]["bytes"].as_str().unwrap());
         // Another text of the same length, one that is not trimmed, another writer's, one of another request.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::{Format, KeyArgs, PersonFormat};
 use super::place::day_or_time;
 use super::remote::{array, field, only_here, stranger};
-use super::remote_acts::{Expects, Said, index, say, say_unless_so};
+use super::remote_acts::{Beside, Expects, Said, index, say, say_beside};
 use super::role::{Names, chosen, said_granted, said_presence, said_revoked, say_list, say_rules, say_shown};
 use super::role_args::{PresenceArgs, RoleOf, RoleVerb};
 use crate::config::Environment;
@@ -69,19 +69,34 @@ pub(super) fn about(
     about_more(client, asked, (namespace, says, &["person"]), person, &|_| Ok(()), key, env)
 }
 
+/// What there is besides to hold a statement against.
+type More<'a> = &'a dyn Fn(&Value) -> Result<(), String>;
+
 /// As [`about`], with fields that are free, and what there is besides to hold a statement against.
 pub(super) fn about_more(
     client: &ApiClient,
     asked: &Value,
     (namespace, says, free): (&'static str, Value, &'static [&'static str]),
     person: &str,
-    more: &dyn Fn(&Value) -> Result<(), String>,
+    more: More<'_>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
+    about_beside(client, asked, (namespace, says, free), (person, more, Beside::default()), key, env)
+}
+
+/// As [`about_more`], with what there is beside the statement.
+pub(super) fn about_beside(
+    client: &ApiClient,
+    asked: &Value,
+    (namespace, says, free): (&'static str, Value, &'static [&'static str]),
+    (person, more, beside): (&str, More<'_>, Beside<'_>),
     key: &KeyArgs,
     env: &Environment,
 ) -> Result<Said, Failure> {
     let expects = Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() };
     let fits = |about: &Value, said: &Value| is_about(about, said, person).and_then(|()| more(said));
-    let said = say_unless_so(client, asked, &[expects], &fits, key, env)?;
+    let said = say_beside(client, asked, &[expects], (&fits, beside), key, env)?;
     // Only who was asked about can hold it already.
     match is_about(&said.about, &said.result, person) {
         Ok(()) => Ok(said),

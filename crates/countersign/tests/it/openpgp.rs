@@ -19,13 +19,13 @@ fn code(ran: &Ran, code: &str) {
 }
 
 /// Somebody's `gpg`, whose path is short enough for an agent's socket.
-struct Gpg<'a> {
+pub(crate) struct Gpg<'a> {
     w: &'a World,
     home: tempfile::TempDir,
 }
 
 impl<'a> Gpg<'a> {
-    fn new(w: &'a World) -> Self {
+    pub(crate) fn new(w: &'a World) -> Self {
         let home = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").unwrap();
         fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         Self { w, home }
@@ -38,7 +38,7 @@ impl<'a> Gpg<'a> {
         gpg
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let mut gpg = self.command();
         gpg.args(args);
         // A test that could not start it would prove nothing.
@@ -46,7 +46,7 @@ impl<'a> Gpg<'a> {
     }
 
     /// A new key that signs; its fingerprint, and the file it is exported to.
-    fn key(&self, uid: &str, expires: &str) -> (String, String) {
+    pub(crate) fn key(&self, uid: &str, expires: &str) -> (String, String) {
         self.run(&["--quick-gen-key", uid, "ed25519", "cert,sign", expires]);
         let listed = self.run(&["--with-colons", "--list-keys"]).out;
         let fingerprint =
@@ -55,7 +55,7 @@ impl<'a> Gpg<'a> {
         (fingerprint, file)
     }
 
-    fn export(&self, key: &str) -> String {
+    pub(crate) fn export(&self, key: &str) -> String {
         let file = self.home.path().join(format!("{key}.asc"));
         let _ = fs::remove_file(&file);
         self.run(&["--armor", "--output", file.to_str().unwrap(), "--export", key]);

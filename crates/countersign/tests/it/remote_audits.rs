@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
 use countersign_evidence::seal::{self, Opener, SubjectKey};
 use countersign_evidence::{act, canonical};
 use countersign_model::Digest;
@@ -264,7 +265,7 @@ fn a_sealed_text_is_taken_as_it_was_given_out_or_not_at_all() {
     }
     let many = vec![one.sealed.clone(), one.sealed.clone()];
     assert_eq!(code(&hand_in(&olga, &once(), &one.condition, acts, &many).expect(400)), "CS-SERVER-110");
-    let large = vec![vec![0; 10_000 + seal::OVERHEAD + 1]];
+    let large = vec![vec![0; LARGEST_CERTIFICATE + seal::OVERHEAD + 1]];
     assert_eq!(code(&hand_in(&olga, &once(), &one.condition, acts, &large).expect(400)), "CS-SERVER-110");
     assert_eq!(entries(&world, &KINDS), [1, 0, 0, 0, 0, 0, 4]);
 

@@ -66,6 +66,8 @@ pub struct Draft {
     passkey: Option<String>,
     statement: Vec<u8>,
     attachments: Vec<NewBlob>,
+    /// Whose key seals what is attached.
+    owner: PersonId,
     may: May,
 }
 
@@ -122,7 +124,13 @@ impl Draft {
         let predicate =
             allowed_or_unproved(session, saying.act, Some(&by), |s| predicate(s, by.clone(), &attachments))?;
         let statement = act_statement(session.subject(), predicate)?;
-        Ok(Self { saying, by, passkey, statement, attachments, may: Box::new(may) })
+        let owner = by.clone();
+        Ok(Self { saying, by, passkey, statement, attachments, owner, may: Box::new(may) })
+    }
+
+    /// The same where what is attached is sealed with the key of somebody else than whoever signs: of whom it belongs to.
+    pub(crate) fn sealed_for(self, owner: PersonId) -> Self {
+        Self { owner, ..self }
     }
 
     /// The canonical statement: exactly what is signed.
@@ -174,12 +182,13 @@ impl Draft {
         }
     }
 
-    /// The text that was sealed for it, with what opens that alone.
+    /// What was sealed for it, with what opens that alone.
     fn sealed(&self, session: &Session) -> Result<Option<Sealed>, Error> {
-        let Some(blob) = self.attachments.iter().find(|blob| blob.media == subjects::SEALED_TEXT) else {
+        const SEALED: [&str; 3] = [subjects::SEALED_TEXT, subjects::SEALED_ACCOUNT, subjects::SEALED_CERTIFICATE];
+        let Some(blob) = self.attachments.iter().find(|blob| SEALED.contains(&blob.media.as_str())) else {
             return Ok(None);
         };
-        let opener = subjects::text_opener(session.ledger().subject_keys(), &self.by, &blob.bytes)?;
+        let opener = subjects::opener(session.ledger().subject_keys(), &self.owner, &blob.bytes)?;
         Ok(Some(Sealed { bytes: blob.bytes.clone(), opener }))
     }
 

@@ -3,23 +3,29 @@
 //! Control objective: every signature leads to one person through a key that was theirs alone at that time.
 //! Regulatory mapping: PCI DSS v4.0.1 8.2.1, 8.2.2, 8.3.1; NIST 800-53r5 IA-5, AC-2.
 
-use countersign_connect::gpg::Certificate;
-use countersign_evidence::act;
+use countersign_connect::gpg::{self, Certificate};
+use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::canonical;
 use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::statement::Statement;
 use countersign_evidence::webauthn::Registration;
 use countersign_model::access::KeyKind;
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId, Timestamp};
-use countersign_store::handed::Written;
-use countersign_store::projection::{ActRow, KeyRow, kind_of};
+use countersign_store::handed::{Away, HandedError, Written};
+use countersign_store::projection::{ActRow, EntriesAsked, KeyRow, kind_of};
+use countersign_store::session::SessionError;
 use countersign_store::{NewBlob, Session, subjects};
 use serde_json::{Value, json};
 
+use super::draft::allowed_or_unproved;
 use super::error::IdentityError;
 use super::people::find;
 use super::roles::admitted;
-use super::{Pen, Saying, administrator, line, rooted, say_by};
+use super::{Draft, Pen, Saying, administrator, line, rooted, say_by};
 use crate::Error;
+
+const ACT: &str = "person key add";
 
 /// From when to when a key counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,6 +126,22 @@ impl Revoked {
     }
 }
 
+/// A key that may be added, and is not yet.
+pub struct Proposed {
+    /// Whose it would be.
+    pub person: PersonId,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// From when to when it would count.
+    pub window: Window,
+    /// Whether the person has it already.
+    pub renewed: bool,
+    /// Whether somebody gives it to themselves, for there is no other administrator.
+    pub alone: bool,
+    /// What is signed.
+    pub draft: Draft,
+}
+
 /// Adds a key to somebody enrolled. An OpenPGP key counts no longer than it says itself.
 ///
 /// # Errors
@@ -129,67 +151,149 @@ pub fn add(
     session: &mut Session,
     who: &str,
     key: NewKey<'_>,
-    mut window: Window,
+    window: Window,
     reason: Option<&str>,
     pen: Pen<'_>,
 ) -> Result<Added, Error> {
+    let Proposed { person, fingerprint, window, renewed, alone, draft } =
+        propose(session, who, key, window, reason, pen)?;
+    Ok(Added { person, fingerprint, window, renewed, alone, written: draft.write(session, pen)? })
+}
+
+/// As [`add`], up to the signature.
+///
+/// # Errors
+/// As [`add`].
+pub fn propose(
+    session: &mut Session,
+    who: &str,
+    key: NewKey<'_>,
+    mut window: Window,
+    reason: Option<&str>,
+    pen: Pen<'_>,
+) -> Result<Proposed, Error> {
     rooted(session.state())?;
     let reason = reason.map(|text| line("the reason", text)).transpose()?;
-    let by = admitted(session, "person key add", pen, Action::AddKey)?;
+    let by = admitted(session, ACT, pen, Action::AddKey)?;
     let person = find(session.state(), who)?.id;
     let fingerprint = key.fingerprint();
     let now = session.now();
-    let mut sealed = Vec::new();
     if let NewKey::OpenPgp(certificate) = key {
         window.before = [window.before, certificate.expires].into_iter().flatten().min();
-        if session.state().is_erased(&person)? {
-            return Err(IdentityError::Erased { person }.into());
-        }
-        let keys = session.ledger().subject_keys();
-        let bytes = subjects::seal_certificate(keys, &person, &fingerprint, &certificate.bytes)?;
-        sealed.push(NewBlob { bytes, media: subjects::SEALED_CERTIFICATE.into() });
     }
-    let named = sealed.first().map(|blob| Digest::of(&blob.bytes));
     let renewed = session.state().holder(&fingerprint)?.is_some();
     if window.before.is_some_and(|until| until <= now || window.after.is_some_and(|from| from >= until)) {
         return Err(IdentityError::BadWindow.into());
     }
-    let alone = !session.state().has_other_administrator(&person, session.place()?)?;
+    let alone = by == person && !session.state().has_other_administrator(&person, session.place()?)?;
     let saying = saying(EventKind::PersonKeyAdded, act::PERSON_KEY, &person);
-    let own = by == person;
-    let written = say_by(
-        session,
-        pen,
-        &saying,
-        sealed,
-        |s, by| {
-            may_add(s, by, &person, &fingerprint, key.kind())?;
-            unlisted(s, key.public())
-        },
-        |s, by| {
-            Ok(PersonKeyAdded {
-                origin: s.state().origin().to_owned(),
-                person: person.clone(),
-                kind: key.kind(),
-                key: match key {
-                    NewKey::Ssh(key) => key.to_openssh(),
-                    NewKey::OpenPgp(certificate) => certificate.fingerprint.clone(),
-                    NewKey::Passkey(new) => new.key.to_openssh(),
-                },
-                valid_after: window.after,
-                valid_before: window.before,
-                passkey: match key {
-                    NewKey::Passkey(new) => Some(new.passkey.clone()),
-                    NewKey::Ssh(_) | NewKey::OpenPgp(_) => None,
-                },
-                certificate: named,
-                by,
-                reason,
-                time: pen.time(s)?,
-            })
-        },
-    )?;
-    Ok(Added { person, fingerprint, window, renewed, written, alone: alone && own })
+    let may = {
+        let (person, fingerprint, kind, public) =
+            (person.clone(), fingerprint.clone(), key.kind(), key.public().cloned());
+        move |s: &Session, by: &PersonId| {
+            may_add(s, by, &person, &fingerprint, kind)?;
+            unlisted(s, public.as_ref())
+        }
+    };
+    let seal = |s: &Session, _: &PersonId| match key {
+        NewKey::OpenPgp(certificate) => Ok(vec![sealed(s, pen, &person, certificate)?]),
+        NewKey::Ssh(_) | NewKey::Passkey(_) => Ok(Vec::new()),
+    };
+    let draft = Draft::new(session, pen, saying, seal, may, |s, by, sealed| {
+        Ok(PersonKeyAdded {
+            origin: s.state().origin().to_owned(),
+            person: person.clone(),
+            kind: key.kind(),
+            key: match key {
+                NewKey::Ssh(key) => key.to_openssh(),
+                NewKey::OpenPgp(certificate) => certificate.fingerprint.clone(),
+                NewKey::Passkey(new) => new.key.to_openssh(),
+            },
+            valid_after: window.after,
+            valid_before: window.before,
+            passkey: match key {
+                NewKey::Passkey(new) => Some(new.passkey.clone()),
+                NewKey::Ssh(_) | NewKey::OpenPgp(_) => None,
+            },
+            certificate: sealed.first().map(|blob| Digest::of(&blob.bytes)),
+            by,
+            reason,
+            time: pen.time(s)?,
+        })
+    })?;
+    let draft = draft.sealed_for(person.clone());
+    Ok(Proposed { person, fingerprint, window, renewed, alone, draft })
+}
+
+/// The certificate, sealed with the key of whom it belongs to; what was sealed before is taken as it came back with what was signed.
+fn sealed(session: &Session, pen: Pen<'_>, person: &PersonId, certificate: &Certificate) -> Result<NewBlob, Error> {
+    let keys = session.ledger().subject_keys();
+    let bytes = match pen {
+        Pen::Away(Away::Signed(handed)) => {
+            let bytes = handed.sealed(act::PERSON_KEY).map_err(SessionError::from)?;
+            let holds = subjects::unseal_certificate(keys, person, &certificate.fingerprint, bytes)?;
+            if holds.as_ref() != Some(&certificate.bytes) {
+                return Err(another_key());
+            }
+            bytes.to_vec()
+        }
+        Pen::Away(Away::Asked { .. }) | Pen::Key(_) | Pen::Passkey(_) => {
+            subjects::seal_certificate(keys, person, &certificate.fingerprint, &certificate.bytes)?
+        }
+    };
+    Ok(NewBlob { bytes, media: subjects::SEALED_CERTIFICATE.into() })
+}
+
+fn another_key() -> Error {
+    let why = "does not open with the person's key, to the OpenPGP key that is named";
+    SessionError::from(HandedError::Sealed { why }).into()
+}
+
+/// The OpenPGP key that somebody on another machine adds: what they sent, or what was sealed of it and came back with what they signed.
+/// Whoever adds none learns that before anything is looked at.
+///
+/// # Errors
+/// When the signer is no administrator, or it is no such key; what came back as something else is recorded.
+pub fn certificate_away(session: &mut Session, who: &str, sent: &[u8], away: Away<'_>) -> Result<Certificate, Error> {
+    let by = admitted(session, ACT, Pen::Away(away), Action::AddKey)?;
+    let person = find(session.state(), who)?.id;
+    let Away::Signed(handed) = away else { return Ok(gpg::inspect(sent, session.now())?) };
+    allowed_or_unproved(session, ACT, Some(&by), |s| {
+        let said: PersonKeyAdded = handed.said(act::PERSON_KEY).map_err(SessionError::from)?;
+        let bytes = handed.sealed(act::PERSON_KEY).map_err(SessionError::from)?;
+        let plain = subjects::unseal_certificate(s.ledger().subject_keys(), &person, &said.key, bytes)?;
+        let certificate = gpg::inspect(&plain.ok_or_else(another_key)?, s.now())?;
+        if certificate.fingerprint == said.key { Ok(certificate) } else { Err(another_key()) }
+    })
+}
+
+/// Whether an OpenPGP key was a person's before an entry that adds it: then that renews it.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn was_there(session: &Session, person: &PersonId, fingerprint: &str, index: u64) -> Result<bool, Error> {
+    const PAGE: u32 = 200;
+    let mut page = EntriesAsked {
+        kind: Some(EventKind::PersonKeyAdded),
+        stream: Some(StreamId::from(person)),
+        before: Some(index),
+    };
+    loop {
+        let lines = session.state().entries_page(&page, PAGE).map_err(SessionError::from)?;
+        for line in &lines {
+            let entry = session.ledger().entries(line.index..line.index.saturating_add(1))?.pop();
+            let Some((_, entry)) = entry else { continue };
+            let signed = SignedAct::from_slice(&session.ledger().payload(&entry.payload)?)?;
+            let said: Statement<Value> = canonical::from_slice(&signed.statement()?)?;
+            if said.predicate.get("key").and_then(Value::as_str) == Some(fingerprint) {
+                return Ok(true);
+            }
+        }
+        match lines.last() {
+            Some(last) if lines.len() == PAGE as usize => page.before = Some(last.index),
+            _ => return Ok(false),
+        }
+    }
 }
 
 /// No revocation list may name a key that is added.
@@ -321,6 +425,6 @@ pub fn named(session: &Session, person: &PersonId, text: &str) -> Result<KeyRow,
 }
 
 fn saying(kind: EventKind, namespace: &'static str, person: &PersonId) -> Saying<'static> {
-    let act = if kind == EventKind::PersonKeyAdded { "person key add" } else { "person key revoke" };
+    let act = if kind == EventKind::PersonKeyAdded { ACT } else { "person key revoke" };
     Saying { act, kind, namespace, stream: StreamId::from(person) }
 }

@@ -4,15 +4,19 @@
 //! verified. Regulatory mapping: PCI DSS v4.0.1 8.3.1, 8.4.2, 8.5.1; NIST 800-53r5 IA-2(1), IA-2(8), IA-5.
 
 use countersign_evidence::webauthn::{self, NewPasskey, PasskeyError, Registration};
-use countersign_model::PersonId;
+use countersign_model::{Action, Diagnostic as _, PersonId};
 use countersign_store::Session;
+use countersign_store::handed::Ceremony;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Pen;
 use super::error::IdentityError;
 use super::people::find;
+use super::roles::admitted;
 use crate::Error;
 
+const ACT: &str = "person key add";
 /// Bytes of a new challenge (WebAuthn §13.4.3 asks for 16 at least).
 const CHALLENGE: usize = 32;
 
@@ -43,6 +47,35 @@ pub struct EnrolmentRequest {
 }
 
 impl EnrolmentRequest {
+    /// Reads a request that was handed out. Nothing in it is believed by that.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(bytes).map_err(|_| wrong(PasskeyError::Form("the request cannot be read")))
+    }
+
+    /// The person it is for.
+    #[must_use]
+    pub const fn person(&self) -> &PersonId {
+        &self.person
+    }
+
+    /// The passkey that a browser made for it, by the request's own word of where that was.
+    ///
+    /// # Errors
+    /// When the request asks for nothing, or the answer is not worth a passkey.
+    pub fn registered(&self, answer: &[u8]) -> Result<Registration, Error> {
+        let (challenge, rp_id) = webauthn::asked(&self.options)
+            .filter(|(challenge, _)| challenge.len() == CHALLENGE)
+            .ok_or_else(|| wrong(PasskeyError::Form("the request has no challenge")))?;
+        Ok(webauthn::register(answer, &challenge, &self.origin, &rp_id)?)
+    }
+
+    fn is_of(&self, party: &Party) -> bool {
+        self.origin == party.origin && webauthn::asked(&self.options).is_some_and(|(_, rp_id)| rp_id == party.rp_id)
+    }
+
     /// What `navigator.credentials.create` is called with.
     #[must_use]
     pub const fn options(&self) -> &Value {
@@ -92,19 +125,47 @@ pub fn answered(
     request: &[u8],
     answer: &[u8],
 ) -> Result<Registration, Error> {
-    let wrong = |e: PasskeyError| Error::Evidence(e.into());
     let person = find(session.state(), who)?.id;
-    let request: EnrolmentRequest =
-        serde_json::from_slice(request).map_err(|_| wrong(PasskeyError::Form("the request cannot be read")))?;
+    let request = EnrolmentRequest::read(request)?;
     let here = request.version == 1 && request.ledger == session.state().origin() && request.person == person;
     if !here {
         return Err(wrong(PasskeyError::Ceremony("the request was made for another person or ledger")));
     }
-    let (challenge, rp_id) = webauthn::asked(&request.options)
-        .filter(|(challenge, _)| challenge.len() == CHALLENGE)
-        .ok_or_else(|| wrong(PasskeyError::Form("the request has no challenge")))?;
-    if request.origin != party.origin || rp_id != party.rp_id {
-        return Err(wrong(PasskeyError::Origin("the request names another one than countersign.toml")));
+    if webauthn::asked(&request.options).is_some() && !request.is_of(party) {
+        return Err(wrong(PasskeyError::Origin("the request names another one than passkeys are made for here")));
     }
-    Ok(webauthn::register(answer, &challenge, &party.origin, &party.rp_id)?)
+    request.registered(answer)
+}
+
+fn wrong(error: PasskeyError) -> Error {
+    Error::Evidence(error.into())
+}
+
+/// What somebody's page shows of a passkey that their browser made, as an administrator pastes it. Nothing in it is believed by that.
+///
+/// # Errors
+/// When it is something else.
+pub fn pasted(text: &str) -> Result<Ceremony, Error> {
+    serde_json::from_str(text.trim()).map_err(|_| wrong(PasskeyError::Form("it is not what the person's page shows")))
+}
+
+/// As [`answered`], for an administrator who is about to enrol it with a passkey or with a key on another machine. Whoever enrols none learns
+/// that before anything is looked at; what is worth no passkey is recorded.
+///
+/// # Errors
+/// As [`answered`]; when the signer is no administrator.
+pub fn admitted_answer(
+    session: &mut Session,
+    who: &str,
+    party: &Party,
+    made: &Ceremony,
+    pen: Pen<'_>,
+) -> Result<Registration, Error> {
+    let by = admitted(session, ACT, pen, Action::AddKey)?;
+    let person = find(session.state(), who)?.id;
+    let verified = answered(session, person.as_str(), party, made.request.as_bytes(), made.answer.as_bytes());
+    if let Err(error) = &verified {
+        session.record_refusal(ACT, None, Some(&by), error.code())?;
+    }
+    verified
 }

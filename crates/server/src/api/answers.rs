@@ -97,11 +97,11 @@ wire! {
         statement: String,
         /// SHA-256 of the statement.
         digest: Digest,
-        /// The text that it names by its digest: it is handed in with the act. Null where it names none.
+        /// What was sealed for it, which it names by its digest: it is handed in with the act. Null where nothing was.
         sealed: Option<SealedText>,
     }
 
-    /// What somebody wrote, sealed with their key. It opens to the same text by what is given out here and by that key.
+    /// A text, an account or an OpenPGP key, sealed with the key of whom it belongs to. What is given out here opens it as that key does.
     SealedText {
         /// The sealed bytes in base64: the statement names their SHA-256.
         bytes: String,

@@ -14,6 +14,7 @@ use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::statement::Subject;
 use countersign_evidence::webauthn::{self, Assertion};
 use countersign_evidence::{from_base64, to_base64};
+use countersign_govern::access::passkeys::Party;
 use countersign_model::event::SignInAsked;
 use countersign_model::visit::SignInMethod;
 use countersign_model::{Digest, PersonId};
@@ -30,6 +31,13 @@ use crate::web;
 pub(crate) fn rp_id(app: &App, session: &Session) -> Result<Option<String>, Trouble> {
     let newest = session.state().passkey_in(&app.options.origin.to_string())?;
     Ok(newest.and_then(|row| row.public?.application()))
+}
+
+/// Where passkeys of this server are made and used: the relying party is the one of those that sign here, or the server's own host.
+pub(crate) fn party(app: &App, session: &Session) -> Result<Party, Trouble> {
+    let origin = app.options.origin.to_string();
+    let host = app.options.origin.host().split(':').next().unwrap_or_default().to_owned();
+    Ok(Party { rp_id: rp_id(app, session)?.unwrap_or(host), origin })
 }
 
 /// What a browser is asked for: good once, for two minutes.

@@ -18,12 +18,12 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::IF_MATCH;
+use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
 use countersign_evidence::{from_base64, to_base64};
-use countersign_model::audit::threads::LONGEST_TEXT;
 use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
 use countersign_store::Session;
-use countersign_store::handed::{Away, FRESH, HandedError, HandedIn, MOST, Written};
+use countersign_store::handed::{Away, Ceremony, FRESH, HandedError, HandedIn, MOST, Written};
 use countersign_store::projection::EntriesAsked;
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,8 +43,8 @@ pub(super) use schema::{acts_schema, preparation_schema};
 
 /// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice.
 const LARGEST: usize = 4 << 20;
-/// Bytes of a text that is sealed.
-const LARGEST_SEALED: usize = LONGEST_TEXT + countersign_evidence::seal::OVERHEAD;
+/// Bytes of what is sealed: the largest is an OpenPGP key.
+const LARGEST_SEALED: usize = LARGEST_CERTIFICATE + countersign_evidence::seal::OVERHEAD;
 
 /// What somebody looked at is not so any more (`govern`'s `MovedOn`).
 const MOVED_ON: &str = "CS-ACCESS-013";
@@ -76,6 +76,8 @@ struct Acts {
     acts: Vec<String>,
     #[serde(default)]
     sealed: Vec<String>,
+    #[serde(default)]
+    passkey: Option<Ceremony>,
 }
 
 /// Whoever asks, and what their token opens.
@@ -125,7 +127,7 @@ fn prepared(
     admitted(session, who, act)?;
     is_own(session, who, act.command(), key)?;
     let away = Away::Asked { key, host };
-    let (by, acts, already) = match act.say(session, &app.catalogue, away)? {
+    let (by, acts, already) = match act.say_here(app, session, away)? {
         Written::ToSign { by, acts } => (by, acts, Value::Null),
         Written::Already => (who.person.clone(), Vec::new(), act.already(session)?),
         Written::Done(_) => return Err(Trouble::internal("something that was not signed was appended")),
@@ -157,14 +159,14 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
     let said = asking.headers.get(IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().trim_matches('"'));
     let condition: Option<Digest> = said.map(|text| text.parse().map_err(|_| Trouble::no_condition())).transpose()?;
-    let (Acts { acts, sealed }, request) = body(sent).await?;
+    let (Acts { acts, sealed, passkey }, request) = body(sent).await?;
     let bad = || Trouble::bad_body("an act is not as the document says: one, or the two of one command, in base64");
     if acts.is_empty() || acts.len() > MOST {
         return Err(bad());
     }
     let acts: Option<Vec<Vec<u8>>> = acts.iter().map(|one| from_base64(one)).collect();
     let acts = acts.ok_or_else(bad)?;
-    let bad = || Trouble::bad_body("a sealed text is not as the document says: of each act one, in base64");
+    let bad = || Trouble::bad_body("what was sealed is not as the document says: for each act one, in base64");
     if sealed.len() > acts.len() {
         return Err(bad());
     }
@@ -176,7 +178,7 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     }
     let app = Arc::clone(&asking.app);
     let inner = Arc::clone(&app);
-    let done = app.with(move |session| taken(&inner, session, &who, condition, (&acts, sealed))).await;
+    let done = app.with(move |session| taken(&inner, session, &who, condition, (&acts, sealed, passkey))).await;
     if done.is_err() {
         lock(&app.acts).forget(&key);
     }
@@ -188,9 +190,11 @@ fn taken(
     session: &mut Session,
     who: &Who,
     condition: Option<Digest>,
-    (acts, sealed): (&[Vec<u8>], Vec<Vec<u8>>),
+    (acts, sealed, passkey): (&[Vec<u8>], Vec<Vec<u8>>, Option<Ceremony>),
 ) -> Result<Value, Trouble> {
-    let read = HandedIn::read(acts).and_then(|handed| Ok((kinds::of(&handed)?, handed.with(sealed)?)));
+    let read = HandedIn::read(acts)
+        .and_then(|handed| handed.with_ceremony(passkey))
+        .and_then(|handed| Ok((kinds::of(&handed)?, handed.with(sealed)?)));
     let (asked, handed) = match read {
         Ok(read) => read,
         Err(error) => {
@@ -210,7 +214,7 @@ fn taken(
         (Some(now), Some(looked_at)) if now != looked_at => return Err(Trouble::other_state(&now.to_string())),
         _ => {}
     }
-    match asked.say(session, &app.catalogue, Away::Signed(&handed)) {
+    match asked.say_here(app, session, Away::Signed(&handed)) {
         Ok(Written::Done(index)) => recorded(session, who, &asked, &handed, index),
         Ok(Written::Already) => {
             // Somebody else said the same meanwhile, so that there is nothing to add.

@@ -9,6 +9,9 @@ use super::{LARGEST_SEALED, kinds};
 /// Characters of a line that somebody signs.
 const LONGEST: usize = 1000;
 
+/// Characters of what a browser is asked, and of what it answers.
+const LARGEST_OF_A_BROWSER: usize = 64 << 10;
+
 /// A text of one line that somebody signs.
 pub(super) fn line(says: &str) -> Value {
     json!({
@@ -48,6 +51,20 @@ pub(super) fn kind(name: &str, says: &str, must: &[(&str, Value)], may: &[(&str,
     })
 }
 
+/// What a browser was asked for a new passkey, and what it answered.
+pub(super) fn ceremony() -> Value {
+    let json =
+        |says: &str| json!({"type": "string", "minLength": 2, "maxLength": LARGEST_OF_A_BROWSER, "description": says});
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["request", "answer"],
+        "description": "A new passkey: it is verified when the statement is given out, and once more beside the act that enrols it.",
+        "properties": {
+            "request": json("What the browser was asked: what `person key request` writes, or the page `/passkeys` shows."),
+            "answer": json("What it answered, as `JSON.stringify(credential)` gives it."),
+        },
+    })
+}
+
 /// The schema of what somebody wants to say, and with which key.
 pub(crate) fn preparation_schema() -> Value {
     json!({
@@ -64,7 +81,7 @@ pub(crate) fn preparation_schema() -> Value {
 pub(crate) fn acts_schema() -> Value {
     let sealed = json!({
         "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_SEALED.div_ceil(3) * 4,
-        "pattern": "^[A-Za-z0-9+/=]+$", "description": "A sealed text, as it was given out with the statement that names it.",
+        "pattern": "^[A-Za-z0-9+/=]+$", "description": "What was sealed, as it was given out with the statement that names it.",
     });
     let act = json!({
         "type": "string", "contentEncoding": "base64", "minLength": 4, "pattern": "^[A-Za-z0-9+/=]+$",
@@ -77,7 +94,7 @@ pub(crate) fn acts_schema() -> Value {
             "description": "What was signed, in the order in which it was given out.",
         }, "sealed": {
             "type": "array", "maxItems": MOST, "items": sealed,
-            "description": "The texts that were sealed for it, where any were given out.",
-        }},
+            "description": "What was sealed for it, where anything was given out.",
+        }, "passkey": or_null(ceremony())},
     })
 }

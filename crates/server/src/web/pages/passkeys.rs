@@ -4,15 +4,15 @@
 
 use std::time::Instant;
 
-use countersign_govern::access::passkeys::{self, Party};
+use countersign_govern::access::passkeys;
 use countersign_model::access::KeyKind;
-use countersign_store::Session;
 use countersign_store::projection::KeyRow;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use crate::app::{App, Kept, Made, Trouble};
-use crate::auth::{lock, passkey};
+use crate::app::{Kept, Made, Trouble};
+use crate::auth::lock;
+use crate::auth::passkey::party;
 use crate::web::acts::Doing;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -22,13 +22,6 @@ use crate::web::sign;
 const PLACE: &str = "/passkeys";
 const MADE: &str = "made";
 const ACT: &str = "person key add";
-
-/// Where passkeys of this server are made and used: the relying party is the one of those that sign here, or the server's own host.
-fn party(app: &App, session: &Session) -> Result<Party, Trouble> {
-    let origin = app.options.origin.to_string();
-    let host = app.options.origin.host().split(':').next().unwrap_or_default().to_owned();
-    Ok(Party { rp_id: passkey::rp_id(app, session)?.unwrap_or(host), origin })
-}
 
 /// The page.
 pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {

@@ -1,28 +1,31 @@
-//! Which keys count for whom, and the end of tokens. Keys are of the whole firm, so no token that is limited opens them. A certificate of
-//! OpenPGP is sealed where the ledger is, and what a browser says of a new passkey is looked at there.
+//! Which keys count for whom, and the end of tokens. Keys are of the whole firm, so no token that is limited opens them. An OpenPGP key
+//! is sealed where the ledger is, with the key of whom it belongs to, and comes back so; what a browser says of a new passkey is verified here,
+//! once when the statement is given out and once more when it comes back.
 
-use countersign_evidence::act;
+use countersign_evidence::openpgp::LARGEST_CERTIFICATE;
 use countersign_evidence::sshsig::PublicKey;
+use countersign_evidence::{act, from_base64};
 use countersign_govern::access::keys::{self, NewKey, Window};
-use countersign_govern::access::{Pen, tokens};
+use countersign_govern::access::{Pen, passkeys, tokens};
 use countersign_model::access::KeyKind;
 use countersign_model::event::{PersonKeyAdded, PersonKeyRevoked, TokenRevoked};
 use countersign_model::{EventKind, PersonId, StreamId, Timestamp};
 use countersign_policy::Catalogue;
 use countersign_store::Session;
-use countersign_store::handed::{Away, HandedError, HandedIn, Written};
+use countersign_store::handed::{Away, Ceremony, HandedError, HandedIn, Written};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::super::wire::Wire as _;
-use super::super::schema::{id, kind, line, or_null};
+use super::super::schema::{ceremony, id, kind, line, or_null};
 use super::super::told;
 use super::people::{looked_at, person};
 use super::{Act, Asked, Family, Looked, Said, alone, no, read_as, told_of_people};
-use crate::app::{Scope, Trouble};
+use crate::app::{App, Scope, Trouble};
+use crate::auth::passkey::party;
 
 pub(super) const FAMILY: Family = Family {
-    kinds: &["person-key-add", "person-key-revoke", "token-revoke"],
+    kinds: &["person-key-add", "person-openpgp-add", "person-passkey-add", "person-key-revoke", "token-revoke"],
     namespaces: &[act::PERSON_KEY, act::PERSON_KEY_REVOCATION, act::TOKEN_REVOCATION],
     read: read_as::<Keys>,
     of,
@@ -36,6 +39,28 @@ enum Keys {
     Add {
         person: String,
         key: String,
+        #[serde(default)]
+        valid_after: Option<Timestamp>,
+        #[serde(default)]
+        valid_before: Option<Timestamp>,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    #[serde(rename = "person-openpgp-add")]
+    OpenPgp {
+        person: String,
+        certificate: String,
+        #[serde(default)]
+        valid_after: Option<Timestamp>,
+        #[serde(default)]
+        valid_before: Option<Timestamp>,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    #[serde(rename = "person-passkey-add")]
+    Passkey {
+        person: String,
+        passkey: Ceremony,
         #[serde(default)]
         valid_after: Option<Timestamp>,
         #[serde(default)]
@@ -66,16 +91,31 @@ fn schemas() -> Vec<Value> {
         "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$",
         "description": "The SSH public key, as a line of OpenSSH.",
     });
+    let certificate = json!({
+        "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_CERTIFICATE.div_ceil(3) * 4,
+        "pattern": "^[A-Za-z0-9+/=]+$",
+        "description": "The OpenPGP public key, as `gpg --export` writes it. It is sealed with the key of whom it belongs to.",
+    });
+    let window = || {
+        [
+            ("valid_after", time("It counts from then on.")),
+            ("valid_before", time("It counts before then.")),
+            ("reason", or_null(line("Why."))),
+        ]
+    };
     vec![
+        kind("person-key-add", "Somebody enrolled has one more SSH key.", &[person(), ("key", key)], &window()),
         kind(
-            "person-key-add",
-            "Somebody enrolled has one more SSH key.",
-            &[person(), ("key", key)],
-            &[
-                ("valid_after", time("It counts from then on.")),
-                ("valid_before", time("It counts before then.")),
-                ("reason", or_null(line("Why."))),
-            ],
+            "person-openpgp-add",
+            "Somebody enrolled has an OpenPGP key, which verifies commits; one that they have is renewed.",
+            &[person(), ("certificate", certificate)],
+            &window(),
+        ),
+        kind(
+            "person-passkey-add",
+            "Somebody enrolled has a passkey, which their browser made for this server.",
+            &[person(), ("passkey", ceremony())],
+            &window(),
         ),
         kind(
             "person-key-revoke",
@@ -101,15 +141,21 @@ fn of(handed: &HandedIn) -> Result<Asked, HandedError> {
     Ok(Box::new(match namespace {
         act::PERSON_KEY => {
             let p: PersonKeyAdded = handed.said(namespace)?;
-            if !matches!(p.kind, KeyKind::SshKey | KeyKind::SshHardwareKey) {
-                return Err(no("keys of this kind are added where the ledger is"));
-            }
-            Keys::Add {
-                person: p.person.to_string(),
-                key: p.key,
-                valid_after: p.valid_after,
-                valid_before: p.valid_before,
-                reason: p.reason,
+            let (person, valid_after, valid_before) = (p.person.to_string(), p.valid_after, p.valid_before);
+            match p.kind {
+                KeyKind::SshKey | KeyKind::SshHardwareKey => {
+                    Keys::Add { person, key: p.key, valid_after, valid_before, reason: p.reason }
+                }
+                // Which it is, is in what is sealed, and nowhere else.
+                KeyKind::Openpgp => {
+                    let certificate = String::new();
+                    Keys::OpenPgp { person, certificate, valid_after, valid_before, reason: p.reason }
+                }
+                KeyKind::Passkey => {
+                    let passkey = handed.ceremony().cloned();
+                    let passkey = passkey.ok_or_else(|| no("what the browser said of the passkey is missing"))?;
+                    Keys::Passkey { person, passkey, valid_after, valid_before, reason: p.reason }
+                }
             }
         }
         act::PERSON_KEY_REVOCATION => {
@@ -129,10 +175,23 @@ fn of(handed: &HandedIn) -> Result<Asked, HandedError> {
     }))
 }
 
+impl Keys {
+    /// Whose key it is; of a token it is not said.
+    fn person(&self) -> Option<&str> {
+        match self {
+            Self::Add { person, .. }
+            | Self::OpenPgp { person, .. }
+            | Self::Passkey { person, .. }
+            | Self::Revoke { person, .. } => Some(person),
+            Self::Token { .. } => None,
+        }
+    }
+}
+
 impl Act for Keys {
     fn command(&self) -> &'static str {
         match self {
-            Self::Add { .. } => "person key add",
+            Self::Add { .. } | Self::OpenPgp { .. } | Self::Passkey { .. } => "person key add",
             Self::Revoke { .. } => "person key revoke",
             Self::Token { .. } => "token revoke",
         }
@@ -140,7 +199,7 @@ impl Act for Keys {
 
     fn event(&self) -> EventKind {
         match self {
-            Self::Add { .. } => EventKind::PersonKeyAdded,
+            Self::Add { .. } | Self::OpenPgp { .. } | Self::Passkey { .. } => EventKind::PersonKeyAdded,
             Self::Revoke { .. } => EventKind::PersonKeyRevoked,
             Self::Token { .. } => EventKind::TokenRevoked,
         }
@@ -148,12 +207,7 @@ impl Act for Keys {
 
     /// Of a token it is its person's, whom what is signed does not name.
     fn stream(&self, _: &HandedIn) -> Result<Option<StreamId>, HandedError> {
-        Ok(match self {
-            Self::Add { person, .. } | Self::Revoke { person, .. } => {
-                Some(StreamId::from(&PersonId::from_text(person)))
-            }
-            Self::Token { .. } => None,
-        })
+        Ok(self.person().map(|person| StreamId::from(&PersonId::from_text(person))))
     }
 
     fn inside(&self, _: &Session, _: &Scope) -> Result<(&'static str, bool), Trouble> {
@@ -161,15 +215,32 @@ impl Act for Keys {
     }
 
     fn looked_at(&self, session: &Session) -> Result<Looked, Trouble> {
-        match self {
-            Self::Add { person, .. } | Self::Revoke { person, .. } => looked_at(session.state(), person),
-            Self::Token { .. } => Ok(Looked::default()),
-        }
+        self.person().map_or_else(|| Ok(Looked::default()), |person| looked_at(session.state(), person))
+    }
+
+    fn say_here(&self, app: &App, session: &mut Session, away: Away<'_>) -> Result<Written<u64>, Trouble> {
+        let Self::Passkey { person, passkey, valid_after, valid_before, reason } = self else {
+            return self.say(session, &app.catalogue, away);
+        };
+        let (pen, window) = (Pen::Away(away), Window { after: *valid_after, before: *valid_before });
+        let party = party(app, session)?;
+        let said = passkeys::admitted_answer(session, person, &party, passkey, pen)
+            .and_then(|new| keys::add(session, person, NewKey::Passkey(&new), window, reason.as_deref(), pen));
+        said.map(|added| added.written).map_err(|e| told_of_people(&e))
     }
 
     fn say(&self, session: &mut Session, _: &Catalogue, away: Away<'_>) -> Result<Written<u64>, Trouble> {
         let pen = Pen::Away(away);
         let said = match self {
+            Self::Passkey { .. } => return Err(Trouble::internal("a passkey was looked at without its server")),
+            Self::OpenPgp { person, certificate, valid_after, valid_before, reason } => {
+                let bad = || Trouble::bad_body("the OpenPGP key is not as the document says: in base64");
+                let sent = from_base64(certificate).ok_or_else(bad)?;
+                let window = Window { after: *valid_after, before: *valid_before };
+                keys::certificate_away(session, person, &sent, away)
+                    .and_then(|key| keys::add(session, person, NewKey::OpenPgp(&key), window, reason.as_deref(), pen))
+                    .map(|added| added.written)
+            }
             Self::Add { person, key, valid_after, valid_before, reason } => {
                 let key = PublicKey::parse(key).map_err(|e| told(&e))?;
                 let window = Window { after: *valid_after, before: *valid_before };
@@ -185,14 +256,21 @@ impl Act for Keys {
 
     fn result(&self, session: &mut Session, said: &Said<'_>) -> Result<Value, Trouble> {
         Ok(match self {
-            Self::Add { person, key, valid_after, valid_before, .. } => {
-                let fingerprint = PublicKey::parse(key).map_err(|e| told(&e))?.fingerprint();
+            Self::Add { person, .. } | Self::OpenPgp { person, .. } | Self::Passkey { person, .. } => {
+                let added: PersonKeyAdded = said.handed.said(act::PERSON_KEY).map_err(|e| told(&e))?;
                 let id = PersonId::from_text(person);
+                let (fingerprint, renewed) = match added.kind {
+                    KeyKind::Openpgp => {
+                        let renewed = keys::was_there(session, &id, &added.key, said.index).map_err(|e| told(&e))?;
+                        (added.key, renewed)
+                    }
+                    _ => (PublicKey::parse(&added.key).map_err(|e| told(&e))?.fingerprint(), false),
+                };
                 let is_own = id == *said.person;
                 let alone = is_own && !session.state().has_other_administrator(&id, session.place()?)?;
                 said.with(json!({
-                    "person": person, "key": fingerprint, "valid_after": valid_after, "valid_before": valid_before,
-                    "renewed": false, "alone": alone,
+                    "person": person, "key": fingerprint, "valid_after": added.valid_after,
+                    "valid_before": added.valid_before, "renewed": renewed, "alone": alone,
                 }))
             }
             Self::Revoke { fingerprint, compromised_since, .. } => {

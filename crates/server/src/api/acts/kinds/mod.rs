@@ -4,6 +4,7 @@
 //!
 //! | file | acts |
 //! |---|---|
+//! | `accounts.rs` | `person account …` |
 //! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
 //! | `waivers.rs` | `waive …` |
@@ -15,6 +16,7 @@
 //! | `environments.rs` | `environment freeze …`, `environment windows` |
 //! | `gates.rs` | `gate acknowledge`, `gate review` |
 
+mod accounts;
 mod audits;
 mod decisions;
 mod emergencies;
@@ -36,7 +38,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Value, json};
 
 use super::told;
-use crate::app::{Scope, Trouble};
+use crate::app::{App, Scope, Trouble};
 
 /// Something that somebody wants to say.
 pub(super) trait Act: Send + Sync {
@@ -62,6 +64,11 @@ pub(super) trait Act: Send + Sync {
 
     /// Says it with a key on another machine: what is to be signed, or the log index of what was.
     fn say(&self, session: &mut Session, catalogue: &Catalogue, away: Away<'_>) -> Result<Written<u64>, Trouble>;
+
+    /// As [`Act::say`], for what asks more of this server than its catalogue.
+    fn say_here(&self, app: &App, session: &mut Session, away: Away<'_>) -> Result<Written<u64>, Trouble> {
+        self.say(session, &app.catalogue, away)
+    }
 
     /// What is answered where it is so already, and nothing is to be signed: what the command line prints then where the ledger is.
     fn already(&self, _: &mut Session) -> Result<Value, Trouble> {
@@ -133,6 +140,7 @@ const FAMILIES: &[Family] = &[
     people::FAMILY,
     reviews::FAMILY,
     keys::FAMILY,
+    accounts::FAMILY,
     registry::FAMILY,
     environments::FAMILY,
     gates::FAMILY,
