@@ -48,8 +48,8 @@ const signedIn = async (person) => {
   return page;
 };
 
-/** A passkey that the page makes, and that an administrator enrols with what the page says. All of it by keyboard. */
-const enrolled = async (page, person) => {
+/** A passkey that the page makes, by keyboard. */
+const made = async (page, person) => {
   await page.goto(`${told.url}/passkeys`);
   await accessible(page, axe, 'making a passkey');
   await page.locator('form[data-passkey] button').focus();
@@ -57,7 +57,15 @@ const enrolled = async (page, person) => {
   await page.waitForURL((url) => url.pathname === '/passkeys' && url.searchParams.has('made'));
   await accessible(page, axe, 'a passkey that was made');
   await shot(page, `made-${person}`);
-  await ask({ do: 'enrol', person, commands: await page.locator('pre.raw code').textContent() });
+};
+
+/** What stands in a box of a page that scrolls. */
+const boxed = (page, name) => page.getByRole('region', { name, exact: true }).locator('code').textContent();
+
+/** A passkey that the page makes, and that an administrator enrols with the commands that the page says. */
+const enrolled = async (page, person) => {
+  await made(page, person);
+  await ask({ do: 'enrol', person, commands: await boxed(page, 'Commands') });
   await page.goto(`${told.url}/passkeys`);
   if (await page.locator('tbody tr').count() !== 1) problems.push(`the passkey of ${person} is not in their list`);
 };
@@ -176,6 +184,32 @@ await accessible(officer, axe, 'a waiver that was granted');
 await shot(officer, 'waiver-granted');
 await ask({ do: 'granted' });
 say('granted with a passkey');
+
+// An administrator enrols somebody's passkey with their own, all of it by keyboard.
+const [administrator, newcomer] = [await signedIn('ada'), await signedIn('mia')];
+await enrolled(administrator, 'ada');
+await made(newcomer, 'mia');
+const pasted = await boxed(newcomer, 'What is pasted');
+await administrator.getByRole('link', { name: "Enrol somebody's passkey" }).focus();
+await administrator.keyboard.press('Enter');
+await administrator.waitForURL(`${told.url}/passkeys/enrol`);
+await accessible(administrator, axe, 'enrolling a passkey');
+await shot(administrator, 'enrol-paste');
+await administrator.getByLabel('What their page shows').focus();
+await administrator.keyboard.insertText(pasted);
+await administrator.keyboard.press('Tab');
+await administrator.keyboard.type('a new laptop');
+await administrator.keyboard.press('Enter');
+await prepared(administrator, '/passkeys/enrol', 'enrol');
+await administrator.locator('form[data-passkey] button').focus();
+await administrator.keyboard.press('Enter');
+await administrator.waitForURL((url) => url.pathname === '/passkeys/enrol' && url.searchParams.has('key'));
+await accessible(administrator, axe, 'a passkey that was enrolled');
+await shot(administrator, 'enrolled');
+await newcomer.goto(`${told.url}/passkeys`);
+if (await newcomer.locator('tbody tr').count() !== 1) problems.push('the passkey that was enrolled is not in their list');
+await ask({ do: 'passkey enrolled' });
+say('enrolled a passkey with a passkey');
 
 await browser.close();
 say(`in all ${((Date.now() - begun) / 1000).toFixed(1)} s`);

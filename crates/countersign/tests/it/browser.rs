@@ -242,6 +242,15 @@ fn people_sign_what_pages_show_with_a_passkey() {
                 assert!(statement.contains("agreed in the risk committee"), "{statement}");
                 json!({})
             }
+            "passkey enrolled" => {
+                // Dan, Olga, Ruth and Ada by the commands, and Mia on the page.
+                let added = said(&world, "PersonKeyAdded");
+                assert_eq!(added.len(), 5);
+                let index = added[4]["index"].to_string();
+                let statement = world.cs(["ledger", "show", &index, "--statement"]).expect(0).out;
+                assert!(statement.contains("a new laptop"), "{statement}");
+                json!({})
+            }
             "rejected" => {
                 assert_eq!(said(&world, "ApprovalRejected").len(), 1);
                 json!({})

@@ -152,6 +152,9 @@ mod server;
 #[cfg(unix)]
 mod server_acts;
 #[cfg(test)]
+#[cfg(unix)]
+mod server_enrolment;
+#[cfg(test)]
 mod server_passkeys;
 #[cfg(test)]
 #[cfg(unix)]

@@ -119,7 +119,7 @@ fn audit(site: &Site, name: &str, auditors: &[&str]) -> String {
 }
 
 /// Somebody's passkey for the site, and its fingerprint.
-fn passkey(site: &Site, person: &str, seed: u8) -> (Authenticator, String) {
+pub(super) fn passkey(site: &Site, person: &str, seed: u8) -> (Authenticator, String) {
     let token = Authenticator::new(seed, &site.token.origin, "localhost");
     let key = site.world.passkey(person, &token, &format!("{person}-{seed}"));
     (token, key)
@@ -273,7 +273,7 @@ fn what_is_asked_or_answered_by_others_elsewhere_or_too_late_is_refused_and_reco
 
 /// The options with which a page makes a passkey, and the rest of its form.
 #[track_caller]
-fn making(browser: &Browser<'_>) -> Asked {
+pub(super) fn making(browser: &Browser<'_>) -> Asked {
     let page = browser.get("/passkeys").expect(200);
     let options = page.body.split("data-create=\"").nth(1).expect("a way to make one").split('"').next().unwrap();
     let options: serde_json::Value = serde_json::from_str(&options.replace("&quot;", "\"")).unwrap();
@@ -287,9 +287,9 @@ fn making(browser: &Browser<'_>) -> Asked {
     }
 }
 
-/// The commands that a page tells an administrator.
-fn told(page: &str) -> String {
-    let commands = page.split("aria-label=\"Commands\"").nth(1).unwrap().split("<code>").nth(1).unwrap();
+/// What a page shows under a name, as it stands there.
+pub(super) fn told(page: &str, name: &str) -> String {
+    let commands = page.split(&format!("aria-label=\"{name}\"")).nth(1).unwrap().split("<code>").nth(1).unwrap();
     let commands = commands.split("</code>").next().unwrap();
     commands
         .replace("&quot;", "\"")
@@ -317,7 +317,7 @@ fn a_passkey_that_the_browser_made_is_enrolled_by_an_administrators_own_act_alon
     site.browser("dan").get(&location).expect(409);
     site.refused_as("person key add", mia.post("/passkeys", &good), 409, "CS-SERVER-040");
     // Nobody enrols it for themselves; an administrator types exactly what the page says.
-    let commands = told(&page);
+    let commands = told(&page, "Commands");
     let typed = |person: &str| {
         let mut shell = w.command("sh", &w.repo());
         let commands = commands.replace("countersign person", "\"$0\" person");

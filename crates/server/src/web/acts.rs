@@ -77,6 +77,20 @@ pub(crate) const ACTS: &[Act] = &[
         run: pages::passkeys::take,
     },
     Act {
+        path: "/passkeys/enrol/prepare",
+        page: "/passkeys/enrol",
+        does: "verifies a passkey that somebody's browser made, asks whether you may enrol it, and shows what you would sign",
+        actions: &[Action::AddKey],
+        run: pages::enrolment::prepare,
+    },
+    Act {
+        path: "/passkeys/enrol",
+        page: "/passkeys/enrol",
+        does: "takes the answer of your passkey, and enrols somebody's passkey if it may still be",
+        actions: &[Action::AddKey],
+        run: pages::enrolment::complete,
+    },
+    Act {
         path: "/ledger/verify",
         page: "/ledger",
         does: "verifies the whole ledger as `countersign verify` does on the server's machine, beside the requests; nothing is appended",

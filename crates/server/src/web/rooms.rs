@@ -73,6 +73,14 @@ pub(crate) const ROOMS: &[Room] = &[
     room("/approvals/{run}/{slot}", "", "What exactly would I sign?", EVERYBODY, Reach::Run, pages::approvals::one),
     room("/passkeys", "", "With what do I sign in a browser?", EVERYBODY, Reach::Firm, pages::passkeys::show),
     room(
+        "/passkeys/enrol",
+        "",
+        "Whose passkey is this, and do I answer for it?",
+        pages::enrolment::ENROL,
+        Reach::Firm,
+        pages::enrolment::show,
+    ),
+    room(
         "/frameworks",
         "Frameworks",
         "Where do we stand with each regulation?",

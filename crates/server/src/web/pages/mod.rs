@@ -7,6 +7,7 @@ pub(super) mod audits;
 pub(super) mod closing;
 pub(super) mod controls;
 pub(super) mod deployments;
+pub(super) mod enrolment;
 pub(super) mod entry;
 pub(super) mod environments;
 pub(super) mod findings;

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use countersign_govern::access::passkeys;
 use countersign_model::access::KeyKind;
+use countersign_store::handed::Ceremony;
 use countersign_store::projection::KeyRow;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
+use super::enrolment;
 use crate::app::{Kept, Made, Trouble};
-use crate::auth::lock;
-use crate::auth::passkey::party;
+use crate::auth::{lock, passkey::party};
 use crate::web::acts::Doing;
 use crate::web::layout::Page;
 use crate::web::look::Look;
@@ -35,6 +36,7 @@ pub(crate) fn show(look: &mut Look<'_>) -> Result<Page, Trouble> {
     let body = html! {
         (parts::table("Your passkeys", &["Passkey", "Signs in pages of", "State", "Kept", "Entry"], &rows, "You have none."))
         (parts::section("Another one", &another(look)?))
+        (enrolment::way(look))
     };
     Ok(Page::new("Your passkeys", body).aside(html! { (own.len()) " enrolled" }))
 }
@@ -46,7 +48,7 @@ fn row(look: &Look<'_>, key: &KeyRow, state: &str) -> Markup {
             td { code { (key.fingerprint) } }
             td { @if let Some(made) = &key.passkey { code { (made.origin) } @if !sign::is_here(look.app, key) { " " (parts::state(Tone::Quiet, "another origin")) } } }
             td { (parts::state(tone, state)) }
-            td { @if key.passkey.as_ref().is_some_and(|made| made.backup_eligible) { "perhaps on several devices" } @else { "in its device" } }
+            td { @if let Some(made) = &key.passkey { (enrolment::kept(made)) } }
             td { (parts::entry(key.index)) }
         }
     }
@@ -98,6 +100,8 @@ fn made(look: &Look<'_>, word: &str) -> Result<Markup, Trouble> {
          countersign person key add {person} --passkey passkey.answer.json --request passkey.request.json",
         made.request, made.answer
     );
+    let pasted = Ceremony { request: made.request.clone(), answer: made.answer.clone() };
+    let pasted = serde_json::to_string(&pasted).map_err(|_| Trouble::internal("a passkey could not be written"))?;
     Ok(html! {
         p { (parts::state(Tone::Wait, "made, and not enrolled")) " It signs nothing yet, and signs nobody in." }
         (parts::facts(&[
@@ -106,9 +110,12 @@ fn made(look: &Look<'_>, word: &str) -> Result<Markup, Trouble> {
             ("Signs in pages of", html! { code { (made.origin) } }),
         ]))
         p {
-            "Give an administrator these lines, which hold nothing secret. Whoever enrols it answers for it being yours: tell them the fingerprint, "
+            "Give an administrator what stands here, which holds nothing secret. Whoever enrols it answers for it being yours: tell them the fingerprint, "
             "face to face or by telephone. Nobody enrols a key of their own while another administrator could."
         }
+        p { "With a passkey of their own they paste this on " code { (look.app.options.origin.to_string()) "/passkeys/enrol" } ":" }
+        (parts::raw("What is pasted", &pasted))
+        p { "Or with an SSH key they type these commands:" }
         (parts::raw("Commands", &command))
         p.quiet {
             "They type them in a repository whose " code { "countersign.toml" } " says " code { "[passkeys] origin = \"" (made.origin) "\", rp_id = \"" (made.rp_id) "\"" }
