@@ -122,7 +122,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: "CS-HANDED-006",
         exit: Exit::Denied,
         title: "not what was sealed for the act",
-        text: "What people write in an audit is sealed with their key; an account elsewhere and an OpenPGP key are sealed with the key of whom they belong to. What is signed names the digest of the sealed bytes. The bytes are given out to be looked at, and are handed in beside the act. They are missing, no act names them, or they do not open with that key, for what the act is about, to something that may be said.",
+        text: "What people write in an audit is sealed with their key; an account elsewhere, an OpenPGP key and the name of somebody who is enrolled are sealed with the key of whom they belong to. What is signed names the digest of the sealed bytes. The bytes are given out to be looked at, and are handed in beside the act. They are missing, no act names them, or they do not open with that key, for what the act is about, to something that may be said; the key of somebody who is being enrolled is kept for ten minutes, in the memory of the server that made it, for whoever asked for it.",
     },
 ];
 
@@ -358,8 +358,8 @@ impl HandedIn {
     }
 }
 
-/// Where statements name what was sealed for them by its digest: a text, an account, an OpenPGP key.
-const SEALED: [&str; 3] = ["/text", "/sealed", "/certificate"];
+/// Where statements name what was sealed for them by its digest: a text, an account, an OpenPGP key, a name.
+const SEALED: [&str; 4] = ["/text", "/sealed", "/certificate", "/profile"];
 
 impl One {
     fn names(&self, field: &str) -> Option<&str> {

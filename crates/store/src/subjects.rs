@@ -179,16 +179,27 @@ impl SubjectKeys for Paths {
     }
 }
 
-/// Seals a profile with a new key for this person, which is durable before this returns.
+/// Seals a profile with the new key of this person, which is to be kept before anything else is.
 ///
 /// # Errors
-/// When no randomness is to be had or the key cannot be written.
-pub fn seal_profile(keys: &dyn SubjectKeys, person: &PersonId, profile: &Profile) -> Result<Vec<u8>, Error> {
-    let key = SubjectKey::generate()?;
+/// When no randomness is to be had.
+pub fn seal_profile(key: &SubjectKey, person: &PersonId, profile: &Profile) -> Result<Vec<u8>, Error> {
     let plain = countersign_evidence::canonical::to_vec(profile)?;
-    let sealed = seal::seal(&key, &plain, person.as_str().as_bytes())?;
-    keys.put(person, &key)?;
-    Ok(sealed)
+    Ok(seal::seal(key, &plain, person.as_str().as_bytes())?)
+}
+
+/// The profile that sealed bytes hold which are not in the ledger yet: `None` where the key does not open them for this person, or to none.
+#[must_use]
+pub fn unseal_profile(key: &SubjectKey, person: &PersonId, sealed: &[u8]) -> Option<Profile> {
+    let plain = seal::open(key, sealed, person.as_str().as_bytes()).ok()?;
+    countersign_evidence::canonical::from_slice(&plain).ok()
+}
+
+/// The profile that sealed bytes hold, by what opens them alone: `None` where it does not, for this person.
+#[must_use]
+pub fn read_profile(opener: &Opener, person: &PersonId, sealed: &[u8]) -> Option<Profile> {
+    let plain = seal::open_with(opener, sealed, person.as_str().as_bytes()).ok()?;
+    countersign_evidence::canonical::from_slice(&plain).ok()
 }
 
 /// Opens a sealed profile; `None` when the person's key was destroyed. Where payloads are sealed at rest it is sealed twice:

@@ -38,23 +38,17 @@ pub(super) fn read_line(path: &Path) -> Result<String, Failure> {
 /// `person add`, `person list`.
 pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Outcome {
     match &args.verb {
-        PersonVerb::Add { name, ssh_key, key, format } => {
+        PersonVerb::Add { name, ssh_key, key, server, format } => {
             let public = public_key(ssh_key)?;
+            if let Some(client) = server.client(env)? {
+                super::remote_people::enrol(&client, name, &public, (key, *format), env)?;
+                return Ok(Exit::Pass);
+            }
             let mut session = at.open(env)?;
             let signer = key.administrator(&session, env)?;
             let (person, index) = people::add(&mut session, name, &public, &signer)?;
             notices(&mut session);
-            match format {
-                Format::Json => output::json(&json!({
-                    "version": 1, "person": person, "name": name.trim(), "key": public.fingerprint(), "index": index,
-                }))?,
-                Format::Text => output::print(&format!(
-                    "✓ {} is enrolled as {person} with the key {} (entry {index})\nNext: countersign role grant {:?} ROLE --reason TEXT\n",
-                    printable(name.trim()),
-                    public.fingerprint(),
-                    name.trim()
-                ))?,
-            }
+            said_enrolled(person.as_str(), name.trim(), &public, index, *format)?;
         }
         PersonVerb::Key(args) => return super::person_key::run(at, args, env),
         PersonVerb::Ca(args) => return super::person_ca::run(at, args, env),
@@ -68,6 +62,26 @@ pub(crate) fn person(at: &PlaceArgs, args: &PersonArgs, env: &Environment) -> Ou
         },
     }
     Ok(Exit::Pass)
+}
+
+/// What is printed of somebody who is enrolled.
+pub(super) fn said_enrolled(
+    person: &str,
+    name: &str,
+    key: &PublicKey,
+    index: u64,
+    format: Format,
+) -> Result<(), Failure> {
+    let print = key.fingerprint();
+    match format {
+        Format::Json => {
+            output::json(&json!({"version": 1, "person": person, "name": name, "key": print, "index": index}))
+        }
+        Format::Text => output::print(&format!(
+            "✓ {} is enrolled as {person} with the key {print} (entry {index})\nNext: countersign role grant {name:?} ROLE --reason TEXT\n",
+            printable(name)
+        )),
+    }
 }
 
 fn list(at: &PlaceArgs, format: PersonFormat, env: &Environment) -> Result<(), Failure> {

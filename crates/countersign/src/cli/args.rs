@@ -454,6 +454,8 @@ pub(crate) enum PersonVerb {
         ssh_key: PathBuf,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: super::server_args::ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

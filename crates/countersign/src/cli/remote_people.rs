@@ -5,16 +5,19 @@ use std::fmt::Write as _;
 
 use countersign_connect::remote::{ApiClient, RemoteError};
 use countersign_evidence::act;
+use countersign_evidence::sshsig::PublicKey;
 use countersign_govern::access::roles::held_together;
 use countersign_model::access::Combination;
-use countersign_model::{Exit, Role};
+use countersign_model::{Exit, PersonId, Role};
+use countersign_store::subjects;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::access::said_enrolled;
 use super::args::{Format, KeyArgs, PersonFormat};
 use super::place::day_or_time;
 use super::remote::{array, field, only_here, stranger};
-use super::remote_acts::{Beside, Expects, Said, index, say, say_beside};
+use super::remote_acts::{Beside, Expects, Opened, Said, Sealing, index, say, say_beside};
 use super::role::{Names, chosen, said_granted, said_presence, said_revoked, say_list, say_rules, say_shown};
 use super::role_args::{PresenceArgs, RoleOf, RoleVerb};
 use crate::config::Environment;
@@ -182,6 +185,34 @@ fn choose(
         lasts: Vec::new(),
     };
     Ok(say(client, &asked, &[expects], key, env)?.result)
+}
+
+/// `person add`. The name stands in nothing that is signed: the command looks whether what was sealed opens to it.
+pub(super) fn enrol(
+    client: &ApiClient,
+    name: &str,
+    public: &PublicKey,
+    (key, format): (&KeyArgs, Format),
+    env: &Environment,
+) -> Result<(), Failure> {
+    let line = public.to_openssh();
+    let asked = json!({"kind": "person-add", "name": name, "key": line});
+    let opens = |sealed: &Opened<'_>| {
+        Some(subjects::read_profile(sealed.opener, &sealed.person("person"), sealed.bytes)?.name == name.trim())
+    };
+    let expects = Expects {
+        namespace: act::ENROLMENT,
+        by: "by",
+        says: json!({"key": line}),
+        begins: vec![("person", PersonId::PREFIX.to_owned())],
+        free: &["profile"],
+        lasts: Vec::new(),
+    };
+    let beside = Beside { sealing: Some(Sealing { field: "profile", opens: &opens }), passkey: None };
+    let said = say_beside(client, &asked, &[expects], (&|_, _| Ok(()), beside), key, env)?;
+    // Whom it enrolled is in what was signed.
+    let signed = said.signed.first().ok_or_else(|| stranger(client, "it says that there is nothing to sign"))?;
+    said_enrolled(field(client, signed, "person")?, name.trim(), public, index(client, &said)?, format)
 }
 
 /// What the server calls people; where the token does not open that, everybody is called by their id.

@@ -115,6 +115,9 @@ mod remote_audits;
 mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]
+mod remote_enrol;
+#[cfg(test)]
+#[cfg(unix)]
 mod remote_keys;
 #[cfg(test)]
 #[cfg(unix)]

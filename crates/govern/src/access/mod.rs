@@ -9,6 +9,7 @@ mod draft;
 mod error;
 pub mod keys;
 pub mod log_key;
+mod newcomers;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
@@ -23,6 +24,7 @@ pub mod tokens;
 pub use draft::{Draft, Pen};
 pub(crate) use draft::{id, time};
 pub use error::IdentityError;
+pub use newcomers::Newcomers;
 pub(crate) use people::rooted;
 pub(crate) use saying::{Saying, line, needs, say, say_by, say_with};
 

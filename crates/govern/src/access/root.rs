@@ -2,6 +2,7 @@
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act;
+use countersign_evidence::seal::SubjectKey;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::{PolicyActivated, Profile, TrustRootEstablished};
 use countersign_model::{ActorId, Digest, EventKind, PersonId, StreamId};
@@ -36,8 +37,9 @@ pub fn establish(session: &mut Session, name: &str, signer: &SshSigner) -> Resul
         return Err(Error::RootedAlready { index: root.index });
     }
     let (administrator, key) = (PersonId::from_random(random_id()?), signer.public_key().clone());
-    let profile =
-        subjects::seal_profile(session.ledger().subject_keys(), &administrator, &Profile { name: name.to_owned() })?;
+    let sealing = SubjectKey::generate()?;
+    let profile = subjects::seal_profile(&sealing, &administrator, &Profile { name: name.to_owned() })?;
+    session.ledger().subject_keys().put(&administrator, &sealing)?;
     let bundle = Bundle::shipped();
     let (time, origin) = (session.now(), session.state().origin().to_owned());
     let root = TrustRootEstablished {

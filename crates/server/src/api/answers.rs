@@ -101,7 +101,7 @@ wire! {
         sealed: Option<SealedText>,
     }
 
-    /// A text, an account or an OpenPGP key, sealed with the key of whom it belongs to. What is given out here opens it as that key does.
+    /// A text, an account, an OpenPGP key or a name, sealed with the key of whom it belongs to. What is given out here opens it as that key does.
     SealedText {
         /// The sealed bytes in base64: the statement names their SHA-256.
         bytes: String,

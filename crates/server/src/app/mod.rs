@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use countersign_connect::oidc::Client;
+use countersign_govern::access::Newcomers;
 use countersign_model::Diagnostic;
 use countersign_policy::Catalogue;
 use countersign_stages::notify::Channel;
@@ -209,6 +210,8 @@ pub(crate) struct App {
     pub(crate) preparations: Mutex<Preparations>,
     /// Keys of acts that were handed in.
     pub(crate) acts: Mutex<Keys>,
+    /// Keys of people whose enrolment was given out to be signed.
+    pub(crate) newcomers: Newcomers,
     pub(crate) packs: packs::Packs,
     /// The whole ledger verified; its thread keeps it alive, and nothing else of the server.
     pub(crate) verification: Arc<verification::Verification>,
@@ -241,6 +244,7 @@ impl App {
             jobs: Mutex::default(),
             preparations: Mutex::default(),
             acts: Mutex::default(),
+            newcomers: Newcomers::default(),
             packs,
             verification: Arc::default(),
             options,

@@ -80,6 +80,14 @@ enum Keys {
     Token { token: String, reason: String },
 }
 
+/// An SSH public key.
+pub(super) fn public_key() -> Value {
+    json!({
+        "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$",
+        "description": "The SSH public key, as a line of OpenSSH.",
+    })
+}
+
 fn schemas() -> Vec<Value> {
     let reason = || ("reason", line("Why."));
     let time = |says: &str| {
@@ -87,10 +95,6 @@ fn schemas() -> Vec<Value> {
         schema["description"] = says.into();
         or_null(schema)
     };
-    let key = json!({
-        "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$",
-        "description": "The SSH public key, as a line of OpenSSH.",
-    });
     let certificate = json!({
         "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_CERTIFICATE.div_ceil(3) * 4,
         "pattern": "^[A-Za-z0-9+/=]+$",
@@ -104,7 +108,12 @@ fn schemas() -> Vec<Value> {
         ]
     };
     vec![
-        kind("person-key-add", "Somebody enrolled has one more SSH key.", &[person(), ("key", key)], &window()),
+        kind(
+            "person-key-add",
+            "Somebody enrolled has one more SSH key.",
+            &[person(), ("key", public_key())],
+            &window(),
+        ),
         kind(
             "person-openpgp-add",
             "Somebody enrolled has an OpenPGP key, which verifies commits; one that they have is renewed.",

@@ -7,6 +7,7 @@
 //! | `accounts.rs` | `person account …` |
 //! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
+//! | `enrolment.rs` | `person add` |
 //! | `waivers.rs` | `waive …` |
 //! | `emergencies.rs` | `break-glass …` |
 //! | `people.rs` | `role …`, `person leave`, `person return` |
@@ -20,6 +21,7 @@ mod accounts;
 mod audits;
 mod decisions;
 mod emergencies;
+mod enrolment;
 mod environments;
 mod gates;
 mod keys;
@@ -137,6 +139,7 @@ const FAMILIES: &[Family] = &[
     decisions::FAMILY,
     waivers::FAMILY,
     emergencies::FAMILY,
+    enrolment::FAMILY,
     people::FAMILY,
     reviews::FAMILY,
     keys::FAMILY,
