@@ -406,6 +406,7 @@ mod tests {
             Trouble::no_condition(),
             Trouble::other_decision(""),
             Trouble::other_state(""),
+            Trouble::population_being_read(),
             Trouble::wrong_media(""),
             Trouble::bad_body(""),
             Trouble::not_of_jobs(),
