@@ -173,3 +173,28 @@ fn in_a_large_ledger_it_is_made_beside_the_requests_kept_and_said_how_far_it_goe
     let answer = program.get(&format!("/api/v1{page}&application=nobody")).expect(400);
     assert_eq!(code(&answer), "CS-AUDIT-034");
 }
+
+#[test]
+fn of_an_audit_whose_period_is_over_it_is_the_whole_period_where_nothing_else_is_asked_for() {
+    let Some(world) = firm() else { return };
+    let end = session(&world).now().to_string();
+    world.by("ruth", &["audit", "open", "--name", "Until now", "--from", "2019-01-01", "--to", &end]).expect(0);
+    let token = token(&world, "mia", "read");
+    let server = serve(&world);
+    let (program, olga) = (Program::new(&server, &token), Browser::of(&server, &world, "olga"));
+    let controls = body(&program.settled("/api/v1/controls"));
+    let mut shown = 0;
+    for control in controls["items"].as_array().unwrap() {
+        let id = control["control"].as_str().unwrap();
+        let page = olga.get(&format!("/controls/{id}/population")).expect(200).body;
+        if page.contains("applied to nothing in this window") {
+            continue;
+        }
+        for (name, at) in [("From", "2019-01-01T00:00:00.000Z"), ("Before", &end)] {
+            assert!(page.contains(&format!("<dt>{name}</dt><dd><code>{at}</code></dd>")), "{id}: {page}");
+        }
+        shown += 1;
+    }
+    // What the ledger is as a whole is there at any time.
+    assert!(shown > 0);
+}

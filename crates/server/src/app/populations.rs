@@ -104,7 +104,7 @@ struct Kept {
 impl Kept {
     /// Whether they are to be made anew.
     fn is_due(&self, seen: u64, is_small: bool) -> bool {
-        let is_other = self.seen != seen || self.at.elapsed() > MINUTE;
+        let is_other = self.seen < seen || self.at.elapsed() > MINUTE;
         // Making them is never more than a tenth of a core, as the assessment is.
         is_other && (is_small || self.at.elapsed() > self.took.saturating_mul(10).max(MINUTE))
     }
@@ -148,6 +148,12 @@ impl Inner {
         self.being.as_ref() == Some(asked) || self.wanted.contains(asked)
     }
 
+    /// Why it could not be made just now; it is tried again soon.
+    fn failure(&self, asked: &Asked) -> Option<Trouble> {
+        let found = self.failed.iter().find(|(of, _, at)| of == asked && at.elapsed() < FAILED_FOR);
+        found.map(|(_, trouble, _)| trouble.clone())
+    }
+
     fn want(&mut self, asked: &Asked) -> Result<(), Trouble> {
         if !self.is_under_way(asked) {
             if self.wanted.len() >= WAITING {
@@ -187,32 +193,38 @@ impl Populations {
     pub(crate) fn stands(&self, session: &Session, asked: &Asked, goes_on: bool) -> Result<Stands, Trouble> {
         populations::known(session, &asked.applications)?;
         let (seen, is_small) = (seen(session)?, session.state().size() < SMALL);
+        let until = Instant::now() + if is_small { PATIENCE } else { MOMENT };
         let mut inner = self.lock();
-        let mut patience = if is_small { PATIENCE } else { MOMENT };
-        if let Some(kept) = inner.find(asked) {
-            let (is_due, all) = (kept.is_due(seen, is_small), Arc::clone(&kept.all));
-            if goes_on || !is_due {
-                return Ok(Stands::Ready(all));
+        loop {
+            if let Some(kept) = inner.find(asked) {
+                let (is_due, all) = (kept.is_due(seen, is_small), Arc::clone(&kept.all));
+                if !is_due || goes_on {
+                    return Ok(Stands::Ready(all));
+                }
+                // What is kept of a large log is shown until there is another.
+                if !is_small {
+                    inner.want(asked)?;
+                    self.changed.notify_all();
+                    return Ok(Stands::Ready(all));
+                }
+            } else if let Some(trouble) = inner.failure(asked) {
+                return Err(trouble);
             }
-            if !is_small {
-                patience = Duration::ZERO;
+            inner.want(asked)?;
+            self.changed.notify_all();
+            let patience = until.saturating_duration_since(Instant::now());
+            let waits = |inner: &mut Inner| inner.is_under_way(asked);
+            let waited =
+                self.changed.wait_timeout_while(inner, patience, waits).unwrap_or_else(PoisonError::into_inner);
+            inner = waited.0;
+            if let Some(trouble) = inner.failure(asked) {
+                return Err(trouble);
             }
-        } else if let Some((_, trouble, _)) =
-            inner.failed.iter().find(|(of, _, at)| of == asked && at.elapsed() < FAILED_FOR)
-        {
-            return Err(trouble.clone());
+            if waited.1.timed_out() {
+                return Ok(inner.find(asked).map_or(Stands::Being, |kept| Stands::Ready(Arc::clone(&kept.all))));
+            }
+            // One that had begun before the log was as it is now is made once more.
         }
-        inner.want(asked)?;
-        self.changed.notify_all();
-        let waits = |inner: &mut Inner| inner.is_under_way(asked);
-        let (mut inner, _) =
-            self.changed.wait_timeout_while(inner, patience, waits).unwrap_or_else(PoisonError::into_inner);
-        if !inner.is_under_way(asked)
-            && let Some((_, trouble, _)) = inner.failed.iter().find(|(of, ..)| of == asked)
-        {
-            return Err(trouble.clone());
-        }
-        Ok(inner.find(asked).map_or(Stands::Being, |kept| Stands::Ready(Arc::clone(&kept.all))))
     }
 
     /// A sealed population with its members, held against what was sealed.
