@@ -25,6 +25,7 @@ pub(super) const TABLES: &[Table] = &[Table {
         CREATE INDEX deployments_by_grant ON deployments (grant_id, idx);
         CREATE INDEX deployments_by_place ON deployments (repository, environment, idx);
         CREATE INDEX deployments_by_environment ON deployments (environment, idx);
+        CREATE INDEX deployments_by_environment_and_time ON deployments (environment, time);
         CREATE INDEX deployments_by_time ON deployments (time, success, environment, repository, judged, restored);",
 }];
 
