@@ -170,11 +170,11 @@ fn status(session: &Session, channels: &Channels, format: Format) -> Outcome {
         Format::Json => {
             let rows: Vec<Value> = all
                 .iter()
-                .map(|s| {
+                .map(|(s, waiting)| {
                     let channel = channels.channels.iter().find(|c| c.name == s.channel);
                     json!({
                         "channel": s.channel, "configured": channel.is_some(), "kind": channel.map(|c| c.way.as_str()),
-                        "sent": s.sent, "waiting": s.waiting, "failing": s.failing.iter().map(row).collect::<Vec<_>>(),
+                        "sent": s.sent, "waiting": waiting, "failing": s.failing.iter().map(row).collect::<Vec<_>>(),
                         "given_up": s.given_up.iter().map(row).collect::<Vec<_>>(), "last": s.last.as_ref().map(row),
                     })
                 })
@@ -183,17 +183,14 @@ fn status(session: &Session, channels: &Channels, format: Format) -> Outcome {
         }
         Format::Text => {
             let mut out = String::new();
-            for s in &all {
+            for (s, waiting) in &all {
                 let channel = channels.channels.iter().find(|c| c.name == s.channel);
                 let to = channel
                     .map_or("not configured here".to_owned(), |c| format!("{} to {}", c.way.as_str(), c.shown()));
                 let _ = writeln!(out, "{}  {}", s.channel, printable(&to));
                 let taken = output::count(s.sent, "message", "messages");
-                let _ = write!(
-                    out,
-                    "    {taken} taken, {} to be told",
-                    output::count(s.waiting.unwrap_or_default() as u64, "thing", "things")
-                );
+                let _ =
+                    write!(out, "    {taken} taken, {} to be told", output::count(*waiting as u64, "thing", "things"));
                 let last = s.last.as_ref().map_or(String::new(), |l| {
                     format!("; last {} ({}, entry {})", l.time, l.standing.as_str(), l.last)
                 });
@@ -207,13 +204,13 @@ fn status(session: &Session, channels: &Channels, format: Format) -> Outcome {
             if all.is_empty() {
                 let _ = writeln!(out, "no channel is configured; docs/guides/notifications.md says how");
             }
-            if all.iter().any(|s| !s.given_up.is_empty()) {
+            if all.iter().any(|(s, _)| !s.given_up.is_empty()) {
                 let _ = writeln!(out, "what was given up: countersign notify --again");
             }
             output::print(&out)?;
         }
     }
-    Ok(if all.iter().all(|s| s.given_up.is_empty() && s.failing.is_empty()) { Exit::Pass } else { Exit::Backend })
+    Ok(if all.iter().all(|(s, _)| s.given_up.is_empty() && s.failing.is_empty()) { Exit::Pass } else { Exit::Backend })
 }
 
 fn trouble(row: &NotificationRow, what: &str) -> String {

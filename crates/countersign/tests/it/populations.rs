@@ -1,5 +1,5 @@
 //! What controls were applied to, as the server keeps it: the same as the command line reads, as it is now in a small ledger, and
-//! made beside the requests in a large one.
+//! made beside the requests in a large one; and how auditors take populations away and draw samples of them.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::api::{Program, body, code, token};
 use super::attacks::session;
 use super::audit::deploy;
-use super::server::{Answer, Browser, firm, serve};
+use super::auditor::{Firm, two};
+use super::server::{Answer, Browser, firm, said, serve};
 use super::support::World;
 
 const WINDOW: &str = "from=2020-01-01&to=2040-01-01";
@@ -197,4 +198,98 @@ fn of_an_audit_whose_period_is_over_it_is_the_whole_period_where_nothing_else_is
     }
     // What the ledger is as a whole is there at any time.
     assert!(shown > 0);
+}
+
+#[test]
+fn a_population_is_taken_away_whole_with_what_was_asked_and_that_is_a_look() {
+    let Some(Firm { world, a, .. }) = two(&[]) else { return };
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    let page = olga.get(&format!("/populations/{}", a.population)).expect(200).body;
+    let seal = &said(&world, "PopulationSealed")[0];
+    let looks = said(&world, "EvidenceViewed").len();
+    let lines = olga.get(&format!("/populations/{}/export?format=jsonl", a.population)).expect(200);
+    assert_eq!(said(&world, "EvidenceViewed").len(), looks + 1);
+    let digest = countersign_model::Digest::of(lines.body.as_bytes());
+    assert!(page.contains(&digest.to_string()), "what is sealed is what is taken away: {digest} {page}");
+    assert_eq!(seal["entry"]["attachments"][0]["sha256"], digest.to_string());
+    assert_eq!(lines.header("etag"), Some(format!("\"{}\"", digest.hex()).as_str()));
+    let encoded = countersign_evidence::encoding::to_base64(digest.as_bytes());
+    assert_eq!(lines.header("repr-digest"), Some(format!("sha-256=:{encoded}:").as_str()));
+    assert_eq!(lines.header("countersign-rows"), Some("1"));
+    let disposition = lines.header("content-disposition").unwrap();
+    assert_eq!(disposition, "attachment; filename=\"population-dual-approval-2026-01-01-2031-01-01.jsonl\"");
+    let root = lines.header("countersign-root").unwrap();
+    let csv = olga.get(&format!("/populations/{}/export?format=csv", a.population)).expect(200).body;
+    for said in [
+        "# query: deployments\r\n",
+        "# rows: 1\r\n",
+        "# applications: gateway\r\n",
+        root,
+        &digest.to_string(),
+        &a.grant,
+    ] {
+        assert!(csv.contains(said), "{said}: {csv}");
+    }
+    assert!(csv.contains("subject,time,outcome,text,entries\r\n"), "{csv}");
+    olga.get(&format!("/populations/{}/export", a.population)).expect(400);
+    // What is not sealed, with the link of its page.
+    let page = olga.get("/controls/dual-approval/population?from=2026-02-01&to=2030-12-01").expect(200).body;
+    let link = page.split("href=\"").find(|rest| rest.contains("format=jsonl")).unwrap().split('"').next().unwrap();
+    let file = olga.get(&link.replace("&amp;", "&")).expect(200);
+    assert_eq!(file.body, lines.body, "the same members");
+    assert!(page.contains(file.header("countersign-root").unwrap()));
+    // Who may look at the page may have the file; nobody else.
+    Browser::of(&server, &world, "dan").get(&format!("/populations/{}/export?format=csv", a.population)).expect(200);
+    Browser::of(&server, &world, "omar").get(&format!("/populations/{}/export?format=csv", a.population)).expect(403);
+    assert_eq!(Browser::new(&server).get("/populations/1/export?format=csv").expect(303).body, "");
+}
+
+#[test]
+fn an_auditor_draws_a_sample_by_their_seed_and_nobody_else_does() {
+    let Some(Firm { world, a, b }) = two(&[]) else { return };
+    let server = serve(&world);
+    let olga = Browser::of(&server, &world, "olga");
+    let path = format!("/populations/{}/sample", a.population);
+    let csrf = |browser: &Browser<'_>| browser.get("/frameworks").expect(200).field("csrf");
+    let own = csrf(&olga);
+    let form = format!("csrf={own}&seed=4+6+%27x%27&size=1");
+    olga.post(&path, "csrf=guessed&seed=4&size=1").expect(403);
+    for bad in ["seed=&size=1", "seed=4&size=0", "seed=4&size=2", "seed=4&size=x", "seed=4"] {
+        olga.post(&path, &format!("csrf={own}&{bad}")).expect(400);
+    }
+    olga.post(&format!("/populations/{}/sample", b.population), &form).expect(404);
+    olga.post("/populations/0/sample", &form).expect(404);
+    for person in ["ruth", "ada", "dan", "mia"] {
+        let other = Browser::of(&server, &world, person);
+        let answer = other.post(&path, &format!("csrf={}&seed=4&size=1&audit={}", csrf(&other), a.audit)).expect(403);
+        assert!(answer.body.contains("CS-SERVER-024"), "{person}");
+    }
+    assert_eq!(said(&world, "SampleDrawn").len(), 0);
+    let to = olga.post(&path, &form).expect(303).header("location").unwrap().to_owned();
+    let drawn = said(&world, "SampleDrawn");
+    assert_eq!((drawn.len(), to), (1, format!("/populations/{}?sample={}", a.population, drawn[0]["index"])));
+    // The same again is the same.
+    olga.post(&path, &form).expect(303);
+    assert_eq!(said(&world, "SampleDrawn").len(), 1);
+    let page = olga.get(&format!("/populations/{}?sample={}", a.population, drawn[0]["index"])).expect(200).body;
+    assert!(
+        page.contains("Sample by the seed 4 6 &#39;x&#39;") || page.contains("Sample by the seed 4 6 'x'"),
+        "{page}"
+    );
+    assert!(page.contains("olga") && page.contains("hashlib.sha256") && page.contains(&a.grant), "{page}");
+    let entry = olga.get(&format!("/ledger/{}", drawn[0]["index"])).expect(200).body;
+    assert!(entry.contains("&quot;by&quot;: &quot;per-"), "who named the seed is in the entry: {entry}");
+    // As an auditor does without us.
+    let command = page.split("python3 sample.py").nth(1).unwrap().split('<').next().unwrap();
+    let command = command.replace("&#39;", "'").replace("&quot;", "\"").replace("&amp;", "&");
+    std::fs::write(world.path("sample.py"), countersign_evidence::sample::PYTHON).unwrap();
+    let mut python = world.command("sh", &world.path("."));
+    let ran = World::finish({
+        python.args(["-c", &format!("python3 sample.py {command}")]);
+        python
+    })
+    .expect(0);
+    assert_eq!(ran.out, "0\n");
+    world.cs(["verify"]).expect(0);
 }

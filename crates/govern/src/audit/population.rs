@@ -156,7 +156,8 @@ pub fn population(
     })?;
     let folded = fold(session, None, window, 0)?;
     let judged = judged_one(control, &folded, &Ready::new(&folded.facts));
-    let all = Populations::of(session, catalogue, &folded.facts, &[judged], window, applications)?;
+    let times = session.state().entry_times()?;
+    let all = Populations::of(session, catalogue, (&folded.facts, &[judged], &times), window, applications)?;
     Ok(all.get(id)?.whole())
 }
 

@@ -83,7 +83,8 @@ pub fn populations(
     known(session, applications)?;
     let folded = fold(session, None, window, 0)?;
     let judged = judge_each(catalogue, &folded);
-    Populations::of(session, catalogue, &folded.facts, &judged, window, applications)
+    let times = session.state().entry_times()?;
+    Populations::of(session, catalogue, (&folded.facts, &judged, &times), window, applications)
 }
 
 /// Whether these applications are registered.
@@ -95,19 +96,17 @@ pub fn known(session: &Session, applications: &[String]) -> Result<(), Error> {
 }
 
 impl Populations {
-    /// From facts and what controls said of them, as an [`crate::assess::Assessment`] has them.
+    /// From facts and what controls said of them, as an [`crate::assess::Assessment`] has them, and the times of all entries.
     ///
     /// # Errors
     /// As [`populations`].
     pub fn of(
         session: &Session,
         catalogue: &Catalogue,
-        facts: &Value,
-        judged: &[JudgedControl],
+        (facts, judged, times): (&Value, &[JudgedControl], &[Timestamp]),
         window: Window,
         applications: &[String],
     ) -> Result<Self, Error> {
-        let times = session.state().entry_times()?;
         let mut all = Self {
             window,
             applications: applications.to_vec(),
@@ -129,7 +128,7 @@ impl Populations {
         let mut texts = HashSet::new();
         for (query, controls) in by_query {
             let wanted = of_applications(session, query, &facts[query], applications)?;
-            let table = Table::of(&controls, wanted.as_ref(), &times, window)?;
+            let table = Table::of(&controls, wanted.as_ref(), times, window)?;
             for (control, judgement) in controls {
                 let kept = table.keep(control, judgement, query, &mut texts)?;
                 all.controls.insert(control.id.clone(), kept);
@@ -318,12 +317,15 @@ impl<'a> Table<'a> {
                 });
             }
         }
-        let shared = |text: &str| match texts.get(text) {
-            Some(text) => Arc::clone(text),
-            None => Arc::from(text),
+        let mut shared = |text: &str| {
+            if let Some(known) = texts.get(text) {
+                return Arc::clone(known);
+            }
+            let new: Arc<str> = text.into();
+            texts.insert(Arc::clone(&new));
+            new
         };
-        let broken: Vec<(u32, Arc<str>)> = broken.into_iter().map(|(place, text)| (place, shared(text))).collect();
-        texts.extend(broken.iter().map(|(_, text)| Arc::clone(text)));
+        let broken = broken.into_iter().map(|(place, text)| (place, shared(text))).collect();
         Ok(Ok(Kept {
             title: control.title.clone(),
             definition: control.digest,

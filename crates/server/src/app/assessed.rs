@@ -57,7 +57,7 @@ impl Assessed {
             let times = session.state().entry_times()?;
             let of = |control: &JudgedControl| Arc::new(weeks(&control.judgement, window, &times));
             let weeks = made.controls.iter().map(|control| (control.id.clone(), of(control))).collect();
-            let all = Populations::of(session, &app.catalogue, &made.facts, &made.controls, window, &[])?;
+            let all = Populations::of(session, &app.catalogue, (&made.facts, &made.controls, &times), window, &[])?;
             Ok((thin(made), weeks, all, seen(session)?))
         });
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);

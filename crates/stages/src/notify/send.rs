@@ -291,15 +291,13 @@ fn stream() -> StreamId {
     StreamId::from_text("notifications")
 }
 
-/// How a channel stands: what it was told, and what waits.
+/// How a channel stands: what it was told, and what did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Its name.
     pub channel: String,
     /// How many messages it took.
     pub sent: u64,
-    /// Things that it was not told yet, where they were counted.
-    pub waiting: Option<usize>,
     /// Messages that failed and are tried again, whose things are still wanted.
     pub failing: Vec<NotificationRow>,
     /// Messages that were given up, whose things are still wanted.
@@ -308,23 +306,22 @@ pub struct Standing {
     pub last: Option<NotificationRow>,
 }
 
-/// How every channel stands: those that are configured, and those that the log knows from before.
+/// How every channel stands, those that are configured and those that the log knows from before, each with how many things it was not
+/// told yet.
 ///
 /// # Errors
 /// When ledger or projection cannot be read.
-pub fn standing(session: &Session, channels: &[Channel]) -> Result<Vec<Standing>, Error> {
+pub fn standing(session: &Session, channels: &[Channel]) -> Result<Vec<(Standing, usize)>, Error> {
     let all = wanted(session)?;
-    let mut out = arrived(session, channels, || Ok(all.iter().map(|n| n.key.clone()).collect()))?;
-    for one in &mut out {
-        let Some(channel) = channels.iter().find(|c| c.name == one.channel) else {
-            one.waiting = Some(0);
-            continue;
-        };
+    let stand = arrived(session, channels, || Ok(all.iter().map(|n| n.key.clone()).collect()))?;
+    let mut out = Vec::with_capacity(stand.len());
+    for one in stand {
+        let channel = channels.iter().find(|c| c.name == one.channel);
         let mut waiting = 0;
-        for notice in all.iter().filter(|n| channel.takes(n)) {
+        for notice in all.iter().filter(|n| channel.is_some_and(|channel| channel.takes(n))) {
             waiting += usize::from(session.state().noticed(&one.channel, &notice.key)?.is_none());
         }
-        one.waiting = Some(waiting);
+        out.push((one, waiting));
     }
     Ok(out)
 }
@@ -370,7 +367,6 @@ fn arrived(
         let sent = counts.iter().filter(|(n, standing, _)| *n == name && *standing == MessageStanding::Sent);
         out.push(Standing {
             sent: sent.map(|(.., n)| n).sum(),
-            waiting: None,
             failing,
             given_up,
             last: state.notifications(Some(&name), None, 1)?.into_iter().next(),
