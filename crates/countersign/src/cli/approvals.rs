@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use countersign_govern::access;
 use countersign_govern::approvals::{self as acts, Gap};
-use countersign_model::Exit;
 use countersign_model::access::{ApprovalRules, MergedRules, SlotRule};
+use countersign_model::{Digest, Exit};
 use countersign_policy::approvals::{POLICY_SLOTS, digest};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::approve::listed;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use super::approvals_args::{ApprovalsArgs, ApprovalsVerb, SayArgs};
 use super::args::{Format, PlaceArgs};
 use super::place::{find_run, notices};
-use super::remote_says;
+use super::{remote_rules, remote_says};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, Paint, gates, printable};
@@ -105,26 +106,17 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApprovalsArgs, env: &Environment) -> Ou
                 return Ok(Exit::Denied);
             }
         }
-        ApprovalsVerb::Activate { file, reason, key, format } => {
+        ApprovalsVerb::Activate { file, reason, key, server, format } => {
             let rules = read(file)?;
-            let mut session = at.open(env)?;
-            let index = acts::activate(&mut session, &rules, reason.as_deref(), &key.signer(env)?)?;
-            notices(&mut session);
-            let digest = digest(&rules)?;
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "index": index, "rules": digest}))?,
-                Format::Text => {
-                    let mut out = match index {
-                        Some(index) => format!(
-                            "✓ the approval rules {digest} are in effect from here on (entry {index}); approvals given before \
-                             do not count any more\n"
-                        ),
-                        None => format!("✓ the approval rules {digest} are in effect already\n"),
-                    };
-                    out.push_str(&wanting(&session, &acts::gaps(session.state(), &rules)?)?);
-                    output::print(&out)?;
-                }
+            if let Some(client) = server.client(env)? {
+                return remote_rules::approvals(&client, &rules, reason.as_deref(), key, *format, env);
             }
+            let mut session = at.open(env)?;
+            let pen = key.signer(env)?;
+            let written = acts::activate(&mut session, &rules, reason.as_deref(), access::Pen::Key(&pen))?;
+            notices(&mut session);
+            let wanting = wanting(&session, &acts::gaps(session.state(), &rules)?)?;
+            in_effect(&digest(&rules)?, written.done_if_new()?, &wanting, *format)?;
         }
         ApprovalsVerb::Show { format } => {
             let session = at.open(env)?;
@@ -152,6 +144,20 @@ pub(crate) fn run(at: &PlaceArgs, args: &ApprovalsArgs, env: &Environment) -> Ou
     Ok(Exit::Pass)
 }
 
+/// Says that rules are in effect: since this entry, or already.
+pub(super) fn in_effect(rules: &Digest, index: Option<u64>, wanting: &str, format: Format) -> Result<(), Failure> {
+    match (format, index) {
+        (Format::Json, index) => Ok(output::json(&json!({"version": 1, "index": index, "rules": rules}))?),
+        (Format::Text, Some(index)) => Ok(output::print(&format!(
+            "✓ the approval rules {rules} are in effect from here on (entry {index}); approvals given before do not count any \
+             more\n{wanting}"
+        ))?),
+        (Format::Text, None) => {
+            Ok(output::print(&format!("✓ the approval rules {rules} are in effect already\n{wanting}"))?)
+        }
+    }
+}
+
 fn read(file: &Path) -> Result<ApprovalRules, Failure> {
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
     Ok(acts::parse(&file.display().to_string(), &text)?)
@@ -161,9 +167,14 @@ fn read(file: &Path) -> Result<ApprovalRules, Failure> {
 fn wanting(session: &Session, gaps: &[Gap]) -> Result<String, Failure> {
     let mut out = String::new();
     for gap in gaps {
-        let _ = writeln!(out, "! {}", printable(&acts::sentence(session.state(), gap)?));
+        out.push_str(&warning(&acts::sentence(session.state(), gap)?));
     }
     Ok(out)
+}
+
+/// A sentence about what nobody could fill.
+pub(super) fn warning(sentence: &str) -> String {
+    format!("! {}\n", printable(sentence))
 }
 
 /// What is needed where; places that need the same stand together.

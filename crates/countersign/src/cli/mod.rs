@@ -81,6 +81,7 @@ mod remote_lists;
 mod remote_people;
 mod remote_registry;
 mod remote_reviews;
+mod remote_rules;
 mod remote_says;
 mod replay;
 mod requests;

@@ -131,6 +131,9 @@ mod remote_registry;
 #[cfg(test)]
 #[cfg(unix)]
 mod remote_reviews;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_rules;
 mod reports;
 #[cfg(test)]
 mod repositories;

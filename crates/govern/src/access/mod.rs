@@ -22,7 +22,7 @@ pub mod second_key;
 pub mod tokens;
 
 pub use draft::{Draft, Pen};
-pub(crate) use draft::{id, time};
+pub(crate) use draft::{admitted, id, time};
 pub use error::IdentityError;
 pub use newcomers::Newcomers;
 pub(crate) use people::rooted;

@@ -7,18 +7,24 @@
 
 use std::collections::BTreeMap;
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::access::{ApprovalRules, MergedRules, Strength};
 use countersign_model::event::ApprovalRulesActivated;
 use countersign_model::{Action, EventKind, PersonId, StreamId};
-use countersign_policy::approvals::{POLICY_SLOTS, digest, parse as read};
+use countersign_policy::approvals::{POLICY_SLOTS, check, digest, parse as read};
 use countersign_policy::quorum::{Signer, Unfillable, deployer_seat, fillable};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 use countersign_store::projection::State;
 
 use crate::Error;
-use crate::access::{Saying, line, needs, say};
+use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+
+/// The stream that approval rules stand in.
+#[must_use]
+pub fn stream() -> StreamId {
+    StreamId::from_text("approval-rules")
+}
 
 /// A place whose slots nobody can fill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,28 +104,30 @@ pub fn unkeepable(state: &State) -> Result<Vec<String>, Error> {
     gaps(state, &rules)?.iter().filter(|gap| !gap.unknown).map(|gap| sentence(state, gap)).collect()
 }
 
-/// Puts approval rules in effect. Rules that already are are not activated twice: then the index is `None`.
+/// Puts approval rules in effect; [`Written::Already`] when they are.
 ///
 /// # Errors
-/// When trust is not rooted, the signer is neither security nor compliance officer, or no set of people enrolled could fill the slots
-/// of a place.
+/// When trust is not rooted, the signer is neither security nor compliance officer, the rules could not stand in a file, or no set of
+/// people enrolled could fill the slots of a place.
 pub fn activate(
     session: &mut Session,
     rules: &ApprovalRules,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
-    let digest = digest(rules)?;
-    if session.state().approval_rules()?.is_some_and(|a| a.digest == digest) {
-        return Ok(None);
-    }
     let saying = Saying {
         act: "approvals activate",
         kind: EventKind::ApprovalRulesActivated,
         namespace: act::APPROVAL_RULES,
-        stream: StreamId::from_text("approval-rules"),
+        stream: stream(),
     };
+    admitted(session, saying.act, pen, |s, by| needs(s, by, Action::ActivateApprovalRules))?;
+    check("the approval rules", rules)?;
+    let digest = digest(rules)?;
+    if session.state().approval_rules()?.is_some_and(|a| a.digest == digest) {
+        return Ok(Written::Already);
+    }
     let may = |s: &Session, by: &PersonId| -> Result<(), Error> {
         needs(s, by, Action::ActivateApprovalRules)?;
         match gaps(s.state(), rules)?.iter().find(|gap| !gap.unknown) {
@@ -128,9 +136,8 @@ pub fn activate(
         }
     };
     let rules = rules.clone();
-    let index = say(session, signer, &saying, may, |s, by| {
-        let (origin, time) = (s.state().origin().to_owned(), s.now());
+    say_by(session, pen, &saying, Vec::new(), may, |s, by| {
+        let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
         Ok(ApprovalRulesActivated { origin, rules, by, reason, time })
-    })?;
-    Ok(Some(index))
+    })
 }

@@ -5,6 +5,7 @@
 //! | file | acts |
 //! |---|---|
 //! | `accounts.rs` | `person account …` |
+//! | `approvals.rs` | `approvals activate` |
 //! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
 //! | `enrolment.rs` | `person add` |
@@ -18,6 +19,7 @@
 //! | `gates.rs` | `gate acknowledge`, `gate review` |
 
 mod accounts;
+mod approvals;
 mod audits;
 mod decisions;
 mod emergencies;
@@ -147,6 +149,7 @@ const FAMILIES: &[Family] = &[
     registry::FAMILY,
     environments::FAMILY,
     gates::FAMILY,
+    approvals::FAMILY,
     audits::FAMILY,
 ];
 
