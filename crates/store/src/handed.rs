@@ -349,6 +349,13 @@ impl HandedIn {
         serde_json::from_value(one.said.predicate.clone()).map_err(|e| no(&e.to_string()))
     }
 
+    /// The commit that the act of a namespace is about, where it is about one.
+    #[must_use]
+    pub fn commit(&self, namespace: &str) -> Option<&str> {
+        let first = self.of(namespace)?.said.subject.first()?;
+        first.digest.get("gitCommit").map(String::as_str)
+    }
+
     fn of(&self, namespace: &str) -> Option<&One> {
         self.acts.iter().find(|one| one.signed.namespace() == namespace)
     }

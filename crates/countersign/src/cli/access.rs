@@ -7,11 +7,13 @@ use countersign_evidence::sshsig::PublicKey;
 use countersign_govern::access::people;
 use countersign_model::{Exit, Timestamp};
 use countersign_stages::release::claim as claims;
+use countersign_stages::release::pen::Pen;
 use countersign_store::projection::KeyRow;
 use serde_json::json;
 
 use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs};
 use super::place::notices;
+use super::remote_commits;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
@@ -148,25 +150,28 @@ fn compact(time: Timestamp) -> String {
 /// `claim`.
 pub(crate) fn claim(at: &PlaceArgs, args: &ClaimArgs, env: &Environment) -> Outcome {
     let repository = at.repository()?;
-    let mut session = at.open(env)?;
-    let claimed = claims::claim(&mut session, &repository, &args.commits, &args.key.signer(env)?)?;
-    notices(&mut session);
-    match args.format {
-        Format::Json => output::json(&json!({
-            "version": 1, "person": claimed.person, "commits": claimed.commits, "index": claimed.index,
-        }))?,
-        Format::Text => {
-            let n = output::count(claimed.commits.len() as u64, "commit", "commits");
-            output::print(&match claimed.index {
-                Some(index) => {
-                    format!(
-                        "✓ {n} claimed by {} (entry {index}); they exclude this person from approving\n",
-                        claimed.person
-                    )
-                }
-                None => "✓ all of them were claimed by this person before\n".into(),
-            })?;
-        }
+    let identity = repository.identity()?.ok_or(countersign_stages::Error::Unidentified)?;
+    let commits = claims::commits_of(&repository, &args.commits)?;
+    if let Some(client) = args.server.client(env)? {
+        return remote_commits::claim(&client, &identity, &commits, &args.key, args.format, env);
     }
+    let mut session = at.open(env)?;
+    let pen = args.key.signer(env)?;
+    let claimed = claims::claim(&mut session, &identity, commits, Pen::Key(&pen))?;
+    notices(&mut session);
+    let index = claimed.written.done_if_new()?;
+    is_claimed(claimed.person.as_str(), &claimed.commits, index, args.format)?;
     Ok(Exit::Pass)
+}
+
+/// Says what is claimed by a person since this entry; none: it was before.
+pub(super) fn is_claimed(person: &str, commits: &[String], index: Option<u64>, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(&json!({"version": 1, "person": person, "commits": commits, "index": index}));
+    }
+    let n = output::count(commits.len() as u64, "commit", "commits");
+    output::print(&match index {
+        Some(index) => format!("✓ {n} claimed by {person} (entry {index}); they exclude this person from approving\n"),
+        None => "✓ all of them were claimed by this person before\n".into(),
+    })
 }

@@ -500,6 +500,8 @@ pub(crate) struct ClaimArgs {
     pub(crate) commits: Vec<String>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -518,6 +520,8 @@ pub(crate) enum SuppressionVerb {
         /// The run
         #[arg(default_value = "latest")]
         run: String,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -543,6 +547,8 @@ pub(crate) enum SuppressionVerb {
         days: u16,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
     },
 }
 

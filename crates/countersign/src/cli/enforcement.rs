@@ -8,13 +8,15 @@ use countersign_model::Exit;
 use countersign_model::governance::{Criticality, Level, Tier};
 use countersign_policy::{Assignment, Catalogue};
 use countersign_stages::build::confined::ConfinedEngine;
-use countersign_stages::release::overrule::overrule;
+use countersign_stages::release::overrule::{Which, overrule};
+use countersign_stages::release::pen::Pen;
 use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs};
 use super::catalogue;
 use super::enforcement_args::{EnforcementArgs, EnforcementVerb};
 use super::place::{find_run, notices};
+use super::remote_overrides;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
@@ -107,30 +109,34 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
                 }
             }
         }
-        EnforcementVerb::Override { run, control, reason, key, format } => {
+        EnforcementVerb::Override { run, control, reason, key, server, format } => {
+            if let Some(client) = server.client(env)? {
+                let asked = remote_overrides::Asked { run, control, reason };
+                return remote_overrides::overrule(&client, at, &asked, key, *format, env);
+            }
             let mut session = at.open(env)?;
             let run = find_run(&session, run)?;
-            let done = overrule(&mut session, &ConfinedEngine, &run, control, reason, &key.signer(env)?)?;
+            let (which, pen) = (Which::Controls(control), key.signer(env)?);
+            let done = overrule(&mut session, &ConfinedEngine, &run, which, reason, Pen::Key(&pen))?.done()?;
             notices(&mut session);
-            match format {
-                Format::Json => output::json(&json!({
-                    "version": 1, "override": done.id, "run": run, "by": done.person, "index": done.index,
-                    "reasons": done.reasons.iter().map(|(gate, r)| json!({
-                        "gate": gate, "code": r.code, "text": r.text, "controls": r.controls,
-                    })).collect::<Vec<_>>(),
-                }))?,
-                Format::Text => {
-                    let mut out = format!("✓ {} overrides (entry {}):\n", done.id, done.index);
-                    for (gate, r) in &done.reasons {
-                        let _ = writeln!(out, "  {gate}  {}: {}", r.code, printable(&r.text));
-                    }
-                    let _ = writeln!(out, "Approvals given before count no more: countersign gate check {run}");
-                    output::print(&out)?;
-                }
-            }
+            overridden(&done.to_json(&run), *format)?;
         }
     }
     Ok(Exit::Pass)
+}
+
+/// Prints what is overridden, as programs are told it.
+pub(super) fn overridden(done: &Value, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(done);
+    }
+    let text = |value: &Value, name: &str| printable(value[name].as_str().unwrap_or_default());
+    let mut out = format!("✓ {} overrides (entry {}):\n", text(done, "override"), done["index"]);
+    for r in done["reasons"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "  {}  {}: {}", text(r, "gate"), text(r, "code"), text(r, "text"));
+    }
+    let _ = writeln!(out, "Approvals given before count no more: countersign gate check {}", text(done, "run"));
+    output::print(&out)
 }
 
 /// Reads an enforcement file.

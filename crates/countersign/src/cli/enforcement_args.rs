@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct EnforcementArgs {
@@ -64,6 +65,8 @@ pub(crate) enum EnforcementVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

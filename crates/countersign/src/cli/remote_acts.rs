@@ -108,7 +108,9 @@ pub(super) struct Said {
     pub(super) acts: Vec<Vec<u8>>,
     /// What it was about, as the ledger said it before.
     pub(super) about: Value,
-    /// The name of whoever said it.
+    /// Whoever said it, by id.
+    pub(super) person: String,
+    /// Their name.
     pub(super) name: String,
 }
 
@@ -195,7 +197,14 @@ pub(super) fn say_beside(
     let name = field(client, &given, "name")?.to_owned();
     let all: Vec<&Value> = array(&given, "acts").collect();
     if let (true, Some(result)) = (all.is_empty(), given.get("already").filter(|already| already.is_object())) {
-        return Ok(Said { result: result.clone(), signed: Vec::new(), acts: Vec::new(), about, name });
+        return Ok(Said {
+            result: result.clone(),
+            signed: Vec::new(),
+            acts: Vec::new(),
+            about,
+            person: party.person,
+            name,
+        });
     }
     if all.len() != expects.len() {
         return Err(stranger(client, "it gives out another number of statements than are signed for this"));
@@ -246,7 +255,7 @@ pub(super) fn say_beside(
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;
     let result = done.get("result").filter(|result| result.is_object()).cloned();
     let result = result.ok_or_else(|| stranger(client, "its answer lacks `result`"))?;
-    Ok(Said { result, signed, acts, about, name })
+    Ok(Said { result, signed, acts, about, person: party.person, name })
 }
 
 /// Whether a statement says what was asked for, and nothing besides that could be something else.

@@ -3,71 +3,84 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use countersign_model::{Exit, RunId};
+use countersign_model::{Digest, Exit, RunId};
 use countersign_scan::Baseline;
-use countersign_stages::release::suppression::{grant, requested};
+use countersign_stages::release::pen::Pen;
+use countersign_stages::release::suppression::{grant, requested, to_json};
 use countersign_store::Session;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Format, PlaceArgs, SuppressionArgs, SuppressionVerb};
 use super::place::{find_run, notices};
+use super::remote_commits;
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
 use crate::output::{self, printable};
 
 /// Lists or grants.
 pub(crate) fn run(at: &PlaceArgs, args: &SuppressionArgs, env: &Environment) -> Outcome {
-    let mut session = at.open(env)?;
     match &args.verb {
-        SuppressionVerb::List { run, format } => {
+        SuppressionVerb::List { run, server, format } => {
+            if let Some(client) = server.client(env)? {
+                return remote_commits::suppressions(&client, at, run, *format, env);
+            }
+            let session = at.open(env)?;
             let run = find_run(&session, run)?;
             let asked = requested(&session, &run)?;
-            match format {
-                Format::Json => output::json(&json!({
-                    "version": 1, "run": run,
-                    "suppressions": asked.iter().map(|(f, state)| json!({
-                        "fingerprint": f.fingerprint, "rule": f.rule, "path": f.path, "line": f.line, "state": state,
-                        "requested_by": f.requested_by, "reason": f.reason,
-                    })).collect::<Vec<_>>(),
-                }))?,
-                Format::Text => {
-                    let mut out = String::new();
-                    for (f, state) in &asked {
-                        let reason = printable(f.reason.as_deref().unwrap_or("no reason"));
-                        let by = f.requested_by.as_deref().unwrap_or("unknown");
-                        let _ = writeln!(
-                            out,
-                            "{}  {state:<21}  {}  {}:{}\n    {by}: {reason}",
-                            f.fingerprint.short(),
-                            f.rule,
-                            printable(&f.path.to_string()),
-                            f.line
-                        );
-                    }
-                    let _ =
-                        writeln!(out, "{} asked for", output::count(asked.len() as u64, "suppression", "suppressions"));
-                    output::print(&out)?;
-                }
-            }
+            listed(run.as_str(), &asked.iter().map(|(f, state)| to_json(f, *state)).collect::<Vec<_>>(), *format)?;
         }
-        SuppressionVerb::Grant { run, fingerprints, all: _, baseline, reason, days, key } => {
+        SuppressionVerb::Grant { run, fingerprints, all: _, baseline, reason, days, key, server } => {
+            if let Some(client) = server.client(env)? {
+                let baseline = baseline.as_deref().map(Baseline::load).transpose()?;
+                let asked =
+                    remote_commits::Asked { run, fingerprints, baseline: baseline.as_ref(), reason, days: *days };
+                return remote_commits::grant(&client, at, &asked, key, env);
+            }
+            let mut session = at.open(env)?;
             let run = find_run(&session, run)?;
             let fingerprints = match baseline {
                 None => fingerprints.clone(),
                 Some(file) => of_baseline(&session, &run, file)?,
             };
-            let granted = grant(&mut session, &run, &fingerprints, reason, *days, &key.signer(env)?)?;
+            let pen = key.signer(env)?;
+            let granted = grant(&mut session, &run, &fingerprints, reason, *days, Pen::Key(&pen))?.done()?;
             notices(&mut session);
-            output::print(&format!(
-                "✓ {} granted by {} until {} (entry {}); they stay visible\n",
-                output::count(granted.findings.len() as u64, "suppression", "suppressions"),
-                granted.person,
-                granted.expires,
-                granted.index
-            ))?;
+            let (count, until) = (granted.findings.len() as u64, granted.expires.to_string());
+            is_granted(count, granted.person.as_str(), &until, granted.index)?;
         }
     }
     Ok(Exit::Pass)
+}
+
+/// Prints what is asked for, as programs are told it.
+pub(super) fn listed(run: &str, asked: &[Value], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::json(&json!({"version": 1, "run": run, "suppressions": asked}));
+    }
+    let mut out = String::new();
+    for one in asked {
+        let text = |name: &str, none: &str| printable(one[name].as_str().unwrap_or(none));
+        let fingerprint = text("fingerprint", "");
+        let short = fingerprint.parse::<Digest>().map_or(fingerprint, |whole| whole.short());
+        let _ = writeln!(
+            out,
+            "{short}  {:<21}  {}  {}:{}\n    {}: {}",
+            text("state", ""),
+            text("rule", ""),
+            text("path", ""),
+            one["line"],
+            text("requested_by", "unknown"),
+            text("reason", "no reason")
+        );
+    }
+    let _ = writeln!(out, "{} asked for", output::count(asked.len() as u64, "suppression", "suppressions"));
+    output::print(&out)
+}
+
+/// Says what was granted.
+pub(super) fn is_granted(count: u64, by: &str, until: &str, index: u64) -> Result<(), Failure> {
+    let what = output::count(count, "suppression", "suppressions");
+    output::print(&format!("✓ {what} granted by {by} until {until} (entry {index}); they stay visible\n"))
 }
 
 /// What a baseline file asks for in this run. One signature grants all of it.

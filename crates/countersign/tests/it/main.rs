@@ -112,6 +112,9 @@ mod remote_acts;
 #[cfg(unix)]
 mod remote_audits;
 #[cfg(test)]
+#[cfg(unix)]
+mod remote_commits;
+#[cfg(test)]
 mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]

@@ -2,11 +2,13 @@
 
 use countersign_model::{Digest, RunId, Timestamp};
 use countersign_stages::build::{decide, rules};
+use countersign_stages::release::suppression;
 use countersign_store::findings::{Asked, Line, LookLine, One, SEVERITIES, Standing};
 
 use super::ask::{Ask, count};
 use super::wire::{
     Finding, FindingList, FindingLook, FindingPlace, FindingPlaces, FindingStates, RunFinding, RunFindingList,
+    Suppression, SuppressionList,
 };
 use crate::app::{Trouble, found};
 
@@ -112,6 +114,23 @@ pub(super) fn one(ask: &Ask<'_>) -> Result<FindingPlaces, Trouble> {
         Ok(FindingPlace { finding: finding(one.line, ask.now()), seen: one.seen, came: one.came, looks })
     };
     Ok(FindingPlaces { items: all.into_iter().map(place).collect::<Result<_, _>>()? })
+}
+
+/// What the judged tree of a run asks not to count.
+pub(super) fn suppressions(ask: &Ask<'_>) -> Result<SuppressionList, Trouble> {
+    let run = RunId::from_text(ask.param("run"));
+    ask.state().run(&run)?.ok_or_else(|| Trouble::not_found("run"))?;
+    let asked = suppression::requested(ask.session, &run)?;
+    let items = asked.into_iter().map(|(f, state)| Suppression {
+        fingerprint: f.fingerprint,
+        rule: f.rule,
+        path: f.path.to_string(),
+        line: f.line.into(),
+        state: state.as_str().to_owned(),
+        requested_by: f.requested_by,
+        reason: f.reason,
+    });
+    Ok(SuppressionList { items: items.collect() })
 }
 
 pub(super) fn of_run(ask: &Ask<'_>) -> Result<RunFindingList, Trouble> {

@@ -14,7 +14,8 @@ use super::reviews::AccessReview;
 use super::wire::{
     self, AccessReviewList, Application, ApplicationList, Audit, AuditList, ControlList, EmergencyList, EmergencyWhole,
     Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces, Framework, FrameworkList, FreezeList,
-    Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList, Waiver, WaiverList, Wire,
+    Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList, SuppressionList, Waiver,
+    WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
@@ -287,6 +288,7 @@ resources! {
     "runs" "runs" "Runs, newest first.": RunList by Read EVERYBODY of List, RUNS, runs::list;
     "runs/{run}" "run" "A run with its gates, approvals and grants.": Run by Read EVERYBODY of Run, &[], runs::one;
     "runs/{run}/findings" "run_findings" "What was found in a run, the worst first.": RunFindingList by Read EVERYBODY of Run, RUN_FINDINGS, findings::of_run;
+    "runs/{run}/suppressions" "suppressions" "What the judged tree of a run asks not to count.": SuppressionList by Read WORKERS of Run, &[], findings::suppressions;
     "findings" "findings" "Findings of the whole ledger, the greatest risk first.": FindingList by Read EVERYBODY of List, FINDINGS, findings::list;
     "findings/{fingerprint}" "finding" "A finding with its history, in each repository that has it.": FindingPlaces by Read EVERYBODY of List, &[], findings::one;
     "runs/{run}/approvals/{slot}" "to-sign" "What somebody signs to approve a run: the statement, byte for byte. Nothing is appended.": ToSign by Approve WORKERS of Run, TO_SIGN, approvals::to_sign;

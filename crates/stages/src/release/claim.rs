@@ -2,49 +2,41 @@
 
 use std::collections::BTreeSet;
 
-use countersign_connect::SshSigner;
 use countersign_connect::git::Repository;
-use countersign_evidence::act::{self, SignedAct};
+use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::CommitsClaimed;
 use countersign_model::{ActorId, EventKind, PersonId, StreamId};
-use countersign_store::session::act_statement;
+use countersign_store::handed::Written;
+use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{Plan, Session};
 
-use super::refuse::{self, Attempt};
+use super::pen::{Pen, to_sign};
+
+use super::refuse::Attempt;
 use crate::Error;
+
+/// The most commits of one act that is signed elsewhere: it names each of them twice, and is sent in base64.
+pub const MOST_COMMITS: usize = 10_000;
 
 /// What was claimed.
 pub struct Claimed {
     /// Who.
     pub person: PersonId,
-    /// The commits, full ids.
+    /// The commits, full ids: those that were not claimed before.
     pub commits: Vec<String>,
-    /// Log index; `None` when all of them were claimed before.
-    pub index: Option<u64>,
+    /// Log index; [`Written::Already`] when all of them were claimed before.
+    pub written: Written<u64>,
 }
 
-/// Claims the commits that the revisions name.
+/// The commits that revisions name, by their full ids; a range (`BASE..HEAD`) names every commit in it.
 ///
 /// # Errors
-/// When trust is not rooted, the key belongs to nobody, or a revision names no commit.
-pub fn claim(
-    session: &mut Session,
-    repository: &Repository,
-    revisions: &[String],
-    signer: &SshSigner,
-) -> Result<Claimed, Error> {
-    session.require_pin()?;
-    if session.state().trust().is_none() {
-        return Err(Error::NoTrustRoot { act: "claim" });
-    }
-    let attempt = Attempt { act: "claim", run: None, carry: false };
-    let person = refuse::signer(session, &attempt, signer)?;
-    let identity = repository.identity()?.ok_or(Error::Unidentified)?;
+/// When a revision names no commit.
+pub fn commits_of(repository: &Repository, revisions: &[String]) -> Result<BTreeSet<String>, Error> {
     let mut commits = BTreeSet::new();
     for revision in revisions {
         match revision.split_once("..") {
-            // A range claims every commit in it.
             Some((base, head)) => repository.each_commit(Some(base), head, |c| {
                 commits.insert(c.id);
                 Ok(())
@@ -54,32 +46,48 @@ pub fn claim(
             }
         }
     }
+    Ok(commits)
+}
+
+/// Claims commits of the repository of that identity.
+///
+/// # Errors
+/// When trust is not rooted, or the key belongs to nobody.
+pub fn claim(session: &mut Session, identity: &str, commits: BTreeSet<String>, pen: Pen<'_>) -> Result<Claimed, Error> {
+    session.require_pin()?;
+    if session.state().trust().is_none() {
+        return Err(Error::NoTrustRoot { act: "claim" });
+    }
+    let attempt = Attempt { act: "claim", run: None, carry: false };
+    let person = pen.author(session, &attempt)?;
     let mut unclaimed = Vec::new();
     for commit in commits {
-        if !session.state().claimants(&identity, &commit)?.contains(&person) {
+        if !session.state().claimants(identity, &commit)?.contains(&person) {
             unclaimed.push(commit);
         }
     }
     let commits = unclaimed;
     if commits.is_empty() {
-        return Ok(Claimed { person, commits, index: None });
+        return Ok(Claimed { person, commits, written: Written::Already });
     }
     let predicate = CommitsClaimed {
         origin: session.state().origin().to_owned(),
-        repository: identity.clone(),
+        repository: identity.to_owned(),
         commits: commits.clone(),
         by: person.clone(),
-        time: session.now(),
+        time: pen.time(session, &attempt, &person)?,
     };
-    let subject = commits.iter().map(|c| Subject::new(identity.clone(), "gitCommit", c.clone())).collect();
+    let subject = commits.iter().map(|c| Subject::new(identity, "gitCommit", c.clone())).collect();
     let statement = act_statement(subject, predicate)?;
-    let armored = signer.sign(act::CLAIM, &statement)?;
-    let signed = SignedAct::new(act::CLAIM, &statement, &armored, &signer.public_key())?;
+    let Some(signed) = pen.sign(session, &attempt, &person, act::CLAIM, &statement)? else {
+        return Ok(Claimed { written: to_sign(person.clone(), act::CLAIM, statement), person, commits });
+    };
     let (appended, ()) = session.transact(|s| {
         let stream = StreamId::from(&person);
         let entry =
             s.act_entry(EventKind::CommitsClaimed, stream, ActorId::from(&person), &signed, Vec::new(), Vec::new())?;
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
-    Ok(Claimed { person, commits, index: appended.map(|a| a.first_index) })
+    let index = appended.map(|a| a.first_index).ok_or(SessionError::Contended)?;
+    Ok(Claimed { person, commits, written: Written::Done(index) })
 }

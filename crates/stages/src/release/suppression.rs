@@ -1,16 +1,21 @@
 //! `suppression grant`: what the judged tree asks not to count, somebody else grants, for a time and with a reason.
 
-use countersign_connect::SshSigner;
-use countersign_evidence::act::{self, SignedAct};
+use std::collections::BTreeSet;
+
+use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::change::ScanFinding;
 use countersign_model::event::SuppressionGranted;
 use countersign_model::{Action, ActorId, Digest, EventKind, FindingState, PersonId, Role, RunId, StreamId};
+use countersign_store::handed::Written;
 use countersign_store::session::act_statement;
 use countersign_store::{Plan, Session};
+use serde_json::{Value, json};
 
 use super::approve::run_row;
+use super::pen::{Pen, to_sign};
 use super::refuse::{self, Attempt};
+use super::saying::line;
 use crate::Error;
 use crate::build::decide;
 use crate::build::rules::{authors, effective_state};
@@ -19,6 +24,9 @@ use crate::build::rules::{authors, effective_state};
 pub const DEFAULT_DAYS: u16 = 90;
 /// The longest a grant may hold.
 pub const LONGEST_DAYS: u16 = 365;
+
+/// Seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// What was granted.
 pub struct Granted {
@@ -54,6 +62,15 @@ pub fn requested(session: &Session, run: &RunId) -> Result<Vec<(ScanFinding, Fin
         .collect()
 }
 
+/// One that is asked for, as programs are told it.
+#[must_use]
+pub fn to_json(finding: &ScanFinding, state: FindingState) -> Value {
+    json!({
+        "fingerprint": finding.fingerprint, "rule": finding.rule, "path": finding.path, "line": finding.line, "state": state,
+        "requested_by": finding.requested_by, "reason": finding.reason,
+    })
+}
+
 /// Grants requested suppressions: those whose fingerprint starts with one of `which`, or all where it is empty.
 ///
 /// # Errors
@@ -64,33 +81,26 @@ pub fn grant(
     which: &[String],
     reason: &str,
     days: u16,
-    signer: &SshSigner,
-) -> Result<Granted, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<Granted>, Error> {
+    let reason = line("the reason", reason)?;
     session.require_pin()?;
     if session.state().trust().is_none() {
         return Err(Error::NoTrustRoot { act: "suppression grant" });
     }
     let attempt = Attempt { act: "suppression grant", run: Some(run.clone()), carry: false };
-    let person = refuse::unless(session, &attempt, None, |s| {
-        let fingerprint = signer.public_key().fingerprint();
-        let id = refuse::usable(s.signer(&signer.public_key())?)?;
-        let person = s.state().person(&id)?.ok_or(Error::UnknownKey { fingerprint })?;
-        refuse::here(s.state(), &person.id)?;
-        if !s.state().may(&person.id, Action::GrantSuppression)? {
-            let (person, role) = (person.label().to_owned(), Role::SecurityOfficer);
-            return Err(Error::NoRole { person, role, act: "grant a suppression" });
-        }
-        Ok(person.id.clone())
-    })?;
+    let person = pen.author(session, &attempt)?;
+    refuse::unless(session, &attempt, Some(&person), |s| may(s, &person))?;
     let row = run_row(session.state(), run)?;
     let identity = row.identity.clone().ok_or(Error::Unidentified)?;
     let change = decide::read_change(session.ledger(), &row.change)?;
-    refuse::unless(session, &attempt, Some(&person), |s| {
+    let is_no_author = |s: &Session| {
         if authors(&change, s.state())?.contains(&person) {
             return Err(Error::DutyConflict { person: s.state().label(&person)?, duty: "author" });
         }
         Ok(())
-    })?;
+    };
+    refuse::unless(session, &attempt, Some(&person), is_no_author)?;
     let findings: Vec<ScanFinding> = requested(session, run)?
         .into_iter()
         .filter(|(f, state)| *state == FindingState::SuppressionRequested && wanted(f, which))
@@ -99,25 +109,25 @@ pub fn grant(
     if findings.is_empty() {
         return Err(Error::NothingToGrant { run: run.clone() });
     }
-    let now = session.now();
-    let expires = now.plus_seconds(i64::from(days) * 24 * 60 * 60);
-    let mut fingerprints: Vec<Digest> = findings.iter().map(|f| f.fingerprint).collect();
-    fingerprints.sort();
-    fingerprints.dedup();
+    let time = pen.time(session, &attempt, &person)?;
+    let expires = time.plus_seconds(i64::from(days) * DAY);
     let predicate = SuppressionGranted {
         origin: session.state().origin().to_owned(),
         repository: identity.clone(),
-        fingerprints,
+        fingerprints: fingerprints(&findings),
         by: person.clone(),
-        reason: reason.into(),
+        reason,
         expires,
-        time: now,
+        time,
     };
     let subject = vec![Subject::new(identity, "gitCommit", change.commit.clone())];
     let statement = act_statement(subject, predicate)?;
-    let armored = signer.sign(act::SUPPRESSION, &statement)?;
-    let signed = SignedAct::new(act::SUPPRESSION, &statement, &armored, &signer.public_key())?;
+    let Some(signed) = pen.sign(session, &attempt, &person, act::SUPPRESSION, &statement)? else {
+        return Ok(to_sign(person, act::SUPPRESSION, statement));
+    };
     let (appended, ()) = session.transact(|s| {
+        may(s, &person)?;
+        is_no_author(s)?;
         let refs = run_row(s.state(), run)?.scan.iter().map(|(index, _)| *index).collect();
         let entry = s.act_entry(
             EventKind::SuppressionGranted,
@@ -130,7 +140,21 @@ pub fn grant(
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
     let index = appended.map(|a| a.first_index).ok_or_else(|| Error::ChangedMeanwhile { run: run.clone() })?;
-    Ok(Granted { person, findings, expires, index })
+    Ok(Written::Done(Granted { person, findings, expires, index }))
+}
+
+fn may(session: &Session, person: &PersonId) -> Result<(), Error> {
+    if session.state().may(person, Action::GrantSuppression)? {
+        return Ok(());
+    }
+    let (person, role) = (session.state().label(person)?, Role::SecurityOfficer);
+    Err(Error::NoRole { person, role, act: "grant a suppression" })
+}
+
+/// What findings are known by, sorted, each once.
+fn fingerprints(findings: &[ScanFinding]) -> Vec<Digest> {
+    let all: BTreeSet<Digest> = findings.iter().map(|f| f.fingerprint).collect();
+    all.into_iter().collect()
 }
 
 fn wanted(finding: &ScanFinding, which: &[String]) -> bool {

@@ -158,6 +158,30 @@ wire! {
         next: Option<u64>,
     }
 
+    /// What the judged tree of a run asks not to count.
+    SuppressionList {
+        /// All of it.
+        items: Vec<Suppression>,
+    }
+
+    /// A suppression that is asked for.
+    Suppression {
+        /// The finding: survives moved lines and renamed files.
+        fingerprint: Digest,
+        /// The rule.
+        rule: String,
+        /// Where.
+        path: String,
+        /// On which line, from 1.
+        line: u64,
+        /// open, suppression-requested or suppression-granted.
+        state: String,
+        /// What asked for it: `inline`, `declaration`, `baseline` or `report`.
+        requested_by: Option<String>,
+        /// The reason given with the request.
+        reason: Option<String>,
+    }
+
     /// A finding of a run.
     RunFinding {
         /// Survives moved lines and renamed files.

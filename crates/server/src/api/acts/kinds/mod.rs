@@ -7,7 +7,8 @@
 //! | `accounts.rs` | `person account …` |
 //! | `approvals.rs` | `approvals activate` |
 //! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
-//! | `decisions.rs` | `reject`, `withdraw`, `grant revoke` |
+//! | `commits.rs` | `claim`, `suppression grant` |
+//! | `decisions.rs` | `reject`, `withdraw`, `grant revoke`, `enforcement override` |
 //! | `enrolment.rs` | `person add` |
 //! | `waivers.rs` | `waive …` |
 //! | `emergencies.rs` | `break-glass …` |
@@ -21,6 +22,7 @@
 mod accounts;
 mod approvals;
 mod audits;
+mod commits;
 mod decisions;
 mod emergencies;
 mod enrolment;
@@ -150,6 +152,7 @@ const FAMILIES: &[Family] = &[
     environments::FAMILY,
     gates::FAMILY,
     approvals::FAMILY,
+    commits::FAMILY,
     audits::FAMILY,
 ];
 
