@@ -7,6 +7,7 @@
 use countersign_evidence::act::{self, SignedAct};
 use countersign_evidence::canonical;
 use countersign_evidence::seal::Opener;
+use countersign_evidence::sshsig::PublicKey;
 use countersign_evidence::statement::Statement;
 use countersign_model::event::{Device, Predicate};
 use countersign_model::{Diagnostic, Digest, Exit, Explanation, PersonId, Timestamp};
@@ -477,14 +478,35 @@ impl Away<'_> {
         namespace: &'static str,
         statement: &[u8],
     ) -> Result<Option<SignedAct>, SessionError> {
-        let Self::Signed(handed) = self else { return Ok(None) };
-        let one = handed.of(namespace).filter(|one| one.statement == statement).ok_or(HandedError::Differs)?;
-        let row = session.state().key(handed.key())?;
-        let unknown = || KeyTrouble::Unknown { fingerprint: handed.key().to_owned() };
+        let Some(one) = self.exactly(namespace, statement)? else { return Ok(None) };
+        let fingerprint = self.fingerprint();
+        let row = session.state().key(fingerprint)?;
+        let unknown = || KeyTrouble::Unknown { fingerprint: fingerprint.to_owned() };
         let key = row.and_then(|row| row.public).ok_or_else(unknown)?;
         one.signed.open(namespace, &key).map_err(Error::from)?;
         session.counts(&one.signed)?;
         Ok(Some(one.signed.clone()))
+    }
+
+    /// As [`Away::sign`], by a key that is nobody's yet: what is signed makes it somebody's.
+    ///
+    /// # Errors
+    /// [`HandedError::Differs`]; when the signature does not verify.
+    pub fn sign_by(
+        &self,
+        key: &PublicKey,
+        namespace: &'static str,
+        statement: &[u8],
+    ) -> Result<Option<SignedAct>, SessionError> {
+        let Some(one) = self.exactly(namespace, statement)? else { return Ok(None) };
+        one.signed.open(namespace, key).map_err(Error::from)?;
+        Ok(Some(one.signed.clone()))
+    }
+
+    /// What was signed, where it is signed, if that is exactly this statement.
+    fn exactly(&self, namespace: &str, statement: &[u8]) -> Result<Option<&One>, HandedError> {
+        let Self::Signed(handed) = self else { return Ok(None) };
+        handed.of(namespace).filter(|one| one.statement == statement).map(Some).ok_or(HandedError::Differs)
     }
 }
 

@@ -73,6 +73,7 @@ mod remote;
 mod remote_accounts;
 mod remote_acts;
 mod remote_audits;
+mod remote_certificates;
 mod remote_commits;
 mod remote_gates;
 mod remote_glass;

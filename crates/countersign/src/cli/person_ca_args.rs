@@ -8,6 +8,7 @@ use countersign_model::access::CertificateUse;
 
 use super::args::{Format, KeyArgs};
 use super::person_key_args::moment;
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct PersonCaArgs {
@@ -39,6 +40,8 @@ pub(crate) enum PersonCaVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -55,14 +58,27 @@ pub(crate) enum PersonCaVerb {
         compromised_since: Option<Timestamp>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List the authorities
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl PersonCaVerb {
+    /// The server that does it, where one is named.
+    pub(crate) const fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Add { server, .. } | Self::Revoke { server, .. } | Self::List { server, .. } => server,
+        }
+    }
 }

@@ -66,12 +66,19 @@ pub(crate) fn run(at: &PlaceArgs, args: &PersonKeyArgs, env: &Environment) -> Ou
             write_new(out, &request)?;
             say_requested(&session, &person, &request.origin, out, *format)?;
         }
-        PersonKeyVerb::Certify { certificate, key, format } => {
+        PersonKeyVerb::Certify { certificate, key, format, .. } => {
             let certificate = Certificate::parse(&read_line(certificate)?)?;
             let mut session = at.open(env)?;
-            let (row, index) = certificates::certify(&mut session, &certificate, &key.signer(env)?)?;
+            let signer = key.signer(env)?;
+            let index = certificates::certify(&mut session, &certificate, Pen::Key(&signer))?.done()?;
             notices(&mut session);
-            say_certified(&session, &row, &certificate, index, *format)?;
+            let row = certificates::certified(&session, &certificate)?;
+            let said = json!({
+                "version": 1, "person": row.person, "key": row.fingerprint,
+                "authority": certificate.authority.fingerprint(), "serial": certificate.serial,
+                "valid_after": row.valid_after, "valid_before": row.valid_before, "index": index,
+            });
+            said_certified(&said, &session.state().label(&row.person)?, *format)?;
         }
         PersonKeyVerb::Revoke { person, fingerprint, reason, compromised_since, key, format, .. } => {
             let mut session = at.open(env)?;
@@ -108,25 +115,18 @@ fn party(at: &PlaceArgs) -> Result<Party, Failure> {
     })
 }
 
-fn say_certified(
-    session: &Session,
-    row: &KeyRow,
-    certificate: &Certificate,
-    index: u64,
-    format: Format,
-) -> Result<(), Failure> {
+/// What is printed of a key that was certified.
+pub(super) fn said_certified(said: &Value, label: &str, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&json!({
-            "version": 1, "person": row.person, "key": row.fingerprint, "authority": certificate.authority.fingerprint(),
-            "serial": certificate.serial, "valid_after": row.valid_after, "valid_before": row.valid_before, "index": index,
-        })),
+        Format::Json => output::json(said),
         Format::Text => output::print(&format!(
-            "✓ the key {} is {}'s{} (entry {index}), by certificate {} of {}\n",
-            row.fingerprint,
-            printable(&session.state().label(&row.person)?),
-            said_window(row.valid_after, row.valid_before),
-            certificate.serial,
-            certificate.authority.fingerprint(),
+            "✓ the key {} is {}'s{} (entry {}), by certificate {} of {}\n",
+            word(said, "key"),
+            printable(label),
+            said_window(moment(said, "valid_after"), moment(said, "valid_before")),
+            number(said, "index"),
+            number(said, "serial"),
+            word(said, "authority"),
         )),
     }
 }

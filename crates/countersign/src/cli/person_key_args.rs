@@ -81,6 +81,8 @@ pub(crate) enum PersonKeyVerb {
         certificate: PathBuf,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -119,8 +121,8 @@ impl PersonKeyVerb {
     /// The server that does it, where one can.
     pub(crate) fn server(&self) -> Option<&ServerArgs> {
         match self {
-            Self::Add { server, .. } | Self::Revoke { server, .. } => Some(server),
-            Self::Request { .. } | Self::Certify { .. } | Self::List { .. } => None,
+            Self::Add { server, .. } | Self::Certify { server, .. } | Self::Revoke { server, .. } => Some(server),
+            Self::Request { .. } | Self::List { .. } => None,
         }
     }
 }

@@ -23,6 +23,7 @@ use super::person_key::{certificate, no_key, said_added, said_revoked};
 use super::person_key_args::{GivenKey, PersonKeyVerb};
 use super::remote::{field, only_here};
 use super::remote_acts::{Beside, Expects, Opened, Sealing, index, say};
+use super::remote_certificates;
 use super::remote_people::{about_beside, about_more, label};
 use super::token::said_token_revoked;
 use crate::config::Environment;
@@ -141,9 +142,10 @@ pub(super) fn key(client: &ApiClient, verb: &PersonKeyVerb, env: &Environment) -
             let said = about_more(client, &asked, says, person, &fits, key, env)?;
             said_revoked(&said.result, label(client, &said)?, *format)?;
         }
-        PersonKeyVerb::Request { .. } | PersonKeyVerb::Certify { .. } | PersonKeyVerb::List { .. } => {
-            return Err(only_here("this verb"));
+        PersonKeyVerb::Certify { certificate, key, format, .. } => {
+            remote_certificates::certify(client, certificate, key, *format, env)?;
         }
+        PersonKeyVerb::Request { .. } | PersonKeyVerb::List { .. } => return Err(only_here("this verb")),
     }
     Ok(Exit::Pass)
 }

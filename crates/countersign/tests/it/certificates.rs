@@ -21,7 +21,7 @@ fn code(ran: &Ran, code: &str) {
 
 impl World {
     /// A certificate of the authority `ca` for the key `key`; the file's path.
-    fn certify(&self, ca: &str, key: &str, options: &[&str]) -> String {
+    pub(crate) fn certify(&self, ca: &str, key: &str, options: &[&str]) -> String {
         let mut command = self.command("ssh-keygen", &self.path("."));
         command.args(["-q", "-s"]).arg(self.path(ca)).args(options).arg(self.public(key));
         Self::finish(command).expect(0);

@@ -113,6 +113,9 @@ mod remote_acts;
 mod remote_audits;
 #[cfg(test)]
 #[cfg(unix)]
+mod remote_certs;
+#[cfg(test)]
+#[cfg(unix)]
 mod remote_commits;
 #[cfg(test)]
 mod remote_deploy;

@@ -5,21 +5,27 @@
 
 use std::collections::BTreeSet;
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::sshsig::{Certificate, PublicKey};
 use countersign_model::access::CertificateUse;
 use countersign_model::event::{CertificateAuthorityAdded, CertificateAuthorityRevoked, KeyCertified};
 use countersign_model::{Action, ActorId, EventKind, PersonId, StreamId, Timestamp};
+use countersign_store::handed::{ToSign, Written};
 use countersign_store::projection::{AuthorityRow, KeyRow};
-use countersign_store::session::SessionError;
+use countersign_store::session::{SessionError, act_statement};
 use countersign_store::{NewBlob, NewEntry, Plan, Session};
 
+use super::draft::{allowed_or_unproved, signed};
 use super::error::IdentityError;
 use super::keys::Window;
 use super::people::{find, rooted};
-use super::{Saying, administrator, allowed, line, say, sign};
+use super::roles::admitted;
+use super::{Pen, Saying, administrator, allowed, line, say_by, time};
 use crate::Error;
+
+const ADD: &str = "person ca add";
+const REVOKE: &str = "person ca revoke";
+const CERTIFY: &str = "person key certify";
 
 /// What is said of an authority.
 #[derive(Debug, Clone)]
@@ -28,7 +34,7 @@ pub struct NewAuthority<'a> {
     pub key: &'a PublicKey,
     /// Names or ids of the people whom its certificates may name.
     pub people: &'a [String],
-    /// What they are good for; of one that is known already, what it was before.
+    /// What they are good for, everything where nothing is named; of one that is known already, what it was before.
     pub uses: &'a [CertificateUse],
     /// From when to when what it certifies counts.
     pub window: Window,
@@ -36,38 +42,44 @@ pub struct NewAuthority<'a> {
     pub reason: &'a str,
 }
 
-/// Enrols a certificate authority, or lets one that is enrolled speak for more people. Answers with the log index.
+/// Enrols a certificate authority, or lets one that is enrolled speak for more people. Answers with the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no administrator, or is among the people while another administrator could sign; when it was revoked, its key is a
-/// person's, or the window is none.
-pub fn add_authority(session: &mut Session, new: &NewAuthority<'_>, signer: &SshSigner) -> Result<u64, Error> {
+/// person's, somebody's data is erased for whom it would speak, or the window is none.
+pub fn add_authority(session: &mut Session, new: &NewAuthority<'_>, pen: Pen<'_>) -> Result<Written<u64>, Error> {
+    rooted(session.state())?;
     let reason = line("the reason", new.reason)?;
+    admitted(session, ADD, pen, Action::AddKey)?;
     let fingerprint = new.key.fingerprint();
     let mut people: BTreeSet<PersonId> = BTreeSet::new();
     for who in new.people {
-        let person = find(session.state(), who)?.id;
-        if session.state().is_erased(&person)? {
-            return Err(IdentityError::Erased { person }.into());
-        }
-        people.insert(person);
+        people.insert(find(session.state(), who)?.id);
     }
     let known = session.state().authority(&fingerprint)?;
-    let mut uses: BTreeSet<CertificateUse> = new.uses.iter().copied().collect();
+    let uses = if new.uses.is_empty() { &CertificateUse::ALL[..] } else { new.uses };
+    let mut uses: BTreeSet<CertificateUse> = uses.iter().copied().collect();
     if let Some(known) = &known {
         people.extend(known.people.iter().cloned());
         uses = known.uses.iter().copied().collect();
+    }
+    // Nobody believes an authority that speaks for somebody whose data is erased.
+    for person in &people {
+        if session.state().is_erased(person)? {
+            return Err(IdentityError::Erased { person: person.clone() }.into());
+        }
     }
     let now = session.now();
     let window = new.window;
     if window.before.is_some_and(|until| until <= now || window.after.is_some_and(|from| from >= until)) {
         return Err(IdentityError::BadWindow.into());
     }
-    let saying = saying("person ca add", EventKind::CertificateAuthorityAdded, act::CERTIFICATE_AUTHORITY);
-    say(
+    let saying = saying(ADD, EventKind::CertificateAuthorityAdded, act::CERTIFICATE_AUTHORITY);
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| may_add(s, by, new.key, &people),
         |s, by| {
             Ok(CertificateAuthorityAdded {
@@ -79,7 +91,7 @@ pub fn add_authority(session: &mut Session, new: &NewAuthority<'_>, signer: &Ssh
                 valid_before: window.before,
                 by,
                 reason,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )
@@ -104,7 +116,7 @@ fn may_add(session: &Session, by: &PersonId, key: &PublicKey, people: &BTreeSet<
     }
 }
 
-/// Revokes an authority, and every key that it certified. Answers with what the log says of it then.
+/// Revokes an authority, and every key that it certified. Answers with which it is, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no administrator, there is no such authority, it was revoked (and this makes it no stricter), or no administrator
@@ -114,19 +126,22 @@ pub fn revoke_authority(
     text: &str,
     compromised_since: Option<Timestamp>,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<(AuthorityRow, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(String, Written<u64>), Error> {
+    rooted(session.state())?;
     let reason = line("the reason", reason)?;
-    let fingerprint = named(session, text)?.fingerprint;
+    admitted(session, REVOKE, pen, Action::RevokeKey)?;
+    let fingerprint = authority(session, text)?.fingerprint;
     if compromised_since.is_some_and(|since| session.place().is_ok_and(|now| since > now)) {
         return Err(IdentityError::LaterCompromise.into());
     }
     let namespace = act::CERTIFICATE_AUTHORITY_REVOCATION;
-    let saying = saying("person ca revoke", EventKind::CertificateAuthorityRevoked, namespace);
-    let index = say(
+    let saying = saying(REVOKE, EventKind::CertificateAuthorityRevoked, namespace);
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| may_revoke(s, by, &fingerprint, compromised_since),
         |s, by| {
             Ok(CertificateAuthorityRevoked {
@@ -135,17 +150,17 @@ pub fn revoke_authority(
                 compromised_since,
                 by,
                 reason,
-                time: s.now(),
+                time: pen.time(s)?,
             })
         },
     )?;
-    Ok((named(session, &fingerprint)?, index))
+    Ok((fingerprint, written))
 }
 
 fn may_revoke(session: &Session, by: &PersonId, fingerprint: &str, since: Option<Timestamp>) -> Result<(), Error> {
     let state = session.state();
     administrator(state, by, Action::RevokeKey)?;
-    let row = named(session, fingerprint)?;
+    let row = authority(session, fingerprint)?;
     if let Some(before) = &row.revoked
         && since.is_none_or(|new| before.since.is_some_and(|old| new >= old))
     {
@@ -158,7 +173,10 @@ fn may_revoke(session: &Session, by: &PersonId, fingerprint: &str, since: Option
 }
 
 /// The one authority that a fingerprint, or the start of one, means.
-fn named(session: &Session, text: &str) -> Result<AuthorityRow, Error> {
+///
+/// # Errors
+/// When it is none, or more than one.
+pub fn authority(session: &Session, text: &str) -> Result<AuthorityRow, Error> {
     let mut rows = session.state().authorities()?;
     rows.retain(|row| {
         let bare = row.fingerprint.strip_prefix("SHA256:").unwrap_or(&row.fingerprint);
@@ -170,33 +188,50 @@ fn named(session: &Session, text: &str) -> Result<AuthorityRow, Error> {
     }
 }
 
-fn saying(act: &'static str, kind: EventKind, namespace: &'static str) -> Saying<'static> {
-    Saying { act, kind, namespace, stream: StreamId::from_text("access") }
+/// The stream that what is said of authorities stands in.
+#[must_use]
+pub fn stream() -> StreamId {
+    StreamId::from_text("access")
 }
 
-/// Shows a certificate: from here on the certified key, which signs this, is the person's while the certificate lasts. Answers with the key.
+fn saying(act: &'static str, kind: EventKind, namespace: &'static str) -> Saying<'static> {
+    Saying { act, kind, namespace, stream: stream() }
+}
+
+/// Shows a certificate: from here on the certified key, which signs this, is the person's while the certificate lasts. Answers with the log
+/// index, or what is to be signed; [`certified`] says what that means.
 ///
 /// # Errors
 /// When the certificate does not count, which is recorded, or the key is another one.
-pub fn certify(session: &mut Session, certificate: &Certificate, signer: &SshSigner) -> Result<(KeyRow, u64), Error> {
+pub fn certify(session: &mut Session, certificate: &Certificate, pen: Pen<'_>) -> Result<Written<u64>, Error> {
     session.require_pin()?;
     rooted(session.state())?;
-    let key = signer.public_key();
-    if key != certificate.key {
-        let (expected, found) = (certificate.key.fingerprint(), key.fingerprint());
+    let (expected, found) = (certificate.key.fingerprint(), fingerprint_of(pen));
+    if expected != found {
         return Err(IdentityError::OtherKey { expected, found }.into());
     }
-    let person = allowed(session, "person key certify", None, |s| may_certify(s, certificate))?;
+    let time = time(session, CERTIFY, pen)?;
+    let person = allowed(session, CERTIFY, None, |s| may_certify(s, certificate, time))?;
     let predicate = KeyCertified {
         origin: session.state().origin().to_owned(),
         person: person.clone(),
         certificate: certificate.to_openssh().to_owned(),
-        time: session.now(),
+        time,
     };
-    let signed = sign(signer, act::CERTIFIED_KEY, session.subject(), predicate)?;
+    let statement = act_statement(session.subject(), predicate)?;
+    let namespace = act::CERTIFIED_KEY;
+    let signed = match pen {
+        Pen::Away(away) => allowed_or_unproved(session, CERTIFY, None, |_| {
+            Ok(away.sign_by(&certificate.key, namespace, &statement)?)
+        })?,
+        Pen::Key(_) | Pen::Passkey(_) => signed(session, pen, CERTIFY, &person, namespace, &statement)?,
+    };
+    let Some(signed) = signed else {
+        return Ok(Written::ToSign { by: person, acts: vec![ToSign { namespace, statement, sealed: None }] });
+    };
     let bytes = signed.to_vec()?;
     let (appended, ()) = session.transact(|s| {
-        may_certify(s, certificate)?;
+        may_certify(s, certificate, time)?;
         let (retention, _) = s.state().default_class()?;
         let entry = NewEntry {
             kind: EventKind::KeyCertified,
@@ -209,16 +244,31 @@ pub fn certify(session: &mut Session, certificate: &Certificate, signer: &SshSig
         };
         Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
     })?;
-    let index = appended.map(|a| a.first_index).ok_or(SessionError::Contended)?;
-    let fingerprint = key.fingerprint();
-    let row = session.state().key(&fingerprint)?.ok_or(IdentityError::NoSuchKey { key: fingerprint })?;
-    Ok((row, index))
+    Ok(Written::Done(appended.map(|a| a.first_index).ok_or(SessionError::Contended)?))
 }
 
-fn may_certify(session: &Session, certificate: &Certificate) -> Result<PersonId, Error> {
+/// The key that signs, by its fingerprint.
+fn fingerprint_of(pen: Pen<'_>) -> String {
+    match pen {
+        Pen::Key(signer) => signer.public_key().fingerprint(),
+        Pen::Passkey(fingerprint) => fingerprint.to_owned(),
+        Pen::Away(away) => away.fingerprint().to_owned(),
+    }
+}
+
+/// The key of a certificate that was shown.
+///
+/// # Errors
+/// When it was not.
+pub fn certified(session: &Session, certificate: &Certificate) -> Result<KeyRow, Error> {
+    let fingerprint = certificate.key.fingerprint();
+    session.state().key(&fingerprint)?.ok_or_else(|| IdentityError::NoSuchKey { key: fingerprint }.into())
+}
+
+fn may_certify(session: &Session, certificate: &Certificate, time: Timestamp) -> Result<PersonId, Error> {
     let state = session.state();
     let authority = state.authority(&certificate.authority.fingerprint())?;
-    let moments = [session.now(), session.place()?];
+    let moments = [time, session.place()?];
     match state.presented(certificate, authority.as_ref(), &moments)? {
         Ok(person) => Ok(person),
         Err(trouble) => Err(Error::Certificate(trouble)),

@@ -1,11 +1,14 @@
 //! People: who asks, who is enrolled, and who holds which role.
 
 use countersign_model::audit::threads::MaskedField;
-use countersign_store::projection::{Leaving, RoleEnd, RoleRow};
+use countersign_store::projection::{AuthorityRow, KeyRevocation, Leaving, RoleEnd, RoleRow};
 
 use super::ask::{Ask, count, id};
 use super::caller::Caller;
-use super::wire::{Me, Person, PersonGone, PersonKey, PersonList, RoleGone, RoleGrant, RoleList, RoleRules};
+use super::wire::{
+    CertificateAuthority, CertificateAuthorityGone, CertificateAuthorityList, Me, Person, PersonGone, PersonKey,
+    PersonList, RoleGone, RoleGrant, RoleList, RoleRules,
+};
 use crate::app::Trouble;
 
 pub(super) fn me(ask: &Ask<'_>) -> Result<Me, Trouble> {
@@ -74,4 +77,25 @@ fn ended(end: RoleEnd) -> RoleGone {
 pub(super) fn rules(ask: &Ask<'_>) -> Result<RoleRules, Trouble> {
     let rules = ask.state().role_rules()?;
     Ok(RoleRules { index: rules.index, refused: rules.refused, idle_days: rules.idle_days.into() })
+}
+
+/// Authorities whose certificates say whose keys are.
+pub(super) fn authorities(ask: &Ask<'_>) -> Result<CertificateAuthorityList, Trouble> {
+    let gone = |r: KeyRevocation| CertificateAuthorityGone {
+        index: r.index,
+        appended: r.placed,
+        compromised_since: r.since,
+        by: id(&r.by),
+        reason: r.reason,
+    };
+    let line = |row: AuthorityRow| CertificateAuthority {
+        fingerprint: row.fingerprint,
+        people: row.people.iter().map(id).collect(),
+        uses: row.uses,
+        valid_after: row.valid_after,
+        valid_before: row.valid_before,
+        index: row.index,
+        revoked: row.revoked.map(gone),
+    };
+    Ok(CertificateAuthorityList { items: ask.state().authorities()?.into_iter().map(line).collect() })
 }

@@ -12,10 +12,10 @@ use super::answers::{GrantList, GrantToSign, GrantToken, GrantWhole, RepositoryH
 use super::ask::Ask;
 use super::reviews::AccessReview;
 use super::wire::{
-    self, AccessReviewList, Application, ApplicationList, Audit, AuditList, ControlList, EmergencyList, EmergencyWhole,
-    Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces, Framework, FrameworkList, FreezeList,
-    Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList, RunList, SuppressionList, Waiver,
-    WaiverList, Wire,
+    self, AccessReviewList, Application, ApplicationList, Audit, AuditList, CertificateAuthorityList, ControlList,
+    EmergencyList, EmergencyWhole, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
+    Framework, FrameworkList, FreezeList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList,
+    RunList, SuppressionList, Waiver, WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
@@ -316,6 +316,7 @@ resources! {
     "people" "people" "Everybody enrolled, with their roles.": PersonList by Audit OFFICERS of Firm, &[], people::list;
     "roles" "roles" "Who holds which role, oldest first.": RoleList by Audit OFFICERS of Firm, ROLES, people::roles;
     "role-rules" "role-rules" "What holds for grants of roles.": RoleRules by Audit OFFICERS of Firm, &[], people::rules;
+    "certificate-authorities" "certificate-authorities" "Authorities whose SSH certificates say whose keys are, oldest first.": CertificateAuthorityList by Audit OFFICERS of Firm, &[], people::authorities;
     "access-reviews" "access-reviews" "Reviews of all access, oldest first.": AccessReviewList by Audit OFFICERS of Firm, &[], reviews::list;
     "access-reviews/{review}" "access-review" "A review of all access, line by line, as the command line prints it.": AccessReview by Audit OFFICERS of Firm, &[], reviews::one;
     "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS of List, &[], audits::list;

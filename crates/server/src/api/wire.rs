@@ -1,8 +1,8 @@
 //! What the API says, type by type. A type's fields, their schemas and what is sent are one definition, so that the document cannot say
 //! something else than the server. Every field is always there; what is not known is `null`.
 
-use countersign_model::access::Combination;
 use countersign_model::access::token::TokenScope;
+use countersign_model::access::{CertificateUse, Combination};
 use countersign_model::{Digest, EventKind, Outcome, Role, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -84,6 +84,15 @@ impl Wire for TokenScope {
     }
     fn schema() -> Value {
         choice(Self::ALL.iter().map(|s| s.as_str()))
+    }
+}
+
+impl Wire for CertificateUse {
+    fn json(self) -> Value {
+        self.as_str().into()
+    }
+    fn schema() -> Value {
+        choice(Self::ALL.iter().map(|u| u.as_str()))
     }
 }
 

@@ -81,7 +81,11 @@ impl State {
         self.first_key(index, id, key)
     }
 
-    pub(super) fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
+    /// Whether somebody was enrolled.
+    ///
+    /// # Errors
+    /// When the projection cannot be read.
+    pub fn is_enrolled(&self, person: &PersonId) -> Result<bool, Error> {
         Ok(self.db.prepare_cached("SELECT 1 FROM people WHERE person = ?1")?.exists([person.as_str()])?)
     }
 

@@ -125,7 +125,7 @@ fn prepared(
 ) -> Result<Value, Trouble> {
     is_theirs(session, who, act)?;
     admitted(session, who, act)?;
-    is_own(session, who, act.command(), key)?;
+    is_own(session, who, act, key)?;
     let away = Away::Asked { key, host };
     let (by, acts, already) = match act.say_here(app, session, away)? {
         Written::ToSign { by, acts } => (by, acts, Value::Null),
@@ -203,7 +203,7 @@ fn taken(
         }
     };
     is_theirs(session, who, &asked)?;
-    is_own(session, who, asked.command(), handed.key())?;
+    is_own(session, who, &asked, handed.key())?;
     admitted(session, who, &asked)?;
     // Whoever lost the answer sends it once more.
     if let Some(index) = known(session, &asked, &handed)? {
@@ -245,13 +245,13 @@ fn is_theirs(session: &mut Session, who: &Who, asked: &Asked) -> Result<(), Trou
 }
 
 /// Whether the key is one of the person's whose token was shown: what others sign, others hand in.
-fn is_own(session: &mut Session, who: &Who, act: &str, key: &str) -> Result<(), Trouble> {
-    if session.state().key(key)?.map(|row| row.person).as_ref() == Some(&who.person) {
+fn is_own(session: &mut Session, who: &Who, asked: &Asked, key: &str) -> Result<(), Trouble> {
+    if asked.is_of(session, &who.person, key)? {
         return Ok(());
     }
     // Whether somebody else may say it is not told.
     let trouble = Trouble::no_role("what a key of somebody else signs");
-    session.record_refusal(act, None, Some(&who.person), trouble.code)?;
+    session.record_refusal(asked.command(), None, Some(&who.person), trouble.code)?;
     Err(trouble)
 }
 

@@ -1,6 +1,6 @@
 //! What the API says of people, their roles and the reviews of all access.
 
-use countersign_model::access::Combination;
+use countersign_model::access::{CertificateUse, Combination};
 use countersign_model::{Role, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -137,5 +137,43 @@ wire! {
         refused: Vec<Combination>,
         /// After how many days without a signed act an account is idle.
         idle_days: u64,
+    }
+
+    /// Authorities whose SSH certificates say whose keys are, oldest first.
+    CertificateAuthorityList {
+        /// All that there are or were.
+        items: Vec<CertificateAuthority>,
+    }
+
+    /// An authority for SSH certificates.
+    CertificateAuthority {
+        /// The fingerprint of its key.
+        fingerprint: String,
+        /// Whom its certificates may name, by id.
+        people: Vec<String>,
+        /// What they are good for.
+        uses: Vec<CertificateUse>,
+        /// What it certifies does not count before.
+        valid_after: Option<Timestamp>,
+        /// Nor from then on.
+        valid_before: Option<Timestamp>,
+        /// Log index of the newest entry that names it.
+        index: u64,
+        /// What is said against it; null: it counts.
+        revoked: Option<CertificateAuthorityGone>,
+    }
+
+    /// The end of an authority.
+    CertificateAuthorityGone {
+        /// Log index.
+        index: u64,
+        /// When that was appended.
+        appended: Timestamp,
+        /// Since when somebody else may have had it; null: it was given up.
+        compromised_since: Option<Timestamp>,
+        /// By whom, by id.
+        by: String,
+        /// Why.
+        reason: String,
     }
 }

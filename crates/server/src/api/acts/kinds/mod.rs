@@ -7,6 +7,7 @@
 //! | `accounts.rs` | `person account …` |
 //! | `approvals.rs` | `approvals activate` |
 //! | `audits.rs` | `audit open`, `request`, `answer`, `follow-up`, `close` |
+//! | `certificates.rs` | `person ca …`, `person key certify` |
 //! | `commits.rs` | `claim`, `suppression grant` |
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke`, `enforcement override` |
 //! | `enrolment.rs` | `person add` |
@@ -22,6 +23,7 @@
 mod accounts;
 mod approvals;
 mod audits;
+mod certificates;
 mod commits;
 mod decisions;
 mod emergencies;
@@ -61,6 +63,11 @@ pub(super) trait Act: Send + Sync {
 
     /// The stream that this entry stands in, once it is signed; none, where what was signed does not say it: then it is looked for in all.
     fn stream(&self, handed: &HandedIn) -> Result<Option<StreamId>, HandedError>;
+
+    /// Whether the key that signs it is this person's.
+    fn is_of(&self, session: &Session, person: &PersonId, key: &str) -> Result<bool, Trouble> {
+        is_key_of(session, person, key)
+    }
 
     /// What it is about, and whether that is a limited token's to act on.
     fn inside(&self, session: &Session, scope: &Scope) -> Result<(&'static str, bool), Trouble>;
@@ -148,6 +155,7 @@ const FAMILIES: &[Family] = &[
     reviews::FAMILY,
     keys::FAMILY,
     accounts::FAMILY,
+    certificates::FAMILY,
     registry::FAMILY,
     environments::FAMILY,
     gates::FAMILY,
@@ -197,6 +205,11 @@ fn told_of_people(error: &countersign_govern::Error) -> Trouble {
         "see who is enrolled: countersign person list".clone_into(&mut trouble.help);
     }
     trouble
+}
+
+/// Whether a key is enrolled as somebody's.
+fn is_key_of(session: &Session, person: &PersonId, key: &str) -> Result<bool, Trouble> {
+    Ok(session.state().key(key)?.is_some_and(|row| row.person == *person))
 }
 
 /// One act alone was handed in.
