@@ -157,6 +157,23 @@ pub struct Ceremony {
     pub answer: String,
 }
 
+/// A file whose document an act puts in effect. The statement names the document by its digest: it is read from the file once more where the
+/// act is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// What the file is called where it is, for messages about it.
+    pub file: String,
+    /// All of its text.
+    pub text: String,
+    /// Only these of its entries; empty: all.
+    #[serde(default)]
+    pub only: Vec<String>,
+}
+
+/// Which acts put a document in effect that they name by its digest.
+const OF_A_DOCUMENT: [&str; 3] = [act::ENFORCEMENT, act::GATE_OWNERS, act::ISSUERS];
+
 /// What came of something that a person says.
 #[derive(Debug)]
 pub enum Written<T> {
@@ -212,6 +229,8 @@ pub struct HandedIn {
     sealed: Vec<(Digest, Vec<u8>)>,
     /// What made the passkey that is enrolled.
     ceremony: Option<Ceremony>,
+    /// What its document is read from.
+    document: Option<Document>,
     key: String,
     time: Timestamp,
 }
@@ -254,7 +273,7 @@ impl HandedIn {
                 return Err(HandedError::OtherKey { fingerprint });
             }
         }
-        Ok(Self { acts, sealed: Vec::new(), ceremony: None, key: fingerprint, time })
+        Ok(Self { acts, sealed: Vec::new(), ceremony: None, document: None, key: fingerprint, time })
     }
 
     /// The same with what was sealed for the acts. Nothing of it is opened by that.
@@ -286,6 +305,29 @@ impl HandedIn {
         }
         self.ceremony = ceremony;
         Ok(self)
+    }
+
+    /// The same with the file that its document is read from. Nothing of it is read by that.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`] where the act puts no document in effect.
+    pub fn with_document(mut self, document: Option<Document>) -> Result<Self, HandedError> {
+        if document.is_some() && !OF_A_DOCUMENT.contains(&self.namespace()) {
+            return Err(HandedError::NoAct {
+                why: "a document is handed in with it, and it puts none in effect".to_owned(),
+            });
+        }
+        self.document = document;
+        Ok(self)
+    }
+
+    /// The file that the act's document is read from.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`] where it was not handed in.
+    pub fn document(&self) -> Result<&Document, HandedError> {
+        let missing = || HandedError::NoAct { why: "the document that it names is not handed in with it".to_owned() };
+        self.document.as_ref().ok_or_else(missing)
     }
 
     /// What a browser said of the passkey that is enrolled, where it was handed in.

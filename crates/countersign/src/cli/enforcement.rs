@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use countersign_govern::enforcement as acts;
-use countersign_model::Exit;
+use countersign_govern::{access, enforcement as acts};
 use countersign_model::governance::{Criticality, Level, Tier};
+use countersign_model::{Digest, Exit};
 use countersign_policy::{Assignment, Catalogue};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_stages::release::overrule::{Which, overrule};
@@ -16,7 +16,7 @@ use super::args::{Format, PlaceArgs};
 use super::catalogue;
 use super::enforcement_args::{EnforcementArgs, EnforcementVerb};
 use super::place::{find_run, notices};
-use super::remote_overrides;
+use super::{remote_documents, remote_overrides};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
@@ -38,22 +38,18 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
                 }
             }
         }
-        EnforcementVerb::Activate { file, reason, key, format } => {
+        EnforcementVerb::Activate { file, reason, key, server, format } => {
+            if let Some(client) = server.client(env)? {
+                let (name, text) = (file.display().to_string(), text_of(file)?);
+                let file = remote_documents::File { name: &name, text: &text, only: &[], reason: reason.as_deref() };
+                return remote_documents::levels(&client, &file, key, *format, env);
+            }
             let assignment = read(file, &catalogue)?;
             let mut session = at.open(env)?;
-            let index = acts::activate(&mut session, &assignment, reason.as_deref(), &key.signer(env)?)?;
+            let pen = key.signer(env)?;
+            let written = acts::activate(&mut session, &assignment, reason.as_deref(), access::Pen::Key(&pen))?;
             notices(&mut session);
-            let digest = assignment.digest()?;
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "index": index, "assignment": digest}))?,
-                Format::Text => output::print(&match index {
-                    Some(index) => format!(
-                        "✓ the levels of {digest} are in effect from here on (entry {index}); decisions made before do not \
-                         count any more\n"
-                    ),
-                    None => format!("✓ the levels of {digest} are in effect already\n"),
-                })?,
-            }
+            levels_in_effect(&assignment.digest()?, written.done_if_new()?, *format)?;
         }
         EnforcementVerb::Show { format } => {
             let session = at.open(env)?;
@@ -139,10 +135,27 @@ pub(super) fn overridden(done: &Value, format: Format) -> Result<(), Failure> {
     output::print(&out)
 }
 
+/// Says that levels are in effect: since this entry, or already.
+pub(super) fn levels_in_effect(digest: &Digest, index: Option<u64>, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "index": index, "assignment": digest})),
+        Format::Text => output::print(&match index {
+            Some(index) => format!(
+                "✓ the levels of {digest} are in effect from here on (entry {index}); decisions made before do not count any \
+                 more\n"
+            ),
+            None => format!("✓ the levels of {digest} are in effect already\n"),
+        }),
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, Failure> {
+    Ok(std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?)
+}
+
 /// Reads an enforcement file.
 fn read(file: &Path, catalogue: &Catalogue) -> Result<Assignment, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
-    Ok(acts::parse(&file.display().to_string(), &text, catalogue)?)
+    Ok(acts::parse(&file.display().to_string(), &text_of(file)?, catalogue)?)
 }
 
 fn to_json(assignment: &Assignment, index: Option<u64>, catalogue: &Catalogue) -> Result<Value, Failure> {

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::args::{Format, GateArgs, GateVerb, PlaceArgs};
 use super::ci;
 use super::place::{find_run, notices};
-use super::{remote, remote_gates};
+use super::{remote, remote_documents, remote_gates};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::run::{exit, root};
@@ -38,6 +38,16 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
         && let Some(client) = server.client(env)?
     {
         return remote_gates::run(&client, &args.verb, env);
+    }
+    if let GateVerb::Activate { file, dry_run, reason, key, server, format } = &args.verb
+        && let Some(client) = server.client(env)?
+    {
+        if *dry_run {
+            return Err(remote::only_here("--dry-run"));
+        }
+        let (name, text) = (file.display().to_string(), text_of(file)?);
+        let file = remote_documents::File { name: &name, text: &text, only: &[], reason: reason.as_deref() };
+        return remote_documents::owners(&client, &file, key, *format, env);
     }
     let mut session = at.open(env)?;
     match &args.verb {
@@ -73,15 +83,16 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
                 Format::Text => output::print(&page(&session, one)?)?,
             }
         }
-        GateVerb::Activate { file, dry_run, reason, key, format } => {
+        GateVerb::Activate { file, dry_run, reason, key, format, .. } => {
             let owners = read(&session, file)?;
             let name = file.display();
             if *dry_run {
                 output::print(&format!("✓ {name} can be put in effect; nothing was changed\n"))?;
                 return Ok(Exit::Pass);
             }
-            let index = acts::activate(&mut session, &owners, reason.as_deref(), &key.signer(env)?)?;
-            said(*format, index, "the owners of the gates are in effect from here on", json!(owners))?;
+            let pen = key.signer(env)?;
+            let written = acts::activate(&mut session, &owners, reason.as_deref(), Pen::Key(&pen))?;
+            said(*format, written.done_if_new()?, OWNERS_IN_EFFECT, json!(owners))?;
         }
         GateVerb::Acknowledge { gate, key, format, .. } => {
             let index = acts::acknowledge(&mut session, gate, Pen::Key(&key.signer(env)?))?.done()?;
@@ -177,8 +188,15 @@ fn explained(at: &PlaceArgs, session: &mut Session, run: &str, format: Format, e
     Ok(exit(outcome))
 }
 
+/// In a sentence, that owners are in effect.
+pub(super) const OWNERS_IN_EFFECT: &str = "the owners of the gates are in effect from here on";
+
+fn text_of(file: &Path) -> Result<String, Failure> {
+    Ok(std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?)
+}
+
 fn read(session: &Session, file: &Path) -> Result<GateOwners, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    let text = text_of(file)?;
     let name = file.display().to_string();
     let owners = acts::parse(session.state(), &name, &text)?;
     acts::check_open(session, &ConfinedEngine, &name, &owners)?;

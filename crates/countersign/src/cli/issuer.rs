@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use countersign_govern::access;
 use countersign_govern::issuers::{self as acts, SHIPPED};
 use countersign_model::Exit;
 use countersign_model::access::{Field, Issuers};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::args::{Format, PlaceArgs};
 use super::issuer_args::{IssuerArgs, IssuerVerb};
 use super::place::{find_run, notices};
+use super::remote_documents;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
@@ -24,24 +26,23 @@ pub(crate) fn run(at: &PlaceArgs, args: &IssuerArgs, env: &Environment) -> Outco
             let (name, issuers) = read(file.as_deref(), only)?;
             match format {
                 Format::Json => output::json(&json!({"version": 1, "index": null, "issuers": issuers}))?,
-                Format::Text => output::print(&format!("✓ {name} can be put in effect\n{}", table(&issuers)))?,
+                Format::Text => {
+                    output::print(&format!("✓ {} can be put in effect\n{}", printable(&name), table(&issuers)))?
+                }
             }
         }
-        IssuerVerb::Activate { file, only, reason, key, format } => {
+        IssuerVerb::Activate { file, only, reason, key, server, format } => {
+            if let Some(client) = server.client(env)? {
+                let (name, text) = text_of(file.as_deref())?;
+                let file = remote_documents::File { name: &name, text: &text, only, reason: reason.as_deref() };
+                return remote_documents::issuers(&client, &file, key, *format, env);
+            }
             let (name, issuers) = read(file.as_deref(), only)?;
             let mut session = at.open(env)?;
-            let index = acts::activate(&mut session, &issuers, reason.as_deref(), &key.signer(env)?)?;
+            let pen = key.signer(env)?;
+            let written = acts::activate(&mut session, &issuers, reason.as_deref(), access::Pen::Key(&pen))?;
             notices(&mut session);
-            match format {
-                Format::Json => output::json(&json!({"version": 1, "index": index, "issuers": issuers}))?,
-                Format::Text => output::print(&match index {
-                    Some(index) => format!(
-                        "✓ tokens of the issuers in {name} are believed from here on (entry {index}), and of no others\n{}",
-                        table(&issuers)
-                    ),
-                    None => "✓ they are in effect already\n".to_owned(),
-                })?,
-            }
+            issuers_in_effect(&name, &issuers, written.done_if_new()?, *format)?;
         }
         IssuerVerb::Show { shipped: true, format } => match format {
             Format::Json => output::json(&json!({"version": 1, "file": SHIPPED}))?,
@@ -86,15 +87,36 @@ pub(crate) fn run(at: &PlaceArgs, args: &IssuerArgs, env: &Environment) -> Outco
 }
 
 fn read(file: Option<&Path>, only: &[String]) -> Result<(String, Issuers), Failure> {
-    let Some(path) = file else {
-        let name = "issuers.yaml (shipped)".to_owned();
-        let issuers = acts::parse(&name, SHIPPED, only)?;
-        return Ok((name, issuers));
-    };
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    let name = path.display().to_string();
+    let (name, text) = text_of(file)?;
     let issuers = acts::parse(&name, &text, only)?;
-    Ok((printable(&name), issuers))
+    Ok((name, issuers))
+}
+
+/// What a file is called, and its text; without one, that of the file that ships.
+fn text_of(file: Option<&Path>) -> Result<(String, String), Failure> {
+    let Some(path) = file else { return Ok(("issuers.yaml (shipped)".to_owned(), SHIPPED.to_owned())) };
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    Ok((path.display().to_string(), text))
+}
+
+/// Says that issuers are in effect: since this entry, or already.
+pub(super) fn issuers_in_effect(
+    name: &str,
+    issuers: &Issuers,
+    index: Option<u64>,
+    format: Format,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&json!({"version": 1, "index": index, "issuers": issuers})),
+        Format::Text => output::print(&match index {
+            Some(index) => format!(
+                "✓ tokens of the issuers in {} are believed from here on (entry {index}), and of no others\n{}",
+                printable(name),
+                table(issuers)
+            ),
+            None => "✓ they are in effect already\n".to_owned(),
+        }),
+    }
 }
 
 fn table(issuers: &Issuers) -> String {

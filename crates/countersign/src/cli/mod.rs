@@ -75,6 +75,7 @@ mod remote_acts;
 mod remote_audits;
 mod remote_certificates;
 mod remote_commits;
+mod remote_documents;
 mod remote_gates;
 mod remote_glass;
 mod remote_grants;

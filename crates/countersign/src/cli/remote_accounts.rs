@@ -30,7 +30,7 @@ pub(super) fn run(client: &ApiClient, verb: &PersonAccountVerb, env: &Environmen
                 Some(subjects::read_account(sealed.opener, &whose, name, sealed.bytes)? == wanted)
             };
             let says = (act::ACCOUNT, json!({}), &["person", "account", "sealed"][..]);
-            let beside = Beside { sealing: Some(Sealing { field: "sealed", opens: &opens }), passkey: None };
+            let beside = Beside { sealing: Some(Sealing { field: "sealed", opens: &opens }), ..Beside::default() };
             let said = about_beside(client, &asked, says, (person, &|_| Ok(()), beside), key, env)?;
             said_linked(field(client, &said.result, "person")?, label(client, &said)?, index(client, &said)?, *format)?;
         }

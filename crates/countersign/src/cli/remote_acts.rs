@@ -96,6 +96,8 @@ pub(super) struct Beside<'a> {
     pub(super) sealing: Option<Sealing<'a>>,
     /// What a browser said of a new passkey: it is handed in once more.
     pub(super) passkey: Option<&'a Value>,
+    /// The file that a document is read from, which the statement names by its digest: it is handed in once more.
+    pub(super) document: Option<&'a Value>,
 }
 
 /// What somebody said.
@@ -152,7 +154,7 @@ pub(super) fn say_written(
     env: &Environment,
 ) -> Result<Said, Failure> {
     let opens = |sealed: &Opened<'_>| wrote.is_in(sealed);
-    let beside = Beside { sealing: Some(Sealing { field: "text", opens: &opens }), passkey: None };
+    let beside = Beside { sealing: Some(Sealing { field: "text", opens: &opens }), ..Beside::default() };
     let said = say_beside(client, act, expects, (&|_, _| Ok(()), beside), key, env)?;
     something(client, said)
 }
@@ -250,6 +252,9 @@ pub(super) fn say_beside(
     }
     if let Some(passkey) = beside.passkey {
         sent["passkey"] = passkey.clone();
+    }
+    if let Some(document) = beside.document {
+        sent["document"] = document.clone();
     }
     let sent = sent.to_string();
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;

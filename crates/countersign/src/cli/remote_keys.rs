@@ -117,7 +117,7 @@ pub(super) fn key(client: &ApiClient, verb: &PersonKeyVerb, env: &Environment) -
                 New::Ssh(_) | New::Passkey { .. } => (None, &["person"][..]),
             };
             let made = asked.get("passkey").cloned();
-            let beside = Beside { sealing, passkey: made.as_ref() };
+            let beside = Beside { sealing, passkey: made.as_ref(), ..Beside::default() };
             let says = (act::PERSON_KEY, says, free);
             let said = about_beside(client, &asked, says, (person, &|_| Ok(()), beside), key, env)?;
             said_added(&said.result, label(client, &said)?, *format)?;

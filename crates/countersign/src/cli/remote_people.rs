@@ -208,7 +208,7 @@ pub(super) fn enrol(
         free: &["profile"],
         lasts: Vec::new(),
     };
-    let beside = Beside { sealing: Some(Sealing { field: "profile", opens: &opens }), passkey: None };
+    let beside = Beside { sealing: Some(Sealing { field: "profile", opens: &opens }), ..Beside::default() };
     let said = say_beside(client, &asked, &[expects], (&|_, _| Ok(()), beside), key, env)?;
     // Whom it enrolled is in what was signed.
     let signed = said.signed.first().ok_or_else(|| stranger(client, "it says that there is nothing to sign"))?;

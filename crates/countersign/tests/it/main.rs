@@ -121,6 +121,9 @@ mod remote_commits;
 mod remote_deploy;
 #[cfg(test)]
 #[cfg(unix)]
+mod remote_documents;
+#[cfg(test)]
+#[cfg(unix)]
 mod remote_enrol;
 #[cfg(test)]
 #[cfg(unix)]

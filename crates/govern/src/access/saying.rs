@@ -33,22 +33,10 @@ pub(crate) fn say<P: Predicate>(
     may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
     predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
 ) -> Result<u64, Error> {
-    say_with(session, signer, saying, Vec::new(), may, predicate)
+    Ok(say_by(session, Pen::Key(signer), saying, Vec::new(), may, predicate)?.done()?)
 }
 
-/// As [`say`], with attachments.
-pub(crate) fn say_with<P: Predicate>(
-    session: &mut Session,
-    signer: &SshSigner,
-    saying: &Saying<'static>,
-    attachments: Vec<NewBlob>,
-    may: impl Fn(&Session, &PersonId) -> Result<(), Error>,
-    predicate: impl FnOnce(&Session, PersonId) -> Result<P, Error>,
-) -> Result<u64, Error> {
-    Ok(say_by(session, Pen::Key(signer), saying, attachments, may, predicate)?.done()?)
-}
-
-/// As [`say_with`], with a key that is here or elsewhere: what is to be signed, or the log index of what was. The predicate takes its
+/// As [`say`], with attachments and a key that is here or elsewhere: what is to be signed, or the log index of what was. The predicate takes its
 /// time and the ids that it makes up from the pen, so that what was signed elsewhere can be made once more.
 pub(crate) fn say_by<P: Predicate>(
     session: &mut Session,

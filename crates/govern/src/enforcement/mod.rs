@@ -4,17 +4,19 @@
 //! policy and of the judged repository, and can be shown for every decision.
 //! Regulatory mapping: PCAOB AS 2201 .B28 (changes of the control itself); PCI DSS v4.0.1 12.1.3; NIST 800-53r5 CM-3.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::EnforcementActivated;
 use countersign_model::{Action, EventKind, StreamId};
 use countersign_policy::{Assignment, Catalogue};
+use countersign_store::handed::Written;
 use countersign_store::projection::ActivatedAssignment;
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
 
 use crate::Error;
-use crate::access::{Saying, line, needs, say_with};
+use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+
+const ACTIVATE: &str = "enforcement activate";
 
 /// Reads an enforcement file against the controls there are.
 ///
@@ -38,7 +40,22 @@ pub fn in_effect(session: &Session) -> Result<Option<(ActivatedAssignment, Assig
     }
 }
 
-/// Puts an assignment in effect. One that is already is not activated twice: then the index is `None`.
+/// The stream that activations stand in.
+#[must_use]
+pub fn stream() -> StreamId {
+    StreamId::from_text("enforcement")
+}
+
+/// Whoever is about to put levels in effect may: who may not is told that before anything is read of theirs, and it is recorded.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is neither security nor compliance officer.
+pub fn may_activate(session: &mut Session, pen: Pen<'_>) -> Result<(), Error> {
+    admitted(session, ACTIVATE, pen, |s, by| needs(s, by, Action::ActivateLevels))?;
+    Ok(())
+}
+
+/// Puts an assignment in effect; [`Written::Already`] when it is.
 ///
 /// # Errors
 /// When trust is not rooted, or the signer is neither security nor compliance officer.
@@ -46,30 +63,26 @@ pub fn activate(
     session: &mut Session,
     assignment: &Assignment,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    may_activate(session, pen)?;
     let digest = assignment.digest()?;
     if session.state().assignment()?.is_some_and(|a| a.digest == digest) {
-        return Ok(None);
+        return Ok(Written::Already);
     }
-    let saying = Saying {
-        act: "enforcement activate",
-        kind: EventKind::EnforcementActivated,
-        namespace: act::ENFORCEMENT,
-        stream: StreamId::from_text("enforcement"),
-    };
+    let saying =
+        Saying { act: ACTIVATE, kind: EventKind::EnforcementActivated, namespace: act::ENFORCEMENT, stream: stream() };
     let blob = NewBlob { bytes: assignment.to_bytes()?, media: JSON.into() };
-    let index = say_with(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
         vec![blob],
         |s, by| needs(s, by, Action::ActivateLevels),
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(EnforcementActivated { origin, assignment: digest, by, reason, time })
         },
-    )?;
-    Ok(Some(index))
+    )
 }

@@ -8,9 +8,8 @@
 
 mod parse;
 
-pub use parse::parse;
+pub use parse::{parse, parse_as_named};
 
-use countersign_connect::SshSigner;
 use countersign_evidence::{act, canonical};
 use countersign_model::event::{GateAcknowledged, GateOwnersAssigned, GateReviewed};
 use countersign_model::governance::{FailureMode, GateOwners, GateOwnership, Level};
@@ -22,8 +21,10 @@ use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
 use serde_json::json;
 
-use crate::access::{Pen, Saying, line, needs, say_by, say_with};
+use crate::access::{Pen, Saying, admitted, line, needs, say_by};
 use crate::{Error, enforcement};
+
+const ACTIVATE: &str = "gate activate";
 
 /// The stream of what is said of gates.
 #[must_use]
@@ -84,7 +85,16 @@ pub fn check_open(session: &Session, engine: &dyn PolicyEngine, file: &str, owne
     Ok(())
 }
 
-/// Puts owners in effect. Those that are already are not twice: then the index is `None`.
+/// Whoever is about to say who owns gates may: who may not is told that before anything is read of theirs, and it is recorded.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is neither security nor compliance officer.
+pub fn may_activate(session: &mut Session, pen: Pen<'_>) -> Result<(), Error> {
+    admitted(session, ACTIVATE, pen, |s, by| needs(s, by, Action::AssignGateOwners))?;
+    Ok(())
+}
+
+/// Puts owners in effect; [`Written::Already`] when they are.
 ///
 /// # Errors
 /// When trust is not rooted, or the signer is neither security nor compliance officer.
@@ -92,32 +102,28 @@ pub fn activate(
     session: &mut Session,
     owners: &GateOwners,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    may_activate(session, pen)?;
     let bytes = canonical::to_vec(owners)?;
     let digest = Digest::of(&bytes);
     if session.state().gate_owners()?.is_some_and(|o| o.digest == digest) {
-        return Ok(None);
+        return Ok(Written::Already);
     }
-    let saying = Saying {
-        act: "gate activate",
-        kind: EventKind::GateOwnersAssigned,
-        namespace: act::GATE_OWNERS,
-        stream: stream(),
-    };
-    let index = say_with(
+    let saying =
+        Saying { act: ACTIVATE, kind: EventKind::GateOwnersAssigned, namespace: act::GATE_OWNERS, stream: stream() };
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
         vec![NewBlob { bytes, media: JSON.into() }],
         |s, by| needs(s, by, Action::AssignGateOwners),
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(GateOwnersAssigned { origin, owners: digest, by, reason, time })
         },
-    )?;
-    Ok(Some(index))
+    )
 }
 
 /// The ownership of a gate in effect, and the digest of the document it stands in.

@@ -57,6 +57,28 @@ const fn closed() -> FailureMode {
 /// # Errors
 /// [`Error::GateFile`] with file and line: no YAML, an unknown key, word, gate, clock or person.
 pub fn parse(state: &State, file: &str, text: &str) -> Result<GateOwners, Error> {
+    parse_with(file, text, &|named| match people::find(state, named) {
+        Ok(person) if state.is_erased(&person.id)? => {
+            Ok(Err(format!("{} has left: their data was erased", person.label())))
+        }
+        Ok(person) => Ok(Ok(person.id)),
+        Err(e @ (Error::NoSuchPerson { .. } | Error::AmbiguousPerson { .. })) => Ok(Err(e.to_string())),
+        Err(e) => Err(e),
+    })
+}
+
+/// Who somebody is that a file names; the inner error says why nobody is.
+type Who<'a> = &'a dyn Fn(&str) -> Result<Result<PersonId, String>, Error>;
+
+/// Reads a file's text where nobody is known: people are as they are named.
+///
+/// # Errors
+/// As [`parse`], but for people.
+pub fn parse_as_named(file: &str, text: &str) -> Result<GateOwners, Error> {
+    parse_with(file, text, &|named| Ok(Ok(PersonId::from_text(named))))
+}
+
+fn parse_with(file: &str, text: &str, who: Who<'_>) -> Result<GateOwners, Error> {
     let at = |location: Location, message: String| {
         let number = |n: u64| u32::try_from(n).ok().filter(|n| *n > 0);
         let (line, column) = (number(location.line()), number(location.column()));
@@ -74,17 +96,7 @@ pub fn parse(state: &State, file: &str, text: &str) -> Result<GateOwners, Error>
         return Err(at(read.version.referenced, format!("version {} is not known, only 1 is", read.version.value)));
     }
     let person = |named: &Spanned<String>| -> Result<PersonId, Error> {
-        match people::find(state, &named.value) {
-            Ok(person) if state.is_erased(&person.id)? => {
-                let message = format!("{} has left: their data was erased", person.label());
-                Err(at(named.referenced, message))
-            }
-            Ok(person) => Ok(person.id),
-            Err(e @ (Error::NoSuchPerson { .. } | Error::AmbiguousPerson { .. })) => {
-                Err(at(named.referenced, e.to_string()))
-            }
-            Err(e) => Err(e),
-        }
+        who(&named.value)?.map_err(|message| at(named.referenced, message))
     };
     let minutes = |text: &Spanned<String>| {
         minutes(&text.value).ok_or_else(|| {

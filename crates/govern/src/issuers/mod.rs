@@ -6,11 +6,11 @@
 
 mod parse;
 
-use countersign_connect::SshSigner;
 use countersign_evidence::{act, canonical};
 use countersign_model::access::{Action, Issuers};
 use countersign_model::event::IssuersActivated;
 use countersign_model::{Digest, EventKind, StreamId};
+use countersign_store::handed::Written;
 use countersign_store::projection::ActivatedIssuers;
 use countersign_store::session::JSON;
 use countersign_store::{NewBlob, Session};
@@ -18,7 +18,9 @@ use countersign_store::{NewBlob, Session};
 pub use parse::parse;
 
 use crate::Error;
-use crate::access::{Saying, line, needs, say_with};
+use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+
+const ACTIVATE: &str = "issuer activate";
 
 /// The issuers that this program knows, as a file.
 pub const SHIPPED: &str = include_str!("../../../../issuers/issuers.yaml");
@@ -36,7 +38,22 @@ pub fn in_effect(session: &Session) -> Result<Option<(ActivatedIssuers, Issuers)
     Ok(Some((active, canonical::from_slice(&bytes)?)))
 }
 
-/// Puts issuers in effect. Those that are already are not activated twice: then the index is `None`.
+/// The stream that activations stand in.
+#[must_use]
+pub fn stream() -> StreamId {
+    StreamId::from_text("issuers")
+}
+
+/// Whoever is about to put issuers in effect may: who may not is told that before anything is read of theirs, and it is recorded.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is no security officer.
+pub fn may_activate(session: &mut Session, pen: Pen<'_>) -> Result<(), Error> {
+    admitted(session, ACTIVATE, pen, |s, by| needs(s, by, Action::ActivateIssuers))?;
+    Ok(())
+}
+
+/// Puts issuers in effect; [`Written::Already`] when they are.
 ///
 /// # Errors
 /// When trust is not rooted, or the signer is no security officer.
@@ -44,30 +61,25 @@ pub fn activate(
     session: &mut Session,
     issuers: &Issuers,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    may_activate(session, pen)?;
     let bytes = canonical::to_vec(issuers)?;
     let digest = Digest::of(&bytes);
     if session.state().issuers()?.is_some_and(|a| a.digest == digest) {
-        return Ok(None);
+        return Ok(Written::Already);
     }
-    let saying = Saying {
-        act: "issuer activate",
-        kind: EventKind::IssuersActivated,
-        namespace: act::ISSUERS,
-        stream: StreamId::from_text("issuers"),
-    };
-    let index = say_with(
+    let saying = Saying { act: ACTIVATE, kind: EventKind::IssuersActivated, namespace: act::ISSUERS, stream: stream() };
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
         vec![NewBlob { bytes, media: JSON.into() }],
         |s, by| needs(s, by, Action::ActivateIssuers),
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(IssuersActivated { origin, issuers: digest, by, reason, time })
         },
-    )?;
-    Ok(Some(index))
+    )
 }

@@ -93,6 +93,35 @@ impl GateOwners {
         Ok(())
     }
 
+    /// Everybody whom it names, in the order of the document; somebody may stand there several times.
+    pub fn people(&self) -> impl Iterator<Item = &PersonId> {
+        self.gates.iter().flat_map(|gate| {
+            let asked = gate.escalation.iter().filter_map(|step| match &step.ask {
+                Asked::Person(person) => Some(person),
+                Asked::Role(_) => None,
+            });
+            [&gate.owner].into_iter().chain(&gate.deputy).chain(asked)
+        })
+    }
+
+    /// The same document with other people, in the order of [`GateOwners::people`]; none, where they are not as many.
+    #[must_use]
+    pub fn with_people(&self, people: impl IntoIterator<Item = PersonId>) -> Option<Self> {
+        let (mut all, mut people) = (self.clone(), people.into_iter());
+        for gate in &mut all.gates {
+            gate.owner = people.next()?;
+            if let Some(deputy) = &mut gate.deputy {
+                *deputy = people.next()?;
+            }
+            for step in &mut gate.escalation {
+                if let Asked::Person(person) = &mut step.ask {
+                    *person = people.next()?;
+                }
+            }
+        }
+        people.next().is_none().then_some(all)
+    }
+
     /// The ownership of a gate.
     #[must_use]
     pub fn of(&self, gate: &str) -> Option<&GateOwnership> {

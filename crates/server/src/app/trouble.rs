@@ -26,7 +26,9 @@ impl Trouble {
             Exit::Denied | Exit::Waiting | Exit::Drift => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, code: error.code(), text: error.to_string(), help: error.help() }
+        // Where it is wrong is a line of its own on a terminal.
+        let text = error.place().map_or_else(|| error.to_string(), |place| format!("{place}: {error}"));
+        Self { status, code: error.code(), text, help: error.help() }
     }
 
     /// Whether something that the ledger holds could not be read: no fault of this program's, and none of whoever asks.

@@ -23,7 +23,7 @@ use countersign_evidence::{from_base64, to_base64};
 use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
 use countersign_store::Session;
-use countersign_store::handed::{Away, Ceremony, FRESH, HandedError, HandedIn, MOST, Written};
+use countersign_store::handed::{Away, Ceremony, Document, FRESH, HandedError, HandedIn, MOST, Written};
 use countersign_store::projection::EntriesAsked;
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,6 +78,16 @@ struct Acts {
     sealed: Vec<String>,
     #[serde(default)]
     passkey: Option<Ceremony>,
+    #[serde(default)]
+    document: Option<Document>,
+}
+
+/// What was signed, and what stands beside it.
+struct Signed {
+    acts: Vec<Vec<u8>>,
+    sealed: Vec<Vec<u8>>,
+    passkey: Option<Ceremony>,
+    document: Option<Document>,
 }
 
 /// Whoever asks, and what their token opens.
@@ -159,7 +169,7 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
     let said = asking.headers.get(IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().trim_matches('"'));
     let condition: Option<Digest> = said.map(|text| text.parse().map_err(|_| Trouble::no_condition())).transpose()?;
-    let (Acts { acts, sealed, passkey }, request) = body(sent).await?;
+    let (Acts { acts, sealed, passkey, document }, request) = body(sent).await?;
     let bad = || Trouble::bad_body("an act is not as the document says: one, or the two of one command, in base64");
     if acts.is_empty() || acts.len() > MOST {
         return Err(bad());
@@ -176,9 +186,10 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
         return Err(told(&countersign_stages::Error::from(SubmissionError::KeyReused { index: None })))
             .map_err(|trouble| Trouble { status: StatusCode::UNPROCESSABLE_ENTITY, ..trouble });
     }
+    let signed = Signed { acts, sealed, passkey, document };
     let app = Arc::clone(&asking.app);
     let inner = Arc::clone(&app);
-    let done = app.with(move |session| taken(&inner, session, &who, condition, (&acts, sealed, passkey))).await;
+    let done = app.with(move |session| taken(&inner, session, &who, condition, signed)).await;
     if done.is_err() {
         lock(&app.acts).forget(&key);
     }
@@ -190,10 +201,12 @@ fn taken(
     session: &mut Session,
     who: &Who,
     condition: Option<Digest>,
-    (acts, sealed, passkey): (&[Vec<u8>], Vec<Vec<u8>>, Option<Ceremony>),
+    signed: Signed,
 ) -> Result<Value, Trouble> {
-    let read = HandedIn::read(acts)
+    let Signed { acts, sealed, passkey, document } = signed;
+    let read = HandedIn::read(&acts)
         .and_then(|handed| handed.with_ceremony(passkey))
+        .and_then(|handed| handed.with_document(document))
         .and_then(|handed| Ok((kinds::of(&handed)?, handed.with(sealed)?)));
     let (asked, handed) = match read {
         Ok(read) => read,

@@ -12,6 +12,9 @@ const LONGEST: usize = 1000;
 /// Characters of what a browser is asked, and of what it answers.
 const LARGEST_OF_A_BROWSER: usize = 64 << 10;
 
+/// Characters of a file whose document is put in effect; each kind of file has a limit in bytes of its own besides.
+const LARGEST_DOCUMENT: usize = 1 << 20;
+
 /// A text of one line that somebody signs.
 pub(super) fn line(says: &str) -> Value {
     json!({
@@ -65,6 +68,23 @@ pub(super) fn ceremony() -> Value {
     })
 }
 
+/// The file that a document is read from.
+pub(super) fn document() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["file", "text"],
+        "description": "The file whose document is put in effect: it is read when the statement is given out, and once more beside the act, which \
+                        names the document by its digest.",
+        "properties": {
+            "file": line("What the file is called, for messages about it."),
+            "text": {"type": "string", "maxLength": LARGEST_DOCUMENT, "description": "All of its text."},
+            "only": {
+                "type": "array", "maxItems": 200, "items": line("An entry of the file."),
+                "description": "Only these of its entries; none: all.",
+            },
+        },
+    })
+}
+
 /// The schema of what somebody wants to say, and with which key.
 pub(crate) fn preparation_schema() -> Value {
     json!({
@@ -95,6 +115,6 @@ pub(crate) fn acts_schema() -> Value {
         }, "sealed": {
             "type": "array", "maxItems": MOST, "items": sealed,
             "description": "What was sealed for it, where anything was given out.",
-        }, "passkey": or_null(ceremony())},
+        }, "passkey": or_null(ceremony()), "document": or_null(document())},
     })
 }

@@ -12,6 +12,7 @@
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke`, `enforcement override` |
 //! | `enrolment.rs` | `person add` |
 //! | `waivers.rs` | `waive …` |
+//! | `documents.rs` | `enforcement activate`, `gate activate`, `issuer activate` |
 //! | `emergencies.rs` | `break-glass …` |
 //! | `people.rs` | `role …`, `person leave`, `person return` |
 //! | `reviews.rs` | `access …` |
@@ -26,6 +27,7 @@ mod audits;
 mod certificates;
 mod commits;
 mod decisions;
+mod documents;
 mod emergencies;
 mod enrolment;
 mod environments;
@@ -161,6 +163,7 @@ const FAMILIES: &[Family] = &[
     gates::FAMILY,
     approvals::FAMILY,
     commits::FAMILY,
+    documents::FAMILY,
     audits::FAMILY,
 ];
 
