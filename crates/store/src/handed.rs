@@ -172,7 +172,7 @@ pub struct Document {
 }
 
 /// Which acts put a document in effect that they name by its digest.
-const OF_A_DOCUMENT: [&str; 3] = [act::ENFORCEMENT, act::GATE_OWNERS, act::ISSUERS];
+const OF_A_DOCUMENT: [&str; 4] = [act::ENFORCEMENT, act::GATE_OWNERS, act::ISSUERS, act::POLICY];
 
 /// What came of something that a person says.
 #[derive(Debug)]

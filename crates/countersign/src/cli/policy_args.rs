@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyArgs {
@@ -32,6 +33,8 @@ pub(crate) enum PolicyVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
     },
     /// Start a bundle of your own: the shipped policies with their tests, in a new directory
     New {

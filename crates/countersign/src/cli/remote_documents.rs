@@ -1,4 +1,4 @@
-//! Documents that are put in effect with `--server`: levels of enforcement, owners of gates, issuers of identity tokens. The file goes along,
+//! Documents that are put in effect with `--server`: levels of enforcement, owners of gates, issuers of identity tokens, policy bundles. The file goes along,
 //! and what is signed names the document by its digest, which is made here as well.
 
 use countersign_connect::remote::ApiClient;
@@ -6,17 +6,18 @@ use countersign_evidence::{act, canonical};
 use countersign_govern::{gates, issuers};
 use countersign_model::governance::GateOwners;
 use countersign_model::{Digest, Exit, PersonId};
-use countersign_policy::Assignment;
+use countersign_policy::{Assignment, Bundle};
 use serde_json::{Value, json};
 
 use super::args::{Format, KeyArgs};
 use super::enforcement::levels_in_effect;
 use super::gate::{OWNERS_IN_EFFECT, said};
 use super::issuer::issuers_in_effect;
+use super::policy::policy_in_effect;
 use super::remote::stranger;
 use super::remote_acts::{Beside, Expects, Fits, Said, index, say_beside};
 use crate::config::Environment;
-use crate::errors::{Failure, Outcome};
+use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
 /// A file whose document is put in effect.
@@ -97,6 +98,33 @@ pub(super) fn issuers(
     let (done, index) = put(client, file, &kind, &fits, key, env)?;
     is_so(client, &done, "issuers", &json!(issuers))?;
     issuers_in_effect(file.name, &issuers, index, format)?;
+    Ok(Exit::Pass)
+}
+
+/// Characters of a bundle that is sent; a larger one is activated where the ledger is.
+const LARGEST_BUNDLE: usize = 2 << 20;
+
+/// `policy activate`.
+pub(super) fn bundle(
+    client: &ApiClient,
+    name: &str,
+    bundle: &Bundle,
+    reason: Option<&str>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Outcome {
+    let text = String::from_utf8_lossy(&bundle.to_bytes()).into_owned();
+    if text.len() > LARGEST_BUNDLE {
+        let what = format!("the bundle has {} bytes as it is sent, and {LARGEST_BUNDLE} are the most", text.len());
+        return Err(CliError::Usage { what, help: "activate it on the machine of the ledger".into() }.into());
+    }
+    let digest = bundle.digest();
+    let kind = Kind { name: "policy-activate", namespace: act::POLICY, field: &["bundle"] };
+    let fits = |_: &Value, said: &Value| names(said, "bundle", &digest);
+    let file = File { name, text: &text, only: &[], reason };
+    let (done, index) = put(client, &file, &kind, &fits, key, env)?;
+    is_so(client, &done, "bundle", &json!(digest))?;
+    policy_in_effect(&digest, index)?;
     Ok(Exit::Pass)
 }
 

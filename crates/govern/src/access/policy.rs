@@ -1,16 +1,20 @@
 //! `policy activate`: a security or compliance officer puts a bundle in effect.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::PolicyActivated;
-use countersign_model::{Action, ActorId, EventKind, StreamId};
+use countersign_model::{Action, EventKind, PersonId, StreamId};
 use countersign_policy::Bundle;
-use countersign_store::session::JSON;
-use countersign_store::{NewBlob, Plan, Session};
+use countersign_store::handed::{ToSign, Written};
+use countersign_store::session::{JSON, act_statement};
+use countersign_store::{NewBlob, Session};
 
-use super::{allowed, sign, signer_of};
+use super::draft::signed;
+use super::saying::append;
+use super::{Pen, Saying, admitted, line};
 use crate::Error;
+
+const ACTIVATE: &str = "policy activate";
 
 /// The bundle in effect: the activated one; before any was activated, the one shipped with this binary.
 ///
@@ -22,7 +26,28 @@ pub fn in_effect(session: &Session) -> Result<Bundle, Error> {
     if bundle.digest() == active.digest { Ok(bundle) } else { Err(Error::BundleChanged { index: active.index }) }
 }
 
-/// Activates a bundle. One that is in effect already is not activated twice: then the index is `None`.
+/// The stream that activations stand in.
+#[must_use]
+pub fn stream() -> StreamId {
+    StreamId::from_text("access")
+}
+
+/// Whoever is about to activate a bundle may: who may not is told that before anything is read of theirs, and it is recorded.
+///
+/// # Errors
+/// When trust is not rooted, or the signer is neither security nor compliance officer.
+pub fn may_activate(session: &mut Session, pen: Pen<'_>) -> Result<PersonId, Error> {
+    admitted(session, ACTIVATE, pen, officer)
+}
+
+fn officer(session: &Session, by: &PersonId) -> Result<(), Error> {
+    if session.state().may(by, Action::ActivatePolicy)? {
+        return Ok(());
+    }
+    Err(Error::NotOfficer { person: session.state().label(by)? })
+}
+
+/// Activates a bundle; [`Written::Already`] when it is in effect.
 ///
 /// # Errors
 /// When trust is not rooted, or the signer is neither security nor compliance officer.
@@ -30,39 +55,21 @@ pub fn activate(
     session: &mut Session,
     bundle: &Bundle,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<Option<u64>, Error> {
-    session.require_pin()?;
-    if session.state().trust().is_none() {
-        return Err(Error::NotRooted);
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
+    let reason = reason.map(|r| line("the reason", r)).transpose()?;
+    let by = may_activate(session, pen)?;
+    let digest = bundle.digest();
+    if session.state().bundle().is_some_and(|b| b.digest == digest) {
+        return Ok(Written::Already);
     }
-    let by = allowed(session, "policy activate", None, |s| signer_of(s, signer))?;
-    let officer = |s: &Session| -> Result<(), Error> {
-        if s.state().may(&by, Action::ActivatePolicy)? {
-            return Ok(());
-        }
-        Err(Error::NotOfficer { person: s.state().label(&by)? })
+    let (origin, time) = (session.state().origin().to_owned(), pen.time(session)?);
+    let predicate = PolicyActivated { origin, bundle: digest, by: by.clone(), reason, time };
+    let statement = act_statement(vec![Subject::sha256("policy-bundle", &digest)], predicate)?;
+    let Some(signed) = signed(session, pen, ACTIVATE, &by, act::POLICY, &statement)? else {
+        return Ok(Written::ToSign { by, acts: vec![ToSign { namespace: act::POLICY, statement, sealed: None }] });
     };
-    allowed(session, "policy activate", Some(&by), officer)?;
-    if session.state().bundle().is_some_and(|b| b.digest == bundle.digest()) {
-        return Ok(None);
-    }
-    let predicate = PolicyActivated {
-        origin: session.state().origin().to_owned(),
-        bundle: bundle.digest(),
-        by: by.clone(),
-        reason: reason.map(str::to_owned),
-        time: session.now(),
-    };
-    let subject = vec![Subject::sha256("policy-bundle", &bundle.digest())];
-    let signed = sign(signer, act::POLICY, subject, predicate)?;
-    let (appended, ()) = session.transact(|s| {
-        officer(s)?;
-        let blob = NewBlob { bytes: bundle.to_bytes(), media: JSON.into() };
-        let stream = StreamId::from_text("access");
-        let entry =
-            s.act_entry(EventKind::PolicyActivated, stream, ActorId::from(&by), &signed, Vec::new(), vec![blob])?;
-        Ok::<_, Error>((Plan { entries: vec![entry] }, ()))
-    })?;
-    Ok(appended.map(|a| a.first_index))
+    let saying = Saying { act: ACTIVATE, kind: EventKind::PolicyActivated, namespace: act::POLICY, stream: stream() };
+    let blob = NewBlob { bytes: bundle.to_bytes(), media: JSON.into() };
+    Ok(Written::Done(append(session, &saying, &by, &signed, &[blob], &officer)?))
 }

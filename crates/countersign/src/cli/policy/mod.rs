@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use countersign_model::Exit;
+use countersign_govern::access::{Pen, policy as activation};
+use countersign_model::{Digest, Exit};
 use countersign_policy::Bundle;
 use countersign_policy::bundle::{self, Archive, Key};
 use serde_json::json;
@@ -10,6 +11,7 @@ use serde_json::json;
 use super::args::{Format, PlaceArgs};
 use super::place::notices;
 use super::policy_args::{PolicyArgs, PolicyVerb, VerifyKeyArgs};
+use super::remote_documents;
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output;
@@ -24,24 +26,22 @@ mod publish;
 pub(crate) fn run(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Outcome {
     match &args.verb {
         PolicyVerb::Show { format } => show(at, *format, env),
-        PolicyVerb::Activate { bundle, verify, reason, key } => {
+        PolicyVerb::Activate { bundle, verify, reason, key, server } => {
+            let name =
+                bundle.as_ref().map_or_else(|| "the shipped bundle".to_owned(), |path| path.display().to_string());
             let bundle = match bundle {
                 Some(path) => signed(path, verify)?,
                 None => Bundle::shipped(),
             };
             countersign_policy::RegorusEngine.check(&bundle)?;
+            if let Some(client) = server.client(env)? {
+                return remote_documents::bundle(&client, &name, &bundle, reason.as_deref(), key, env);
+            }
             let mut session = at.open(env)?;
-            let signer = key.signer(env)?;
-            let index =
-                countersign_govern::access::policy::activate(&mut session, &bundle, reason.as_deref(), &signer)?;
+            let pen = key.signer(env)?;
+            let written = activation::activate(&mut session, &bundle, reason.as_deref(), Pen::Key(&pen))?;
             notices(&mut session);
-            output::print(&match index {
-                Some(index) => format!(
-                    "✓ {} is in effect from here on (entry {index}); decisions made before it no longer count\n",
-                    bundle.digest()
-                ),
-                None => format!("✓ {} is in effect already\n", bundle.digest()),
-            })?;
+            policy_in_effect(&bundle.digest(), written.done_if_new()?)?;
             Ok(Exit::Pass)
         }
         PolicyVerb::New { dir } => author::new(dir),
@@ -68,6 +68,16 @@ pub(crate) fn run(at: &PlaceArgs, args: &PolicyArgs, env: &Environment) -> Outco
         }
         PolicyVerb::Impact { bundle, since, format } => compare::impact(at, bundle, since.as_deref(), *format, env),
     }
+}
+
+/// Says that a bundle is in effect: since this entry, or already.
+pub(super) fn policy_in_effect(bundle: &Digest, index: Option<u64>) -> Result<(), Failure> {
+    output::print(&match index {
+        Some(index) => {
+            format!("✓ {bundle} is in effect from here on (entry {index}); decisions made before it no longer count\n")
+        }
+        None => format!("✓ {bundle} is in effect already\n"),
+    })
 }
 
 fn show(at: &PlaceArgs, format: Format, env: &Environment) -> Outcome {

@@ -12,8 +12,9 @@ const LONGEST: usize = 1000;
 /// Characters of what a browser is asked, and of what it answers.
 const LARGEST_OF_A_BROWSER: usize = 64 << 10;
 
-/// Characters of a file whose document is put in effect; each kind of file has a limit in bytes of its own besides.
-const LARGEST_DOCUMENT: usize = 1 << 20;
+/// Characters of a file whose document is put in effect; each kind of file has a limit in bytes of its own besides. A policy bundle where
+/// the ledger is may be larger.
+const LARGEST_DOCUMENT: usize = 2 << 20;
 
 /// A text of one line that somebody signs.
 pub(super) fn line(says: &str) -> Value {

@@ -1,16 +1,17 @@
 //! Documents that are put in effect, which statements name by their digest: levels of enforcement, owners of gates, issuers of identity
-//! tokens. Each is read from its file by the parser of its command, when the statement is given out and once more when it comes back.
+//! tokens, policy bundles. Each is read from its file by the parser of its command, when the statement is given out and once more when it comes back.
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use countersign_evidence::{act, canonical};
-use countersign_govern::access::Pen;
+use countersign_govern::access::{Pen, policy};
 use countersign_govern::{enforcement, gates, issuers};
 use countersign_model::access::Issuers;
-use countersign_model::event::{EnforcementActivated, GateOwnersAssigned, IssuersActivated};
+use countersign_model::event::{EnforcementActivated, GateOwnersAssigned, IssuersActivated, PolicyActivated};
 use countersign_model::governance::GateOwners;
 use countersign_model::{Digest, EventKind, PersonId, StreamId};
-use countersign_policy::{Assignment, Catalogue};
+use countersign_policy::{Assignment, Bundle, Catalogue, RegorusEngine};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_store::Session;
 use countersign_store::handed::{Away, Document, HandedError, HandedIn, Written};
@@ -23,8 +24,8 @@ use super::{Act, Asked, Family, Looked, Said, alone, no, read_as};
 use crate::app::{Scope, Trouble};
 
 pub(super) const FAMILY: Family = Family {
-    kinds: &["enforcement-activate", "gate-activate", "issuer-activate"],
-    namespaces: &[act::ENFORCEMENT, act::GATE_OWNERS, act::ISSUERS],
+    kinds: &["enforcement-activate", "gate-activate", "issuer-activate", "policy-activate"],
+    namespaces: &[act::ENFORCEMENT, act::GATE_OWNERS, act::ISSUERS, act::POLICY],
     read: read_as::<Activation>,
     of,
     schemas,
@@ -47,6 +48,8 @@ enum Activation {
     Owners(Put),
     #[serde(rename = "issuer-activate")]
     Issuers(Put),
+    #[serde(rename = "policy-activate")]
+    Policy(Put),
 }
 
 fn schemas() -> Vec<Value> {
@@ -61,6 +64,10 @@ fn schemas() -> Vec<Value> {
             "issuer-activate",
             "Identity tokens of the issuers in this file are believed from here on, and of no others.",
         ),
+        one(
+            "policy-activate",
+            "This policy bundle decides from here on: `{\"files\":{PATH:TEXT},\"version\":1}` as canonical JSON (RFC 8785).",
+        ),
     ]
 }
 
@@ -69,11 +76,10 @@ fn of(handed: &HandedIn) -> Result<Asked, HandedError> {
     let namespace = handed.namespace();
     let put = |reason| Ok(Put { document: handed.document()?.clone(), reason });
     Ok(Box::new(match namespace {
-        act::ENFORCEMENT => {
-            Activation::Levels(put(handed.said::<EnforcementActivated>(namespace)?.reason)?)
-        }
+        act::ENFORCEMENT => Activation::Levels(put(handed.said::<EnforcementActivated>(namespace)?.reason)?),
         act::GATE_OWNERS => Activation::Owners(put(handed.said::<GateOwnersAssigned>(namespace)?.reason)?),
         act::ISSUERS => Activation::Issuers(put(handed.said::<IssuersActivated>(namespace)?.reason)?),
+        act::POLICY => Activation::Policy(put(handed.said::<PolicyActivated>(namespace)?.reason)?),
         _ => return Err(no("it puts no document in effect")),
     }))
 }
@@ -83,12 +89,13 @@ enum Read {
     Levels(Assignment),
     Owners(GateOwners),
     Issuers(Issuers),
+    Policy(Bundle),
 }
 
 impl Activation {
     const fn put(&self) -> &Put {
         match self {
-            Self::Levels(put) | Self::Owners(put) | Self::Issuers(put) => put,
+            Self::Levels(put) | Self::Owners(put) | Self::Issuers(put) | Self::Policy(put) => put,
         }
     }
 
@@ -111,9 +118,20 @@ impl Activation {
                 Ok(Read::Owners(owners))
             }),
             Self::Issuers(_) => issuers::parse(file, text, only).map(Read::Issuers),
+            Self::Policy(_) => return bundle(text).map(Read::Policy),
         };
         read.map_err(|e| told(&e))
     }
+}
+
+/// A bundle that holds together: what does not compile decides nothing.
+fn bundle(text: &str) -> Result<Bundle, Trouble> {
+    let read = Bundle::from_bytes(text.as_bytes()).and_then(|bundle| {
+        RegorusEngine.check(&bundle)?;
+        Ok(bundle)
+    });
+    // It is not of the ledger yet: what cannot be read is whoever's sent it.
+    read.map_err(|e| Trouble { status: StatusCode::BAD_REQUEST, ..told(&e) })
 }
 
 impl Act for Activation {
@@ -122,6 +140,7 @@ impl Act for Activation {
             Self::Levels(_) => "enforcement activate",
             Self::Owners(_) => "gate activate",
             Self::Issuers(_) => "issuer activate",
+            Self::Policy(_) => "policy activate",
         }
     }
 
@@ -130,6 +149,7 @@ impl Act for Activation {
             Self::Levels(_) => EventKind::EnforcementActivated,
             Self::Owners(_) => EventKind::GateOwnersAssigned,
             Self::Issuers(_) => EventKind::IssuersActivated,
+            Self::Policy(_) => EventKind::PolicyActivated,
         }
     }
 
@@ -138,6 +158,7 @@ impl Act for Activation {
             Self::Levels(_) => enforcement::stream(),
             Self::Owners(_) => gates::stream(),
             Self::Issuers(_) => issuers::stream(),
+            Self::Policy(_) => policy::stream(),
         }))
     }
 
@@ -152,6 +173,7 @@ impl Act for Activation {
             Self::Levels(_) => state.assignment()?.map(|a| a.digest),
             Self::Owners(_) => state.gate_owners()?.map(|o| o.digest),
             Self::Issuers(_) => state.issuers()?.map(|i| i.digest),
+            Self::Policy(_) => state.bundle().map(|b| b.digest),
         };
         let mut about = json!({"in_effect": in_effect});
         if let Self::Owners(put) = self {
@@ -176,6 +198,7 @@ impl Act for Activation {
             Self::Levels(_) => enforcement::may_activate(session, pen),
             Self::Owners(_) => gates::may_activate(session, pen),
             Self::Issuers(_) => issuers::may_activate(session, pen),
+            Self::Policy(_) => policy::may_activate(session, pen).map(drop),
         };
         may.map_err(|e| told(&e))?;
         let reason = self.put().reason.as_deref();
@@ -183,6 +206,7 @@ impl Act for Activation {
             Read::Levels(assignment) => enforcement::activate(session, &assignment, reason, pen),
             Read::Owners(owners) => gates::activate(session, &owners, reason, pen),
             Read::Issuers(issuers) => issuers::activate(session, &issuers, reason, pen),
+            Read::Policy(bundle) => policy::activate(session, &bundle, reason, pen),
         };
         said.map_err(|e| told(&e))
     }
@@ -200,6 +224,7 @@ impl Act for Activation {
             Self::Issuers(_) => {
                 all["issuers"] = json!(issuers::in_effect(session).map_err(|e| told(&e))?.ok_or_else(missing)?.1);
             }
+            Self::Policy(_) => all["bundle"] = json!(session.state().bundle().ok_or_else(missing)?.digest),
         }
         Ok(all)
     }
@@ -215,6 +240,7 @@ impl Act for Activation {
             Self::Levels(_) => json!({"assignment": Digest::of(&document)}),
             Self::Owners(_) => json!({"said": canonical::from_slice::<Value>(&document)?}),
             Self::Issuers(_) => json!({"issuers": canonical::from_slice::<Value>(&document)?}),
+            Self::Policy(_) => json!({"bundle": Bundle::from_bytes(&document).map_err(|e| told(&e))?.digest()}),
         }))
     }
 }

@@ -12,7 +12,7 @@
 //! | `decisions.rs` | `reject`, `withdraw`, `grant revoke`, `enforcement override` |
 //! | `enrolment.rs` | `person add` |
 //! | `waivers.rs` | `waive …` |
-//! | `documents.rs` | `enforcement activate`, `gate activate`, `issuer activate` |
+//! | `documents.rs` | `enforcement activate`, `gate activate`, `issuer activate`, `policy activate` |
 //! | `emergencies.rs` | `break-glass …` |
 //! | `people.rs` | `role …`, `person leave`, `person return` |
 //! | `reviews.rs` | `access …` |
