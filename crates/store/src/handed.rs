@@ -231,6 +231,8 @@ pub struct HandedIn {
     ceremony: Option<Ceremony>,
     /// What its document is read from.
     document: Option<Document>,
+    /// The revocation list that the act names by its digest.
+    list: Option<Vec<u8>>,
     key: String,
     time: Timestamp,
 }
@@ -273,7 +275,7 @@ impl HandedIn {
                 return Err(HandedError::OtherKey { fingerprint });
             }
         }
-        Ok(Self { acts, sealed: Vec::new(), ceremony: None, document: None, key: fingerprint, time })
+        Ok(Self { acts, sealed: Vec::new(), ceremony: None, document: None, list: None, key: fingerprint, time })
     }
 
     /// The same with what was sealed for the acts. Nothing of it is opened by that.
@@ -328,6 +330,30 @@ impl HandedIn {
     pub fn document(&self) -> Result<&Document, HandedError> {
         let missing = || HandedError::NoAct { why: "the document that it names is not handed in with it".to_owned() };
         self.document.as_ref().ok_or_else(missing)
+    }
+
+    /// The same with the revocation list that the act names by its digest. Nothing of it is read by that: whoever takes the act makes the
+    /// statement once more from it.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`] where the act imports none.
+    pub fn with_list(mut self, list: Option<Vec<u8>>) -> Result<Self, HandedError> {
+        if list.is_some() && self.namespace() != act::REVOCATION_LIST {
+            return Err(HandedError::NoAct {
+                why: "a revocation list is handed in with it, and it imports none".to_owned(),
+            });
+        }
+        self.list = list;
+        Ok(self)
+    }
+
+    /// The revocation list that the act names by its digest.
+    ///
+    /// # Errors
+    /// [`HandedError::NoAct`] where it was not handed in.
+    pub fn list(&self) -> Result<&[u8], HandedError> {
+        let missing = || HandedError::NoAct { why: "the revocation list that it names is missing".to_owned() };
+        self.list.as_deref().ok_or_else(missing)
     }
 
     /// What a browser said of the passkey that is enrolled, where it was handed in.

@@ -80,6 +80,7 @@ mod remote_gates;
 mod remote_glass;
 mod remote_grants;
 mod remote_keys;
+mod remote_krl;
 mod remote_lists;
 mod remote_overrides;
 mod remote_people;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct PersonKrlArgs {
@@ -23,14 +24,27 @@ pub(crate) enum PersonKrlVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// List the lists that were imported
     List {
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+impl PersonKrlVerb {
+    /// The server that does it, where one is named.
+    pub(crate) const fn server(&self) -> &ServerArgs {
+        match self {
+            Self::Import { server, .. } | Self::List { server, .. } => server,
+        }
+    }
 }

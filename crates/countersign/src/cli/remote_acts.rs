@@ -98,6 +98,8 @@ pub(super) struct Beside<'a> {
     pub(super) passkey: Option<&'a Value>,
     /// The file that a document is read from, which the statement names by its digest: it is handed in once more.
     pub(super) document: Option<&'a Value>,
+    /// The revocation list that the statement names by its digest: it is handed in once more.
+    pub(super) list: Option<&'a [u8]>,
 }
 
 /// What somebody said.
@@ -255,6 +257,9 @@ pub(super) fn say_beside(
     }
     if let Some(document) = beside.document {
         sent["document"] = document.clone();
+    }
+    if let Some(list) = beside.list {
+        sent["list"] = json!(to_base64(list));
     }
     let sent = sent.to_string();
     let done = client.post("acts", &[], &headers, &Sends::Bytes(JSON, sent.as_bytes()))?;

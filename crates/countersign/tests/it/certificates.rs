@@ -364,7 +364,7 @@ fn an_authority_that_is_written_into_the_log_by_hand_counts_only_if_it_could_be_
 
 impl World {
     /// A revocation list of this specification, by the stock `ssh-keygen`; the file's path.
-    fn list(&self, number: u64, ca: &str, spec: &str) -> String {
+    pub(crate) fn list(&self, number: u64, ca: &str, spec: &str) -> String {
         fs::write(self.path("spec"), spec).unwrap();
         let mut command = self.command("ssh-keygen", &self.path("."));
         command.args(["-q", "-k", "-z", &number.to_string(), "-f"]).arg(self.path("krl"));

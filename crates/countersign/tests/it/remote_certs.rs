@@ -1,4 +1,4 @@
-//! Authorities for SSH certificates, and keys that they certified, with `--server`, by the real binary on both ends.
+//! Authorities for SSH certificates, keys that they certified, and revocation lists, with `--server`, by the real binary on both ends.
 
 use countersign_evidence::{act, canonical};
 use serde_json::{Value, json};
@@ -404,6 +404,204 @@ fn a_certificate_is_shown_by_its_key_alone_for_whom_it_names_and_once() {
     let issue = ["token", "issue", "--scope", SCOPES, "--repository", "git:git.example/acme/pay", "--format", "json"];
     let limited = Program::new(&server, &world.by("dan", &issue).expect(0).json());
     assert_eq!(code(&prepare(&limited, &key, &asked).expect(404)), "CS-SERVER-022");
+    world.cs(["ledger", "rebuild", "--check"]).expect(0);
+    world.cs(["verify"]).expect(0);
+}
+
+const LISTS: [&str; 2] = ["RevocationListImported", "ActRefused"];
+
+/// A revocation list of a number, in a file of its own.
+fn list(world: &World, number: u64, spec: &str) -> String {
+    let file = world.path(&format!("krl-{number}"));
+    std::fs::rename(world.list(number, "ca", spec), &file).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_revocation_list_is_imported_from_a_machine_without_the_ledger() {
+    let Some(world) = firm() else { return };
+    let server = serve(&world);
+    let pipeline = Pipeline::new(&world, &server, token(&world, "ada", SCOPES));
+    let dan = id_of(&world, "dan");
+    authority(&world, "ca", &["dan", "mia"], &[]);
+    authority(&world, "ca2", &["dan"], &[]);
+    let show = |ca, key: &str, serial: &str, id: &str| {
+        world.key(key);
+        let file = world.certify(ca, key, &["-I", id, "-z", serial, "-n", &dan, "-V", YEARS]);
+        world.by(key, &["person", "key", "certify", &file]).expect(0);
+    };
+    show("ca", "single", "7", &dan);
+    show("ca", "ranged", "150", &dan);
+    show("ca", "named", "900", "4711");
+    show("ca2", "second", "7", &dan);
+    let public = |name: &str| std::fs::read_to_string(world.public(name)).unwrap();
+    let import = |file| ["person", "krl", "import", file, "--reason", "the weekly list"];
+    let json = |file| [&import(file)[..], &["--format", "json"]].concat();
+    shows(&pipeline, "ada");
+    assert_eq!(looks_alike(&pipeline, &["person", "krl", "list"]), "no revocation list was imported\n");
+    let five = list(&world, 5, "serial: 7\nid: mia@laptop\n");
+    let before = entries(&world, &LISTS)[1];
+    shows(&pipeline, "dan");
+    assert_eq!(code_of(&alike(&pipeline, "dan", &import(&five)).expect(4)), "CS-ACCESS-004");
+    assert_eq!(entries(&world, &LISTS), [0, before + 2]);
+
+    shows(&pipeline, "ada");
+    let ran = by(&pipeline, "ada", &import(&five)).expect(0);
+    let single = world.fingerprint("single");
+    let said = format!(
+        "✓ the revocation list 5 is in effect {}\n    the key {single} does not count any more\n",
+        last(&world, "RevocationListImported")
+    );
+    assert_eq!(ran.out, said);
+    assert!(ran.err.contains("signing with") && ran.err.contains("keyid-"), "{}", ran.err);
+    assert!(!ran.err.contains("mia@laptop") && !world.ledger_text().contains("mia@laptop"));
+    // Whatever a list names: what it ended is the same as where the ledger is.
+    let six = list(&world, 6, &format!("serial: 100-200\nid: 4711\nsha256: {}", public("ca2")));
+    let there = by(&pipeline, "ada", &json(&six)).expect(0).json();
+    let mut ended: Vec<String> = ["ranged", "named", "second"].map(|name| world.fingerprint(name)).to_vec();
+    ended.sort();
+    let mut keys: Vec<String> = there["keys"].as_array().unwrap().iter().map(text).collect();
+    keys.sort();
+    assert_eq!((keys, &there["authorities"]), (ended, &json!([world.fingerprint("ca2")])));
+    assert_eq!((&there["number"], &there["version"]), (&json!("6"), &json!(1)));
+    let (seven, eight) = (list(&world, 7, "serial: 1-9\n"), list(&world, 8, "serial: 1-10\n"));
+    let there = by(&pipeline, "ada", &json(&seven)).expect(0).json();
+    let here = world.by("ada", &json(&eight)).expect(0).json();
+    assert_eq!(but(there, &["index", "number"]), but(here, &["index", "number"]));
+    let nine = list(&world, 18_446_744_073_709_551_614, &format!("sha1: {}", public("mia")));
+    let ran = by(&pipeline, "ada", &import(&nine)).expect(0).out;
+    assert!(ran.contains("18446744073709551614 is in effect") && ran.contains(&world.fingerprint("mia")), "{ran}");
+
+    let damaged = world.path("damaged").to_str().unwrap().to_owned();
+    std::fs::write(&damaged, [std::fs::read(&five).unwrap().as_slice(), b"x"].concat()).unwrap();
+    let admin = list(&world, u64::MAX, &format!("key: {}", public("ada")));
+    for (file, exit, expected) in
+        [(&seven, 2, "CS-IDENTITY-023"), (&damaged, 13, "CS-EVIDENCE-062"), (&admin, 2, "CS-IDENTITY-016")]
+    {
+        assert_eq!(code_of(&alike(&pipeline, "ada", &import(file)).expect(exit)), expected);
+    }
+    alike(&pipeline, "ada", &["person", "krl", "import", &admin, "--reason", " "]).expect(2);
+    for args in [&["person", "krl", "list"][..], &["person", "krl", "list", "--format", "json"]] {
+        assert!(looks_alike(&pipeline, args).contains("18446744073709551614"));
+    }
+    shows(&pipeline, "omar");
+    pipeline.cs(&["person", "krl", "list"]).expect(4);
+    world.cs(["ledger", "rebuild", "--check"]).expect(0);
+    world.cs(["verify"]).expect(0);
+}
+
+#[test]
+fn a_revocation_list_is_taken_with_the_very_file_that_was_signed_and_once() {
+    let Some(world) = firm() else { return };
+    let server = serve(&world);
+    public(&world, "ca");
+    let ada = Program::new(&server, &token(&world, "ada", SCOPES));
+    let of_ada = fingerprint(&world, "Ada");
+    let (one, other) = (list(&world, 1, "serial: 7\nid: mia@laptop\n"), list(&world, 2, "serial: 8\n"));
+    let bytes = |file: &str| countersign_evidence::to_base64(&std::fs::read(file).unwrap());
+    let asked = json!({"kind": "person-krl-import", "list": bytes(&one), "reason": "x"});
+    let mut refused = entries(&world, &LISTS)[1];
+    let ruth = Program::new(&server, &token(&world, "ruth", SCOPES));
+    assert_eq!(code(&prepare(&ruth, &of_ada, &asked).expect(403)), "CS-SERVER-024");
+    let no_list = json!({"kind": "person-krl-import", "list": "AAAA", "reason": "x"});
+    // Whoever may not is told that, and nothing is read for them.
+    assert_eq!(code(&prepare(&ruth, &fingerprint(&world, "ruth"), &no_list).expect(403)), "CS-ACCESS-004");
+    refused += 2;
+    assert_eq!(code(&prepare(&ada, &of_ada, &no_list).expect(403)), "CS-EVIDENCE-062");
+    for bad in [
+        json!({"kind": "person-krl-import", "list": "no base64", "reason": "x"}),
+        json!({"kind": "person-krl-import", "list": "", "reason": "x"}),
+        json!({"kind": "person-krl-import", "reason": "x"}),
+        json!({"kind": "person-krl-import", "list": bytes(&one), "reason": "x", "number": "1"}),
+    ] {
+        assert_eq!(code(&prepare(&ada, &of_ada, &bad).expect(400)), "CS-SERVER-110", "{bad}");
+    }
+    // What is larger than what is taken so, or says more, is taken where the ledger is.
+    let large = |spec: &str| json!({"kind": "person-krl-import", "list": bytes(&list(&world, 3, spec)), "reason": "x"});
+    let ids = |n: usize| (0..n).map(|n| format!("id: {n:060}\n")).collect::<String>();
+    let serials =
+        (0..24_000).map(|n| format!("serial: {}\n", 4_611_686_018_427_387_904_u64 + n * 1000)).collect::<String>();
+    for asked in [large(&ids(4500)), large(&serials)] {
+        let answer = prepare(&ada, &of_ada, &asked).expect(413);
+        assert!(code(&answer) == "CS-SERVER-081" && answer.body.contains("where the ledger is"), "{}", answer.body);
+    }
+
+    let given = body(&prepare(&ada, &of_ada, &asked).expect(200));
+    let (statement, condition) = (statements(&given).remove(0), text(&given["condition"]));
+    let good = signed(&world, "ada", act::REVOCATION_LIST, &statement);
+    let mut n = 0_u32;
+    let mut send = |condition: &str, act: &[u8], beside: Value| -> Answer {
+        n += 1;
+        let mut sent = json!({"acts": [countersign_evidence::to_base64(act)]});
+        sent.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        let (condition, key) = (format!("\"{condition}\""), format!("key-{n:016}"));
+        let headers = [
+            ("authorization", ada.1.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", &key),
+            ("if-match", &condition),
+        ];
+        ada.0.send("POST", "/api/v1/acts", &headers, &sent.to_string())
+    };
+    let file = |file: &str| json!({"list": bytes(file)});
+    // The file is missing, is another one, is none, or stands beside what names none.
+    for (beside, status, expected) in [
+        (json!({}), 403, "CS-HANDED-001"),
+        (json!({"list": null}), 403, "CS-HANDED-001"),
+        (file(&other), 409, "CS-HANDED-002"),
+        (json!({"list": bytes(&one), "sealed": [bytes(&one)]}), 409, "CS-HANDED-006"),
+    ] {
+        let answer = send(&condition, &good, beside);
+        assert_eq!((answer.status, code(&answer).as_str()), (status, expected), "{}", answer.body);
+        refused += 1;
+    }
+    assert_eq!(code(&send(&condition, &good, json!({"list": "AAAA"})).expect(403)), "CS-EVIDENCE-062");
+    assert_eq!(code(&send(&condition, &good, json!({"list": "no base64"})).expect(400)), "CS-SERVER-110");
+    let revoke = json!({"kind": "person-leave", "person": "mia", "reason": "x"});
+    let leave = body(&prepare(&ada, &of_ada, &revoke).expect(200));
+    let leave = signed(&world, "ada", act::LEAVING, &statements(&leave)[0]);
+    assert_eq!(code(&send(&condition, &leave, file(&one)).expect(403)), "CS-HANDED-001");
+    refused += 1;
+    let mut said: Value = serde_json::from_slice(&statement).unwrap();
+    let certificates = said["predicate"]["certificates"].take();
+    let listed = |path: &str, value: Value| {
+        let mut all = certificates.clone();
+        *all.pointer_mut(path).unwrap() = value;
+        all
+    };
+    for (field, value, status, expected) in [
+        ("number", json!("2"), 409, "CS-HANDED-002"),
+        ("digest", json!(countersign_model::Digest::of(b"x")), 409, "CS-HANDED-002"),
+        ("keys", json!([world.fingerprint("mia")]), 409, "CS-HANDED-002"),
+        ("sha1", json!(["00"]), 409, "CS-HANDED-002"),
+        ("certificates", json!([]), 409, "CS-HANDED-002"),
+        ("certificates", listed("/0/serials/0/1", json!("8")), 409, "CS-HANDED-002"),
+        ("certificates", listed("/0/pseudonyms/0", json!("keyid-0123456789abcdef")), 409, "CS-HANDED-002"),
+        ("by", json!(id_of(&world, "ruth")), 409, "CS-HANDED-002"),
+        ("origin", json!("example.org/other"), 409, "CS-HANDED-002"),
+        ("reason", json!("x "), 409, "CS-HANDED-002"),
+        ("time", json!("2026-01-01T00:00:00.000Z"), 409, "CS-HANDED-003"),
+        ("more", json!("x"), 403, "CS-HANDED-001"),
+    ] {
+        let act = signed(&world, "ada", act::REVOCATION_LIST, &changed(&statement, &[(field, value)]));
+        let answer = send(&condition, &act, file(&one));
+        assert_eq!((answer.status, code(&answer).as_str()), (status, expected), "{field}: {}", answer.body);
+        refused += 1;
+    }
+    assert_eq!(entries(&world, &LISTS), [0, refused]);
+    let first = body(&send(&condition, &good, file(&one)).expect(200));
+    assert_eq!(body(&send(&condition, &good, file(&one)).expect(200)), first);
+    assert_eq!(entries(&world, &LISTS), [1, refused]);
+    let next = json!({"kind": "person-krl-import", "list": bytes(&other), "reason": "x"});
+    let given = body(&prepare(&ada, &of_ada, &next).expect(200));
+    assert_eq!(given["about"]["before"]["number"], "1");
+    let late = signed(&world, "ada", act::REVOCATION_LIST, &statements(&given)[0]);
+    assert_eq!(code(&send(&condition, &late, file(&other)).expect(412)), "CS-SERVER-113");
+
+    // They are of the whole firm: no token that is limited opens it.
+    let issue = ["token", "issue", "--scope", SCOPES, "--repository", "git:git.example/acme/pay", "--format", "json"];
+    let limited = Program::new(&server, &world.by("ada", &issue).expect(0).json());
+    assert_eq!(code(&prepare(&limited, &of_ada, &next).expect(404)), "CS-SERVER-022");
     world.cs(["ledger", "rebuild", "--check"]).expect(0);
     world.cs(["verify"]).expect(0);
 }

@@ -1,13 +1,13 @@
 //! People: who asks, who is enrolled, and who holds which role.
 
 use countersign_model::audit::threads::MaskedField;
-use countersign_store::projection::{AuthorityRow, KeyRevocation, Leaving, RoleEnd, RoleRow};
+use countersign_store::projection::{AuthorityRow, KeyRevocation, Leaving, ListRow, RoleEnd, RoleRow};
 
 use super::ask::{Ask, count, id};
 use super::caller::Caller;
 use super::wire::{
     CertificateAuthority, CertificateAuthorityGone, CertificateAuthorityList, Me, Person, PersonGone, PersonKey,
-    PersonList, RoleGone, RoleGrant, RoleList, RoleRules,
+    PersonList, RevocationListLine, RevocationLists, RoleGone, RoleGrant, RoleList, RoleRules,
 };
 use crate::app::Trouble;
 
@@ -98,4 +98,15 @@ pub(super) fn authorities(ask: &Ask<'_>) -> Result<CertificateAuthorityList, Tro
         revoked: row.revoked.map(gone),
     };
     Ok(CertificateAuthorityList { items: ask.state().authorities()?.into_iter().map(line).collect() })
+}
+
+/// Revocation lists of OpenSSH that were imported.
+pub(super) fn revocation_lists(ask: &Ask<'_>) -> Result<RevocationLists, Trouble> {
+    let line = |row: ListRow| RevocationListLine {
+        number: row.number.to_string(),
+        digest: row.digest,
+        appended: row.placed,
+        index: row.index,
+    };
+    Ok(RevocationLists { items: ask.state().revocation_lists()?.into_iter().map(line).collect() })
 }

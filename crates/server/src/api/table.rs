@@ -14,8 +14,8 @@ use super::reviews::AccessReview;
 use super::wire::{
     self, AccessReviewList, Application, ApplicationList, Audit, AuditList, CertificateAuthorityList, ControlList,
     EmergencyList, EmergencyWhole, Entry, EntryList, Environment, EnvironmentList, FindingList, FindingPlaces,
-    Framework, FrameworkList, FreezeList, Ledger, Me, PersonList, Population, RoleList, RoleRules, Run, RunFindingList,
-    RunList, SuppressionList, Waiver, WaiverList, Wire,
+    Framework, FrameworkList, FreezeList, Ledger, Me, PersonList, Population, RevocationLists, RoleList, RoleRules,
+    Run, RunFindingList, RunList, SuppressionList, Waiver, WaiverList, Wire,
 };
 use super::writes::WORKERS;
 use super::{
@@ -317,6 +317,7 @@ resources! {
     "roles" "roles" "Who holds which role, oldest first.": RoleList by Audit OFFICERS of Firm, ROLES, people::roles;
     "role-rules" "role-rules" "What holds for grants of roles.": RoleRules by Audit OFFICERS of Firm, &[], people::rules;
     "certificate-authorities" "certificate-authorities" "Authorities whose SSH certificates say whose keys are, oldest first.": CertificateAuthorityList by Audit OFFICERS of Firm, &[], people::authorities;
+    "revocation-lists" "revocation-lists" "Revocation lists of OpenSSH that were imported, oldest first.": RevocationLists by Audit OFFICERS of Firm, &[], people::revocation_lists;
     "access-reviews" "access-reviews" "Reviews of all access, oldest first.": AccessReviewList by Audit OFFICERS of Firm, &[], reviews::list;
     "access-reviews/{review}" "access-review" "A review of all access, line by line, as the command line prints it.": AccessReview by Audit OFFICERS of Firm, &[], reviews::one;
     "audits" "audits" "Audits, newest first.": AuditList by Audit OFFICERS of List, &[], audits::list;

@@ -262,6 +262,13 @@ impl Trouble {
         )
     }
 
+    /// A revocation list is larger than what is taken over the network, or comes to a statement that is.
+    pub(crate) fn too_large_list(most: usize) -> Self {
+        let mut trouble = Self::too_much(most as u64);
+        "a list as large as this is taken where the ledger is: leave --server away there".clone_into(&mut trouble.help);
+        trouble
+    }
+
     pub(crate) fn no_room(why: &str) -> Self {
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,

@@ -46,6 +46,9 @@ const LARGEST: usize = 4 << 20;
 /// Bytes of what is sealed: the largest is an OpenPGP key.
 const LARGEST_SEALED: usize = LARGEST_CERTIFICATE + countersign_evidence::seal::OVERHEAD;
 
+/// Bytes of a revocation list: as large as that is taken over the network.
+const LARGEST_LIST: usize = 256 << 10;
+
 /// What somebody looked at is not so any more (`govern`'s `MovedOn`).
 const MOVED_ON: &str = "CS-ACCESS-013";
 
@@ -80,6 +83,8 @@ struct Acts {
     passkey: Option<Ceremony>,
     #[serde(default)]
     document: Option<Document>,
+    #[serde(default)]
+    list: Option<String>,
 }
 
 /// What was signed, and what stands beside it.
@@ -88,6 +93,7 @@ struct Signed {
     sealed: Vec<Vec<u8>>,
     passkey: Option<Ceremony>,
     document: Option<Document>,
+    list: Option<Vec<u8>>,
 }
 
 /// Whoever asks, and what their token opens.
@@ -106,6 +112,13 @@ async fn body<T: serde::de::DeserializeOwned>(body: Body) -> Result<(T, Digest),
 
 fn no_such(error: &serde_json::Error) -> Trouble {
     Trouble::bad_body(&format!("what was sent is not as the document says: {error}"))
+}
+
+/// A revocation list as it is sent.
+fn list_of(base64: &str) -> Result<Vec<u8>, Trouble> {
+    let bad = || Trouble::bad_body("the list is not as the document says: in base64");
+    let bytes = from_base64(base64).filter(|bytes| !bytes.is_empty()).ok_or_else(bad)?;
+    if bytes.len() > LARGEST_LIST { Err(Trouble::too_large_list(LARGEST_LIST)) } else { Ok(bytes) }
 }
 
 fn who(asking: &Asking) -> Result<Who, Trouble> {
@@ -169,7 +182,7 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     let key = submission::key(asking.sender.name(), submissions::chosen(&asking.headers)?);
     let said = asking.headers.get(IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().trim_matches('"'));
     let condition: Option<Digest> = said.map(|text| text.parse().map_err(|_| Trouble::no_condition())).transpose()?;
-    let (Acts { acts, sealed, passkey, document }, request) = body(sent).await?;
+    let (Acts { acts, sealed, passkey, document, list }, request) = body(sent).await?;
     let bad = || Trouble::bad_body("an act is not as the document says: one, or the two of one command, in base64");
     if acts.is_empty() || acts.len() > MOST {
         return Err(bad());
@@ -182,11 +195,12 @@ pub(super) async fn take(asking: Asking, sent: Body) -> Result<Done, Trouble> {
     }
     let sealed: Option<Vec<Vec<u8>>> = sealed.iter().map(|one| from_base64(one)).collect();
     let sealed = sealed.filter(|all| all.iter().all(|one| one.len() <= LARGEST_SEALED)).ok_or_else(bad)?;
+    let list = list.map(|list| list_of(&list)).transpose()?;
     if !lock(&asking.app.acts).begin(key, request, Instant::now()) {
         return Err(told(&countersign_stages::Error::from(SubmissionError::KeyReused { index: None })))
             .map_err(|trouble| Trouble { status: StatusCode::UNPROCESSABLE_ENTITY, ..trouble });
     }
-    let signed = Signed { acts, sealed, passkey, document };
+    let signed = Signed { acts, sealed, passkey, document, list };
     let app = Arc::clone(&asking.app);
     let inner = Arc::clone(&app);
     let done = app.with(move |session| taken(&inner, session, &who, condition, signed)).await;
@@ -203,10 +217,11 @@ fn taken(
     condition: Option<Digest>,
     signed: Signed,
 ) -> Result<Value, Trouble> {
-    let Signed { acts, sealed, passkey, document } = signed;
+    let Signed { acts, sealed, passkey, document, list } = signed;
     let read = HandedIn::read(&acts)
         .and_then(|handed| handed.with_ceremony(passkey))
         .and_then(|handed| handed.with_document(document))
+        .and_then(|handed| handed.with_list(list))
         .and_then(|handed| Ok((kinds::of(&handed)?, handed.with(sealed)?)));
     let (asked, handed) = match read {
         Ok(read) => read,

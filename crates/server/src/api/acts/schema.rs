@@ -4,7 +4,7 @@ use countersign_store::handed::MOST;
 use serde_json::{Map, Value, json};
 
 use super::super::table::Kind;
-use super::{LARGEST_SEALED, kinds};
+use super::{LARGEST_LIST, LARGEST_SEALED, kinds};
 
 /// Characters of a line that somebody signs.
 const LONGEST: usize = 1000;
@@ -86,6 +86,15 @@ pub(super) fn document() -> Value {
     })
 }
 
+/// A revocation list.
+pub(super) fn list() -> Value {
+    json!({
+        "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_LIST.div_ceil(3) * 4,
+        "pattern": "^[A-Za-z0-9+/=]+$",
+        "description": "The revocation list as it is. What is signed names it by its digest: it is read when the statement is given out, and once more beside the act.",
+    })
+}
+
 /// The schema of what somebody wants to say, and with which key.
 pub(crate) fn preparation_schema() -> Value {
     json!({
@@ -116,6 +125,6 @@ pub(crate) fn acts_schema() -> Value {
         }, "sealed": {
             "type": "array", "maxItems": MOST, "items": sealed,
             "description": "What was sealed for it, where anything was given out.",
-        }, "passkey": or_null(ceremony()), "document": or_null(document())},
+        }, "passkey": or_null(ceremony()), "document": or_null(document()), "list": or_null(list())},
     })
 }

@@ -1,7 +1,7 @@
 //! What the API says of people, their roles and the reviews of all access.
 
 use countersign_model::access::{CertificateUse, Combination};
-use countersign_model::{Role, Timestamp};
+use countersign_model::{Digest, Role, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{Wire, bare, described};
@@ -175,5 +175,23 @@ wire! {
         by: String,
         /// Why.
         reason: String,
+    }
+
+    /// Revocation lists of OpenSSH, oldest first.
+    RevocationLists {
+        /// All that were imported.
+        items: Vec<RevocationListLine>,
+    }
+
+    /// A revocation list.
+    RevocationListLine {
+        /// Its number, in decimal digits: it may be larger than what a number in JSON holds exactly.
+        number: String,
+        /// SHA-256 of the file.
+        digest: Digest,
+        /// When it was appended.
+        appended: Timestamp,
+        /// Log index.
+        index: u64,
     }
 }

@@ -15,6 +15,7 @@
 //! | `documents.rs` | `enforcement activate`, `gate activate`, `issuer activate`, `policy activate` |
 //! | `emergencies.rs` | `break-glass …` |
 //! | `people.rs` | `role …`, `person leave`, `person return` |
+//! | `revocation_lists.rs` | `person krl import` |
 //! | `reviews.rs` | `access …` |
 //! | `keys.rs` | `person key add` and `revoke`, `token revoke` |
 //! | `registry.rs` | `application …`, `environment register`, `change` and `retire` |
@@ -36,6 +37,7 @@ mod keys;
 mod people;
 mod registry;
 mod reviews;
+mod revocation_lists;
 mod waivers;
 
 use countersign_evidence::canonical;
@@ -158,6 +160,7 @@ const FAMILIES: &[Family] = &[
     keys::FAMILY,
     accounts::FAMILY,
     certificates::FAMILY,
+    revocation_lists::FAMILY,
     registry::FAMILY,
     environments::FAMILY,
     gates::FAMILY,
