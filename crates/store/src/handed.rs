@@ -22,6 +22,9 @@ use crate::{Error, Session};
 pub const FRESH: i64 = 10 * 60;
 /// The most acts that one command says at once: an emergency and its first grant.
 pub const MOST: usize = 2;
+/// The most bytes of the text of a file whose document is put in effect; each kind of file has a limit of its own besides. A policy bundle where
+/// the ledger is may be larger.
+pub const LARGEST_DOCUMENT: usize = 2 << 20;
 
 /// Why what was signed elsewhere is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -416,6 +419,12 @@ impl HandedIn {
             return Err(no("its statement is of another kind than its signature"));
         }
         serde_json::from_value(one.said.predicate.clone()).map_err(|e| no(&e.to_string()))
+    }
+
+    /// What the act that the command is about says.
+    #[must_use]
+    pub fn predicate(&self) -> Value {
+        self.acts.first().map(|one| one.said.predicate.clone()).unwrap_or_default()
     }
 
     /// The commit that the act of a namespace is about, where it is about one.

@@ -85,6 +85,7 @@ mod remote_lists;
 mod remote_overrides;
 mod remote_people;
 mod remote_registry;
+mod remote_retention;
 mod remote_reviews;
 mod remote_rules;
 mod remote_says;

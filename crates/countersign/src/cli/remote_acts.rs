@@ -5,7 +5,7 @@ use countersign_connect::host_name;
 use countersign_connect::remote::{ApiClient, Sends};
 use countersign_evidence::act::SignedAct;
 use countersign_evidence::seal::Opener;
-use countersign_evidence::statement::Statement;
+use countersign_evidence::statement::{Statement, Subject};
 use countersign_evidence::{canonical, from_base64, to_base64};
 use countersign_model::{Digest, PersonId, Timestamp, digest};
 use countersign_store::subjects;
@@ -100,6 +100,8 @@ pub(super) struct Beside<'a> {
     pub(super) document: Option<&'a Value>,
     /// The revocation list that the statement names by its digest: it is handed in once more.
     pub(super) list: Option<&'a [u8]>,
+    /// What the statement has to be about alone, where that is not the ledger.
+    pub(super) subject: Option<&'a Subject>,
 }
 
 /// What somebody said.
@@ -177,6 +179,19 @@ pub(super) fn say_unless_so(
     say_beside(client, act, expects, (fits, Beside::default()), key, env)
 }
 
+/// As [`say`], of one statement that is held against what it is about.
+pub(super) fn say_named(
+    client: &ApiClient,
+    act: &Value,
+    expects: Expects,
+    fits: Fits<'_>,
+    key: &KeyArgs,
+    env: &Environment,
+) -> Result<Said, Failure> {
+    let said = say_unless_so(client, act, &[expects], fits, key, env)?;
+    something(client, said)
+}
+
 /// As [`say_unless_so`], with what there is beside the statements.
 pub(super) fn say_beside(
     client: &ApiClient,
@@ -223,7 +238,9 @@ pub(super) fn say_beside(
         let Some(said) = said else {
             return Err(stranger(client, "what is to be signed is no statement of this kind"));
         };
-        if let Err(what) = is_asked(&said.predicate, expects, &party).and_then(|()| fits(&about, &said.predicate)) {
+        let about_it =
+            is_about(&said.subject, beside.subject).and_then(|()| is_asked(&said.predicate, expects, &party));
+        if let Err(what) = about_it.and_then(|()| fits(&about, &said.predicate)) {
             let what = format!("what is to be signed is not what was asked for: {what}");
             return Err(stranger(client, &what));
         }
@@ -266,6 +283,14 @@ pub(super) fn say_beside(
     let result = done.get("result").filter(|result| result.is_object()).cloned();
     let result = result.ok_or_else(|| stranger(client, "its answer lacks `result`"))?;
     Ok(Said { result, signed, acts, about, person: party.person, name })
+}
+
+/// Whether a statement is about what it has to be about alone.
+fn is_about(subjects: &[Subject], wanted: Option<&Subject>) -> Result<(), String> {
+    match wanted {
+        Some(wanted) if subjects != std::slice::from_ref(wanted) => Err("it is about something else".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a statement says what was asked for, and nothing besides that could be something else.
@@ -428,6 +453,19 @@ mod tests {
         }
         assert!(holds(&(json!({"sealed": null}), good.1.clone())).is_err());
         assert!(holds(&(good.0.clone(), json!({"request": "arq-1"}))).is_err());
+    }
+
+    #[test]
+    fn what_has_to_be_about_something_is_about_nothing_else() {
+        let subject = |text: &str| Subject::sha256("policy-bundle", &Digest::of(text.as_bytes()));
+        let (wanted, other) = (subject("a"), subject("b"));
+        assert_eq!(is_about(std::slice::from_ref(&wanted), Some(&wanted)), Ok(()));
+        assert_eq!(is_about(std::slice::from_ref(&other), None), Ok(()));
+        let named = Subject { name: "bundle".to_owned(), ..wanted.clone() };
+        for subjects in [vec![], vec![other.clone()], vec![named], vec![wanted.clone(), other], vec![wanted.clone(); 2]]
+        {
+            assert!(is_about(&subjects, Some(&wanted)).is_err(), "{subjects:?}");
+        }
     }
 
     #[test]

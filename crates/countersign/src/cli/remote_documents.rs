@@ -2,11 +2,14 @@
 //! and what is signed names the document by its digest, which is made here as well.
 
 use countersign_connect::remote::ApiClient;
+use countersign_evidence::statement::Subject;
 use countersign_evidence::{act, canonical};
+use countersign_govern::access::policy;
 use countersign_govern::{gates, issuers};
 use countersign_model::governance::GateOwners;
 use countersign_model::{Digest, Exit, PersonId};
 use countersign_policy::{Assignment, Bundle};
+use countersign_store::handed::LARGEST_DOCUMENT;
 use serde_json::{Value, json};
 
 use super::args::{Format, KeyArgs};
@@ -35,6 +38,8 @@ struct Kind {
     namespace: &'static str,
     /// The field of its statement that names the document.
     field: &'static [&'static str],
+    /// What its statement is about, where that is not the ledger.
+    subject: Option<Subject>,
 }
 
 fn put(
@@ -53,7 +58,7 @@ fn put(
     let says = json!({"reason": file.reason.map(str::trim)});
     let (namespace, free) = (kind.namespace, kind.field);
     let expects = Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() };
-    let beside = Beside { document: Some(&document), ..Beside::default() };
+    let beside = Beside { document: Some(&document), subject: kind.subject.as_ref(), ..Beside::default() };
     let done = say_beside(client, &asked, &[expects], (fits, beside), key, env)?;
     let index = if done.acts.is_empty() { None } else { Some(index(client, &done)?) };
     Ok((done, index))
@@ -75,7 +80,8 @@ fn is_so(client: &ApiClient, done: &Said, field: &str, document: &Value) -> Resu
 /// `enforcement activate`. Which controls there are, the server says.
 pub(super) fn levels(client: &ApiClient, file: &File<'_>, key: &KeyArgs, format: Format, env: &Environment) -> Outcome {
     let digest = Assignment::parse(file.name, file.text, |_| true)?.digest()?;
-    let kind = Kind { name: "enforcement-activate", namespace: act::ENFORCEMENT, field: &["assignment"] };
+    let kind =
+        Kind { name: "enforcement-activate", namespace: act::ENFORCEMENT, field: &["assignment"], subject: None };
     let fits = |_: &Value, said: &Value| names(said, "assignment", &digest);
     let (done, index) = put(client, file, &kind, &fits, key, env)?;
     is_so(client, &done, "assignment", &json!(digest))?;
@@ -93,7 +99,7 @@ pub(super) fn issuers(
 ) -> Outcome {
     let issuers = issuers::parse(file.name, file.text, file.only)?;
     let digest = canonical::digest(&issuers)?;
-    let kind = Kind { name: "issuer-activate", namespace: act::ISSUERS, field: &["issuers"] };
+    let kind = Kind { name: "issuer-activate", namespace: act::ISSUERS, field: &["issuers"], subject: None };
     let fits = |_: &Value, said: &Value| names(said, "issuers", &digest);
     let (done, index) = put(client, file, &kind, &fits, key, env)?;
     is_so(client, &done, "issuers", &json!(issuers))?;
@@ -101,10 +107,7 @@ pub(super) fn issuers(
     Ok(Exit::Pass)
 }
 
-/// Characters of a bundle that is sent; a larger one is activated where the ledger is.
-const LARGEST_BUNDLE: usize = 2 << 20;
-
-/// `policy activate`.
+/// `policy activate`. What is sent is the bundle as it was read here: its signature, where it has one, was verified before.
 pub(super) fn bundle(
     client: &ApiClient,
     name: &str,
@@ -113,15 +116,16 @@ pub(super) fn bundle(
     key: &KeyArgs,
     env: &Environment,
 ) -> Outcome {
-    let text = String::from_utf8_lossy(&bundle.to_bytes()).into_owned();
-    if text.len() > LARGEST_BUNDLE {
-        let what = format!("the bundle has {} bytes as it is sent, and {LARGEST_BUNDLE} are the most", text.len());
-        return Err(CliError::Usage { what, help: "activate it on the machine of the ledger".into() }.into());
+    let (text, digest) = (bundle.to_text(), bundle.digest());
+    if text.len() > LARGEST_DOCUMENT {
+        let what = format!("the bundle has {} bytes, and {LARGEST_DOCUMENT} at most are sent", text.len());
+        let help = "put it in effect where the ledger is, without `--server`".into();
+        return Err(CliError::Usage { what, help }.into());
     }
-    let digest = bundle.digest();
-    let kind = Kind { name: "policy-activate", namespace: act::POLICY, field: &["bundle"] };
-    let fits = |_: &Value, said: &Value| names(said, "bundle", &digest);
     let file = File { name, text: &text, only: &[], reason };
+    let subject = Some(policy::subject(&digest));
+    let kind = Kind { name: "policy-activate", namespace: act::POLICY, field: &["bundle"], subject };
+    let fits = |_: &Value, said: &Value| names(said, "bundle", &digest);
     let (done, index) = put(client, &file, &kind, &fits, key, env)?;
     is_so(client, &done, "bundle", &json!(digest))?;
     policy_in_effect(&digest, index)?;
@@ -131,7 +135,7 @@ pub(super) fn bundle(
 /// `gate activate`. Who is named by name is whom the server calls so, which is said.
 pub(super) fn owners(client: &ApiClient, file: &File<'_>, key: &KeyArgs, format: Format, env: &Environment) -> Outcome {
     let asked = gates::parse_as_named(file.name, file.text)?;
-    let kind = Kind { name: "gate-activate", namespace: act::GATE_OWNERS, field: &["owners"] };
+    let kind = Kind { name: "gate-activate", namespace: act::GATE_OWNERS, field: &["owners"], subject: None };
     let fits = |about: &Value, said: &Value| {
         let owners = resolved(&asked, about, true)?;
         names(said, "owners", &canonical::digest(&owners).map_err(|e| e.to_string())?)

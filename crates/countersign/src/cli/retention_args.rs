@@ -7,6 +7,7 @@ use countersign_model::Retention;
 use countersign_model::retention::{Day, EventName, Office, Period, Start};
 
 use super::args::{Format, KeyArgs};
+use super::server_args::ServerArgs;
 
 /// Says the same for every command that selects entries.
 const SELECT: &str = "Which entries: all, run:RUN, stream:ID, person:PERSON, kind:NAME, class:NAME or entries:FROM-TO";
@@ -51,6 +52,8 @@ pub(crate) enum RetentionVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -64,6 +67,8 @@ pub(crate) enum RetentionVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -82,6 +87,8 @@ pub(crate) enum RetentionVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -101,6 +108,8 @@ pub(crate) enum RetentionVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -120,6 +129,19 @@ pub(crate) enum RetentionVerb {
         #[arg(long, value_name = "NAME")]
         authority: Option<String>,
     },
+}
+
+impl RetentionVerb {
+    /// Where it is said, of what is said.
+    pub(crate) const fn server(&self) -> Option<&ServerArgs> {
+        match self {
+            Self::Define { server, .. }
+            | Self::Default { server, .. }
+            | Self::Start { server, .. }
+            | Self::Extend { server, .. } => Some(server),
+            Self::Show { .. } | Self::Undertaking { .. } => None,
+        }
+    }
 }
 
 fn undertakes(text: &str) -> Result<Office, String> {
@@ -150,6 +172,8 @@ pub(crate) enum HoldVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -163,6 +187,8 @@ pub(crate) enum HoldVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -194,6 +220,8 @@ pub(crate) enum RecordsOfficerVerb {
         reason: Option<String>,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -209,6 +237,8 @@ pub(crate) enum RecordsOfficerVerb {
         reason: String,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        server: ServerArgs,
         /// Output format
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

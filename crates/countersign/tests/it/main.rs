@@ -136,7 +136,13 @@ mod remote_lists;
 mod remote_people;
 #[cfg(test)]
 #[cfg(unix)]
+mod remote_policy;
+#[cfg(test)]
+#[cfg(unix)]
 mod remote_registry;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_retention;
 #[cfg(test)]
 #[cfg(unix)]
 mod remote_reviews;

@@ -51,7 +51,7 @@ issuers:
 ";
 
 /// Hands in an act with a document beside it.
-fn hand_in(program: &Program<'_>, once: &str, condition: &str, act: &[u8], document: &Value) -> Answer {
+pub(crate) fn hand_in(program: &Program<'_>, once: &str, condition: &str, act: &[u8], document: &Value) -> Answer {
     let condition = format!("\"{condition}\"");
     let headers = [
         ("authorization", program.1.as_str()),
@@ -73,7 +73,7 @@ fn file(world: &World, name: &str, text: &str) -> PathBuf {
 }
 
 /// A command is refused over the network as where the ledger is.
-fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> String {
+pub(crate) fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> String {
     let (there, here) = (by(pipeline, person, args), world.by(person, args));
     assert_eq!((there.code, code_of(&there)), (here.code, code_of(&here)), "{args:?}: {}", there.all());
     assert!(there.code != 0, "{args:?}");
@@ -231,59 +231,4 @@ fn what_is_signed_is_the_document_of_the_file_that_is_handed_in() {
     assert_eq!(code(&answer.expect(409)), "CS-HANDED-002");
     assert_eq!(entries(&world, &KINDS)[..2], [1, 1]);
     world.cs(["ledger", "rebuild", "--check"]).expect(0);
-}
-
-#[test]
-fn a_policy_bundle_is_put_in_effect_from_a_machine_without_the_ledger() {
-    let Some(world) = firm() else { return };
-    let server = serve(&world);
-    let pipeline = Pipeline::new(&world, &server, token(&world, "mia", SCOPES));
-    const POLICIES: [&str; 2] = ["PolicyActivated", "ActRefused"];
-    let dir = world.path("bundle");
-    world.cs(["policy", "new", dir.to_str().unwrap()]).expect(0);
-    let activate = ["policy", "activate", dir.to_str().unwrap(), "--reason", " as resolved "];
-    let before = entries(&world, &POLICIES)[0];
-    refused(&world, &pipeline, "mia", &activate);
-    assert_eq!(entries(&world, &POLICIES), [before, 2]);
-    // What does not compile is seen here, with its line.
-    let broken = dir.join("broken.rego");
-    std::fs::write(&broken, "package countersign.broken\nallow if {\n").unwrap();
-    shows(&pipeline, "ruth");
-    let said = refused(&world, &pipeline, "ruth", &activate);
-    assert!(said.contains("broken.rego"), "{said}");
-    // What is in effect is not activated twice; another bundle is, and decides from there on.
-    std::fs::remove_file(&broken).unwrap();
-    let shipped = ["policy", "activate"];
-    let (there, here) = (by(&pipeline, "ruth", &shipped).expect(0), world.by("ruth", &shipped).expect(0));
-    assert_eq!(there.out, here.out);
-    assert!(there.out.ends_with("is in effect already\n") && !there.err.contains("signing"), "{}", there.all());
-    std::fs::write(dir.join("more.rego"), "package countersign.more\n\nlimit := 3\n").unwrap();
-    let ran = by(&pipeline, "ruth", &activate).expect(0);
-    let shown = world.cs(["policy", "show", "--format", "json"]).expect(0).json();
-    let (bundle, index) = (text(&shown["active"]["bundle"]), &shown["active"]["index"]);
-    let line =
-        format!("✓ {bundle} is in effect from here on (entry {index}); decisions made before it no longer count\n");
-    assert_eq!(ran.out, line);
-    assert!(
-        ran.err.contains(&format!("bundle \"{bundle}\"")) && ran.err.contains("reason \"as resolved\""),
-        "{}",
-        ran.err
-    );
-    assert_eq!(entries(&world, &POLICIES)[0], before + 1);
-
-    // Whatever is sent instead of a bundle puts none in effect.
-    let ruth = Program::new(&server, &token(&world, "ruth", SCOPES));
-    for (text, expected) in [
-        ("package countersign", 400),
-        (r#"{"files":{},"version":1}"#, 400),
-        (r#"{"files":{"a.rego":"package a"},"version":2}"#, 400),
-        (r#"{"files":{"a.rego":"package a\nallow if {"},"version":1}"#, 400),
-        (r#"{"files":{"../a.rego":"package a"},"version":1}"#, 400),
-    ] {
-        let asked = json!({"kind": "policy-activate", "document": {"file": "b", "text": text}});
-        let answer = prepare(&ruth, &fingerprint(&world, "ruth"), &asked);
-        assert_eq!(answer.status, expected, "{text}: {}", answer.body);
-    }
-    world.cs(["ledger", "rebuild", "--check"]).expect(0);
-    world.cs(["verify"]).expect(0);
 }

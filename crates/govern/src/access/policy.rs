@@ -3,7 +3,7 @@
 use countersign_evidence::act;
 use countersign_evidence::statement::Subject;
 use countersign_model::event::PolicyActivated;
-use countersign_model::{Action, EventKind, PersonId, StreamId};
+use countersign_model::{Action, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::Bundle;
 use countersign_store::handed::{ToSign, Written};
 use countersign_store::session::{JSON, act_statement};
@@ -11,7 +11,7 @@ use countersign_store::{NewBlob, Session};
 
 use super::draft::signed;
 use super::saying::append;
-use super::{Pen, Saying, admitted, line};
+use super::{Pen, Saying, admitted, line, time};
 use crate::Error;
 
 const ACTIVATE: &str = "policy activate";
@@ -30,6 +30,12 @@ pub fn in_effect(session: &Session) -> Result<Bundle, Error> {
 #[must_use]
 pub fn stream() -> StreamId {
     StreamId::from_text("access")
+}
+
+/// What an activation is about, and nothing else.
+#[must_use]
+pub fn subject(bundle: &Digest) -> Subject {
+    Subject::sha256("policy-bundle", bundle)
 }
 
 /// Whoever is about to activate a bundle may: who may not is told that before anything is read of theirs, and it is recorded.
@@ -63,9 +69,9 @@ pub fn activate(
     if session.state().bundle().is_some_and(|b| b.digest == digest) {
         return Ok(Written::Already);
     }
-    let (origin, time) = (session.state().origin().to_owned(), pen.time(session)?);
+    let (origin, time) = (session.state().origin().to_owned(), time(session, ACTIVATE, pen)?);
     let predicate = PolicyActivated { origin, bundle: digest, by: by.clone(), reason, time };
-    let statement = act_statement(vec![Subject::sha256("policy-bundle", &digest)], predicate)?;
+    let statement = act_statement(vec![subject(&digest)], predicate)?;
     let Some(signed) = signed(session, pen, ACTIVATE, &by, act::POLICY, &statement)? else {
         return Ok(Written::ToSign { by, acts: vec![ToSign { namespace: act::POLICY, statement, sealed: None }] });
     };

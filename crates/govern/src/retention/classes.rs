@@ -1,17 +1,17 @@
 //! `retention define`, `start` and `extend`: a compliance officer says how long things are kept. Nothing of it can be taken
 //! back.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{RetentionClassDefined, RetentionDefaultChosen, RetentionExtended, RetentionStarted};
 use countersign_model::retention::{ClassRule, Day, EventName, Selector};
 use countersign_model::{Action, EventKind, Retention};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 
-use super::{Saying, needs, said, say, stream};
+use super::{Pen, Saying, needs, said, say_by, stream};
 use crate::Error;
 
-/// Defines a class of the firm's own, or makes one longer. Returns the log index.
+/// Defines a class of the firm's own, or makes one longer. Returns the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no compliance officer, the class is built in, or the rule would shorten it.
@@ -20,8 +20,8 @@ pub fn define(
     class: Retention,
     rule: &ClassRule,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = said("the reason", reason)?;
     let rule = ClassRule { source: said("the source", &rule.source)?, ..rule.clone() };
     let saying = Saying {
@@ -30,26 +30,32 @@ pub fn define(
         namespace: act::RETENTION_CLASS,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::DefineRetention)?;
             s.state().schedule()?.may_define(class, &rule).map_err(|why| Error::NotLonger { why })
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(RetentionClassDefined { origin, class, rule: rule.clone(), by, reason, time })
         },
     )
 }
 
-/// Chooses the class of everything that is appended from here on. Returns the log index.
+/// Chooses the class of everything that is appended from here on. Returns the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no compliance officer, or the class is defined nowhere.
-pub fn choose_default(session: &mut Session, class: Retention, reason: &str, signer: &SshSigner) -> Result<u64, Error> {
+pub fn choose_default(
+    session: &mut Session,
+    class: Retention,
+    reason: &str,
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = said("the reason", reason)?;
     let saying = Saying {
         act: "retention default",
@@ -57,16 +63,17 @@ pub fn choose_default(session: &mut Session, class: Retention, reason: &str, sig
         namespace: act::RETENTION_DEFAULT,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::ChooseRetention)?;
             known(s, class)
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(RetentionDefaultChosen { origin, class, by, reason, time })
         },
     )
@@ -83,7 +90,7 @@ pub fn known(session: &Session, class: Retention) -> Result<(), Error> {
     }
 }
 
-/// Records that something happened which starts the period of classes that wait for it. Returns the log index.
+/// Records that something happened which starts the period of classes that wait for it. Returns the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no compliance officer, no class waits for such an event, or the day has not come.
@@ -93,8 +100,8 @@ pub fn start(
     selector: &Selector,
     on: Day,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = said("the reason", reason)?;
     let saying = Saying {
         act: "retention start",
@@ -102,10 +109,11 @@ pub fn start(
         namespace: act::RETENTION_START,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::StartRetention)?;
             // Somewhere it may be tomorrow already; the day after that has not come to anybody.
@@ -120,7 +128,7 @@ pub fn start(
             Err(Error::NobodyWaits { event: event.to_string(), known })
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             let (event, selector) = (event.clone(), selector.clone());
             Ok(RetentionStarted { origin, event, selector, on, by, reason, time })
         },
@@ -141,7 +149,7 @@ fn waited_for(schedule: &countersign_model::retention::Schedule) -> Vec<String> 
     events
 }
 
-/// Keeps entries longer: by another class as well, until a day, or both. Returns the log index.
+/// Keeps entries longer: by another class as well, until a day, or both. Returns the log index, or what is to be signed.
 ///
 /// # Errors
 /// When the signer is no compliance officer, or the class is defined nowhere.
@@ -151,8 +159,8 @@ pub fn extend(
     class: Option<Retention>,
     until: Option<Day>,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<u64, Error> {
+    pen: Pen<'_>,
+) -> Result<Written<u64>, Error> {
     let reason = said("the reason", reason)?;
     let saying = Saying {
         act: "retention extend",
@@ -160,16 +168,17 @@ pub fn extend(
         namespace: act::RETENTION_EXTENSION,
         stream: stream(),
     };
-    say(
+    say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             needs(s, by, Action::ExtendRetention)?;
             class.map_or(Ok(()), |class| known(s, class))
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(RetentionExtended { origin, selector: selector.clone(), class, until, by, reason, time })
         },
     )

@@ -35,10 +35,11 @@ use countersign_store::Session;
 use countersign_store::projection::MAX_TEXT;
 
 use crate::Error;
-use crate::access::{Saying, say};
+use crate::access::{Pen, Saying, say, say_by};
 
 /// The stream of everything about retention that is not about one person.
-fn stream() -> StreamId {
+#[must_use]
+pub fn stream() -> StreamId {
     StreamId::from_text("retention")
 }
 

@@ -1,17 +1,17 @@
 //! `records-officer designate` and `revoke`: who stands for the records before an examiner.
 
-use countersign_connect::SshSigner;
 use countersign_evidence::act;
 use countersign_model::event::{RecordsOfficerDesignated, RecordsOfficerRevoked};
 use countersign_model::retention::Office;
 use countersign_model::{Action, EventKind, PersonId, StreamId};
 use countersign_store::Session;
+use countersign_store::handed::Written;
 
-use super::{Saying, needs, said, say};
+use super::{Pen, Saying, needs, said, say_by};
 use crate::Error;
 use crate::access::people;
 
-/// Gives a person an office. Returns who it is, and the log index.
+/// Gives a person an office. Returns who it is, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When the signer may not, the office is full, or the person holds it already.
@@ -20,8 +20,8 @@ pub fn designate(
     person: &str,
     office: Office,
     reason: Option<&str>,
-    signer: &SshSigner,
-) -> Result<(PersonId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(PersonId, Written<u64>), Error> {
     let reason = reason.map(|r| said("the reason", r)).transpose()?;
     let who = people::find(session.state(), person)?.id;
     let saying = Saying {
@@ -30,10 +30,11 @@ pub fn designate(
         namespace: act::RECORDS_OFFICER,
         stream: StreamId::from(&who),
     };
-    let index = say(
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             may_appoint(s, by, office)?;
             let holders: Vec<PersonId> =
@@ -48,14 +49,14 @@ pub fn designate(
             Err(Error::OfficeFull { office, holders })
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(RecordsOfficerDesignated { origin, person: who.clone(), office, by, reason, time })
         },
     )?;
-    Ok((who, index))
+    Ok((who, written))
 }
 
-/// Takes an office back. Returns who it was, and the log index.
+/// Takes an office back. Returns who it was, and the log index or what is to be signed.
 ///
 /// # Errors
 /// When the signer may not, or the person does not hold it.
@@ -64,8 +65,8 @@ pub fn revoke(
     person: &str,
     office: Office,
     reason: &str,
-    signer: &SshSigner,
-) -> Result<(PersonId, u64), Error> {
+    pen: Pen<'_>,
+) -> Result<(PersonId, Written<u64>), Error> {
     let reason = said("the reason", reason)?;
     let who = people::find(session.state(), person)?.id;
     let saying = Saying {
@@ -74,10 +75,11 @@ pub fn revoke(
         namespace: act::RECORDS_OFFICER_REVOCATION,
         stream: StreamId::from(&who),
     };
-    let index = say(
+    let written = say_by(
         session,
-        signer,
+        pen,
         &saying,
+        Vec::new(),
         |s, by| {
             if let Err(refused) = needs(s, by, Action::RevokeOffice) {
                 may_appoint(s, by, office).map_err(|_| refused)?;
@@ -88,11 +90,11 @@ pub fn revoke(
             Err(Error::NoOffice { person: s.state().label(&who)?, office })
         },
         |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), s.now());
+            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
             Ok(RecordsOfficerRevoked { origin, person: who.clone(), office, by, reason, time })
         },
     )?;
-    Ok((who, index))
+    Ok((who, written))
 }
 
 fn may_appoint(session: &Session, by: &PersonId, office: Office) -> Result<(), Error> {

@@ -204,7 +204,7 @@ fn play(keys: &tempfile::TempDir, steps: &[Step]) -> (usize, usize) {
     let mut known = BTreeMap::<RunId, Known>::new();
     let mut held = BTreeSet::<RunId>::new();
     let mut gone = BTreeSet::<RunId>::new();
-    let ruth = &world.keys["ruth"];
+    let ruth = Pen::Key(&world.keys["ruth"]);
     let pick = |known: &BTreeMap<RunId, Known>, n: u8| known.keys().nth(usize::from(n) % known.len().max(1)).cloned();
     for (n, step) in steps.iter().enumerate() {
         match step {

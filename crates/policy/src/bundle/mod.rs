@@ -129,16 +129,22 @@ impl Bundle {
 
     /// The transport form: canonical JSON (RFC 8785), `{"files":{path:text},"version":1}`.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_text(&self) -> String {
         let files = self.files.iter().map(|(path, text)| (path.clone(), Value::from(text.as_str())));
         canonical_text([("files".to_owned(), object(files)), ("version".to_owned(), Value::from(VERSION))])
+    }
+
+    /// The transport form, as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_text().into_bytes()
     }
 
     /// SHA-256 over the canonical JSON `{path: hex of the file's SHA-256}`.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let digests = self.files.iter().map(|(path, text)| (path.clone(), Digest::of(text.as_bytes()).hex().into()));
-        Digest::of(&canonical_text(digests))
+        Digest::of(canonical_text(digests).as_bytes())
     }
 
     /// The files, path to text.
@@ -157,8 +163,8 @@ impl Bundle {
 
 /// RFC 8785 text of an object whose keys come sorted, are ASCII and hold nothing but strings, small integers and such
 /// objects: there serde_json's compact form *is* the canonical one, and cannot fail. A test compares the two.
-fn canonical_text(fields: impl IntoIterator<Item = (String, Value)>) -> Vec<u8> {
-    object(fields).to_string().into_bytes()
+fn canonical_text(fields: impl IntoIterator<Item = (String, Value)>) -> String {
+    object(fields).to_string()
 }
 
 fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {

@@ -1,4 +1,4 @@
-//! A gate's policy in a process of its own: what it is asked and what it answers.
+//! A gate's policy in a process of its own: what it is asked and what it answers. A bundle that somebody hands in is compiled there too.
 //!
 //! A step of a policy can double the memory in use, and a long step cannot be interrupted. So a decision is made by a second process
 //! of the same program, with a limit on its memory and a time after which it is ended, and whose end leaves nothing half-done
@@ -23,12 +23,20 @@ pub const PATIENCE: Duration = LIMIT.saturating_add(Duration::from_secs(15));
 /// The most bytes of an answer.
 pub const LONGEST_ANSWER: u64 = 64 << 20;
 
-/// One evaluation.
+/// What is asked of a bundle.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question {
     /// The bundle, as it is attached to decisions.
     bundle: String,
+    /// What it is asked to judge; none: it is compiled, and no more.
+    case: Option<Case>,
+}
+
+/// One evaluation.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
     /// The facts.
     facts: Value,
     /// The policy's clock.
@@ -40,6 +48,7 @@ struct Question {
 #[serde(rename_all = "kebab-case")]
 enum Answer {
     Value(Value),
+    Compiles,
     Bundle(String),
     Rego(Option<At>, String),
     Evaluation(Option<At>, String),
@@ -71,8 +80,19 @@ impl From<At> for Place {
 /// # Errors
 /// [`Error::Worker`] when the facts are not JSON.
 pub fn question(bundle: &Bundle, facts: &Value, time: Timestamp) -> Result<Vec<u8>, Error> {
-    let bundle = String::from_utf8(bundle.to_bytes()).map_err(|e| Error::Worker(e.to_string()))?;
-    serde_json::to_vec(&Question { bundle, facts: facts.clone(), time }).map_err(|e| Error::Worker(e.to_string()))
+    written(bundle, Some(Case { facts: facts.clone(), time }))
+}
+
+/// What to give to the process that compiles a bundle, and no more.
+///
+/// # Errors
+/// [`Error::Worker`] when it cannot be written.
+pub fn question_of_bundle(bundle: &Bundle) -> Result<Vec<u8>, Error> {
+    written(bundle, None)
+}
+
+fn written(bundle: &Bundle, case: Option<Case>) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(&Question { bundle: bundle.to_text(), case }).map_err(|e| Error::Worker(e.to_string()))
 }
 
 /// The process's side: what it answers to a question.
@@ -81,10 +101,12 @@ pub fn question(bundle: &Bundle, facts: &Value, time: Timestamp) -> Result<Vec<u
 /// [`Error::Worker`] when it is no question, or the answer cannot be written. What a policy did wrong is an answer.
 pub fn serve(question: &[u8]) -> Result<Vec<u8>, Error> {
     let asked: Question = serde_json::from_slice(question).map_err(|e| Error::Worker(e.to_string()))?;
-    let said = Bundle::from_bytes(asked.bundle.as_bytes())
-        .and_then(|bundle| RegorusEngine.evaluate(&bundle, &asked.facts, asked.time));
+    let said = Bundle::from_bytes(asked.bundle.as_bytes()).and_then(|bundle| match &asked.case {
+        Some(case) => RegorusEngine.evaluate(&bundle, &case.facts, case.time).map(Answer::Value),
+        None => RegorusEngine.check(&bundle).map(|()| Answer::Compiles),
+    });
     let answer = match said {
-        Ok(value) => Answer::Value(value),
+        Ok(answer) => answer,
         Err(Error::Rego { place, message }) => Answer::Rego(place.map(At::from), message),
         Err(Error::Evaluation { place, message }) => Answer::Evaluation(place.map(At::from), message),
         Err(Error::TooLong(_)) => Answer::TooLong,
@@ -103,8 +125,25 @@ pub fn serve(question: &[u8]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// What went wrong in the process, as [`PolicyEngine::evaluate`] says it; [`Error::Worker`] when it is no answer.
 pub fn answer(bytes: &[u8]) -> Result<Value, Error> {
+    read(bytes)?.ok_or_else(|| Error::Worker("it was asked to judge, and compiled".to_owned()))
+}
+
+/// What the process's answer says of a bundle that it compiled.
+///
+/// # Errors
+/// What is wrong with the bundle, as [`RegorusEngine::check`] says it; [`Error::Worker`] when it is no answer.
+pub fn compiles(bytes: &[u8]) -> Result<(), Error> {
+    match read(bytes)? {
+        None => Ok(()),
+        Some(_) => Err(Error::Worker("it was asked to compile, and judged".to_owned())),
+    }
+}
+
+/// The value that was come to; none, where the bundle was compiled alone.
+fn read(bytes: &[u8]) -> Result<Option<Value>, Error> {
     match serde_json::from_slice(bytes).map_err(|e| Error::Worker(e.to_string()))? {
-        Answer::Value(value) => Ok(value),
+        Answer::Value(value) => Ok(Some(value)),
+        Answer::Compiles => Ok(None),
         Answer::Bundle(message) => Err(Error::Bundle(message)),
         Answer::Rego(place, message) => Err(Error::Rego { place: place.map(Place::from), message }),
         Answer::Evaluation(place, message) => Err(Error::Evaluation { place: place.map(Place::from), message }),
@@ -140,6 +179,11 @@ mod tests {
         ] {
             let (here, there) = both(text);
             assert_eq!(format!("{here:?}"), format!("{there:?}"), "{text}");
+            let bundle = Bundle::new(BTreeMap::from([("t.rego".to_owned(), text.to_owned())])).unwrap();
+            let here = RegorusEngine.check(&bundle);
+            let answered = serve(&question_of_bundle(&bundle).unwrap()).unwrap();
+            assert_eq!(format!("{here:?}"), format!("{:?}", compiles(&answered)), "{text}");
+            assert!(answer(&answered).is_err(), "nothing was judged: {text}");
         }
         assert!(both("package countersign.gates.build\n\nchecks := input.a\n").1.is_ok());
     }
@@ -148,6 +192,7 @@ mod tests {
     fn what_is_no_answer_is_an_error() {
         for bytes in [&b""[..], b"{}", b"null", b"{\"value\":1}x", b"\"value\""] {
             assert!(matches!(answer(bytes), Err(Error::Worker(_))));
+            assert!(compiles(bytes).is_err());
         }
         assert!(matches!(serve(b"{}"), Err(Error::Worker(_))));
     }

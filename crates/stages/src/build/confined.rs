@@ -20,12 +20,25 @@ impl PolicyEngine for ConfinedEngine {
     }
 
     fn evaluate(&self, bundle: &Bundle, facts: &Value, time: Timestamp) -> Result<Value, Error> {
-        let allowance = Allowance { time: wire::PATIENCE, answer: wire::LONGEST_ANSWER };
-        match worker::ask(WORKER, wire::question(bundle, facts, time)?, allowance) {
-            Ok(answer) => wire::answer(&answer),
-            Err(WorkerError::TooLong(time)) => Err(Error::TooLong(time)),
-            Err(WorkerError::Memory) => Err(Error::TooMuchMemory(wire::MEMORY)),
-            Err(other) => Err(Error::Worker(other.to_string())),
-        }
+        wire::answer(&ask(wire::question(bundle, facts, time)?)?)
     }
+}
+
+impl ConfinedEngine {
+    /// As [`RegorusEngine::check`], for a bundle that somebody else hands in.
+    ///
+    /// # Errors
+    /// As there, and when it takes more memory or time than the process has.
+    pub fn check(self, bundle: &Bundle) -> Result<(), Error> {
+        wire::compiles(&ask(wire::question_of_bundle(bundle)?)?)
+    }
+}
+
+fn ask(question: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let allowance = Allowance { time: wire::PATIENCE, answer: wire::LONGEST_ANSWER };
+    worker::ask(WORKER, question, allowance).map_err(|error| match error {
+        WorkerError::TooLong(time) => Error::TooLong(time),
+        WorkerError::Memory => Error::TooMuchMemory(wire::MEMORY),
+        other => Error::Worker(other.to_string()),
+    })
 }

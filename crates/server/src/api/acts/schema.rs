@@ -1,6 +1,6 @@
 //! What is sent to say something, as the document says it.
 
-use countersign_store::handed::MOST;
+use countersign_store::handed::{LARGEST_DOCUMENT, MOST};
 use serde_json::{Map, Value, json};
 
 use super::super::table::Kind;
@@ -11,10 +11,6 @@ const LONGEST: usize = 1000;
 
 /// Characters of what a browser is asked, and of what it answers.
 const LARGEST_OF_A_BROWSER: usize = 64 << 10;
-
-/// Characters of a file whose document is put in effect; each kind of file has a limit in bytes of its own besides. A policy bundle where
-/// the ledger is may be larger.
-const LARGEST_DOCUMENT: usize = 2 << 20;
 
 /// A text of one line that somebody signs.
 pub(super) fn line(says: &str) -> Value {
@@ -77,7 +73,7 @@ pub(super) fn document() -> Value {
                         names the document by its digest.",
         "properties": {
             "file": line("What the file is called, for messages about it."),
-            "text": {"type": "string", "maxLength": LARGEST_DOCUMENT, "description": "All of its text."},
+            "text": {"type": "string", "maxLength": LARGEST_DOCUMENT, "description": "All of its text, of so many bytes of UTF-8 at most."},
             "only": {
                 "type": "array", "maxItems": 200, "items": line("An entry of the file."),
                 "description": "Only these of its entries; none: all.",

@@ -11,10 +11,10 @@ use countersign_model::access::Issuers;
 use countersign_model::event::{EnforcementActivated, GateOwnersAssigned, IssuersActivated, PolicyActivated};
 use countersign_model::governance::GateOwners;
 use countersign_model::{Digest, EventKind, PersonId, StreamId};
-use countersign_policy::{Assignment, Bundle, Catalogue, RegorusEngine};
+use countersign_policy::{Assignment, Bundle, Catalogue};
 use countersign_stages::build::confined::ConfinedEngine;
 use countersign_store::Session;
-use countersign_store::handed::{Away, Document, HandedError, HandedIn, Written};
+use countersign_store::handed::{Away, Document, HandedError, HandedIn, LARGEST_DOCUMENT, Written};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -102,6 +102,9 @@ impl Activation {
     /// Reads the file as its command does.
     fn document(&self, session: &Session, catalogue: &Catalogue) -> Result<Read, Trouble> {
         let Document { file, text, only } = &self.put().document;
+        if text.len() > LARGEST_DOCUMENT {
+            return Err(Trouble::too_much(LARGEST_DOCUMENT as u64));
+        }
         let is_name = |text: &String| !text.is_empty() && text.len() <= 1000 && !text.chars().any(char::is_control);
         if !is_name(file) || only.len() > 200 || !only.iter().all(is_name) {
             return Err(Trouble::bad_body("the file's name, or what is named of it, is not as the document says"));
@@ -118,20 +121,19 @@ impl Activation {
                 Ok(Read::Owners(owners))
             }),
             Self::Issuers(_) => issuers::parse(file, text, only).map(Read::Issuers),
-            Self::Policy(_) => return bundle(text).map(Read::Policy),
+            // Compiled as the command does it, and not in this process: it is somebody's program.
+            Self::Policy(_) => Bundle::from_bytes(text.as_bytes())
+                .and_then(|bundle| ConfinedEngine.check(&bundle).map(|()| Read::Policy(bundle)))
+                .map_err(countersign_govern::Error::from),
         };
-        read.map_err(|e| told(&e))
+        read.map_err(|e| match told(&e) {
+            // It is not of the ledger yet: what cannot be read is its sender's.
+            trouble if trouble.status == StatusCode::FORBIDDEN => {
+                Trouble { status: StatusCode::BAD_REQUEST, ..trouble }
+            }
+            trouble => trouble,
+        })
     }
-}
-
-/// A bundle that holds together: what does not compile decides nothing.
-fn bundle(text: &str) -> Result<Bundle, Trouble> {
-    let read = Bundle::from_bytes(text.as_bytes()).and_then(|bundle| {
-        RegorusEngine.check(&bundle)?;
-        Ok(bundle)
-    });
-    // It is not of the ledger yet: what cannot be read is whoever's sent it.
-    read.map_err(|e| Trouble { status: StatusCode::BAD_REQUEST, ..told(&e) })
 }
 
 impl Act for Activation {

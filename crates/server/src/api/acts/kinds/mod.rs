@@ -21,6 +21,7 @@
 //! | `registry.rs` | `application …`, `environment register`, `change` and `retire` |
 //! | `environments.rs` | `environment freeze …`, `environment windows` |
 //! | `gates.rs` | `gate acknowledge`, `gate review` |
+//! | `retention.rs` | `retention …`, `hold …`, `records-officer …` |
 
 mod accounts;
 mod approvals;
@@ -36,6 +37,7 @@ mod gates;
 mod keys;
 mod people;
 mod registry;
+mod retention;
 mod reviews;
 mod revocation_lists;
 mod waivers;
@@ -167,6 +169,7 @@ const FAMILIES: &[Family] = &[
     approvals::FAMILY,
     commits::FAMILY,
     documents::FAMILY,
+    retention::FAMILY,
     audits::FAMILY,
 ];
 
