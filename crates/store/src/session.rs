@@ -124,7 +124,7 @@ impl Session {
                 check_against_pin(&ledger, &pin)?;
                 Some(pin)
             }
-            None => pin_for(&ledger, &installation)?,
+            None => pin_for(&mut ledger, &installation)?,
         };
         unlock(&mut ledger, &installation)?;
         let index = installation.ledger_dir(ledger.origin());
@@ -688,7 +688,7 @@ fn create(dir: &Path, installation: &Installation, salt: Option<[u8; 32]>) -> Re
 /// # Errors
 /// As [`Session::open`], and what the database says.
 pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuilt, SessionError> {
-    let pin = pin_for(&ledger, installation)?;
+    let pin = pin_for(&mut ledger, installation)?;
     unlock(&mut ledger, installation)?;
     Index::discard(&installation.findings(ledger.origin()))?;
     let path = installation.projection(ledger.origin());
@@ -700,7 +700,7 @@ pub fn rebuild(mut ledger: Ledger, installation: &Installation) -> Result<Rebuil
 /// # Errors
 /// As [`Session::open`]; [`Error::NoProjection`] when nothing is kept yet.
 pub fn check(mut ledger: Ledger, installation: &Installation) -> Result<Checked, SessionError> {
-    let pin = pin_for(&ledger, installation)?;
+    let pin = pin_for(&mut ledger, installation)?;
     unlock(&mut ledger, installation)?;
     let path = installation.projection(ledger.origin());
     Ok(projection::check(&path, &mut ledger, pin.as_ref(), installation.watch())?)
@@ -726,9 +726,14 @@ fn unlock(ledger: &mut Ledger, installation: &Installation) -> Result<(), Sessio
 }
 
 /// This machine's pin for the ledger, with which the ledger must agree.
-fn pin_for(ledger: &Ledger, installation: &Installation) -> Result<Option<Pin>, SessionError> {
+fn pin_for(ledger: &mut Ledger, installation: &Installation) -> Result<Option<Pin>, SessionError> {
     let pin = installation.pin(ledger.origin())?;
     if let Some(pin) = &pin {
+        if ledger.size() < pin.seen.size {
+            // Somebody else on this machine appended, and remembered that, after the log's head was read here: it is read once more, after
+            // the pin. What is shorter then was shortened.
+            ledger.refresh()?;
+        }
         check_against_pin(ledger, pin)?;
     }
     Ok(pin)

@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use countersign_model::{Digest, StreamId};
+use countersign_store::installation::Installation;
 use countersign_store::storage::{Disk, Storage};
-use countersign_store::{Batch, Ledger};
+use countersign_store::{Batch, Ledger, Session};
 
 use crate::support::{Unsynced, assert_sound, clock, entry, new_ledger, signer};
 
@@ -128,4 +129,19 @@ fn a_reader_among_writers() {
         }
     });
     assert_sound(&path);
+}
+
+/// Whoever opens a log reads its head, and then what this machine has seen of it; in between somebody else may append, and remember that.
+#[test]
+fn a_log_that_grows_while_it_is_opened_was_not_rolled_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, installation) = (dir.path().join("l"), Installation::at(&dir.path().join("data")));
+    let clock: Arc<dyn countersign_model::Clock> = Arc::new(clock(1));
+    let mut session = Session::open_or_create(&path, installation.clone(), Arc::clone(&clock), None).unwrap();
+    let read_before = Ledger::open(&path).unwrap();
+    let (origin, size) = (read_before.origin().to_owned(), read_before.size());
+    session.record_refusal("test", None, None, "CS-TEST-001").unwrap();
+    assert_eq!(installation.pin(&origin).unwrap().unwrap().seen.size, size + 1);
+    let opened = Session::with_ledger(read_before, installation, clock, None).unwrap();
+    assert_eq!(opened.state().size(), size + 1);
 }
