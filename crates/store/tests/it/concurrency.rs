@@ -135,7 +135,7 @@ fn a_reader_among_writers() {
 #[test]
 fn a_log_that_grows_while_it_is_opened_was_not_rolled_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (path, installation) = (dir.path().join("l"), Installation::at(&dir.path().join("data")));
+    let (path, installation) = (dir.path().join("l"), Installation::at(dir.path().join("data")));
     let clock: Arc<dyn countersign_model::Clock> = Arc::new(clock(1));
     let mut session = Session::open_or_create(&path, installation.clone(), Arc::clone(&clock), None).unwrap();
     let read_before = Ledger::open(&path).unwrap();

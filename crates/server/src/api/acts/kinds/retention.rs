@@ -233,27 +233,24 @@ impl Kept {
         }
     }
 
-    /// Whether whoever signs may say such a thing at all: only they learn who is enrolled.
+    /// Whether whoever signs may say such a thing at all: only they learn who is enrolled and which runs there are.
     fn may(&self, session: &Session, away: Away<'_>) -> Result<bool, Trouble> {
         let Ok(by) = away.holder(session)? else { return Ok(false) };
         let state = session.state();
-        let any: &[Action] = match self {
-            Self::RetentionDefine { .. } => &[Action::DefineRetention],
-            Self::RetentionDefault { .. } => &[Action::ChooseRetention],
-            Self::RetentionStart { .. } => &[Action::StartRetention],
-            Self::RetentionExtend { .. } => &[Action::ExtendRetention],
-            Self::HoldPlace { .. } => &[Action::PlaceHold],
-            Self::HoldRelease { .. } => &[Action::ReleaseHold],
-            Self::RecordsOfficerDesignate { .. } | Self::RecordsOfficerRevoke { .. } => {
-                &[Action::GiveOffice, Action::RevokeOffice]
+        let is_executive = || state.holds_office(&by, Office::DesignatedExecutiveOfficer);
+        Ok(match self {
+            Self::RetentionDefine { .. } => state.may(&by, Action::DefineRetention)?,
+            Self::RetentionDefault { .. } => state.may(&by, Action::ChooseRetention)?,
+            Self::RetentionStart { .. } => state.may(&by, Action::StartRetention)?,
+            Self::RetentionExtend { .. } => state.may(&by, Action::ExtendRetention)?,
+            Self::HoldPlace { .. } => state.may(&by, Action::PlaceHold)?,
+            Self::HoldRelease { .. } => state.may(&by, Action::ReleaseHold)?,
+            Self::RecordsOfficerDesignate { office, .. } if office.is_appointed_by_executive() => is_executive()?,
+            Self::RecordsOfficerDesignate { .. } => state.may(&by, Action::GiveOffice)?,
+            Self::RecordsOfficerRevoke { .. } => {
+                state.may(&by, Action::RevokeOffice)? || state.may(&by, Action::GiveOffice)? || is_executive()?
             }
-        };
-        for action in any {
-            if state.may(&by, *action)? {
-                return Ok(true);
-            }
-        }
-        Ok(state.holds_office(&by, Office::DesignatedExecutiveOfficer)?)
+        })
     }
 }
 
