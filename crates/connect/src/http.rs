@@ -42,9 +42,12 @@ pub(crate) struct Problem {
     pub(crate) help: String,
 }
 
+/// Characters of a server's words that are shown: who is missing from a quorum is told place by place.
+const LONGEST_WORDS: usize = 2000;
+
 /// A server's words, without what moves a terminal's cursor.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(400).collect()
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect()
 }
 
 /// Text as it may stand in an address (RFC 3986 unreserved characters stay).
