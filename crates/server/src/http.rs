@@ -44,6 +44,8 @@ pub(crate) struct Limits {
     pub(crate) connection: Duration,
     /// Bytes of a request's body; one that says it has more is refused before it is read.
     pub(crate) body: u64,
+    /// The same of what people sign.
+    pub(crate) acts: u64,
     /// The same of what pipelines send: git objects and files.
     pub(crate) upload: u64,
     /// Until one of those is there whole, and answered.
@@ -60,6 +62,7 @@ impl Default for Limits {
             request: Duration::from_secs(30),
             connection: Duration::from_secs(20 * 60),
             body: MAX_BYTES as u64,
+            acts: api::LARGEST_ACTS as u64,
             upload: LARGEST,
             upload_time: Duration::from_secs(15 * 60),
             drain: Duration::from_secs(10),
@@ -260,8 +263,11 @@ pub(crate) async fn serve(
 }
 
 async fn bounded(limits: Limits, request: Request, next: Next) -> Response {
-    let (body, time) = if api::takes_uploads(request.uri().path()) {
+    let path = request.uri().path();
+    let (body, time) = if api::takes_uploads(path) {
         (limits.upload, limits.upload_time)
+    } else if api::takes_acts(path) {
+        (limits.acts, limits.request)
     } else {
         (limits.body, limits.request)
     };

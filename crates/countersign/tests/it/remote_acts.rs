@@ -78,6 +78,15 @@ pub(crate) fn but(mut value: Value, fields: &[&str]) -> Value {
     value
 }
 
+/// A command is refused over the network as where the ledger is; what it says.
+#[track_caller]
+pub(crate) fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> String {
+    let (there, here) = (by(pipeline, person, args), world.by(person, args));
+    assert_eq!((there.code, code_of(&there)), (here.code, code_of(&here)), "{args:?}: {}", there.all());
+    assert!(there.code != 0, "{args:?}");
+    there.err
+}
+
 #[test]
 fn a_run_is_rejected_and_the_rejection_taken_back_from_a_machine_without_the_ledger() {
     let Some(world) = firm() else { return };

@@ -4,10 +4,10 @@ use countersign_evidence::{act, canonical};
 use serde_json::{Value, json};
 
 use super::api::{Program, body, code, token};
-use super::remote_acts::{but, by, code_of, fingerprint, hand_in, prepare, shows, signed, statements, text};
+use super::remote_acts::{but, by, fingerprint, hand_in, prepare, refused, shows, signed, statements, text};
 use super::server::{firm, said, serve};
 use super::submit::{Pipeline, entries};
-use super::support::{World, planted_secret};
+use super::support::planted_secret;
 
 const SCOPES: &str = "read,approve";
 const KINDS: [&str; 4] = ["CommitsClaimed", "SuppressionGranted", "EnforcementOverridden", "ActRefused"];
@@ -19,13 +19,6 @@ rules:
     override: release-manager
     why: a revoked key may stand for a night
 ";
-
-/// A command is refused over the network as where the ledger is.
-fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) {
-    let (there, here) = (by(pipeline, person, args), world.by(person, args));
-    assert_eq!((there.code, code_of(&there)), (here.code, code_of(&here)), "{args:?}: {}", there.all());
-    assert!(there.code != 0, "{args:?}");
-}
 
 fn run(pipeline: &Pipeline<'_>, exit: i32) -> String {
     pipeline.shows(&token(pipeline.world, "mia", "read,submit"));
@@ -76,6 +69,16 @@ fn commits_are_claimed_from_a_machine_without_the_ledger() {
     let act = signed(&world, "dan", act::CLAIM, &canonical::to_vec(&other).unwrap());
     let answer = hand_in(&dan, Some("a-claim-of-another-commit"), None, &[act]);
     assert_eq!(code(&answer.expect(409)), "CS-HANDED-002", "its subject is another commit");
+    // As many as one act may name: it is larger than what else is sent.
+    let many: Vec<String> = (0..10_000).map(|n| format!("{n:040x}")).collect();
+    let ask = |commits: &[String]| json!({"kind": "claim", "repository": "git:h/large", "commits": commits});
+    let given = body(&prepare(&dan, &fingerprint(&world, "dan"), &ask(&many)).expect(200));
+    let act = signed(&world, "dan", act::CLAIM, &statements(&given)[0]);
+    assert!(act.len() > 1 << 20, "{}", act.len());
+    let done = body(&hand_in(&dan, Some("a-claim-of-ten-thousand"), None, &[act]).expect(200));
+    assert_eq!(done["result"]["commits"].as_array().unwrap().len(), 10_000);
+    let more = [&many[..], &["f".repeat(40)]].concat();
+    assert_eq!(prepare(&dan, &fingerprint(&world, "dan"), &ask(&more)).status, 400);
     // A token that is limited to an application claims nothing elsewhere.
     let application = ["application", "register", "pay", "--owner", "mia", "--criticality", "low", "--data", "public"];
     world.by("ada", &[&application[..], &["--repository", "git:git.example/acme/pay"]].concat()).expect(0);

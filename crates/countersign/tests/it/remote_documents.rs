@@ -6,7 +6,7 @@ use countersign_evidence::{act, canonical, to_base64};
 use serde_json::{Value, json};
 
 use super::api::{Program, body, code, token};
-use super::remote_acts::{but, by, code_of, fingerprint, prepare, shows, signed, statements, text};
+use super::remote_acts::{but, by, code_of, fingerprint, prepare, refused, shows, signed, statements, text};
 use super::remote_lists::people;
 use super::server::{Answer, firm, serve};
 use super::submit::{Pipeline, entries};
@@ -70,14 +70,6 @@ fn file(world: &World, name: &str, text: &str) -> PathBuf {
     let path = world.path(name);
     std::fs::write(&path, text).unwrap();
     path
-}
-
-/// A command is refused over the network as where the ledger is.
-pub(crate) fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> String {
-    let (there, here) = (by(pipeline, person, args), world.by(person, args));
-    assert_eq!((there.code, code_of(&there)), (here.code, code_of(&here)), "{args:?}: {}", there.all());
-    assert!(there.code != 0, "{args:?}");
-    there.err
 }
 
 /// Puts a file in effect over the network, the same once more, another one here, and compares what is printed.

@@ -8,8 +8,8 @@ use countersign_policy::Bundle;
 use serde_json::{Value, json};
 
 use super::api::{Program, body, code, token};
-use super::remote_acts::{by, fingerprint, prepare, shows, signed, statements, text};
-use super::remote_documents::{hand_in, refused};
+use super::remote_acts::{by, fingerprint, prepare, refused, shows, signed, statements, text};
+use super::remote_documents::hand_in;
 use super::server::{firm, said, serve};
 use super::submit::{Pipeline, entries};
 use super::support::World;
@@ -156,6 +156,13 @@ fn what_is_signed_is_the_bundle_that_is_handed_in_and_it_compiles() {
     assert_eq!(prepare(&ruth, &key, &only).status, 400, "a bundle is put in effect whole");
     let large = "x".repeat((2 << 20) + 1);
     assert_eq!(code(&prepare(&ruth, &key, &asked(&large)).expect(413)), "CS-SERVER-081");
+
+    // As large as it may be, and every byte of it written as two where it is sent.
+    let quotes = format!("package a\n# {}\n", "\"".repeat(1_048_530));
+    let largest = Bundle::new([("a.rego".to_owned(), quotes)].into()).unwrap().to_text();
+    let sent = json!({"key": key, "host": "laptop", "act": asked(&largest)}).to_string().len();
+    assert!(largest.len() <= 2 << 20 && sent > 4 << 20, "{} {sent}", largest.len());
+    prepare(&ruth, &key, &asked(&largest)).expect(200);
 
     let given = body(&prepare(&ruth, &key, &asked(&good)).expect(200));
     let (statement, condition) = (statements(&given).pop().unwrap(), text(&given["condition"]));

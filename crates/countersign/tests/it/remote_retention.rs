@@ -4,20 +4,13 @@ use countersign_evidence::{act, canonical};
 use serde_json::{Value, json};
 
 use super::api::{Program, body, code, token};
-use super::remote_acts::{but, by, code_of, fingerprint, hand_in, prepare, shows, signed, statements, text};
+use super::remote_acts::{but, by, fingerprint, hand_in, prepare, refused, shows, signed, statements, text};
 use super::remote_lists::people;
 use super::server::{firm, serve};
 use super::submit::{Pipeline, entries};
 use super::support::World;
 
 const SCOPES: &str = "read,approve";
-
-/// A command is refused over the network as where the ledger is.
-fn refused(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) {
-    let (there, here) = (by(pipeline, person, args), world.by(person, args));
-    assert_eq!((there.code, code_of(&there)), (here.code, code_of(&here)), "{args:?}: {}", there.all());
-    assert!(there.code != 0, "{args:?}");
-}
 
 /// A command says the same over the network as where the ledger is.
 fn said(world: &World, pipeline: &Pipeline<'_>, person: &str, args: &[&str]) -> Value {

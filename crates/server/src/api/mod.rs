@@ -67,7 +67,7 @@ use crate::app::{App, Trouble};
 use crate::auth;
 use crate::watch;
 
-pub(crate) use acts::Keys;
+pub(crate) use acts::{Keys, LARGEST as LARGEST_ACTS};
 pub(crate) use openapi::document;
 
 /// Where the document is.
@@ -86,6 +86,11 @@ pub(crate) fn takes_uploads(path: &str) -> bool {
     rest == "submissions"
         || rest.starts_with("runs/") && rest.ends_with("/evidence")
         || rest.starts_with("environments/") && rest.ends_with("/snapshots")
+}
+
+/// Whether what people sign is asked for or sent there.
+pub(crate) fn takes_acts(path: &str) -> bool {
+    matches!(path, "/api/v1/acts" | "/api/v1/acts/prepare")
 }
 
 /// Every resource, for the tests of roles.

@@ -23,7 +23,9 @@ use countersign_evidence::{from_base64, to_base64};
 use countersign_model::{Diagnostic, Digest, Exit, PersonId};
 use countersign_stages::build::submission::{self, SubmissionError};
 use countersign_store::Session;
-use countersign_store::handed::{Away, Ceremony, Document, FRESH, HandedError, HandedIn, MOST, Written};
+use countersign_store::handed::{
+    Away, Ceremony, Document, FRESH, HandedError, HandedIn, LARGEST_DOCUMENT, MOST, Written,
+};
 use countersign_store::projection::EntriesAsked;
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,8 +43,9 @@ use crate::auth::lock;
 pub(crate) use keys::Keys;
 pub(super) use schema::{acts_schema, preparation_schema};
 
-/// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice.
-const LARGEST: usize = 4 << 20;
+/// Bytes of a body here: an access review names every role and key that there is, and is written in base64 twice. The largest document is a
+/// policy bundle, which is JSON: written as a text of JSON it grows to twice of what it was at most.
+pub(crate) const LARGEST: usize = 2 * LARGEST_DOCUMENT + (1 << 20);
 /// Bytes of what is sealed: the largest is an OpenPGP key.
 const LARGEST_SEALED: usize = LARGEST_CERTIFICATE + countersign_evidence::seal::OVERHEAD;
 
