@@ -1,6 +1,6 @@
 //! Errors of the command line itself, and one type for the errors of all rooms.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_model::{Diagnostic, Exit, Explanation, Place};
 
@@ -196,6 +196,16 @@ pub(crate) enum CliError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl CliError {
+    /// A file's text.
+    ///
+    /// # Errors
+    /// [`CliError::Read`].
+    pub(crate) fn text_of(path: &Path) -> Result<String, Self> {
+        std::fs::read_to_string(path).map_err(|source| Self::Read { path: path.to_owned(), source })
+    }
 }
 
 impl Diagnostic for CliError {

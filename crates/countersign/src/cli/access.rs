@@ -11,7 +11,8 @@ use countersign_stages::release::pen::Pen;
 use countersign_store::projection::KeyRow;
 use serde_json::json;
 
-use super::args::{ClaimArgs, Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs};
+use super::args::{Format, PersonArgs, PersonFormat, PersonVerb, PlaceArgs};
+use super::commit_args::ClaimArgs;
 use super::place::notices;
 use super::remote_commits;
 use crate::config::Environment;
@@ -25,7 +26,7 @@ pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
 
 /// Reads the one line of a public key file.
 pub(super) fn read_line(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let text = CliError::text_of(path)?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     match lines.as_slice() {
         [one] => Ok((*one).to_owned()),

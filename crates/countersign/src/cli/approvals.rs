@@ -159,7 +159,7 @@ pub(super) fn in_effect(rules: &Digest, index: Option<u64>, wanting: &str, forma
 }
 
 fn read(file: &Path) -> Result<ApprovalRules, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    let text = CliError::text_of(file)?;
     Ok(acts::parse(&file.display().to_string(), &text)?)
 }
 

@@ -135,7 +135,7 @@ fn compare(at: &PlaceArgs, args: &ReconcileArgs, env: &Environment) -> Outcome {
     let imported = match &args.deployments {
         None => None,
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+            let text = CliError::text_of(path)?;
             let read = reconcile::read_list(&text);
             Some(read.map_err(|(line, what)| {
                 countersign_govern::Error::from(AuditError::List { path: path.clone(), line, what })

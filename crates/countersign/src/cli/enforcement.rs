@@ -40,7 +40,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &EnforcementArgs, env: &Environment) -> 
         }
         EnforcementVerb::Activate { file, reason, key, server, format } => {
             if let Some(client) = server.client(env)? {
-                let (name, text) = (file.display().to_string(), text_of(file)?);
+                let (name, text) = (file.display().to_string(), CliError::text_of(file)?);
                 let file = remote_documents::File { name: &name, text: &text, only: &[], reason: reason.as_deref() };
                 return remote_documents::levels(&client, &file, key, *format, env);
             }
@@ -149,13 +149,9 @@ pub(super) fn levels_in_effect(digest: &Digest, index: Option<u64>, format: Form
     }
 }
 
-fn text_of(file: &Path) -> Result<String, Failure> {
-    Ok(std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?)
-}
-
 /// Reads an enforcement file.
 fn read(file: &Path, catalogue: &Catalogue) -> Result<Assignment, Failure> {
-    Ok(acts::parse(&file.display().to_string(), &text_of(file)?, catalogue)?)
+    Ok(acts::parse(&file.display().to_string(), &CliError::text_of(file)?, catalogue)?)
 }
 
 fn to_json(assignment: &Assignment, index: Option<u64>, catalogue: &Catalogue) -> Result<Value, Failure> {

@@ -45,7 +45,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &GateArgs, env: &Environment) -> Outcome
         if *dry_run {
             return Err(remote::only_here("--dry-run"));
         }
-        let (name, text) = (file.display().to_string(), text_of(file)?);
+        let (name, text) = (file.display().to_string(), CliError::text_of(file)?);
         let file = remote_documents::File { name: &name, text: &text, only: &[], reason: reason.as_deref() };
         return remote_documents::owners(&client, &file, key, *format, env);
     }
@@ -191,12 +191,8 @@ fn explained(at: &PlaceArgs, session: &mut Session, run: &str, format: Format, e
 /// In a sentence, that owners are in effect.
 pub(super) const OWNERS_IN_EFFECT: &str = "the owners of the gates are in effect from here on";
 
-fn text_of(file: &Path) -> Result<String, Failure> {
-    Ok(std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?)
-}
-
 fn read(session: &Session, file: &Path) -> Result<GateOwners, Failure> {
-    let text = text_of(file)?;
+    let text = CliError::text_of(file)?;
     let name = file.display().to_string();
     let owners = acts::parse(session.state(), &name, &text)?;
     acts::check_open(session, &ConfinedEngine, &name, &owners)?;

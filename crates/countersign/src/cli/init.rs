@@ -26,7 +26,7 @@ pub(crate) fn run(at: &PlaceArgs, args: &InitArgs, env: &Environment) -> Outcome
     };
     let signer = signer(&key, env)?;
     if let Some(public) = &args.ssh_key {
-        let text = std::fs::read_to_string(public).map_err(|source| CliError::Read { path: public.clone(), source })?;
+        let text = CliError::text_of(public)?;
         if PublicKey::parse(text.trim())?.fingerprint() != signer.public_key().fingerprint() {
             return Err(CliError::KeyMismatch { key, public: public.clone() }.into());
         }

@@ -95,7 +95,7 @@ fn read(file: Option<&Path>, only: &[String]) -> Result<(String, Issuers), Failu
 /// What a file is called, and its text; without one, that of the file that ships.
 fn text_of(file: Option<&Path>) -> Result<(String, String), Failure> {
     let Some(path) = file else { return Ok(("issuers.yaml (shipped)".to_owned(), SHIPPED.to_owned())) };
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let text = CliError::text_of(path)?;
     Ok((path.display().to_string(), text))
 }
 

@@ -22,6 +22,7 @@ mod catalogue;
 mod catalogue_args;
 mod ci;
 mod ci_args;
+mod commit_args;
 pub(crate) mod control;
 mod demo;
 mod deploy;

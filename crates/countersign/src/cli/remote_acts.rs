@@ -36,10 +36,14 @@ pub(super) struct Expects {
 }
 
 impl Expects {
+    /// What somebody says, and nothing else.
+    pub(super) const fn of(namespace: &'static str, says: Value) -> Self {
+        Self { namespace, by: "by", says, begins: Vec::new(), free: &[], lasts: Vec::new() }
+    }
+
     /// An officer's word about something that has an id.
     pub(super) fn about(namespace: &'static str, id: &'static str, text: &str, says: Value) -> Self {
-        let begins = vec![(id, text.to_owned())];
-        Self { namespace, by: "by", says, begins, free: &[], lasts: Vec::new() }
+        Self { begins: vec![(id, text.to_owned())], ..Self::of(namespace, says) }
     }
 
     /// The same with fields that nobody asked for.
@@ -285,6 +289,19 @@ pub(super) fn say_beside(
     Ok(Said { result, signed, acts, about, person: party.person, name })
 }
 
+/// Whether somebody is the one who was named: by id, or by the name that the server says is theirs.
+pub(super) fn is_called(named: &PersonId, person: &PersonId, name: Option<&str>) -> bool {
+    let is_name = || name.is_some_and(|name| name.to_lowercase() == named.as_str().to_lowercase());
+    named == person || (!named.as_str().starts_with(PersonId::PREFIX) && is_name())
+}
+
+/// Says who somebody is, where they were not named by id.
+pub(super) fn tell_who(part: &str, named: &PersonId, person: &PersonId) {
+    if named != person {
+        output::note(&format!("{part}{} is {person}, as the server says", output::printable(named.as_str())));
+    }
+}
+
 /// Whether a statement is about what it has to be about alone.
 fn is_about(subjects: &[Subject], wanted: Option<&Subject>) -> Result<(), String> {
     match wanted {
@@ -453,6 +470,20 @@ mod tests {
         }
         assert!(holds(&(json!({"sealed": null}), good.1.clone())).is_err());
         assert!(holds(&(good.0.clone(), json!({"request": "arq-1"}))).is_err());
+    }
+
+    #[test]
+    fn who_is_named_by_id_is_that_and_nobody_who_is_called_so() {
+        let id = PersonId::from_text;
+        for (named, person, name, is_so) in [
+            ("per-1", "per-1", None, true),
+            ("Dan", "per-1", Some("dan"), true),
+            ("Dan", "per-1", Some("Mia"), false),
+            ("Dan", "per-1", None, false),
+            ("per-2", "per-1", Some("per-2"), false),
+        ] {
+            assert_eq!(is_called(&id(named), &id(person), name), is_so, "{named} {person} {name:?}");
+        }
     }
 
     #[test]

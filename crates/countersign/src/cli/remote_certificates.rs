@@ -45,14 +45,7 @@ pub(super) fn authorities(client: &ApiClient, verb: &PersonCaVerb, env: &Environ
                     says[name] = json!(at);
                 }
             }
-            let expects = Expects {
-                namespace: act::CERTIFICATE_AUTHORITY,
-                by: "by",
-                says,
-                begins: Vec::new(),
-                free: &["people", "uses"],
-                lasts: Vec::new(),
-            };
+            let expects = Expects::of(act::CERTIFICATE_AUTHORITY, says).free(&["people", "uses"]);
             let fits = |about: &Value, said: &Value| is_for(about, said, &fingerprint, people, &json!(uses));
             let said = say_unless_so(client, &asked, &[expects], &fits, key, env)?;
             if field(client, &said.result, "authority")? != fingerprint {
@@ -76,14 +69,7 @@ pub(super) fn authorities(client: &ApiClient, verb: &PersonCaVerb, env: &Environ
             if let Some(since) = compromised_since {
                 says["compromised_since"] = json!(since);
             }
-            let expects = Expects {
-                namespace: act::CERTIFICATE_AUTHORITY_REVOCATION,
-                by: "by",
-                says,
-                begins: Vec::new(),
-                free: &["fingerprint"],
-                lasts: Vec::new(),
-            };
+            let expects = Expects::of(act::CERTIFICATE_AUTHORITY_REVOCATION, says).free(&["fingerprint"]);
             let fits = |_: &Value, said: &Value| begins_so(said, fingerprint);
             let said = say_unless_so(client, &asked, &[expects], &fits, key, env)?;
             let print = field(client, &said.result, "authority")?;

@@ -18,10 +18,6 @@ use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
 use crate::output::{self, printable};
 
-fn expects(namespace: &'static str, says: Value, free: &'static [&'static str]) -> Expects {
-    Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() }
-}
-
 /// Claims commits of the repository that is here; the server says which of them were claimed before.
 pub(super) fn claim(
     client: &ApiClient,
@@ -38,7 +34,7 @@ pub(super) fn claim(
         );
     }
     let asked = json!({"kind": "claim", "repository": identity, "commits": commits});
-    let expects = expects(act::CLAIM, json!({"repository": identity}), &["commits"]);
+    let expects = Expects::of(act::CLAIM, json!({"repository": identity})).free(&["commits"]);
     let fits = |_: &Value, said: &Value| match claimed(said) {
         Some(all) if !all.is_empty() && all.iter().all(|one| commits.contains(one)) => Ok(()),
         _ => Err("`commits` are others than were named".to_owned()),
@@ -133,7 +129,8 @@ pub(super) fn grant(
     });
     let says = json!({"fingerprints": meant, "reason": asked.reason.trim()});
     let lasts = vec![("time", "expires", i64::from(asked.days) * 86_400)];
-    let done = say(client, &act, &[Expects { lasts, ..expects(act::SUPPRESSION, says, &["repository"]) }], key, env)?;
+    let expects = Expects { lasts, ..Expects::of(act::SUPPRESSION, says) }.free(&["repository"]);
+    let done = say(client, &act, &[expects], key, env)?;
     let signed = done.signed.first().ok_or_else(|| stranger(client, "nothing was signed"))?;
     is_granted(meant.len() as u64, &done.person, field(client, signed, "expires")?, index(client, &done)?)?;
     Ok(Exit::Pass)

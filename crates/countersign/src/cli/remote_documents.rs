@@ -7,7 +7,7 @@ use countersign_evidence::{act, canonical};
 use countersign_govern::access::policy;
 use countersign_govern::{gates, issuers};
 use countersign_model::governance::GateOwners;
-use countersign_model::{Digest, Exit, PersonId};
+use countersign_model::{Digest, Exit};
 use countersign_policy::{Assignment, Bundle};
 use countersign_store::handed::LARGEST_DOCUMENT;
 use serde_json::{Value, json};
@@ -18,10 +18,10 @@ use super::gate::{OWNERS_IN_EFFECT, said};
 use super::issuer::issuers_in_effect;
 use super::policy::policy_in_effect;
 use super::remote::stranger;
-use super::remote_acts::{Beside, Expects, Fits, Said, index, say_beside};
+use super::remote_acts::{Beside, Expects, Fits, Said, index, is_called, say_beside, tell_who};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, printable};
+use crate::output::printable;
 
 /// A file whose document is put in effect.
 pub(super) struct File<'a> {
@@ -57,7 +57,7 @@ fn put(
     let asked = json!({"kind": kind.name, "document": document, "reason": file.reason});
     let says = json!({"reason": file.reason.map(str::trim)});
     let (namespace, free) = (kind.namespace, kind.field);
-    let expects = Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() };
+    let expects = Expects::of(namespace, says).free(free);
     let beside = Beside { document: Some(&document), subject: kind.subject.as_ref(), ..Beside::default() };
     let done = say_beside(client, &asked, &[expects], (fits, beside), key, env)?;
     let index = if done.acts.is_empty() { None } else { Some(index(client, &done)?) };
@@ -152,16 +152,11 @@ fn resolved(asked: &GateOwners, about: &Value, tell: bool) -> Result<GateOwners,
     let other = || "its owners are others than the file's".to_owned();
     let told: GateOwners = serde_json::from_value(about["owners"].clone()).map_err(|_| other())?;
     for (named, person) in asked.people().zip(told.people()) {
-        if named == person {
-            continue;
-        }
-        let called = about["names"][person.as_str()].as_str();
-        let is_named = called.is_some_and(|name| name.to_lowercase() == named.as_str().to_lowercase());
-        if !is_named || named.as_str().starts_with(PersonId::PREFIX) {
+        if !is_called(named, person, about["names"][person.as_str()].as_str()) {
             return Err(format!("{} is somebody else", printable(named.as_str())));
         }
         if tell {
-            output::note(&format!("{} is {person}, as the server says", printable(named.as_str())));
+            tell_who("", named, person);
         }
     }
     let same = asked.with_people(told.people().cloned());
@@ -170,6 +165,8 @@ fn resolved(asked: &GateOwners, about: &Value, tell: bool) -> Result<GateOwners,
 
 #[cfg(test)]
 mod tests {
+    use countersign_model::PersonId;
+
     use super::*;
 
     const FILE: &str = "\

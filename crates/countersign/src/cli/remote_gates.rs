@@ -32,7 +32,7 @@ pub(super) fn run(client: &ApiClient, verb: &GateVerb, env: &Environment) -> Out
 
 /// Whose gates they are is as the ledger says it.
 fn expects(namespace: &'static str, says: Value) -> Expects {
-    Expects { namespace, by: "by", says, begins: Vec::new(), free: &["owners"], lasts: Vec::new() }
+    Expects::of(namespace, says).free(&["owners"])
 }
 
 fn told(

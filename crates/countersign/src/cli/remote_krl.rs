@@ -33,14 +33,7 @@ pub(super) fn run(client: &ApiClient, verb: &PersonKrlVerb, env: &Environment) -
                 "number": number, "digest": Digest::of(&bytes), "keys": list.keys, "sha1": list.sha1,
                 "reason": reason.trim(),
             });
-            let expects = Expects {
-                namespace: act::REVOCATION_LIST,
-                by: "by",
-                says,
-                begins: Vec::new(),
-                free: &["certificates"],
-                lasts: Vec::new(),
-            };
+            let expects = Expects::of(act::REVOCATION_LIST, says).free(&["certificates"]);
             let fits = |_: &Value, said: &Value| names(said, &list);
             let beside = Beside { list: Some(&bytes), ..Beside::default() };
             let said = say_beside(client, &asked, &[expects], (&fits, beside), key, env)?;

@@ -37,7 +37,7 @@ pub(super) fn overrule(
     let act = json!({"kind": "enforcement-override", "run": run, "controls": asked.control, "reason": asked.reason});
     let says = json!({"run": run, "reason": asked.reason.trim()});
     let free = &["id", "repository", "decision", "assignment", "reasons"];
-    let expects = Expects { namespace: act::OVERRIDE, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() };
+    let expects = Expects::of(act::OVERRIDE, says).free(free);
     let fits = |about: &Value, said: &Value| fits(asked.control, about, said);
     let done = say_unless_so(client, &act, &[expects], &fits, key, env)?;
     overridden(&done.result, format)?;

@@ -15,10 +15,10 @@ use super::environment::{self, Why};
 use super::registry::{self, changed, new, opened, said};
 use super::registry_args::{ApplicationVerb, EnvironmentVerb, FreezeVerb};
 use super::remote::{array, by_id, stranger};
-use super::remote_acts::{Expects, Said, index, say, say_unless_so, word};
+use super::remote_acts::{Expects, Said, index, is_called, say, say_unless_so, tell_who, word};
 use crate::config::Environment;
 use crate::errors::{Failure, Outcome};
-use crate::output::{self, printable};
+use crate::output::printable;
 
 /// What a client says where what is not there has no name that it could have.
 const NOT_THERE: &str = "CS-SERVER-022";
@@ -96,17 +96,13 @@ pub(super) fn application(client: &ApiClient, at: &PlaceArgs, verb: &Application
         ApplicationVerb::Retire { id, reason, key, format, .. } => {
             let asked = json!({"kind": "application-retire", "application": id, "reason": reason});
             let says = json!({"application": id, "reason": reason.trim()});
-            let done = say(client, &asked, &[expects(act::APPLICATION_RETIREMENT, says)], key, env)?;
+            let done = say(client, &asked, &[Expects::of(act::APPLICATION_RETIREMENT, says)], key, env)?;
             told(client, &done, *format, &format!("{id} is retired"))?;
         }
         ApplicationVerb::List { format, .. } => registry::applications(&all_applications(client)?, *format)?,
         ApplicationVerb::Show { id, format, .. } => registry::shown(found(client, id)?, *format, &by_id)?,
     }
     Ok(Exit::Pass)
-}
-
-fn expects(namespace: &'static str, says: Value) -> Expects {
-    Expects { namespace, by: "by", says, begins: Vec::new(), free: &[], lasts: Vec::new() }
 }
 
 /// An application that is to be registered; its people are named as somebody typed them.
@@ -126,7 +122,7 @@ fn signed(
 ) -> Result<Said, Failure> {
     let application = asked.application;
     let says = json!({"replaces": asked.replaces, "reason": reason.map(str::trim)});
-    let expects = expects(act::APPLICATION, says).free(&["application"]);
+    let expects = Expects::of(act::APPLICATION, says).free(&["application"]);
     let fits = |about: &Value, said: &Value| fits(application, about, &said["application"]);
     let act = json!({"kind": asked.kind, "application": application, "reason": reason});
     say_unless_so(client, &act, &[expects], &fits, key, env)
@@ -145,15 +141,11 @@ fn fits(asked: &Application, about: &Value, said: &Value) -> Result<(), String> 
             }
             return Err(format!("the {part} is another"));
         };
-        if asked == said {
-            continue;
-        }
-        let called = about[part]["name"].as_str().filter(|_| about[part]["person"] == said.as_str());
-        let is_named = called.is_some_and(|name| name.to_lowercase() == asked.as_str().to_lowercase());
-        if !is_named || asked.as_str().starts_with(PersonId::PREFIX) {
+        let name = about[part]["name"].as_str().filter(|_| about[part]["person"] == said.as_str());
+        if !is_called(asked, said, name) {
             return Err(format!("the {part} is another"));
         }
-        output::note(&format!("the {part} {} is {said}, as the server says", printable(asked.as_str())));
+        tell_who(&format!("the {part} "), asked, said);
     }
     let same = Application { owner: said.owner.clone(), deputy: said.deputy.clone(), ..asked.clone() };
     if same == said { Ok(()) } else { Err("`application` is another".to_owned()) }
@@ -176,20 +168,20 @@ pub(super) fn environment(client: &ApiClient, verb: &EnvironmentVerb, env: &Envi
             let environment = DeploymentEnvironment { id: id.clone(), tier: *tier };
             let asked = json!({"kind": kind, "environment": environment, "reason": reason});
             let says = json!({"environment": environment, "reason": reason.as_deref().map(str::trim)});
-            let expects = expects(act::ENVIRONMENT, says).free(&["replaces"]);
+            let expects = Expects::of(act::ENVIRONMENT, says).free(&["replaces"]);
             let done = say_unless_so(client, &asked, &[expects], &|_, _| Ok(()), key, env)?;
             told(client, &done, *format, &format!("{} is of the tier {tier}", printable(id)))?;
         }
         EnvironmentVerb::Retire { id, reason, key, format, .. } => {
             let asked = json!({"kind": "environment-retire", "environment": id, "reason": reason});
             let says = json!({"environment": id, "reason": reason.trim()});
-            let done = say(client, &asked, &[expects(act::ENVIRONMENT_RETIREMENT, says)], key, env)?;
+            let done = say(client, &asked, &[Expects::of(act::ENVIRONMENT_RETIREMENT, says)], key, env)?;
             told(client, &done, *format, &format!("{} is retired", printable(id)))?;
         }
         EnvironmentVerb::Windows { id, window, reason, key, format, .. } => {
             let asked = json!({"kind": "environment-windows", "environment": id, "windows": window, "reason": reason});
             let says = json!({"environment": id, "windows": window, "reason": reason.trim()});
-            let done = say(client, &asked, &[expects(act::WINDOWS, says)], key, env)?;
+            let done = say(client, &asked, &[Expects::of(act::WINDOWS, says)], key, env)?;
             told(client, &done, *format, &opened(id, window))?;
         }
         EnvironmentVerb::Freeze { verb } => freeze(client, verb, env)?,
@@ -212,7 +204,7 @@ fn freeze(client: &ApiClient, verb: &FreezeVerb, env: &Environment) -> Result<()
                 "kind": "freeze-add", "environment": environment, "from": from, "until": until, "reason": reason,
             });
             let mut expects =
-                expects(act::FREEZE, json!({"environment": environment, "until": until, "reason": reason.trim()}))
+                Expects::of(act::FREEZE, json!({"environment": environment, "until": until, "reason": reason.trim()}))
                     .free(&["freeze"]);
             match from {
                 Some(from) => expects.says["from"] = json!(from),

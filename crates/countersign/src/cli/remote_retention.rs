@@ -8,16 +8,12 @@ use serde_json::{Value, json};
 
 use super::args::{KeyArgs, PlaceArgs};
 use super::remote::{only_here, run_named, stranger};
-use super::remote_acts::{Expects, Said, index, say_named, word};
+use super::remote_acts::{Expects, Said, index, is_called, say_named, tell_who, word};
 use super::retention::{appended, chosen, defined, extended, held, released, started};
 use super::retention_args::{HoldVerb, RecordsOfficerVerb, RetentionVerb};
 use crate::config::Environment;
 use crate::errors::{CliError, Failure, Outcome};
-use crate::output::{self, printable};
-
-fn expects(namespace: &'static str, says: Value, free: &'static [&'static str]) -> Expects {
-    Expects { namespace, by: "by", says, begins: Vec::new(), free, lasts: Vec::new() }
-}
+use crate::output::printable;
 
 /// What is selected: a run is looked for among the server's, and who is named the server says.
 fn selector(client: &ApiClient, at: &PlaceArgs, text: &str, env: &Environment) -> Result<Selector, Failure> {
@@ -30,15 +26,11 @@ fn selector(client: &ApiClient, at: &PlaceArgs, text: &str, env: &Environment) -
 
 /// Whether it is the person who was named; whom the server says to be called so is told.
 fn is_named(about: &Value, named: &PersonId, person: &PersonId) -> Result<(), String> {
-    if named == person {
-        return Ok(());
-    }
-    let called = about["name"].as_str().filter(|_| about["person"] == person.as_str());
-    let is_so = called.is_some_and(|name| name.to_lowercase() == named.as_str().to_lowercase());
-    if !is_so || named.as_str().starts_with(PersonId::PREFIX) {
+    let name = about["name"].as_str().filter(|_| about["person"] == person.as_str());
+    if !is_called(named, person, name) {
         return Err(format!("{} is somebody else", printable(named.as_str())));
     }
-    output::note(&format!("{} is {person}, as the server says", printable(named.as_str())));
+    tell_who("", named, person);
     Ok(())
 }
 
@@ -68,14 +60,14 @@ pub(super) fn run(client: &ApiClient, at: &PlaceArgs, verb: &RetentionVerb, env:
             let asked = json!({"kind": "retention-define", "class": class, "rule": rule, "reason": reason});
             let signed = ClassRule { source: source.trim().to_owned(), ..rule.clone() };
             let says = json!({"class": class, "rule": signed, "reason": reason.trim()});
-            let done = said(asked, expects(act::RETENTION_CLASS, says, &[]), key)?;
+            let done = said(asked, Expects::of(act::RETENTION_CLASS, says), key)?;
             let what = json!({"class": class, "rule": rule});
             appended(*format, index(client, &done)?, &defined(*class, &rule), what)?;
         }
         RetentionVerb::Default { class, reason, key, format, .. } => {
             let asked = json!({"kind": "retention-default", "class": class, "reason": reason});
             let says = json!({"class": class, "reason": reason.trim()});
-            let done = said(asked, expects(act::RETENTION_DEFAULT, says, &[]), key)?;
+            let done = said(asked, Expects::of(act::RETENTION_DEFAULT, says), key)?;
             appended(*format, index(client, &done)?, &chosen(*class), json!({"class": class}))?;
         }
         RetentionVerb::Start { event, select, on, reason, key, format, .. } => {
@@ -84,7 +76,7 @@ pub(super) fn run(client: &ApiClient, at: &PlaceArgs, verb: &RetentionVerb, env:
                 "kind": "retention-start", "event": event, "select": selector.to_string(), "on": on, "reason": reason,
             });
             let says = json!({"event": event, "on": on, "reason": reason.trim()});
-            let expects = expects(act::RETENTION_START, says, &["selector"]);
+            let expects = Expects::of(act::RETENTION_START, says).free(&["selector"]);
             let fits = |about: &Value, said: &Value| selects(about, said, &selector);
             let done = say_named(client, &asked, expects, &fits, key, env)?;
             let selector = selected(client, &done)?;
@@ -97,7 +89,7 @@ pub(super) fn run(client: &ApiClient, at: &PlaceArgs, verb: &RetentionVerb, env:
                 "kind": "retention-extend", "select": selector.to_string(), "class": class, "until": until, "reason": reason,
             });
             let says = json!({"class": class, "until": until, "reason": reason.trim()});
-            let expects = expects(act::RETENTION_EXTENSION, says, &["selector"]);
+            let expects = Expects::of(act::RETENTION_EXTENSION, says).free(&["selector"]);
             let fits = |about: &Value, said: &Value| selects(about, said, &selector);
             let done = say_named(client, &asked, expects, &fits, key, env)?;
             let selector = selected(client, &done)?;
@@ -118,7 +110,7 @@ pub(super) fn hold(client: &ApiClient, at: &PlaceArgs, verb: &HoldVerb, env: &En
                 json!({"kind": "hold-place", "matter": matter, "select": selector.to_string(), "reason": reason});
             let says = json!({"matter": matter.trim(), "reason": reason.trim()});
             let fits = |about: &Value, said: &Value| selects(about, said, &selector);
-            let done = say_named(client, &asked, expects(act::HOLD, says, &["selector"]), &fits, key, env)?;
+            let done = say_named(client, &asked, Expects::of(act::HOLD, says).free(&["selector"]), &fits, key, env)?;
             let selector = selected(client, &done)?;
             let what = json!({"matter": matter.trim(), "selector": selector});
             appended(*format, index(client, &done)?, &held(&selector, matter), what)?;
@@ -126,7 +118,7 @@ pub(super) fn hold(client: &ApiClient, at: &PlaceArgs, verb: &HoldVerb, env: &En
         HoldVerb::Release { matter, reason, key, format, .. } => {
             let asked = json!({"kind": "hold-release", "matter": matter, "reason": reason});
             let says = json!({"matter": matter.trim(), "reason": reason.trim()});
-            let expects = expects(act::HOLD_RELEASE, says, &[]);
+            let expects = Expects::of(act::HOLD_RELEASE, says);
             let done = say_named(client, &asked, expects, &|_, _| Ok(()), key, env)?;
             appended(*format, index(client, &done)?, &released(matter), json!({"matter": matter.trim()}))?;
         }
@@ -154,7 +146,7 @@ pub(super) fn records_officer(client: &ApiClient, verb: &RecordsOfficerVerb, env
         let id = said["person"].as_str().ok_or("it names nobody")?;
         is_named(about, &PersonId::from_text(person), &PersonId::from_text(id))
     };
-    let done = say_named(client, &asked, expects(namespace, says, &["person"]), &fits, key, env)?;
+    let done = say_named(client, &asked, Expects::of(namespace, says).free(&["person"]), &fits, key, env)?;
     let id = word(client, done.signed.first().unwrap_or(&Value::Null), "person")?;
     let called = done.about["name"].as_str().unwrap_or(&id);
     let text = format!("{} is {office} {what}", printable(called));

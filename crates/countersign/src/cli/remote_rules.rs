@@ -25,8 +25,7 @@ pub(super) fn approvals(
 ) -> Outcome {
     let asked = json!({"kind": "approvals-activate", "rules": rules, "reason": reason});
     let says = json!({"rules": rules, "reason": reason.map(str::trim)});
-    let expects =
-        Expects { namespace: act::APPROVAL_RULES, by: "by", says, begins: Vec::new(), free: &[], lasts: Vec::new() };
+    let expects = Expects::of(act::APPROVAL_RULES, says);
     let done = say_unless_so(client, &asked, &[expects], &|_, _| Ok(()), key, env)?;
     let digest = digest(rules)?;
     if done.result.get("rules") != Some(&json!(digest)) {

@@ -10,7 +10,8 @@ use countersign_stages::release::suppression::{grant, requested, to_json};
 use countersign_store::Session;
 use serde_json::{Value, json};
 
-use super::args::{Format, PlaceArgs, SuppressionArgs, SuppressionVerb};
+use super::args::{Format, PlaceArgs};
+use super::commit_args::{SuppressionArgs, SuppressionVerb};
 use super::place::{find_run, notices};
 use super::remote_commits;
 use crate::config::Environment;

@@ -244,7 +244,7 @@ pub(super) fn trust_file(file: &Path, ledger: &Path) -> Result<Believed, Failure
     {
         return Err(CliError::TrustInside { path: file }.into());
     }
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Read { path: file.to_owned(), source })?;
+    let text = CliError::text_of(file)?;
     if text.trim_start().starts_with('{') {
         return Ok((Anchor::Pin(Pin::load(file)?), None));
     }

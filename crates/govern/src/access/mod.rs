@@ -26,7 +26,7 @@ pub(crate) use draft::{admitted, id, time};
 pub use error::IdentityError;
 pub use newcomers::Newcomers;
 pub(crate) use people::rooted;
-pub(crate) use saying::{Saying, line, needs, say, say_by};
+pub(crate) use saying::{Saying, line, needs, put_in_effect, say, say_by};
 
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;

@@ -3,13 +3,13 @@
 use countersign_connect::SshSigner;
 use countersign_evidence::act::SignedAct;
 use countersign_model::event::Predicate;
-use countersign_model::{Action, ActorId, EventKind, PersonId, StreamId};
+use countersign_model::{Action, ActorId, Digest, EventKind, PersonId, StreamId, Timestamp};
 use countersign_store::handed::{ToSign, Written};
-use countersign_store::session::{SessionError, act_statement};
+use countersign_store::session::{JSON, SessionError, act_statement};
 use countersign_store::{NewBlob, Plan, Session};
 
 use super::allowed;
-use super::draft::{Pen, allowed_or_unproved, author, signed};
+use super::draft::{Pen, admitted, allowed_or_unproved, author, signed};
 use crate::Error;
 use crate::error::LONGEST_LINE;
 
@@ -91,4 +91,27 @@ pub(crate) fn line(what: &'static str, text: &str) -> Result<String, Error> {
         return Err(Error::BadLine { what, text: text.chars().take(80).collect() });
     }
     Ok(text.to_owned())
+}
+
+/// Puts a document in effect that the statement names by its digest and the entry has attached; [`Written::Already`] where it `is_so`.
+/// Whoever may not is told that first, also where it is.
+pub(crate) fn put_in_effect<P: Predicate>(
+    session: &mut Session,
+    pen: Pen<'_>,
+    saying: &Saying<'static>,
+    action: Action,
+    document: Vec<u8>,
+    is_so: impl FnOnce(&Session, &Digest) -> Result<bool, Error>,
+    predicate: impl FnOnce(Digest, String, PersonId, Timestamp) -> P,
+) -> Result<Written<u64>, Error> {
+    admitted(session, saying.act, pen, |s, by| needs(s, by, action))?;
+    let digest = Digest::of(&document);
+    if is_so(session, &digest)? {
+        return Ok(Written::Already);
+    }
+    let attached = vec![NewBlob { bytes: document, media: JSON.into() }];
+    let may = |s: &Session, by: &PersonId| needs(s, by, action);
+    say_by(session, pen, saying, attached, may, |s, by| {
+        Ok(predicate(digest, s.state().origin().to_owned(), by, pen.time(s)?))
+    })
 }

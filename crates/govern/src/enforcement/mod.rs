@@ -6,15 +6,14 @@
 
 use countersign_evidence::act;
 use countersign_model::event::EnforcementActivated;
-use countersign_model::{Action, EventKind, StreamId};
+use countersign_model::{Action, Digest, EventKind, StreamId};
 use countersign_policy::{Assignment, Catalogue};
+use countersign_store::Session;
 use countersign_store::handed::Written;
 use countersign_store::projection::ActivatedAssignment;
-use countersign_store::session::JSON;
-use countersign_store::{NewBlob, Session};
 
 use crate::Error;
-use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+use crate::access::{Pen, Saying, admitted, line, needs, put_in_effect};
 
 const ACTIVATE: &str = "enforcement activate";
 
@@ -66,23 +65,11 @@ pub fn activate(
     pen: Pen<'_>,
 ) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
-    may_activate(session, pen)?;
-    let digest = assignment.digest()?;
-    if session.state().assignment()?.is_some_and(|a| a.digest == digest) {
-        return Ok(Written::Already);
-    }
     let saying =
         Saying { act: ACTIVATE, kind: EventKind::EnforcementActivated, namespace: act::ENFORCEMENT, stream: stream() };
-    let blob = NewBlob { bytes: assignment.to_bytes()?, media: JSON.into() };
-    say_by(
-        session,
-        pen,
-        &saying,
-        vec![blob],
-        |s, by| needs(s, by, Action::ActivateLevels),
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
-            Ok(EnforcementActivated { origin, assignment: digest, by, reason, time })
-        },
-    )
+    let is_so = |s: &Session, digest: &Digest| Ok(s.state().assignment()?.is_some_and(|a| a.digest == *digest));
+    let document = assignment.to_bytes()?;
+    put_in_effect(session, pen, &saying, Action::ActivateLevels, document, is_so, |assignment, origin, by, time| {
+        EnforcementActivated { origin, assignment, by, reason, time }
+    })
 }

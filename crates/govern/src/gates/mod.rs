@@ -15,13 +15,12 @@ use countersign_model::event::{GateAcknowledged, GateOwnersAssigned, GateReviewe
 use countersign_model::governance::{FailureMode, GateOwners, GateOwnership, Level};
 use countersign_model::{Action, Digest, EventKind, PersonId, StreamId};
 use countersign_policy::{Assignment, GateVerdict, PolicyEngine, decide};
+use countersign_store::Session;
 use countersign_store::handed::Written;
 use countersign_store::projection::{AssignedOwners, GateMark, read_gate_owners};
-use countersign_store::session::JSON;
-use countersign_store::{NewBlob, Session};
 use serde_json::json;
 
-use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+use crate::access::{Pen, Saying, admitted, line, needs, put_in_effect, say_by};
 use crate::{Error, enforcement};
 
 const ACTIVATE: &str = "gate activate";
@@ -105,25 +104,13 @@ pub fn activate(
     pen: Pen<'_>,
 ) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
-    may_activate(session, pen)?;
-    let bytes = canonical::to_vec(owners)?;
-    let digest = Digest::of(&bytes);
-    if session.state().gate_owners()?.is_some_and(|o| o.digest == digest) {
-        return Ok(Written::Already);
-    }
     let saying =
         Saying { act: ACTIVATE, kind: EventKind::GateOwnersAssigned, namespace: act::GATE_OWNERS, stream: stream() };
-    say_by(
-        session,
-        pen,
-        &saying,
-        vec![NewBlob { bytes, media: JSON.into() }],
-        |s, by| needs(s, by, Action::AssignGateOwners),
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
-            Ok(GateOwnersAssigned { origin, owners: digest, by, reason, time })
-        },
-    )
+    let is_so = |s: &Session, digest: &Digest| Ok(s.state().gate_owners()?.is_some_and(|o| o.digest == *digest));
+    let document = canonical::to_vec(owners)?;
+    put_in_effect(session, pen, &saying, Action::AssignGateOwners, document, is_so, |owners, origin, by, time| {
+        GateOwnersAssigned { origin, owners, by, reason, time }
+    })
 }
 
 /// The ownership of a gate in effect, and the digest of the document it stands in.

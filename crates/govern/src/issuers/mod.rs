@@ -10,15 +10,14 @@ use countersign_evidence::{act, canonical};
 use countersign_model::access::{Action, Issuers};
 use countersign_model::event::IssuersActivated;
 use countersign_model::{Digest, EventKind, StreamId};
+use countersign_store::Session;
 use countersign_store::handed::Written;
 use countersign_store::projection::ActivatedIssuers;
-use countersign_store::session::JSON;
-use countersign_store::{NewBlob, Session};
 
 pub use parse::parse;
 
 use crate::Error;
-use crate::access::{Pen, Saying, admitted, line, needs, say_by};
+use crate::access::{Pen, Saying, admitted, line, needs, put_in_effect};
 
 const ACTIVATE: &str = "issuer activate";
 
@@ -64,22 +63,10 @@ pub fn activate(
     pen: Pen<'_>,
 ) -> Result<Written<u64>, Error> {
     let reason = reason.map(|r| line("the reason", r)).transpose()?;
-    may_activate(session, pen)?;
-    let bytes = canonical::to_vec(issuers)?;
-    let digest = Digest::of(&bytes);
-    if session.state().issuers()?.is_some_and(|a| a.digest == digest) {
-        return Ok(Written::Already);
-    }
     let saying = Saying { act: ACTIVATE, kind: EventKind::IssuersActivated, namespace: act::ISSUERS, stream: stream() };
-    say_by(
-        session,
-        pen,
-        &saying,
-        vec![NewBlob { bytes, media: JSON.into() }],
-        |s, by| needs(s, by, Action::ActivateIssuers),
-        |s, by| {
-            let (origin, time) = (s.state().origin().to_owned(), pen.time(s)?);
-            Ok(IssuersActivated { origin, issuers: digest, by, reason, time })
-        },
-    )
+    let is_so = |s: &Session, digest: &Digest| Ok(s.state().issuers()?.is_some_and(|a| a.digest == *digest));
+    let document = canonical::to_vec(issuers)?;
+    put_in_effect(session, pen, &saying, Action::ActivateIssuers, document, is_so, |issuers, origin, by, time| {
+        IssuersActivated { origin, issuers, by, reason, time }
+    })
 }

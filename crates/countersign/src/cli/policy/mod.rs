@@ -111,7 +111,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Reads a file of text.
 fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source }.into())
+    Ok(CliError::text_of(path)?)
 }
 
 /// Writes a file, whole or not at all.

@@ -1,9 +1,11 @@
 //! What is sent to say something, as the document says it.
 
+use countersign_model::Timestamp;
 use countersign_store::handed::{LARGEST_DOCUMENT, MOST};
 use serde_json::{Map, Value, json};
 
 use super::super::table::Kind;
+use super::super::wire::Wire as _;
 use super::{LARGEST_LIST, LARGEST_SEALED, kinds};
 
 /// Characters of a line that somebody signs.
@@ -33,6 +35,13 @@ pub(super) fn number(most: u16, says: &str) -> Value {
 /// Something that need not be said.
 pub(super) fn or_null(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+/// A moment.
+pub(super) fn time(says: &str) -> Value {
+    let mut schema = Timestamp::schema();
+    schema["description"] = says.into();
+    schema
 }
 
 /// Yes or no.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::super::schema::{flag, kind, line, or_null};
 use super::super::told;
-use super::{Act, Asked, Family, Looked, Said, alone, read_as};
+use super::{Act, Asked, Family, Looked, Said, alone, answer, read_as};
 use crate::app::{Scope, Trouble};
 
 pub(super) const FAMILY: Family =
@@ -130,11 +130,7 @@ impl Act for Rules {
     }
 
     fn already(&self, session: &mut Session) -> Result<Value, Trouble> {
-        let mut all = json!({"version": 1, "index": null});
-        if let (Some(all), Value::Object(what)) = (all.as_object_mut(), self.what(session)?) {
-            all.extend(what);
-        }
-        Ok(all)
+        Ok(answer(None, self.what(session)?))
     }
 
     fn result(&self, session: &mut Session, said: &Said<'_>) -> Result<Value, Trouble> {

@@ -18,8 +18,7 @@ use countersign_store::projection::AuthorityRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::super::wire::Wire as _;
-use super::super::schema::{id, kind, line, or_null};
+use super::super::schema::{id, kind, line, or_null, time};
 use super::super::told;
 use super::keys::public_key;
 use super::{Act, Asked, Family, Looked, Said, alone, is_key_of, no, read_as, told_of_people};
@@ -67,11 +66,7 @@ enum Certificates {
 
 fn schemas() -> Vec<Value> {
     let reason = || ("reason", line("Why."));
-    let time = |says: &str| {
-        let mut schema = Timestamp::schema();
-        schema["description"] = says.into();
-        or_null(schema)
-    };
+    let time = |says: &str| or_null(time(says));
     let people = json!({
         "type": "array", "minItems": 1, "maxItems": MOST, "items": line("A person's name or id."),
         "description": "Whom its certificates may name; besides them those whom they may name already.",

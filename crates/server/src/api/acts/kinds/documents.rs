@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::super::schema::{document, kind, line, or_null};
 use super::super::told;
-use super::{Act, Asked, Family, Looked, Said, alone, no, read_as};
+use super::{Act, Asked, Family, Looked, Said, alone, answer, no, read_as};
 use crate::app::{Scope, Trouble};
 
 pub(super) const FAMILY: Family = Family {
@@ -215,20 +215,19 @@ impl Act for Activation {
 
     fn already(&self, session: &mut Session) -> Result<Value, Trouble> {
         let missing = || Trouble::internal("a document was in effect, and none is");
-        let mut all = json!({"version": 1, "index": null});
-        match self {
-            Self::Levels(_) => {
-                all["assignment"] = json!(session.state().assignment()?.ok_or_else(missing)?.digest);
-            }
-            Self::Owners(_) => {
-                all["said"] = json!(gates::in_effect(session).map_err(|e| told(&e))?.ok_or_else(missing)?.1);
-            }
-            Self::Issuers(_) => {
-                all["issuers"] = json!(issuers::in_effect(session).map_err(|e| told(&e))?.ok_or_else(missing)?.1);
-            }
-            Self::Policy(_) => all["bundle"] = json!(session.state().bundle().ok_or_else(missing)?.digest),
-        }
-        Ok(all)
+        Ok(answer(
+            None,
+            match self {
+                Self::Levels(_) => json!({"assignment": session.state().assignment()?.ok_or_else(missing)?.digest}),
+                Self::Owners(_) => {
+                    json!({"said": gates::in_effect(session).map_err(|e| told(&e))?.ok_or_else(missing)?.1})
+                }
+                Self::Issuers(_) => {
+                    json!({"issuers": issuers::in_effect(session).map_err(|e| told(&e))?.ok_or_else(missing)?.1})
+                }
+                Self::Policy(_) => json!({"bundle": session.state().bundle().ok_or_else(missing)?.digest}),
+            },
+        ))
     }
 
     /// What the entry says, whatever file was handed in beside the act this time.

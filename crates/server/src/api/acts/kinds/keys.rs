@@ -16,8 +16,7 @@ use countersign_store::handed::{Away, Ceremony, HandedError, HandedIn, Written};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::super::wire::Wire as _;
-use super::super::schema::{ceremony, id, kind, line, or_null};
+use super::super::schema::{ceremony, id, kind, line, or_null, time};
 use super::super::told;
 use super::people::{looked_at, person};
 use super::{Act, Asked, Family, Looked, Said, alone, no, read_as, told_of_people};
@@ -90,11 +89,7 @@ pub(super) fn public_key() -> Value {
 
 fn schemas() -> Vec<Value> {
     let reason = || ("reason", line("Why."));
-    let time = |says: &str| {
-        let mut schema = Timestamp::schema();
-        schema["description"] = says.into();
-        or_null(schema)
-    };
+    let time = |says: &str| or_null(time(says));
     let certificate = json!({
         "type": "string", "contentEncoding": "base64", "minLength": 4, "maxLength": LARGEST_CERTIFICATE.div_ceil(3) * 4,
         "pattern": "^[A-Za-z0-9+/=]+$",

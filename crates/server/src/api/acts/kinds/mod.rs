@@ -130,12 +130,17 @@ pub(super) struct Said<'a> {
 impl Said<'_> {
     /// An answer with these fields.
     fn with(&self, more: Value) -> Value {
-        let mut all = json!({"version": 1, "index": self.index});
-        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
-            all.extend(more);
-        }
-        all
+        answer(Some(self.index), more)
     }
+}
+
+/// An answer with these fields; without an entry it was so already.
+fn answer(index: Option<u64>, more: Value) -> Value {
+    let mut all = json!({"version": 1, "index": index});
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    all
 }
 
 /// Acts that belong together.

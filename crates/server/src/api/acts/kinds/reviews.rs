@@ -15,8 +15,7 @@ use countersign_store::handed::{Away, HandedError, HandedIn, Written};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::super::wire::Wire as _;
-use super::super::schema::{id, kind, line, or_null};
+use super::super::schema::{id, kind, line, or_null, time};
 use super::super::told;
 use super::{Act, Asked, Family, Looked, Said, alone, no, read_as, told_of_people};
 use crate::app::{Scope, Trouble};
@@ -76,11 +75,6 @@ enum Review {
 fn schemas() -> Vec<Value> {
     let review = || ("review", id("The review, the start of its id, or `latest`."));
     let reason = || ("reason", line("Why."));
-    let time = |says: &str| {
-        let mut schema = Timestamp::schema();
-        schema["description"] = says.into();
-        schema
-    };
     let reviewers = json!({
         "type": "array", "items": line("A name or id."),
         "description": "Who looks; everybody who may review access where nobody is named.",
